@@ -1,0 +1,77 @@
+import type { Branded } from '../base/ids.ts';
+
+/** Name of an app: lower-case letters, digits and hyphens, at most 63 (it becomes a DNS label of preview hosts). */
+export type AppName = Branded<'AppName'>;
+/** Name of a function within its app: letters, digits, `_` and `-`, at most 64 (AWS Lambda's own limit). */
+export type FunctionName = Branded<'FunctionName'>;
+/** SHA-256 of a stored blob, 64 hex digits. */
+export type BlobDigest = Branded<'BlobDigest'>;
+/** Identity of a version: `fv_` and 32 hex digits of a SHA-256 over code digest, configuration and runtime pin. */
+export type VersionId = Branded<'VersionId'>;
+
+export const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+export const FUNCTION_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
+
+/** What a person may set for a function; each has a default in `FUNCTION_DEFAULTS`. */
+export interface FunctionConfig {
+  /** The wall time of one invocation, in milliseconds. 1 to 86,400,000. */
+  timeoutMs: number;
+  /** The memory of one instance, in megabytes (2^20 bytes). 32 to 32,768. */
+  memoryMb: number;
+  /** How many invocations one instance runs at the same time. 1 to 1,000. `undefined`: 1 for Lambda handlers, 100 for web apps. */
+  concurrency: number | undefined;
+  /** How many invocations run at the same time over all instances; more get 429 when the queue is full too. */
+  maxConcurrency: number;
+  /** How many instances may exist. */
+  maxInstances: number;
+  /** How many instances stay up without work. */
+  minInstances: number;
+  /** Concurrency kept free for this function alone, out of the node's total. 0: none. */
+  reservedConcurrency: number;
+  /** How long an instance without work lives on, in milliseconds. */
+  idleMs: number;
+  /** How many invocations may wait for an instance. */
+  queueMax: number;
+  /** The largest response, in megabytes. */
+  maxResponseMb: number;
+  /** The largest request body, in megabytes; 0: no limit (it streams). */
+  maxRequestMb: number;
+  /** Attempts of an asynchronous invocation, the first included. 1 to 100. */
+  attemptsMax: number;
+  /** Plain environment variables. */
+  env: Readonly<Record<string, string>>;
+}
+
+export const FUNCTION_DEFAULTS: FunctionConfig = {
+  timeoutMs: 30_000,
+  memoryMb: 256,
+  concurrency: undefined,
+  maxConcurrency: 1_000,
+  maxInstances: 20,
+  minInstances: 0,
+  reservedConcurrency: 0,
+  idleMs: 300_000,
+  queueMax: 1_000,
+  maxResponseMb: 64,
+  maxRequestMb: 0,
+  attemptsMax: 3,
+  env: {},
+};
+
+/** The languages whose code the platform knows how to run. */
+export type RuntimeName = 'node';
+
+/** An immutable build of a function. Two equal builds with equal configuration are the same version. */
+export interface FunctionVersion {
+  readonly id: VersionId;
+  readonly app: AppName;
+  readonly name: FunctionName;
+  readonly runtime: RuntimeName;
+  /** The blob (a tar archive) that holds the built code. */
+  readonly code: BlobDigest;
+  /** The module to load, relative to the code's root, with forward slashes. */
+  readonly entry: string;
+  /** The export to call; `undefined`: recognise what the module offers. */
+  readonly handler: string | undefined;
+  readonly config: FunctionConfig;
+}

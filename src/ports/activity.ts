@@ -1,0 +1,30 @@
+import type { InstanceId } from '../base/ids.ts';
+import type { AppName, FunctionName, VersionId } from '../model/function.ts';
+import type { InvocationRecord, LogLine } from '../model/invocation.ts';
+
+/** What happens, as it happens: rooms report here; telemetry, metrics and live views listen. Never blocks, never throws. */
+export interface ActivitySink {
+  invocation(record: InvocationRecord): void;
+  log(line: LogLine): void;
+}
+
+/** An instance as lists show it. */
+export interface InstanceView {
+  readonly id: InstanceId;
+  readonly app: AppName;
+  readonly function: FunctionName;
+  readonly version: VersionId;
+  readonly state: 'starting' | 'ready' | 'retiring';
+  readonly pid: number;
+  readonly startedMs: number;
+  readonly activeInvocations: number;
+  readonly servedInvocations: number;
+  readonly memoryPeakMb: number;
+}
+
+/** What the pool looks like now. */
+export interface PoolView {
+  instances(): readonly InstanceView[];
+  /** Invocations that wait for an instance, over all functions. */
+  readonly waiting: number;
+}

@@ -1,0 +1,15 @@
+import type { BlobDigest } from '../model/function.ts';
+
+/** Immutable folders of files, named by the digest of what they hold: built code. */
+export interface BlobStore {
+  /**
+   * Takes over a finished folder: it is moved in, made durable, and named by the SHA-256 over its sorted relative
+   * paths, modes and contents. Storing the same twice gives the same digest and keeps one copy.
+   */
+  adopt(folder: string): Promise<BlobDigest>;
+  /** Absolute path of the stored folder, to be read only; `undefined` when it is not there. */
+  locate(digest: BlobDigest): Promise<string | undefined>;
+  list(): Promise<BlobDigest[]>;
+  /** False when there was none. */
+  delete(digest: BlobDigest): Promise<boolean>;
+}

@@ -1,0 +1,71 @@
+/**
+ * A sandbox starts processes for functions and keeps them apart. Drivers differ in how well; each says so
+ * honestly through `describe()`.
+ */
+
+/** What a driver needs to start one process. The code and its settings follow over the channel. */
+export interface SandboxSpec {
+  /** The program and its arguments, as seen inside. */
+  readonly command: readonly string[];
+  /** The whole environment: nothing is inherited. Holds no secret (those go over the channel). */
+  readonly env: Readonly<Record<string, string>>;
+  /** The folder with the version's code, on the host; readable inside. */
+  readonly codeDir: string;
+  /** Memory of the process and its children together, in megabytes. */
+  readonly memoryMb: number;
+  /** Open files. */
+  readonly filesMax: number;
+}
+
+/** How a process ended, if it did so by itself or was stopped for exceeding a limit. */
+export interface SandboxExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** Set when the driver stopped it for its memory. */
+  readonly outOfMemory: boolean;
+}
+
+export interface SandboxListener {
+  /** Bytes from the instance's channel, in order. Valid during the call only. */
+  onData(chunk: Buffer): void;
+  /** Raw output of the process (what did not come as LOG frames). */
+  onOutput(stream: 'stdout' | 'stderr', chunk: Buffer): void;
+  /** Once, after the process and all it started are gone and the channel is closed. */
+  onExit(exit: SandboxExit): void;
+}
+
+/** A running process. Its channel is a byte stream that carries frames. */
+export interface SandboxProcess {
+  readonly pid: number;
+  /** Queues bytes for the channel; they leave together at the end of the current turn of the event loop. */
+  write(bytes: Uint8Array): void;
+  /** Bytes queued and not yet taken by the process. */
+  readonly bufferedBytes: number;
+  /** Stops reading from the channel (back-pressure on everything of this instance). */
+  pause(): void;
+  resume(): void;
+  /** Ends the process and everything it started, at once. `onExit` follows. */
+  kill(): void;
+}
+
+/** What a driver promises. Letters as in docs/isolation.md: A is everything, E nothing. */
+export interface SandboxDescription {
+  readonly driver: string;
+  readonly level: 'A' | 'B' | 'C' | 'D' | 'E';
+  /** One sentence for people. */
+  readonly summary: string;
+  /** Each protection with whether it is in force here. */
+  readonly protections: readonly {
+    readonly name: string;
+    readonly enforced: boolean;
+    readonly note: string;
+  }[];
+}
+
+export interface Sandbox {
+  /** Rejects with `E_START_FAILED`. */
+  start(spec: SandboxSpec, listener: SandboxListener): Promise<SandboxProcess>;
+  describe(): Promise<SandboxDescription>;
+  /** Ends every process it started, then itself. */
+  close(): Promise<void>;
+}
