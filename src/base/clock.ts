@@ -41,3 +41,11 @@ export function delay(clock: Clock, delayMs: number): Promise<void> {
     clock.after(delayMs, resolve);
   });
 }
+
+/**
+ * Runs `task` when the event loop has handled everything that is ready now. It is order, not time, so it needs no
+ * clock: writers use it to send what one turn produced in one system call.
+ */
+export function atEndOfTurn(task: () => void): void {
+  setImmediate(task);
+}

@@ -45,6 +45,13 @@ export const ERROR_TABLE = {
     'The API needs a token and got none that is valid.',
     'Send `Authorization: Bearer TOKEN`; `lambent start` prints a token on its first start.',
   ),
+  E_TOO_MANY_ATTEMPTS: row(
+    429,
+    'caller',
+    true,
+    'Too many wrong tokens came from this address.',
+    'Wait for the time in Retry-After, then send the right token.',
+  ),
   E_FORBIDDEN: row(
     403,
     'caller',
@@ -300,6 +307,13 @@ export const ERROR_TABLE = {
   E_INTERNAL: row(500, 'operator', false, 'A defect in Lambent.', 'Please report it with the request id.'),
 
   // The command line.
+  E_FILE: row(
+    500,
+    'operator',
+    false,
+    'The system refused to read or write a file or folder.',
+    'Look at the path and the reason in the message: rights, space, or a name that is taken.',
+  ),
   E_USAGE: row(400, 'caller', false, 'The command line is not understood.', 'Run the command with --help.'),
   E_UNREACHABLE: row(
     503,

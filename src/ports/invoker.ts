@@ -38,7 +38,7 @@ export interface HttpCall {
 export interface HttpSink {
   /**
    * The head, once. `headerBlock` is validated text of `name: value\r\n` lines without hop-by-hop headers;
-   * `contentLength` is what it declares, -1 if nothing. `body` is the first piece (valid during the call only).
+   * `contentLength` is what it declares, -1 if nothing. `body` is the first piece (the sink may keep it).
    * `complete` means that no `onBody` follows and `onEnd` comes next.
    */
   onHead(
@@ -48,7 +48,7 @@ export interface HttpSink {
     body: Buffer | undefined,
     complete: boolean,
   ): void;
-  /** A further piece of the body, valid during the call only. Return its bytes with `exchange.credit` once passed on. */
+  /** A further piece of the body, the sink's to keep. Return its bytes with `exchange.credit` once passed on. */
   onBody(chunk: Buffer): void;
   onEnd(): void;
   /** Instead of a head, or after one (the answer then breaks off). */

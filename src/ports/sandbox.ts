@@ -1,3 +1,5 @@
+import type { InstanceId } from '../base/ids.ts';
+
 /**
  * A sandbox starts processes for functions and keeps them apart. Drivers differ in how well; each says so
  * honestly through `describe()`.
@@ -9,7 +11,7 @@ export interface SandboxSpec {
   readonly command: readonly string[];
   /** The whole environment: nothing is inherited. Holds no secret (those go over the channel). */
   readonly env: Readonly<Record<string, string>>;
-  /** The folder with the version's code, on the host; readable inside. */
+  /** The folder with the version's code, on the host; readable and not writable inside. */
   readonly codeDir: string;
   /** Memory of the process and its children together, in megabytes. */
   readonly memoryMb: number;
@@ -26,7 +28,7 @@ export interface SandboxExit {
 }
 
 export interface SandboxListener {
-  /** Bytes from the instance's channel, in order. Valid during the call only. */
+  /** Bytes from the instance's channel, in order. The buffer is the listener's to keep. */
   onData(chunk: Buffer): void;
   /** Raw output of the process (what did not come as LOG frames). */
   onOutput(stream: 'stdout' | 'stderr', chunk: Buffer): void;
@@ -37,8 +39,11 @@ export interface SandboxListener {
 /** A running process. Its channel is a byte stream that carries frames. */
 export interface SandboxProcess {
   readonly pid: number;
-  /** Queues bytes for the channel; they leave together at the end of the current turn of the event loop. */
-  write(bytes: Uint8Array): void;
+  /**
+   * Sends bytes over the channel. True when the process's end took them all at once, so that the caller may reuse
+   * the buffer; false when they wait in memory, and the buffer belongs to the driver from then on.
+   */
+  write(bytes: Uint8Array): boolean;
   /** Bytes queued and not yet taken by the process. */
   readonly bufferedBytes: number;
   /** Stops reading from the channel (back-pressure on everything of this instance). */
@@ -63,8 +68,8 @@ export interface SandboxDescription {
 }
 
 export interface Sandbox {
-  /** Rejects with `E_START_FAILED`. */
-  start(spec: SandboxSpec, listener: SandboxListener): Promise<SandboxProcess>;
+  /** Starts a process. `id` names its scratch folder and is unique. Rejects with `E_START_FAILED`. */
+  start(id: InstanceId, spec: SandboxSpec, listener: SandboxListener): Promise<SandboxProcess>;
   describe(): Promise<SandboxDescription>;
   /** Ends every process it started, then itself. */
   close(): Promise<void>;

@@ -1,0 +1,166 @@
+import type { Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
+import {
+  BODY_CHUNK_BYTES,
+  CANCEL_REASON,
+  type EventHead,
+  type FailureMessage,
+  FRAME,
+  WINDOW_BYTES,
+} from '../model/frames.ts';
+import type { InvocationError } from '../model/invocation.ts';
+import type { ActivitySink } from '../ports/activity.ts';
+import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
+import { EVENT_BYTES_MAX, type EventCall, type EventOutcome } from '../ports/invoker.ts';
+import { billedMsOf, errorOfFailure, errorOfPlatform, settle } from './invocation-settlement.ts';
+
+interface Parts {
+  readonly activity: ActivitySink;
+  readonly clock: Clock;
+}
+
+/** One event in a function: payload in, JSON result out. */
+export class EventInvocation implements LeaseWaiter, StreamListener {
+  readonly #call: EventCall;
+  readonly #resolve: (outcome: EventOutcome) => void;
+  readonly #parts: Parts;
+  readonly #arrivedMs: number;
+  #startedMonotonicMs = 0;
+  #lease: Lease | undefined;
+  #sentBytes = 0;
+  #windowBytes = WINDOW_BYTES;
+  readonly #result: Buffer[] = [];
+  #resultBytes = 0;
+  #done = false;
+
+  constructor(call: EventCall, resolve: (outcome: EventOutcome) => void, parts: Parts) {
+    this.#call = call;
+    this.#resolve = resolve;
+    this.#parts = parts;
+    this.#arrivedMs = parts.clock.nowMs();
+  }
+
+  start(pool: InstancePool): void {
+    pool.acquire(this.#call.version, this.#call.deployment, this);
+  }
+
+  onLease(lease: Lease): void {
+    const { id, version, trigger, attempt, traceparent, clientContext, payload } = this.#call;
+    const { clock } = this.#parts;
+    this.#lease = lease;
+    this.#startedMonotonicMs = clock.monotonicMs();
+    const deadlineMs = clock.nowMs() + version.config.timeoutMs;
+    const head: EventHead = { requestId: id, deadlineMs, trigger, attempt };
+    if (traceparent !== undefined) head.traceparent = traceparent;
+    if (clientContext !== undefined) head.clientContext = clientContext;
+    const first = payload.subarray(0, BODY_CHUNK_BYTES);
+    this.#sentBytes = first.length;
+    this.#windowBytes -= first.length;
+    const last = first.length === payload.length;
+    lease.open({
+      invocation: id,
+      kind: FRAME.EVENT,
+      head: JSON.stringify(head),
+      body: first,
+      last,
+      deadlineMs,
+      listener: this,
+    });
+    this.#sendMore();
+  }
+
+  onRefused(error: LambentError): void {
+    this.#fail(errorOfPlatform(error), error.facts.retryable);
+  }
+
+  onCredit(bytes: number): void {
+    this.#windowBytes += bytes;
+    this.#sendMore();
+  }
+
+  onResult(payload: Buffer, last: boolean): void {
+    this.#take(payload, last);
+  }
+
+  onBody(payload: Buffer, last: boolean): void {
+    this.#take(payload, last);
+  }
+
+  onResponse(): void {
+    const error = new LambentError(
+      'E_FUNCTION_RESPONSE_INVALID',
+      `function ${this.#call.version.name} answered an event with an HTTP head`,
+    );
+    this.#lease!.cancel(CANCEL_REASON.responseRefused);
+    this.#fail(errorOfPlatform(error), false);
+  }
+
+  onFailed(failure: FailureMessage): void {
+    this.#fail(errorOfFailure(failure), true);
+  }
+
+  onLost(error: LambentError): void {
+    this.#fail(errorOfPlatform(error), true);
+  }
+
+  #sendMore(): void {
+    const { payload } = this.#call;
+    while (!this.#done && this.#sentBytes < payload.length && this.#windowBytes > 0) {
+      const size = Math.min(BODY_CHUNK_BYTES, this.#windowBytes, payload.length - this.#sentBytes);
+      const chunk = payload.subarray(this.#sentBytes, this.#sentBytes + size);
+      this.#sentBytes += size;
+      this.#windowBytes -= size;
+      this.#lease!.body(chunk, this.#sentBytes === payload.length);
+    }
+  }
+
+  #take(payload: Buffer, last: boolean): void {
+    if (this.#done) return;
+    this.#resultBytes += payload.length;
+    if (this.#resultBytes > EVENT_BYTES_MAX) {
+      const message = `function ${this.#call.version.name} returned more than ${EVENT_BYTES_MAX} bytes`;
+      this.#lease!.cancel(CANCEL_REASON.responseRefused);
+      this.#fail(errorOfPlatform(new LambentError('E_RESPONSE_TOO_LARGE', message)), false);
+      return;
+    }
+    this.#result.push(payload);
+    if (!last) {
+      this.#lease!.credit(payload.length);
+      return;
+    }
+    const whole =
+      this.#result.length === 1 ? this.#result[0]! : Buffer.concat(this.#result, this.#resultBytes);
+    this.#finish({ status: 'ok', payload: whole, billedMs: this.#billedMs() }, undefined);
+  }
+
+  #fail(error: InvocationError, retryable: boolean): void {
+    if (!this.#done) this.#finish({ status: 'failed', error, retryable, billedMs: this.#billedMs() }, error);
+  }
+
+  #billedMs(): number {
+    return this.#lease === undefined
+      ? 0
+      : billedMsOf(this.#parts.clock.monotonicMs() - this.#startedMonotonicMs);
+  }
+
+  #finish(outcome: EventOutcome, error: InvocationError | undefined): void {
+    this.#done = true;
+    const { id, version, deployment, trigger, attempt } = this.#call;
+    this.#parts.activity.invocation(
+      settle(this.#parts.clock, {
+        id,
+        version,
+        deployment,
+        trigger,
+        lease: this.#lease,
+        arrivedMs: this.#arrivedMs,
+        startedMonotonicMs: this.#startedMonotonicMs,
+        httpStatus: 0,
+        summary: '',
+        attempt,
+        error,
+      }),
+    );
+    this.#resolve(outcome);
+  }
+}

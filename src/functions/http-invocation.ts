@@ -1,0 +1,233 @@
+import type { Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
+import { CANCEL_REASON, type FailureMessage, FRAME } from '../model/frames.ts';
+import type { InvocationError } from '../model/invocation.ts';
+import type { ActivitySink } from '../ports/activity.ts';
+import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
+import type { CancelReason, HttpCall, HttpExchange, HttpSink } from '../ports/invoker.ts';
+import { errorOfFailure, errorOfPlatform, lambentErrorOf, settle } from './invocation-settlement.ts';
+import { parseResponseHead, type ResponseHead, type ResponseHeads } from './response-head.ts';
+
+/** Fixed part of an HTTP_RESPONSE payload: u16 status, u16 zero, u32 head length. */
+const RESPONSE_FIXED_BYTES = 8;
+const SUMMARY_CHARS_MAX = 256;
+
+interface Parts {
+  readonly activity: ActivitySink;
+  readonly clock: Clock;
+}
+
+/** One HTTP request in a function: from the wait for an instance to the last byte of the answer. */
+export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener {
+  readonly #call: HttpCall;
+  readonly #sink: HttpSink;
+  readonly #heads: ResponseHeads;
+  readonly #parts: Parts;
+  readonly #arrivedMs: number;
+  #startedMonotonicMs = 0;
+  #lease: Lease | undefined;
+  #withdraw: () => void = () => {};
+  /** Request body that came before there was an instance; at most the caller's window. */
+  #early: { chunk: Uint8Array; last: boolean }[] | undefined;
+  #status = 0;
+  #bytesOut = 0;
+  /** -1: the head declared no length. */
+  #declaredBytes = -1;
+  #done = false;
+
+  constructor(call: HttpCall, sink: HttpSink, heads: ResponseHeads, parts: Parts) {
+    this.#call = call;
+    this.#sink = sink;
+    this.#heads = heads;
+    this.#parts = parts;
+    this.#arrivedMs = parts.clock.nowMs();
+  }
+
+  start(pool: InstancePool): void {
+    this.#withdraw = pool.acquire(this.#call.version, this.#call.deployment, this);
+  }
+
+  onLease(lease: Lease): void {
+    const call = this.#call;
+    const { clock } = this.#parts;
+    this.#lease = lease;
+    this.#startedMonotonicMs = clock.monotonicMs();
+    const deadlineMs = clock.nowMs() + call.version.config.timeoutMs;
+    const head = `${call.id}\n${deadlineMs}\n${call.remoteAddress}\n${call.scheme}\n${call.routeKey}\n${call.params}\n${call.method} ${call.target}${call.headerLines === '' ? '' : `\n${call.headerLines}`}`;
+    lease.open({
+      invocation: call.id,
+      kind: FRAME.HTTP_REQUEST,
+      head,
+      body: call.body,
+      last: call.bodyComplete,
+      deadlineMs,
+      listener: this,
+    });
+    if (this.#early === undefined) return;
+    for (const { chunk, last } of this.#early) lease.body(chunk, last);
+    this.#early = undefined;
+  }
+
+  onRefused(error: LambentError): void {
+    this.#fail(errorOfPlatform(error), error);
+  }
+
+  writeBody(chunk: Uint8Array, last: boolean): void {
+    if (this.#done) return;
+    if (this.#lease !== undefined) this.#lease.body(chunk, last);
+    else {
+      this.#early ??= [];
+      this.#early.push({ chunk, last });
+    }
+  }
+
+  credit(bytes: number): void {
+    this.#lease?.credit(bytes);
+  }
+
+  cancel(reason: CancelReason): void {
+    if (this.#done) return;
+    this.#withdraw();
+    this.#lease?.cancel(CANCEL_REASON[reason]);
+    this.#settle(
+      errorOfPlatform(
+        new LambentError('E_CLIENT_CLOSED', 'the caller went away before the answer was complete'),
+      ),
+    );
+  }
+
+  onResponse(payload: Buffer, last: boolean): void {
+    if (this.#done) return;
+    const refusal = this.#refusalOf(payload);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
+    const status = payload.readUInt16LE(0);
+    const bodyAt = RESPONSE_FIXED_BYTES + payload.readUInt32LE(4);
+    const block = payload.toString('latin1', RESPONSE_FIXED_BYTES, bodyAt);
+    let head: ResponseHead;
+    try {
+      head = status === 101 ? parseResponseHead(block, true) : this.#heads.parse(block);
+    } catch (error) {
+      if (!(error instanceof LambentError)) throw error;
+      this.#lease!.cancel(CANCEL_REASON.responseRefused);
+      this.#fail(errorOfPlatform(error), error);
+      return;
+    }
+    this.#status = status;
+    if (status === 101) this.#lease!.liftDeadline();
+    this.#declaredBytes = head.contentLength;
+    const body = bodyAt < payload.length ? payload.subarray(bodyAt) : undefined;
+    if (!this.#countBody(body?.length ?? 0, last)) return;
+    this.#sink.onHead(status, head.block, head.contentLength, body, last);
+    // The head's own bytes count against the window as well; they are passed on at once.
+    if (last) this.#end();
+    else this.#lease!.credit(bodyAt);
+  }
+
+  /** What is wrong with the fixed part of a response; `undefined`: nothing. */
+  #refusalOf(payload: Buffer): string | undefined {
+    if (this.#status !== 0) return 'a second head';
+    if (payload.length < RESPONSE_FIXED_BYTES) return 'a head that is too short';
+    if (RESPONSE_FIXED_BYTES + payload.readUInt32LE(4) > payload.length) return 'a head that is cut off';
+    const status = payload.readUInt16LE(0);
+    const upgraded = status === 101 && this.#call.trigger === 'websocket';
+    return upgraded || (status >= 200 && status <= 599) ? undefined : `status ${status}`;
+  }
+
+  onBody(payload: Buffer, last: boolean): void {
+    if (this.#done) return;
+    if (this.#status === 0) {
+      this.#refuse('a body before its head');
+      return;
+    }
+    if (!this.#countBody(payload.length, last)) return;
+    if (payload.length > 0) this.#sink.onBody(payload);
+    if (last) this.#end();
+  }
+
+  onResult(): void {
+    this.#refuse('the result of an event');
+  }
+
+  onCredit(bytes: number): void {
+    if (!this.#done) this.#sink.onCredit(bytes);
+  }
+
+  onFailed(failure: FailureMessage): void {
+    if (this.#done) return;
+    const error = errorOfFailure(failure);
+    this.#fail(error, lambentErrorOf(error));
+  }
+
+  onLost(error: LambentError): void {
+    if (!this.#done) this.#fail(errorOfPlatform(error), error);
+  }
+
+  /** Holds the body to its declared length and to the function's limit; false when it was refused. */
+  #countBody(bytes: number, last: boolean): boolean {
+    this.#bytesOut += bytes;
+    if (this.#status === 101) return true;
+    const limitMb = this.#call.version.config.maxResponseMb;
+    if (this.#bytesOut > limitMb * 2 ** 20) {
+      const error = new LambentError(
+        'E_RESPONSE_TOO_LARGE',
+        `function ${this.#call.version.name} answered more than its ${limitMb} MB`,
+      );
+      this.#lease!.cancel(CANCEL_REASON.responseRefused);
+      this.#fail(errorOfPlatform(error), error);
+      return false;
+    }
+    const declared = this.#declaredBytes;
+    const bodiless = this.#call.method === 'HEAD' || this.#status === 204 || this.#status === 304;
+    if (declared < 0 || bodiless) return true;
+    if (this.#bytesOut > declared || (last && this.#bytesOut < declared)) {
+      this.#refuse(`a body of ${this.#bytesOut} bytes after declaring ${declared}`);
+      return false;
+    }
+    return true;
+  }
+
+  #refuse(what: string): void {
+    const error = new LambentError(
+      'E_FUNCTION_RESPONSE_INVALID',
+      `function ${this.#call.version.name} answered ${what}`,
+    );
+    this.#lease?.cancel(CANCEL_REASON.responseRefused);
+    this.#fail(errorOfPlatform(error), error);
+  }
+
+  #end(): void {
+    this.#settle(undefined);
+    this.#sink.onEnd();
+  }
+
+  #fail(error: InvocationError, told: LambentError): void {
+    if (this.#status === 0) this.#status = told.facts.status;
+    this.#settle(error);
+    this.#sink.onFailure(told);
+  }
+
+  #settle(error: InvocationError | undefined): void {
+    this.#done = true;
+    const { id, version, deployment, trigger, method, target } = this.#call;
+    const query = target.indexOf('?');
+    const summary = `${method} ${query < 0 ? target : target.slice(0, query)}`;
+    this.#parts.activity.invocation(
+      settle(this.#parts.clock, {
+        id,
+        version,
+        deployment,
+        trigger,
+        lease: this.#lease,
+        arrivedMs: this.#arrivedMs,
+        startedMonotonicMs: this.#startedMonotonicMs,
+        httpStatus: this.#status,
+        summary: summary.length > SUMMARY_CHARS_MAX ? summary.slice(0, SUMMARY_CHARS_MAX) : summary,
+        attempt: 0,
+        error,
+      }),
+    );
+  }
+}

@@ -1,0 +1,107 @@
+import type { Clock } from '../base/clock.ts';
+import { ERROR_TABLE } from '../base/error-table.ts';
+import { type ErrorCode, LambentError } from '../base/errors.ts';
+import type { InvocationId } from '../base/ids.ts';
+import type { FailureMessage } from '../model/frames.ts';
+import type { FunctionVersion } from '../model/function.ts';
+import type {
+  InvocationError,
+  InvocationRecord,
+  InvocationStatus,
+  TriggerKind,
+} from '../model/invocation.ts';
+import type { Lease } from '../ports/instance-pool.ts';
+
+/** Codes that an instance may report about itself; anything else it says becomes E_FUNCTION_ERROR. */
+const REPORTABLE: ReadonlySet<string> = new Set<ErrorCode>([
+  'E_FUNCTION_ERROR',
+  'E_HANDLER_MISSING',
+  'E_BOOT_FAILED',
+  'E_FUNCTION_RESPONSE_INVALID',
+  'E_UPGRADE_REFUSED',
+  'E_RESPONSE_TOO_LARGE',
+]);
+
+const STATUS_OF: Partial<Record<ErrorCode, InvocationStatus>> = {
+  E_FUNCTION_TIMEOUT: 'timeout',
+  E_FUNCTION_EXITED: 'crashed',
+  E_OUT_OF_MEMORY: 'crashed',
+  E_PROTOCOL: 'crashed',
+  E_CONCURRENCY_LIMIT: 'throttled',
+  E_OVERLOADED: 'refused',
+  E_START_FAILED: 'refused',
+  E_SHUTTING_DOWN: 'refused',
+  E_CLIENT_CLOSED: 'cancelled',
+};
+
+/** The error of a failed invocation, from what the instance reported. */
+export function errorOfFailure(failure: FailureMessage): InvocationError {
+  const code = REPORTABLE.has(failure.code) ? (failure.code as ErrorCode) : 'E_FUNCTION_ERROR';
+  const { errorType, errorMessage, stackTrace } = failure;
+  return { code, errorType, errorMessage, stackTrace };
+}
+
+/** The error of an invocation that the platform ended. */
+export function errorOfPlatform(error: LambentError): InvocationError {
+  const stack = error.details?.stackTrace;
+  return {
+    code: error.code,
+    errorType: error.code,
+    errorMessage: error.message,
+    stackTrace: Array.isArray(stack) ? stack : [],
+  };
+}
+
+/** What the caller of a failed invocation is told: the error's type and message, not its stack. */
+export function lambentErrorOf(error: InvocationError): LambentError {
+  return new LambentError(error.code, `${error.errorType}: ${error.errorMessage}`, {
+    hint: ERROR_TABLE[error.code].hint,
+  });
+}
+
+export interface Settled {
+  readonly id: InvocationId;
+  readonly version: FunctionVersion;
+  readonly deployment: number;
+  readonly trigger: TriggerKind;
+  readonly lease: Lease | undefined;
+  readonly arrivedMs: number;
+  readonly startedMonotonicMs: number;
+  readonly httpStatus: number;
+  readonly summary: string;
+  readonly attempt: number;
+  readonly error: InvocationError | undefined;
+}
+
+/** Milliseconds that AWS Lambda would bill: rounded up, at least 1 once the code ran. */
+export function billedMsOf(runMs: number): number {
+  return Math.max(1, Math.ceil(runMs));
+}
+
+/** The record of an invocation that ends now. `startedMonotonicMs` is when the instance got it, or when it arrived. */
+export function settle(clock: Clock, call: Settled): InvocationRecord {
+  const { version, lease, error } = call;
+  const runMs = lease === undefined ? 0 : clock.monotonicMs() - call.startedMonotonicMs;
+  return {
+    id: call.id,
+    app: version.app,
+    function: version.name,
+    version: version.id,
+    deployment: call.deployment,
+    trigger: call.trigger,
+    status: error === undefined ? 'ok' : (STATUS_OF[error.code] ?? 'error'),
+    cold: lease?.cold ?? false,
+    instance: lease?.instance,
+    arrivedMs: call.arrivedMs,
+    queueUs: lease === undefined ? 0 : Math.round(lease.queueMs * 1000),
+    startUs: lease === undefined ? 0 : Math.round(lease.startMs * 1000),
+    runUs: Math.round(runMs * 1000),
+    billedMs: lease === undefined ? 0 : billedMsOf(runMs),
+    memoryMb: version.config.memoryMb,
+    memoryPeakMb: lease?.memoryPeakMb() ?? 0,
+    httpStatus: call.httpStatus,
+    summary: call.summary,
+    attempt: call.attempt,
+    error,
+  };
+}

@@ -1,0 +1,65 @@
+/** Frames from an instance are untrusted input: here they become typed values, or `undefined`. */
+import { z } from 'zod';
+import { type FailureMessage, PROTOCOL_VERSION, type ReadyMessage, SEVERITIES } from '../model/frames.ts';
+import type { LogSeverity, LogStream } from '../model/invocation.ts';
+
+const LOG_HEAD_BYTES = 10;
+const TEXT_MAX = 64 * 1024;
+const STACK_LINES_MAX = 50;
+
+const readySchema = z.object({
+  protocol: z.literal(PROTOCOL_VERSION),
+  handlerKind: z.enum(['fetch', 'lambda', 'plain', 'server']),
+  upgrades: z.boolean(),
+});
+
+const failureSchema = z.object({
+  code: z.string().max(64),
+  errorType: z.string(),
+  errorMessage: z.string(),
+  stackTrace: z.array(z.string()),
+});
+
+function parseJson(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+export function parseReady(payload: Buffer): ReadyMessage | undefined {
+  return readySchema.safeParse(parseJson(payload)).data;
+}
+
+/** Over-long texts are cut, not refused: the author should see the error all the same. */
+export function parseFailure(payload: Buffer): FailureMessage | undefined {
+  const failure = failureSchema.safeParse(parseJson(payload)).data;
+  if (failure === undefined) return undefined;
+  return {
+    code: failure.code,
+    errorType: failure.errorType.slice(0, 256),
+    errorMessage: failure.errorMessage.slice(0, TEXT_MAX),
+    stackTrace: failure.stackTrace.slice(0, STACK_LINES_MAX).map((line) => line.slice(0, 2_048)),
+  };
+}
+
+export interface InstanceLogLine {
+  readonly from: LogStream;
+  readonly severity: LogSeverity;
+  readonly timeMs: number;
+  readonly text: string;
+}
+
+export function parseLog(payload: Buffer): InstanceLogLine | undefined {
+  if (payload.length < LOG_HEAD_BYTES || payload.length > LOG_HEAD_BYTES + TEXT_MAX + 1_024) return undefined;
+  const severity = SEVERITIES[payload[1]!];
+  const timeMs = payload.readDoubleLE(2);
+  if (severity === undefined || payload[0]! > 1 || !(timeMs >= 0 && timeMs < 8.64e15)) return undefined;
+  return {
+    from: payload[0] === 0 ? 'stdout' : 'stderr',
+    severity,
+    timeMs: Math.floor(timeMs),
+    text: payload.toString('utf8', LOG_HEAD_BYTES),
+  };
+}

@@ -1,0 +1,425 @@
+import type { Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
+import type { InstanceId, InvocationId } from '../base/ids.ts';
+import {
+  BODY_CHUNK_BYTES,
+  type BootMessage,
+  CANCEL_REASON,
+  type FailureMessage,
+  FLAG_FIN,
+  FRAME,
+  FrameParser,
+  type ReadyMessage,
+  WINDOW_BYTES,
+} from '../model/frames.ts';
+import type { FunctionVersion } from '../model/function.ts';
+import type { LogSeverity, LogStream } from '../model/invocation.ts';
+import type { StreamListener, StreamOpening } from '../ports/instance-pool.ts';
+import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { parseFailure, parseLog, parseReady } from './instance-messages.ts';
+import { OutputLines } from './output-lines.ts';
+
+/**
+ * starting -> ready -> retiring -> gone, or any of them -> gone.
+ * A *retiring* instance gets no new work and ends when its last stream has ended.
+ */
+export type InstanceState = 'starting' | 'ready' | 'retiring' | 'gone';
+
+/** What the pool of a version wants to hear of an instance. */
+export interface InstanceEvents {
+  onReady(instance: Instance): void;
+  /** The code cannot be loaded. `onGone` follows. */
+  onBootFailed(instance: Instance, failure: FailureMessage): void;
+  /** A stream ended: there is room again. */
+  onRoom(instance: Instance): void;
+  /** The instance asked for no more work. */
+  onRetire(instance: Instance): void;
+  /** The process is gone; its streams were told before. */
+  onGone(instance: Instance): void;
+  onLog(
+    instance: Instance,
+    invocation: InvocationId | undefined,
+    from: LogStream,
+    severity: LogSeverity,
+    timeMs: number,
+    text: string,
+  ): void;
+}
+
+/** After a timeout, others in the instance may go on only if it answers PING within this time. */
+const PONG_MS = 500;
+/** An instance told to drain is ended after this time at the latest. */
+const DRAIN_MS = 5_000;
+/** With more bytes than this waiting in memory for one instance, it is too slow to be kept alive. */
+const BUFFERED_MAX = 64 * 1024 * 1024;
+
+/** Names of the invocations on this many latest streams are kept, so that late log lines find theirs. */
+const RECENT = 1_024;
+
+/** A response's head may come on top of the window. */
+const UNCREDITED_MAX = WINDOW_BYTES + BODY_CHUNK_BYTES;
+
+interface Stream {
+  /** `undefined` once cancelled: nobody listens any more, but the place is still taken. */
+  listener: StreamListener | undefined;
+  deadlineMs: number;
+  /** Bytes received and not yet passed on. */
+  uncredited: number;
+}
+
+/** One process of one version: its channel, its streams, its life. */
+export class Instance {
+  readonly id: InstanceId;
+  readonly version: FunctionVersion;
+  readonly deployment: number;
+  readonly startedMs: number;
+  readonly startedMonotonicMs: number;
+  state: InstanceState = 'starting';
+  ready: ReadyMessage | undefined;
+  /** When it last became idle, monotonic; meaningful while it has no streams. */
+  idleSinceMs: number;
+  served = 0;
+  memoryPeakKb = 0;
+  readonly #clock: Clock;
+  readonly #events: InstanceEvents;
+  readonly #streams = new Map<number, Stream>();
+  readonly #parser: FrameParser;
+  readonly #output: OutputLines;
+  #process: SandboxProcess | undefined;
+  #writer: FrameWriter | undefined;
+  #nextStream = 1;
+  readonly #recentStreams: number[] = [];
+  readonly #recentInvocations: InvocationId[] = [];
+  #awaitsPong = false;
+  #endReason: LambentError | undefined;
+  #killed = false;
+
+  constructor(
+    id: InstanceId,
+    version: FunctionVersion,
+    deployment: number,
+    clock: Clock,
+    events: InstanceEvents,
+  ) {
+    this.id = id;
+    this.version = version;
+    this.deployment = deployment;
+    this.#clock = clock;
+    this.#events = events;
+    this.startedMs = clock.nowMs();
+    this.startedMonotonicMs = clock.monotonicMs();
+    this.idleSinceMs = this.startedMonotonicMs;
+    this.#parser = new FrameParser((kind, flags, stream, payload) =>
+      this.#onFrame(kind, flags, stream, payload),
+    );
+    this.#output = new OutputLines((from, severity, text) =>
+      events.onLog(this, this.#onlyInvocation(), from, severity, clock.nowMs(), text),
+    );
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  get active(): number {
+    return this.#streams.size;
+  }
+
+  /** Gives it its process and the code to load. */
+  attach(process: SandboxProcess, boot: BootMessage): void {
+    this.#process = process;
+    this.#writer = new FrameWriter((bytes) => this.#send(process, bytes));
+    if (this.#killed) {
+      process.kill();
+      return;
+    }
+    this.#writer.frame(FRAME.BOOT, 0, 0, Buffer.from(JSON.stringify(boot)));
+    this.#writer.flush();
+  }
+
+  /** Opens a stream; its number is the answer. Only while ready. */
+  open(call: StreamOpening): number {
+    const stream = this.#nextStream;
+    this.#nextStream = stream === 0xffff_ffff ? 1 : stream + 1;
+    this.#streams.set(stream, { listener: call.listener, deadlineMs: call.deadlineMs, uncredited: 0 });
+    this.#recentStreams[stream % RECENT] = stream;
+    this.#recentInvocations[stream % RECENT] = call.invocation;
+    this.served += 1;
+    const encoding = call.kind === FRAME.HTTP_REQUEST ? 'latin1' : 'utf8';
+    this.#writer!.request(call.kind, stream, call.head, encoding, call.body, call.last);
+    return stream;
+  }
+
+  body(stream: number, chunk: Uint8Array, last: boolean): void {
+    if (this.#streams.has(stream)) this.#writer!.frame(FRAME.BODY, last ? FLAG_FIN : 0, stream, chunk);
+  }
+
+  credit(stream: number, bytes: number): void {
+    const entry = this.#streams.get(stream);
+    if (bytes <= 0 || entry === undefined) return;
+    entry.uncredited -= bytes;
+    const payload = Buffer.allocUnsafe(4);
+    payload.writeUInt32LE(bytes);
+    this.#writer!.frame(FRAME.CREDIT, 0, stream, payload);
+  }
+
+  liftDeadline(stream: number): void {
+    const entry = this.#streams.get(stream);
+    if (entry !== undefined) entry.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Asks the code to stop working on a stream. The stream counts as active until the instance ends it. */
+  cancel(stream: number, reason: number): void {
+    const entry = this.#streams.get(stream);
+    if (entry?.listener === undefined) return;
+    entry.listener = undefined;
+    this.#writer!.frame(FRAME.CANCEL, 0, stream, Uint8Array.of(reason));
+  }
+
+  /** Ends streams whose deadline has passed. Called every few milliseconds while there is work. */
+  expire(nowMs: number): void {
+    for (const [stream, entry] of this.#streams) {
+      if (entry.deadlineMs > nowMs) continue;
+      this.#timeOut(stream, entry);
+    }
+  }
+
+  /** No new work; ends once idle, at the latest after DRAIN_MS of idleness ignored by the process. */
+  retire(): void {
+    if (this.state === 'starting') {
+      this.kill(new LambentError('E_SHUTTING_DOWN', 'the instance was no longer wanted before it was ready'));
+      return;
+    }
+    if (this.state !== 'ready') return;
+    this.state = 'retiring';
+    if (this.#streams.size === 0) this.#drain();
+  }
+
+  /** Ends the process now; its streams hear `reason`. */
+  kill(reason: LambentError): void {
+    this.#endReason ??= reason;
+    this.#killed = true;
+    if (this.state !== 'gone') this.state = 'retiring';
+    this.#process?.kill();
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#killed || this.#parser.push(chunk)) return;
+    this.#breach('a frame that is too long or not a frame at all');
+  }
+
+  onOutput(stream: 'stdout' | 'stderr', chunk: Buffer): void {
+    this.#output.push(stream, chunk);
+  }
+
+  onExit(exit: SandboxExit): void {
+    if (this.state === 'gone') return;
+    this.#output.flush();
+    this.state = 'gone';
+    const reason = this.#exitReason(exit);
+    const streams = [...this.#streams.values()];
+    this.#streams.clear();
+    for (const entry of streams) {
+      entry.listener?.onLost(reason);
+      this.#events.onRoom(this);
+    }
+    this.#events.onGone(this);
+  }
+
+  #exitReason(exit: SandboxExit): LambentError {
+    const { name, config } = this.version;
+    if (exit.outOfMemory || this.#output.sawHeapExhaustion)
+      return new LambentError(
+        'E_OUT_OF_MEMORY',
+        `function ${name} used more than its ${config.memoryMb} MB and was stopped`,
+      );
+    if (this.#endReason !== undefined) return this.#endReason;
+    const how = exit.signal === null ? `with exit code ${exit.code}` : `by signal ${exit.signal}`;
+    return new LambentError(
+      'E_FUNCTION_EXITED',
+      `the process of function ${name} ended ${how} before it had answered`,
+    );
+  }
+
+  #send(process: SandboxProcess, bytes: Uint8Array): boolean {
+    const free = process.write(bytes);
+    if (!free && process.bufferedBytes > BUFFERED_MAX) this.#breach('it does not read what it is sent');
+    return free;
+  }
+
+  #drain(): void {
+    this.#writer?.frame(FRAME.DRAIN, 0, 0, undefined);
+    this.#clock.after(DRAIN_MS, () => {
+      if (this.state !== 'gone')
+        this.kill(new LambentError('E_SHUTTING_DOWN', 'the instance did not end when asked'));
+    });
+  }
+
+  #timeOut(stream: number, entry: Stream): void {
+    const seconds = this.version.config.timeoutMs / 1000;
+    const error = new LambentError(
+      'E_FUNCTION_TIMEOUT',
+      `function ${this.version.name} did not finish within ${seconds} s and was stopped`,
+    );
+    this.#streams.delete(stream);
+    entry.listener?.onLost(error);
+    this.state = 'retiring';
+    this.#events.onRoom(this);
+    if (this.#streams.size === 0) {
+      this.kill(error);
+      return;
+    }
+    // Others work in the same process: they may finish, unless the event loop is blocked for them as well.
+    this.#writer!.frame(FRAME.CANCEL, 0, stream, Uint8Array.of(CANCEL_REASON.timeout));
+    if (this.#awaitsPong) return;
+    this.#awaitsPong = true;
+    this.#writer!.frame(FRAME.PING, 0, 0, undefined);
+    this.#clock.after(PONG_MS, () => {
+      if (this.#awaitsPong)
+        this.kill(
+          new LambentError(
+            'E_FUNCTION_EXITED',
+            'another call in the same process blocked it and was stopped with it',
+            { hint: 'Lower `concurrency` for this function, or move long computation out of it.' },
+          ),
+        );
+    });
+  }
+
+  #breach(what: string): void {
+    this.kill(
+      new LambentError(
+        'E_PROTOCOL',
+        `the process of function ${this.version.name} broke the protocol: ${what}`,
+      ),
+    );
+  }
+
+  #onFrame(kind: number, flags: number, stream: number, payload: Buffer): void {
+    if (this.#killed) return;
+    if (stream === 0) {
+      this.#onInstanceFrame(kind, payload);
+      return;
+    }
+    if (kind === FRAME.LOG) {
+      this.#onLog(stream, payload);
+      return;
+    }
+    const entry = this.#streams.get(stream);
+    if (entry === undefined) {
+      // Words about a stream that timed out are late, not wrong; a stream that never was is.
+      if (stream >= this.#nextStream) this.#breach(`an answer to request ${stream}, which it never got`);
+      return;
+    }
+    const last = kind === FRAME.FAILED || ((flags & FLAG_FIN) !== 0 && kind !== FRAME.CREDIT);
+    if (last) this.#streams.delete(stream);
+    else if (kind !== FRAME.CREDIT) {
+      entry.uncredited += payload.length;
+      if (entry.uncredited > UNCREDITED_MAX) {
+        this.#breach('it sends faster than it was allowed to');
+        return;
+      }
+      if (entry.listener === undefined) this.credit(stream, payload.length);
+    }
+    if (entry.listener !== undefined) this.#deliver(entry.listener, kind, payload, last);
+    if (last) this.#afterStream();
+  }
+
+  #afterStream(): void {
+    if (this.#streams.size === 0) {
+      this.idleSinceMs = this.#clock.monotonicMs();
+      if (this.state === 'retiring') this.#drain();
+    }
+    this.#events.onRoom(this);
+  }
+
+  #deliver(listener: StreamListener, kind: number, payload: Buffer, last: boolean): void {
+    switch (kind) {
+      case FRAME.HTTP_RESPONSE:
+        listener.onResponse(payload, last);
+        break;
+      case FRAME.BODY:
+        listener.onBody(payload, last);
+        break;
+      case FRAME.RESULT:
+        listener.onResult(payload, last);
+        break;
+      case FRAME.CREDIT:
+        if (payload.length === 4) listener.onCredit(payload.readUInt32LE(0));
+        else this.#breach('a CREDIT frame of the wrong size');
+        break;
+      case FRAME.FAILED: {
+        const failure = parseFailure(payload);
+        if (failure !== undefined) listener.onFailed(failure);
+        else {
+          listener.onLost(new LambentError('E_PROTOCOL', 'the function failed with an unreadable error'));
+          this.#breach('an unreadable FAILED frame');
+        }
+        break;
+      }
+      default:
+        this.#breach(`a frame of unknown kind ${kind}`);
+        if (last) listener.onLost(this.#endReason!);
+    }
+  }
+
+  #onInstanceFrame(kind: number, payload: Buffer): void {
+    switch (kind) {
+      case FRAME.LOG:
+        this.#onLog(0, payload);
+        break;
+      case FRAME.STATS:
+        if (payload.length === 4) this.memoryPeakKb = payload.readUInt32LE(0);
+        else this.#breach('a STATS frame of the wrong size');
+        break;
+      case FRAME.PONG:
+        this.#awaitsPong = false;
+        break;
+      case FRAME.READY: {
+        const ready = parseReady(payload);
+        if (ready === undefined || this.state !== 'starting') this.#breach('an unexpected READY frame');
+        else {
+          this.ready = ready;
+          this.state = 'ready';
+          this.#events.onReady(this);
+        }
+        break;
+      }
+      case FRAME.BOOT_FAILED: {
+        const failure = parseFailure(payload);
+        if (failure === undefined || this.state !== 'starting')
+          this.#breach('an unexpected BOOT_FAILED frame');
+        else this.#events.onBootFailed(this, failure);
+        break;
+      }
+      case FRAME.RETIRE:
+        if (this.state === 'ready') {
+          this.retire();
+          this.#events.onRetire(this);
+        }
+        break;
+      default:
+        this.#breach(`a frame of unknown kind ${kind}`);
+    }
+  }
+
+  #onLog(stream: number, payload: Buffer): void {
+    const line = parseLog(payload);
+    if (line === undefined) this.#breach('an unreadable LOG frame');
+    else
+      this.#events.onLog(this, this.#invocationOf(stream), line.from, line.severity, line.timeMs, line.text);
+  }
+
+  #invocationOf(stream: number): InvocationId | undefined {
+    const at = stream % RECENT;
+    return stream !== 0 && this.#recentStreams[at] === stream ? this.#recentInvocations[at] : undefined;
+  }
+
+  /** Raw output belongs to the only running invocation, if there is exactly one. */
+  #onlyInvocation(): InvocationId | undefined {
+    if (this.#streams.size !== 1) return undefined;
+    for (const stream of this.#streams.keys()) return this.#invocationOf(stream);
+    return undefined;
+  }
+}

@@ -1,0 +1,46 @@
+import { StringDecoder } from 'node:string_decoder';
+import type { LogSeverity } from '../model/invocation.ts';
+
+type RawStream = 'stdout' | 'stderr';
+
+/** A line longer than this is cut into several. */
+const LINE_CHARS_MAX = 16 * 1024;
+
+/**
+ * Cuts the raw output of a process into lines: what native code, a crash or a child process printed past the
+ * runtime's own capture.
+ */
+export class OutputLines {
+  /** The engine said that its heap is exhausted: the process is about to abort. */
+  sawHeapExhaustion = false;
+  readonly #onLine: (from: RawStream, severity: LogSeverity, text: string) => void;
+  readonly #decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
+  readonly #rest = { stdout: '', stderr: '' };
+
+  constructor(onLine: (from: RawStream, severity: LogSeverity, text: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  push(from: RawStream, chunk: Buffer): void {
+    const lines = (this.#rest[from] + this.#decoders[from].write(chunk)).split('\n');
+    let rest = lines.pop()!;
+    for (const line of lines) this.#emit(from, line.endsWith('\r') ? line.slice(0, -1) : line);
+    while (rest.length > LINE_CHARS_MAX) {
+      this.#emit(from, rest.slice(0, LINE_CHARS_MAX));
+      rest = rest.slice(LINE_CHARS_MAX);
+    }
+    this.#rest[from] = rest;
+  }
+
+  flush(): void {
+    for (const from of ['stdout', 'stderr'] as const) {
+      if (this.#rest[from] !== '') this.#emit(from, this.#rest[from]);
+      this.#rest[from] = '';
+    }
+  }
+
+  #emit(from: RawStream, text: string): void {
+    if (from === 'stderr' && text.includes('JavaScript heap out of memory')) this.sawHeapExhaustion = true;
+    this.#onLine(from, from === 'stderr' ? 'error' : 'info', text.slice(0, LINE_CHARS_MAX));
+  }
+}

@@ -1,0 +1,330 @@
+/**
+ * The pool keeps instances ready for calls: it starts them when calls wait, shares each among as many calls as
+ * its version allows, and ends them when they have been idle, are no longer live, or overstep a limit.
+ *
+ * Guarantees: an instance serves one version only; a call that was not handed over yet never fails because an
+ * instance died; every wait is bounded in number and every running call in time; no more processes are being
+ * started at a time than the machine can start well.
+ *
+ * Deliberately absent: what frames on a stream mean (functions/invoke), and how processes are contained (Sandbox).
+ */
+import { availableParallelism } from 'node:os';
+import type { Clock, Timer } from '../base/clock.ts';
+import { LambentError, toLambentError } from '../base/errors.ts';
+import type { InstanceId, InvocationId, MintUuid } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { BootMessage } from '../model/frames.ts';
+import type { FunctionVersion, VersionId } from '../model/function.ts';
+import type { LogSeverity, LogStream } from '../model/invocation.ts';
+import type { ActivitySink, InstanceView } from '../ports/activity.ts';
+import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
+import type { Sandbox, SandboxSpec } from '../ports/sandbox.ts';
+import { Instance } from './instance.ts';
+import { VersionPool, type VersionPoolHost } from './version-pool.ts';
+
+/** Deadlines and idle times are looked at this often. */
+const SWEEP_MS = 20;
+/** Code that has not said READY after this time is given up. */
+const BOOT_TIMEOUT_MS = 20_000;
+const FILES_MAX = 1_024;
+
+export interface PoolLimits {
+  /** Invocations that may run at once on this node. */
+  readonly runningMax: number;
+  /** Invocations that may wait for an instance on this node. */
+  readonly waitingMax: number;
+  /** Instances that may exist on this node. */
+  readonly instancesMax: number;
+  /** Instances that may be starting at a time. */
+  readonly startingMax: number;
+}
+
+export const POOL_LIMITS: PoolLimits = {
+  runningMax: 10_000,
+  waitingMax: 10_000,
+  instancesMax: 1_000,
+  startingMax: Math.max(4, availableParallelism() * 2),
+};
+
+export interface PoolOptions {
+  readonly sandbox: Sandbox;
+  readonly activity: ActivitySink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly mintInstanceId: MintUuid;
+  readonly limits?: Partial<PoolLimits>;
+  /** How a version is started: the program for its language, and the message that tells it what to load. Rejects if the code is gone. */
+  prepare(
+    version: FunctionVersion,
+    deployment: number,
+  ): Promise<{ spec: Omit<SandboxSpec, 'filesMax'>; boot: BootMessage }>;
+}
+
+class Pool implements InstancePool, VersionPoolHost {
+  readonly clock: Clock;
+  readonly #options: PoolOptions;
+  readonly #limits: PoolLimits;
+  readonly #pools = new Map<VersionId, VersionPool>();
+  #running = 0;
+  #reserved = 0;
+  #runningReserved = 0;
+  #waiting = 0;
+  #starting = 0;
+  #startBlocked = false;
+  #sweeper: Timer | undefined;
+  #closed = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.#limits = { ...POOL_LIMITS, ...options.limits };
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  acquire(version: FunctionVersion, deployment: number, waiter: LeaseWaiter): () => void {
+    if (this.#closed) {
+      waiter.onRefused(new LambentError('E_SHUTTING_DOWN', 'the platform is stopping', { retryAfterS: 1 }));
+      return () => {};
+    }
+    return this.#poolOf(version, deployment).acquire(waiter);
+  }
+
+  warm(version: FunctionVersion, deployment: number): void {
+    if (!this.#closed) this.#poolOf(version, deployment).warm();
+  }
+
+  retainOnly(isLive: (version: FunctionVersion) => boolean): void {
+    for (const pool of this.#pools.values()) {
+      if (isLive(pool.version)) pool.retired = false;
+      else {
+        pool.retire();
+        this.#forgetIfDone(pool);
+      }
+    }
+  }
+
+  instances(): readonly InstanceView[] {
+    const views: InstanceView[] = [];
+    for (const pool of this.#pools.values())
+      for (const instance of pool.instances) views.push(viewOf(instance));
+    return views;
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
+    const stopping = new LambentError('E_SHUTTING_DOWN', 'the platform is stopping', { retryAfterS: 1 });
+    for (const pool of this.#pools.values()) {
+      pool.refuseAll(stopping);
+      pool.retire();
+    }
+    if (this.#instanceCount() > 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+      const force = this.clock.after(graceMs, () => {
+        for (const pool of this.#pools.values())
+          for (const instance of pool.instances) instance.kill(stopping);
+      });
+      await empty;
+      force.cancel();
+    }
+    this.#sweeper?.cancel();
+  }
+
+  startInstance(pool: VersionPool): boolean {
+    if (this.#closed) return false;
+    if (this.#starting >= this.#limits.startingMax || this.#instanceCount() >= this.#limits.instancesMax) {
+      this.#startBlocked = true;
+      if (this.#starting < this.#limits.startingMax) this.#evictIdle();
+      return false;
+    }
+    this.#starting += 1;
+    const { version, deployment } = pool;
+    const instance = new Instance(
+      this.#options.mintInstanceId() as InstanceId,
+      version,
+      deployment,
+      this.clock,
+      {
+        onReady: () => pool.onReady(),
+        onBootFailed: (which, failure) => pool.onBootFailed(which, failure),
+        onRoom: () => pool.onRoom(),
+        onRetire: () => pool.onRetire(),
+        onGone: (which) => this.#gone(pool, which),
+        onLog: (which, invocation, from, severity, timeMs, text) =>
+          this.log(which, invocation, from, severity, timeMs, text),
+      },
+    );
+    pool.adopt(instance);
+    void this.#boot(pool, instance);
+    this.#watch();
+    return true;
+  }
+
+  startEnded(): void {
+    this.#starting -= 1;
+    this.#resumeStarts();
+  }
+
+  mayRun(pool: VersionPool): boolean {
+    if (pool.version.config.reservedConcurrency > 0) return true;
+    return this.#running - this.#runningReserved < this.#limits.runningMax - this.#reserved;
+  }
+
+  ran(pool: VersionPool, delta: 1 | -1): void {
+    this.#running += delta;
+    if (pool.version.config.reservedConcurrency > 0) this.#runningReserved += delta;
+  }
+
+  waits(delta: number): void {
+    this.#waiting += delta;
+  }
+
+  mayWait(): boolean {
+    return this.#waiting < this.#limits.waitingMax;
+  }
+
+  log(
+    instance: Instance,
+    invocation: InvocationId | undefined,
+    stream: LogStream,
+    severity: LogSeverity,
+    timeMs: number,
+    text: string,
+  ): void {
+    const { app, name, id } = instance.version;
+    this.#options.activity.log({
+      sequence: 0,
+      timeMs,
+      app,
+      function: name,
+      version: id,
+      instance: instance.id,
+      invocation,
+      stream,
+      severity,
+      text,
+    });
+  }
+
+  #poolOf(version: FunctionVersion, deployment: number): VersionPool {
+    const known = this.#pools.get(version.id);
+    if (known !== undefined) return known;
+    const pool = new VersionPool(version, deployment, this);
+    this.#pools.set(version.id, pool);
+    this.#reserved += version.config.reservedConcurrency;
+    return pool;
+  }
+
+  async #boot(pool: VersionPool, instance: Instance): Promise<void> {
+    const giveUp = this.clock.after(BOOT_TIMEOUT_MS, () => {
+      if (instance.state !== 'starting') return;
+      const message = `function ${pool.version.name} did not finish loading within ${BOOT_TIMEOUT_MS / 1000} s`;
+      pool.onBootFailed(instance, {
+        code: 'E_BOOT_FAILED',
+        errorType: 'Timeout',
+        errorMessage: message,
+        stackTrace: [],
+      });
+    });
+    try {
+      const { spec, boot } = await this.#options.prepare(pool.version, pool.deployment);
+      const process = await this.#options.sandbox.start(
+        instance.id,
+        { ...spec, filesMax: FILES_MAX },
+        instance,
+      );
+      instance.attach(process, boot);
+    } catch (error) {
+      giveUp.cancel();
+      this.#options.log.warn('an instance could not be started', {
+        function: pool.version.name,
+        error: String(error),
+      });
+      pool.startFailed(instance, toLambentError(error));
+      this.#afterGone(pool);
+    }
+  }
+
+  #gone(pool: VersionPool, instance: Instance): void {
+    pool.onGone(instance);
+    this.#afterGone(pool);
+  }
+
+  #afterGone(pool: VersionPool): void {
+    this.#forgetIfDone(pool);
+    this.#resumeStarts();
+    if (this.#instanceCount() === 0) this.#onEmpty?.();
+  }
+
+  #forgetIfDone(pool: VersionPool): void {
+    if (!pool.retired || !pool.isEmpty) return;
+    this.#pools.delete(pool.version.id);
+    this.#reserved -= pool.version.config.reservedConcurrency;
+  }
+
+  #resumeStarts(): void {
+    if (!this.#startBlocked) return;
+    this.#startBlocked = false;
+    for (const pool of this.#pools.values()) if (pool.waiting > 0) pool.pump();
+  }
+
+  /** Makes room for a version that needs an instance: the one that has been idle longest goes. */
+  #evictIdle(): void {
+    let oldest: Instance | undefined;
+    for (const pool of this.#pools.values()) {
+      for (const instance of pool.instances) {
+        const idle = instance.state === 'ready' && instance.active === 0;
+        if (idle && (oldest === undefined || instance.idleSinceMs < oldest.idleSinceMs)) oldest = instance;
+      }
+    }
+    oldest?.retire();
+  }
+
+  #instanceCount(): number {
+    let count = 0;
+    for (const pool of this.#pools.values()) count += pool.instances.length;
+    return count;
+  }
+
+  /** Runs only while there are instances: an idle platform does not wake up. */
+  #watch(): void {
+    this.#sweeper ??= this.clock.every(SWEEP_MS, () => {
+      const nowMs = this.clock.nowMs();
+      const monotonicMs = this.clock.monotonicMs();
+      let left = 0;
+      for (const pool of this.#pools.values()) {
+        if (pool.isEmpty) continue;
+        pool.sweep(nowMs, monotonicMs);
+        if (pool.waiting > 0) pool.pump();
+        left += pool.instances.length + pool.waiting;
+      }
+      if (left > 0) return;
+      this.#sweeper?.cancel();
+      this.#sweeper = undefined;
+    });
+  }
+}
+
+function viewOf(instance: Instance): InstanceView {
+  return {
+    id: instance.id,
+    app: instance.version.app,
+    function: instance.version.name,
+    version: instance.version.id,
+    state: instance.state === 'gone' ? 'retiring' : instance.state,
+    pid: instance.pid,
+    startedMs: instance.startedMs,
+    activeInvocations: instance.active,
+    servedInvocations: instance.served,
+    memoryPeakMb: Math.ceil(instance.memoryPeakKb / 1024),
+  };
+}
+
+export function createPool(options: PoolOptions): InstancePool {
+  return new Pool(options);
+}

@@ -1,0 +1,367 @@
+import { BoundedQueue } from '../base/bounded-queue.ts';
+import type { Clock } from '../base/clock.ts';
+import { ERROR_TABLE } from '../base/error-table.ts';
+import { type ErrorCode, LambentError } from '../base/errors.ts';
+import type { InstanceId, InvocationId } from '../base/ids.ts';
+import type { FailureMessage } from '../model/frames.ts';
+import type { FunctionVersion } from '../model/function.ts';
+import type { LogSeverity, LogStream } from '../model/invocation.ts';
+import type { Lease, LeaseWaiter, StreamOpening } from '../ports/instance-pool.ts';
+import type { Instance, InstanceEvents } from './instance.ts';
+
+/** Invocations one instance takes at once where the manifest does not say: Lambda's promise, or a web server's habit. */
+const LAMBDA_CONCURRENCY = 1;
+const WEB_CONCURRENCY = 100;
+/** After code that cannot be loaded, the next start waits this long, doubling up to the maximum. */
+const BOOT_BACKOFF_FIRST_MS = 100;
+const BOOT_BACKOFF_MAX_MS = 5_000;
+
+/** What a version's pool needs from the pool of the node. */
+export interface VersionPoolHost {
+  readonly clock: Clock;
+  /** Begins the start of an instance; false when the node starts as many as it can just now (it will call `pump`). */
+  startInstance(pool: VersionPool): boolean;
+  startEnded(): void;
+  /** Room under the node's total of running invocations for one more of this version. */
+  mayRun(pool: VersionPool): boolean;
+  ran(pool: VersionPool, delta: 1 | -1): void;
+  waits(delta: number): void;
+  mayWait(): boolean;
+  log(
+    instance: Instance,
+    invocation: InvocationId | undefined,
+    from: LogStream,
+    severity: LogSeverity,
+    timeMs: number,
+    text: string,
+  ): void;
+}
+
+interface Waiting {
+  readonly waiter: LeaseWaiter;
+  readonly sinceMs: number;
+}
+
+function nothingToWithdraw(): void {}
+
+class InstanceLease implements Lease {
+  readonly cold: boolean;
+  readonly queueMs: number;
+  readonly startMs: number;
+  readonly #instance: Instance;
+  #stream = 0;
+
+  constructor(instance: Instance, cold: boolean, queueMs: number, startMs: number) {
+    this.#instance = instance;
+    this.cold = cold;
+    this.queueMs = queueMs;
+    this.startMs = startMs;
+  }
+
+  get instance(): InstanceId {
+    return this.#instance.id;
+  }
+
+  get upgrades(): boolean {
+    return this.#instance.ready!.upgrades;
+  }
+
+  memoryPeakMb(): number {
+    return Math.ceil(this.#instance.memoryPeakKb / 1024);
+  }
+
+  open(opening: StreamOpening): void {
+    this.#stream = this.#instance.open(opening);
+  }
+
+  body(chunk: Uint8Array, last: boolean): void {
+    this.#instance.body(this.#stream, chunk, last);
+  }
+
+  credit(bytes: number): void {
+    this.#instance.credit(this.#stream, bytes);
+  }
+
+  liftDeadline(): void {
+    this.#instance.liftDeadline(this.#stream);
+  }
+
+  cancel(reason: number): void {
+    this.#instance.cancel(this.#stream, reason);
+  }
+}
+
+/** The instances of one version and the calls that wait for them. */
+export class VersionPool implements InstanceEvents {
+  readonly version: FunctionVersion;
+  readonly deployment: number;
+  /** True once its deployment is no longer live: no new starts beyond what waits, and idle instances end at once. */
+  retired = false;
+  running = 0;
+  readonly #host: VersionPoolHost;
+  readonly #instances: Instance[] = [];
+  readonly #queue: BoundedQueue<Waiting> | undefined;
+  #starting = 0;
+  #bootFailure: LambentError | undefined;
+  #bootBackoffMs = 0;
+  #bootBlockedUntilMs = 0;
+
+  constructor(version: FunctionVersion, deployment: number, host: VersionPoolHost) {
+    this.version = version;
+    this.deployment = deployment;
+    this.#host = host;
+    const { queueMax } = version.config;
+    this.#queue = queueMax > 0 ? new BoundedQueue(queueMax) : undefined;
+  }
+
+  get instances(): readonly Instance[] {
+    return this.#instances;
+  }
+
+  get waiting(): number {
+    return this.#queue?.size ?? 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#instances.length === 0 && this.waiting === 0;
+  }
+
+  /** How many invocations may run at once: the smaller of the two limits that the author can set. */
+  get concurrencyMax(): number {
+    const { maxConcurrency, reservedConcurrency } = this.version.config;
+    return reservedConcurrency > 0 ? Math.min(maxConcurrency, reservedConcurrency) : maxConcurrency;
+  }
+
+  acquire(waiter: LeaseWaiter): () => void {
+    // The usual case first: someone is warm, has room, and nobody waits before us.
+    if (this.waiting === 0 && this.#mayRun()) {
+      const instance = this.#findRoom();
+      if (instance !== undefined) {
+        this.#lease(instance, waiter, 0, 0, false);
+        return nothingToWithdraw;
+      }
+    }
+    return this.#wait(waiter);
+  }
+
+  /** Starts what is needed and serves what waits. */
+  pump(): void {
+    const queue = this.#queue;
+    while (queue !== undefined && queue.size > 0 && this.#mayRun()) {
+      const instance = this.#findRoom();
+      if (instance === undefined) break;
+      const waiting = queue.shift()!;
+      this.#host.waits(-1);
+      this.#serve(instance, waiting);
+    }
+    this.#startWanted();
+  }
+
+  /** Starts one instance unless there is one. */
+  warm(): void {
+    if (this.#instances.length === 0 && this.#starting === 0) this.#start();
+  }
+
+  /** Ends idle instances whose time is over, and streams past their deadline. True while there is something to look after. */
+  sweep(nowMs: number, monotonicMs: number): void {
+    const { idleMs, minInstances } = this.version.config;
+    let idle = 0;
+    for (const instance of [...this.#instances]) {
+      if (instance.active > 0) instance.expire(nowMs);
+      else if (instance.state === 'ready') {
+        idle += 1;
+        const keep = !this.retired && (idle <= minInstances || monotonicMs - instance.idleSinceMs < idleMs);
+        if (!keep) instance.retire();
+      }
+    }
+  }
+
+  retire(): void {
+    this.retired = true;
+    if (this.waiting > 0) return;
+    for (const instance of [...this.#instances]) instance.retire();
+  }
+
+  refuseAll(error: LambentError): void {
+    for (let next = this.#queue?.shift(); next !== undefined; next = this.#queue?.shift()) {
+      this.#host.waits(-1);
+      next.waiter.onRefused(error);
+    }
+  }
+
+  /** The node began to start this instance. */
+  adopt(instance: Instance): void {
+    this.#instances.push(instance);
+  }
+
+  /** The start did not even make a process. */
+  startFailed(instance: Instance, error: LambentError): void {
+    if (instance.state !== 'starting') return;
+    instance.state = 'gone';
+    this.#blockBoot(error);
+    this.#forget(instance, true);
+  }
+
+  onReady(): void {
+    this.#starting -= 1;
+    this.#bootBackoffMs = 0;
+    this.#bootFailure = undefined;
+    this.#host.startEnded();
+    this.pump();
+    if (this.retired && this.waiting === 0) this.retire();
+  }
+
+  onBootFailed(instance: Instance, failure: FailureMessage): void {
+    const code: ErrorCode = failure.code in ERROR_TABLE ? (failure.code as ErrorCode) : 'E_BOOT_FAILED';
+    const message = `function ${this.version.name} cannot be loaded: ${failure.errorType}: ${failure.errorMessage}`;
+    const error = new LambentError(code, message, { details: { stackTrace: failure.stackTrace } });
+    this.#host.log(
+      instance,
+      undefined,
+      'platform',
+      'error',
+      this.#host.clock.nowMs(),
+      [message, ...failure.stackTrace].join('\n'),
+    );
+    this.#blockBoot(error);
+    instance.kill(error);
+  }
+
+  onRoom(): void {
+    this.running -= 1;
+    this.#host.ran(this, -1);
+    if (this.waiting > 0) this.pump();
+  }
+
+  onRetire(): void {
+    if (this.waiting > 0) this.pump();
+  }
+
+  onGone(instance: Instance): void {
+    const wasStarting = instance.ready === undefined;
+    if (wasStarting && this.#bootFailure === undefined) {
+      this.#blockBoot(
+        new LambentError(
+          'E_BOOT_FAILED',
+          `the process of function ${this.version.name} ended while it loaded its code`,
+          {
+            hint: 'Read `lambent logs`: does the code call process.exit() at load?',
+          },
+        ),
+      );
+    }
+    this.#forget(instance, wasStarting);
+  }
+
+  onLog(
+    instance: Instance,
+    invocation: InvocationId | undefined,
+    from: LogStream,
+    severity: LogSeverity,
+    timeMs: number,
+    text: string,
+  ): void {
+    this.#host.log(instance, invocation, from, severity, timeMs, text);
+  }
+
+  #forget(instance: Instance, wasStarting: boolean): void {
+    const at = this.#instances.indexOf(instance);
+    if (at >= 0) this.#instances.splice(at, 1);
+    if (wasStarting) {
+      this.#starting -= 1;
+      this.#host.startEnded();
+      if (this.#bootFailure !== undefined && this.#instances.length === 0) this.refuseAll(this.#bootFailure);
+    }
+    this.pump();
+  }
+
+  #blockBoot(error: LambentError): void {
+    this.#bootFailure = error;
+    this.#bootBackoffMs = Math.min(
+      BOOT_BACKOFF_MAX_MS,
+      Math.max(BOOT_BACKOFF_FIRST_MS, this.#bootBackoffMs * 2),
+    );
+    this.#bootBlockedUntilMs = this.#host.clock.monotonicMs() + this.#bootBackoffMs;
+  }
+
+  #wait(waiter: LeaseWaiter): () => void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      waiter.onRefused(refusal);
+      return nothingToWithdraw;
+    }
+    const waiting: Waiting = { waiter, sinceMs: this.#host.clock.monotonicMs() };
+    this.#queue!.push(waiting);
+    this.#host.waits(1);
+    this.#startWanted();
+    return () => {
+      if (this.#queue!.remove(waiting)) this.#host.waits(-1);
+    };
+  }
+
+  #refusal(): LambentError | undefined {
+    const { name, config } = this.version;
+    if (this.#bootFailure !== undefined && this.#instances.length === 0) {
+      if (this.#host.clock.monotonicMs() < this.#bootBlockedUntilMs) return this.#bootFailure;
+      this.#bootFailure = undefined;
+    }
+    if (this.waiting >= config.queueMax) {
+      const message = `function ${name} runs ${this.running} of at most ${this.concurrencyMax} at once, and ${this.waiting} of at most ${config.queueMax} wait`;
+      return new LambentError('E_CONCURRENCY_LIMIT', message, { retryAfterS: 1 });
+    }
+    if (!this.#host.mayWait())
+      return new LambentError('E_OVERLOADED', 'too many invocations wait on this node', { retryAfterS: 1 });
+    return undefined;
+  }
+
+  #serve(instance: Instance, waiting: Waiting): void {
+    const waitedMs = this.#host.clock.monotonicMs() - waiting.sinceMs;
+    // The part of the wait during which this very instance was being started.
+    const cold = instance.startedMonotonicMs >= waiting.sinceMs - 1 || instance.served === 0;
+    const startMs = cold
+      ? Math.min(waitedMs, this.#host.clock.monotonicMs() - instance.startedMonotonicMs)
+      : 0;
+    this.#lease(instance, waiting.waiter, waitedMs - startMs, startMs, cold);
+  }
+
+  #lease(instance: Instance, waiter: LeaseWaiter, queueMs: number, startMs: number, cold: boolean): void {
+    this.running += 1;
+    this.#host.ran(this, 1);
+    waiter.onLease(new InstanceLease(instance, cold, queueMs, startMs));
+  }
+
+  #mayRun(): boolean {
+    return this.running < this.concurrencyMax && this.#host.mayRun(this);
+  }
+
+  #capacityOf(instance: Instance): number {
+    const { concurrency } = this.version.config;
+    if (concurrency !== undefined) return concurrency;
+    const kind = instance.ready?.handlerKind;
+    return kind === 'lambda' || kind === 'plain' ? LAMBDA_CONCURRENCY : WEB_CONCURRENCY;
+  }
+
+  /** The first with room, so that the later ones become idle and end. */
+  #findRoom(): Instance | undefined {
+    for (const instance of this.#instances) {
+      if (instance.state === 'ready' && instance.active < this.#capacityOf(instance)) return instance;
+    }
+    return undefined;
+  }
+
+  #startWanted(): void {
+    const { maxInstances, concurrency } = this.version.config;
+    const known = this.#instances.find((instance) => instance.ready !== undefined);
+    const each = concurrency ?? (known === undefined ? WEB_CONCURRENCY : this.#capacityOf(known));
+    const room = this.concurrencyMax - this.running;
+    const wanted = Math.ceil(Math.min(this.waiting, room) / each);
+    while (this.#starting < wanted && this.#instances.length < maxInstances) if (!this.#start()) return;
+  }
+
+  #start(): boolean {
+    if (this.#host.clock.monotonicMs() < this.#bootBlockedUntilMs) return false;
+    if (!this.#host.startInstance(this)) return false;
+    this.#starting += 1;
+    return true;
+  }
+}

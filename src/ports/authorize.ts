@@ -1,0 +1,13 @@
+/** Who calls the platform's own interfaces. */
+export interface Caller {
+  /** Name of the token, or `local` where none is needed. */
+  readonly name: string;
+}
+
+/**
+ * Decides whether a request may use the platform's own interfaces. Rejects with `E_HOST_REFUSED`, `E_FORBIDDEN`,
+ * `E_UNAUTHENTICATED` or `E_TOO_MANY_ATTEMPTS`. It reads the head of the request only.
+ *
+ * @param remoteAddress IP address of the connection's other end
+ */
+export type Authorize = (request: Request, remoteAddress: string) => Promise<Caller>;

@@ -1,0 +1,82 @@
+import type { LambentError } from '../base/errors.ts';
+import type { InstanceId, InvocationId } from '../base/ids.ts';
+import type { FailureMessage } from '../model/frames.ts';
+import type { FunctionVersion } from '../model/function.ts';
+import type { PoolView } from './activity.ts';
+
+/**
+ * Gives calls a place in a running instance: at once when one is warm and has room, otherwise after a wait in
+ * the version's bounded queue while instances are started. The pool owns instances and their channels; the
+ * caller owns the meaning of the frames on its stream.
+ */
+export interface InstancePool extends PoolView {
+  /**
+   * Asks for a place. Answers `waiter.onLease` (often before this returns) or `waiter.onRefused`, once. The
+   * returned function withdraws a request that still waits; later it does nothing.
+   */
+  acquire(version: FunctionVersion, deployment: number, waiter: LeaseWaiter): () => void;
+  /** Starts an instance if the version has none, so that the first call finds it warm. Failures show at that call. */
+  warm(version: FunctionVersion, deployment: number): void;
+  /** Versions not in `keep` get no new instances, and theirs end when they have no more work. */
+  retainOnly(isLive: (version: FunctionVersion) => boolean): void;
+  /** Ends all instances; those that work get `graceMs` to finish. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface LeaseWaiter {
+  onLease(lease: Lease): void;
+  /** `E_CONCURRENCY_LIMIT`, `E_OVERLOADED`, `E_BOOT_FAILED`, `E_HANDLER_MISSING`, `E_START_FAILED`, `E_SHUTTING_DOWN`. */
+  onRefused(error: LambentError): void;
+}
+
+/** A place in an instance: one stream of its channel. It ends by itself when the instance ends the stream. */
+export interface Lease {
+  readonly instance: InstanceId;
+  /** This call waited for the start of a process. */
+  readonly cold: boolean;
+  /** Time waited for a place without the start of a process, in milliseconds. */
+  readonly queueMs: number;
+  /** Time waited for the start of a process, in milliseconds. */
+  readonly startMs: number;
+  /** The highest resident memory of the instance so far, in megabytes; 0: not known. */
+  memoryPeakMb(): number;
+  /** Whether the code said it takes upgrades. */
+  readonly upgrades: boolean;
+  /** Hands the call over. Once, and before anything else. */
+  open(opening: StreamOpening): void;
+  body(chunk: Uint8Array, last: boolean): void;
+  /** Returns the bytes of RESULT, HTTP_RESPONSE and BODY payloads that were passed on. */
+  credit(bytes: number): void;
+  /** The stream may last: its connection was upgraded. */
+  liftDeadline(): void;
+  /** The answer is no longer wanted. The place stays taken until the instance ends the stream; the listener hears nothing more. */
+  cancel(reason: number): void;
+}
+
+export interface StreamOpening {
+  readonly invocation: InvocationId;
+  /** FRAME.HTTP_REQUEST, whose head is latin1 text, or FRAME.EVENT, whose head is JSON. */
+  readonly kind: number;
+  readonly head: string;
+  /** The first bytes of the body; `last`: all of it. */
+  readonly body: Uint8Array | undefined;
+  readonly last: boolean;
+  /** Epoch milliseconds: the invocation is stopped then. */
+  readonly deadlineMs: number;
+  readonly listener: StreamListener;
+}
+
+/** Hears what the instance says on one stream. The last call is one of those marked (end). */
+export interface StreamListener {
+  /** HTTP_RESPONSE; `last`: (end). Payload as in model/frames.ts, not yet checked. */
+  onResponse(payload: Buffer, last: boolean): void;
+  /** RESULT; `last`: (end). */
+  onResult(payload: Buffer, last: boolean): void;
+  /** BODY; `last`: (end). */
+  onBody(payload: Buffer, last: boolean): void;
+  onCredit(bytes: number): void;
+  /** FAILED (end). */
+  onFailed(failure: FailureMessage): void;
+  /** The platform ended it (end): `E_FUNCTION_TIMEOUT`, `E_FUNCTION_EXITED`, `E_OUT_OF_MEMORY`, `E_PROTOCOL`, `E_SHUTTING_DOWN`. */
+  onLost(error: LambentError): void;
+}

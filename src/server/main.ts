@@ -1,0 +1,187 @@
+/**
+ * The platform as one process: `startPlatform` opens the data folder, wires the parts, listens, deploys the given
+ * folders and, in `dev`, deploys them again whenever they change.
+ *
+ * Guarantees: when it resolves, requests are answered; when `close` resolves, nothing that it started is left
+ * running, and everything acknowledged is on disk.
+ */
+
+import { hashToken, mintToken } from '../admin/access-token.ts';
+import { systemClock } from '../base/clock.ts';
+import { type LambentError, toLambentError } from '../base/errors.ts';
+import { createLog, type Log } from '../base/log.ts';
+import { systemRandom } from '../base/random.ts';
+import { watchFolder } from '../functions/watch.ts';
+import type { FunctionVersion, VersionId } from '../model/function.ts';
+import type { InvocationRecord, LogLine } from '../model/invocation.ts';
+import type { BuildLine, DeployResult } from '../ports/deployer.ts';
+import { PLATFORM_VERSION } from './platform-version.ts';
+import { shutDown } from './shutdown.ts';
+import { type Wired, wire } from './wire.ts';
+
+export type PlatformEvent =
+  | { readonly kind: 'line'; readonly app: string; readonly line: BuildLine }
+  | { readonly kind: 'deployed'; readonly result: DeployResult; readonly reload: boolean }
+  | { readonly kind: 'deployFailed'; readonly folder: string; readonly error: LambentError }
+  | { readonly kind: 'log'; readonly line: LogLine }
+  | { readonly kind: 'invocation'; readonly record: InvocationRecord };
+
+export interface PlatformOptions {
+  readonly mode: 'dev' | 'start';
+  /** Everything durable lives here; created when absent. */
+  readonly dataDir: string;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Absolute paths of apps to deploy at start; `dev` watches them. */
+  readonly folders: readonly string[];
+  /** Hosts answered for in `dev` besides those of this machine. */
+  readonly allowHosts: readonly string[];
+  readonly log: 'json' | 'pretty';
+  onEvent(event: PlatformEvent): void;
+}
+
+export interface Platform {
+  /** `http://localhost:5262`. */
+  readonly url: string;
+  /** The control API's first token, in plain text; only on the very first start of a data folder in mode `start`. */
+  readonly token: string | undefined;
+  /** Finishes what runs (bounded), flushes and stops. */
+  close(): Promise<void>;
+  /** Resolves when the platform has stopped, for whatever reason. */
+  readonly closed: Promise<void>;
+}
+
+const FIRST_TOKEN_NAME = 'first';
+
+/** Rejects with `E_PORT_IN_USE`, `E_STORE_LOCKED`, `E_STORE_NEWER`, `E_STORE_DAMAGED` and other codes of the store. */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const write = (line: string): boolean => process.stdout.write(line);
+  const log = createLog(
+    options.log === 'json' ? write : (line) => process.stderr.write(line),
+    systemClock,
+    options.log === 'json' ? 'info' : 'warn',
+  );
+  const { mode, dataDir, allowHosts } = options;
+  const wired = await wire({ mode, dataDir, allowHosts, version: PLATFORM_VERSION, log });
+  const stoppers: (() => void)[] = [];
+  try {
+    const token = mode === 'start' ? await firstToken(wired) : undefined;
+    stoppers.push(report(wired, options), keepPoolCurrent(wired));
+    const port = await wired.gateway.listen(options.host, options.port);
+    await wired.asyncDispatch.start();
+    for (const folder of options.folders) {
+      await deploy(wired, options, folder, false);
+      if (mode === 'dev') stoppers.push(watch(wired, options, folder, log));
+    }
+    return running(wired, `http://${shownHost(options.host)}:${port}`, token, stoppers);
+  } catch (error) {
+    for (const stop of stoppers) stop();
+    await shutDown(wired);
+    throw error;
+  }
+}
+
+function running(
+  wired: Wired,
+  url: string,
+  token: string | undefined,
+  stoppers: readonly (() => void)[],
+): Platform {
+  let resolveClosed: () => void;
+  const closed = new Promise<void>((resolve) => {
+    resolveClosed = resolve;
+  });
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      for (const stop of stoppers) stop();
+      await shutDown(wired);
+      resolveClosed();
+    })();
+    return closing;
+  };
+  return { url, token, close, closed };
+}
+
+function shownHost(host: string): string {
+  if (host === '127.0.0.1' || host === '0.0.0.0' || host === '::' || host === '::1') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+async function firstToken({ store }: Wired): Promise<string | undefined> {
+  if ((await store.access.listTokens()).length > 0) return undefined;
+  const token = mintToken(systemRandom);
+  const added = await store.access.addToken({
+    name: FIRST_TOKEN_NAME,
+    hash: hashToken(token),
+    createdMs: systemClock.nowMs(),
+  });
+  return added ? token : undefined;
+}
+
+function report({ recorder }: Wired, { onEvent }: PlatformOptions): () => void {
+  const stopLines = recorder.onLine((line) => onEvent({ kind: 'log', line }));
+  const stopInvocations = recorder.onInvocation((record) => onEvent({ kind: 'invocation', record }));
+  return () => {
+    stopLines();
+    stopInvocations();
+  };
+}
+
+/** After each switch: versions that are no longer live lose their instances once these have finished their work. */
+function keepPoolCurrent({ liveApps, pool }: Wired): () => void {
+  return liveApps.subscribe(() => {
+    const live = new Set<VersionId>();
+    for (const entry of liveApps.snapshot())
+      for (const deployment of entry.deployments)
+        for (const version of deployment.functions) live.add(version.id);
+    pool.retainOnly((version: FunctionVersion) => live.has(version.id));
+  });
+}
+
+async function deploy(
+  wired: Wired,
+  { mode, onEvent }: PlatformOptions,
+  folder: string,
+  reload: boolean,
+): Promise<void> {
+  try {
+    const result = await wired.deployer.deploy({
+      folder,
+      createdBy: 'local',
+      note: '',
+      weight: 100,
+      onLine: (line) => onEvent({ kind: 'line', app: folder, line }),
+    });
+    onEvent({ kind: 'deployed', result, reload });
+    if (mode === 'dev') warmAfter(wired, result);
+  } catch (error) {
+    onEvent({ kind: 'deployFailed', folder, error: toLambentError(error) });
+  }
+}
+
+/** In `dev` the next request comes from the person who just saved: a small app's functions are started ahead of it. */
+const WARM_FUNCTIONS_MAX = 8;
+
+function warmAfter({ pool }: Wired, { deployment }: DeployResult): void {
+  if (deployment.functions.length > WARM_FUNCTIONS_MAX) return;
+  for (const version of deployment.functions) pool.warm(version, deployment.number);
+}
+
+function watch(wired: Wired, options: PlatformOptions, folder: string, log: Log): () => void {
+  let running = false;
+  let again = false;
+  const redeploy = async (): Promise<void> => {
+    again = true;
+    if (running) return;
+    running = true;
+    while (again) {
+      again = false;
+      await deploy(wired, options, folder, true);
+    }
+    running = false;
+  };
+  const watcher = watchFolder({ folder, clock: wired.clock, log, onChange: () => void redeploy() });
+  return () => watcher.close();
+}

@@ -1,0 +1,206 @@
+/**
+ * Puts the platform together: the only place that names concrete adapters. Read it to see who knows whom.
+ */
+import { mkdir } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
+import { createLambdaApi } from '../aws/lambda-invoke.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
+import { createUuidMinter, type NodeId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { systemRandom } from '../base/random.ts';
+import { type AsyncDispatch, createAsyncDispatch } from '../functions/async-dispatch.ts';
+import { createDeployer } from '../functions/deploy.ts';
+import { createInvoker } from '../functions/invoke.ts';
+import { createLiveApps } from '../functions/live-apps.ts';
+import { Gateway } from '../gateway/gateway.ts';
+import { Routing } from '../gateway/routing.ts';
+import { createPool } from '../pool/pool.ts';
+import type { ActivitySink } from '../ports/activity.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
+import type { Deployer } from '../ports/deployer.ts';
+import type { InstancePool } from '../ports/instance-pool.ts';
+import type { LiveApps } from '../ports/live-apps.ts';
+import type { Sandbox } from '../ports/sandbox.ts';
+import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
+import { openBlobStore } from '../store-files/blob-store.ts';
+import { openStore, type Store } from '../store-sqlite/store.ts';
+import { awsLambdaCost } from '../telemetry/cost.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
+import { createRetention } from '../telemetry/retention.ts';
+import { prepareNode } from './node-runtime.ts';
+
+export interface WireOptions {
+  readonly mode: 'dev' | 'start';
+  readonly dataDir: string;
+  readonly allowHosts: readonly string[];
+  readonly version: string;
+  readonly log: Log;
+}
+
+/** The parts that main.ts drives. */
+export interface Wired {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly deployer: Deployer;
+  readonly liveApps: LiveApps;
+  readonly recorder: Recorder;
+  readonly pool: InstancePool;
+  readonly sandbox: Sandbox;
+  readonly gateway: Gateway;
+  readonly admin: AdminApi;
+  readonly asyncDispatch: AsyncDispatch;
+  /** Ends what needs no order among itself: metrics, retention. */
+  closeRest(): Promise<void>;
+}
+
+const AWS_PREFIX = '/2015-03-31/';
+
+function isPlatformPath(path: string): boolean {
+  return path.startsWith(ADMIN_PREFIX) || path === ADMIN_PREFIX.slice(0, -1) || path.startsWith(AWS_PREFIX);
+}
+
+/** In `dev` only names of this machine are answered for, so that a page elsewhere cannot reach it by a name of its own. */
+function createHostCheck(allowHosts: readonly string[]): (host: string) => boolean {
+  const exact = new Set(allowHosts.map((host) => host.toLowerCase()));
+  const wildcards = [...exact].filter((host) => host.startsWith('*.')).map((host) => host.slice(1));
+  let last = '';
+  return (host) => {
+    if (host === last) return true;
+    const loopback =
+      host === 'localhost' ||
+      host.endsWith('.localhost') ||
+      host === '[::1]' ||
+      (isIP(host) === 4 && host.startsWith('127.'));
+    if (!loopback && !exact.has(host) && !wildcards.some((suffix) => host.endsWith(suffix))) return false;
+    last = host;
+    return true;
+  };
+}
+
+async function createParts(options: WireOptions, store: Store, blobs: BlobStore) {
+  const { dataDir, log } = options;
+  const [clock, random] = [systemClock, systemRandom];
+  const mintUuid = createUuidMinter(clock, random);
+  const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
+  const activity: ActivitySink = recorder;
+  const liveApps = await createLiveApps({ apps: store.apps, random });
+  const sandbox = await createProcessSandbox({ runDir: join(dataDir, 'run'), log });
+  const pool = createPool({
+    sandbox,
+    activity,
+    clock,
+    log,
+    mintInstanceId: mintUuid,
+    async prepare(version, deployment) {
+      const codeDir = await blobs.locate(version.code);
+      if (codeDir === undefined)
+        throw new LambentError(
+          'E_START_FAILED',
+          `the code of function ${version.name} is missing from the data folder`,
+        );
+      return prepareNode(version, deployment, codeDir);
+    },
+  });
+  const invoker = createInvoker({ pool, activity, clock });
+  const deployer = createDeployer({
+    apps: store.apps,
+    blobs,
+    liveApps,
+    clock,
+    log,
+    scratchDir: join(dataDir, 'scratch'),
+  });
+  return { clock, random, mintUuid, recorder, liveApps, sandbox, pool, invoker, deployer };
+}
+
+export async function wire(options: WireOptions): Promise<Wired> {
+  const { mode, dataDir, allowHosts, version, log } = options;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const store = await openStore({ folder: dataDir, clock: systemClock, log });
+  const blobs = await openBlobStore({ folder: join(dataDir, 'blobs') });
+  const parts = await createParts(options, store, blobs);
+  const { clock, random, mintUuid, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
+  const nodeId = mintUuid() as NodeId;
+  const asyncDispatch = createAsyncDispatch({
+    queue: store.asyncQueue,
+    invoker,
+    liveApps,
+    clock,
+    random,
+    log,
+    node: nodeId,
+  });
+  const onAsyncAccepted = (): void => asyncDispatch.wake();
+  const metrics = createMetrics({ feed: recorder, pool, clock, version });
+  const retention = createRetention({ telemetry: store.telemetry, clock, log });
+  const { apps, telemetry, asyncQueue, access } = store;
+  const shared = {
+    liveApps,
+    invoker,
+    asyncQueue,
+    telemetry,
+    feed: recorder,
+    clock,
+    random,
+    log,
+    onAsyncAccepted,
+  };
+  const admin = createAdminApi({
+    ...shared,
+    apps,
+    deployer,
+    sandbox,
+    pool,
+    mode,
+    version,
+    nodeId,
+    access,
+    allowHosts,
+    metrics,
+    cost: awsLambdaCost,
+  });
+  const lambda = createLambdaApi({ ...shared, authorize: admin.authorize });
+  const platform = getRequestListener(
+    (request, { incoming }) => {
+      const remoteAddress = incoming.socket?.remoteAddress ?? '';
+      const path = new URL(request.url).pathname;
+      return lambda.matches(request.method, path)
+        ? lambda.fetch(request, remoteAddress)
+        : admin.fetch(request, remoteAddress);
+    },
+    { overrideGlobalObjects: false },
+  );
+  const gateway = new Gateway({
+    parts: {
+      routing: new Routing(liveApps, random),
+      invoker,
+      mintId: mintUuid,
+      isPlatformPath,
+      allowsHost: mode === 'dev' ? createHostCheck(allowHosts) : undefined,
+    },
+    platform: (request, response) => void platform(request, response),
+    clock,
+  });
+  const closeRest = async (): Promise<void> => {
+    metrics.close();
+    await retention.close();
+  };
+  return {
+    clock,
+    store,
+    deployer,
+    liveApps,
+    recorder,
+    pool,
+    sandbox,
+    gateway,
+    admin,
+    asyncDispatch,
+    closeRest,
+  };
+}
