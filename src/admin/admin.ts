@@ -1,0 +1,170 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { LambentError } from '../base/errors.ts';
+import { createUuidMinter } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { AccessStore } from '../ports/access-store.ts';
+import type { Authorize } from '../ports/authorize.ts';
+import { createAllowedMethods } from './allowed-methods.ts';
+import { type AppsDeps, addApps } from './apps.ts';
+import { addDeployments, type DeploymentsDeps } from './deployments.ts';
+import { addDoctor, type DoctorDeps } from './doctor.ts';
+import { errorResponse, toPublicError } from './errors.ts';
+import { addFunctions, type FunctionsDeps } from './functions.ts';
+import { Guard } from './guard.ts';
+import { addHealth, HEALTH_PATH, type HealthDeps } from './health.ts';
+import { addInstances } from './instances.ts';
+import { addInvocations, type InvocationsDeps } from './invocations.ts';
+import { addLogs, type LogsDeps } from './logs.ts';
+import { describeApi } from './openapi.ts';
+import { PAGE, PAGE_HEADERS } from './page.ts';
+import { type AdminRouter, createRouter } from './router.ts';
+import { addTokens, type TokensDeps } from './tokens.ts';
+import { addUsage, type UsageDeps } from './usage.ts';
+
+/*
+ * The control API: everything that people and programs ask of the platform itself, under `/_lambent/`.
+ *
+ * One file a resource; each declares its routes with the schemas that check requests, and the OpenAPI document is
+ * generated from the same schemas. The room knows no concrete store or pool: it meets them in the ports. It speaks
+ * fetch (a Request in, a Response out) and leaves sockets to the server.
+ *
+ * Guaranteed: nothing is read or changed before the guard let the caller in; every parameter and body is checked, or
+ * refused with `E_BAD_REQUEST` that names it; every error has a code, its status and a request id, and defects keep
+ * their details to the log; bodies, streams, uploads and answers have limits. What ended before a request for the
+ * history came in is in the answer.
+ * Deliberately absent: cross-origin access for browsers (the console is served from here), roles (a token may do
+ * everything), and the console itself.
+ */
+
+export const ADMIN_PREFIX = '/_lambent/';
+const API_PREFIX = '/_lambent/api/v1';
+const OPENAPI_PATH = '/_lambent/api/openapi.json';
+const METRICS_PATH = '/_lambent/metrics';
+
+/** The same for everybody and holding no data: these need no token. The page asks for one before it shows anything. */
+const OPEN_PATHS: ReadonlySet<string> = new Set([`${API_PREFIX}${HEALTH_PATH}`, OPENAPI_PATH, ADMIN_PREFIX]);
+
+export interface AdminDeps
+  extends AppsDeps,
+    DeploymentsDeps,
+    DoctorDeps,
+    FunctionsDeps,
+    HealthDeps,
+    InvocationsDeps,
+    LogsDeps,
+    TokensDeps,
+    UsageDeps {
+  access: AccessStore;
+  random: Random;
+  log: Log;
+  /** Hosts that `dev` answers for besides localhost and loopback addresses: exact, or `*.example.com`. */
+  allowHosts: readonly string[];
+  /** The metrics in Prometheus' text format, with their content type. */
+  metrics: { readonly contentType: string; render(): string };
+}
+
+export interface AdminApi {
+  /** Answers any request under `/_lambent`. Never rejects. `remoteAddress`: IP address of the connection's other end. */
+  fetch(request: Request, remoteAddress: string): Promise<Response>;
+  /** The same door for other interfaces of the platform, such as AWS wire protocols. */
+  authorize: Authorize;
+  /** Ends open streams, so that a server that stops need not wait for them. */
+  close(): void;
+}
+
+export function createAdminApi(deps: AdminDeps): AdminApi {
+  const mintUuid = createUuidMinter(deps.clock, deps.random);
+  const guard = new Guard(deps);
+  const root = createRouter();
+
+  root.use(async (c, next) => {
+    if (OPEN_PATHS.has(c.req.path)) guard.checkHost(c.req.raw);
+    else c.set('caller', await guard.authorize(c.req.raw, c.env.remoteAddress));
+    await next();
+  });
+  root.onError((thrown, c) => {
+    const { requestId } = c.env;
+    return errorResponse(toPublicError(thrown, requestId, deps.log), requestId);
+  });
+
+  const v1 = createRouter();
+  addHealth(v1, deps);
+  addApps(v1, deps);
+  addDeployments(v1, deps);
+  addFunctions(v1, deps);
+  addInvocations(v1, deps, mintUuid);
+  const endStreams = addLogs(v1, deps);
+  addUsage(v1, deps);
+  addInstances(v1, deps);
+  addDoctor(v1, deps);
+  addTokens(v1, deps, guard);
+  root.route(API_PREFIX, v1);
+  addOutsideApi(root, deps);
+  refuseTheRest(root);
+
+  return {
+    async fetch(request, remoteAddress) {
+      const requestId = mintUuid();
+      let response: Response;
+      try {
+        response = await root.fetch(request, { remoteAddress, requestId });
+      } catch (thrown) {
+        // The router hands on what is thrown but is no Error.
+        response = errorResponse(toPublicError(thrown, requestId, deps.log), requestId);
+      }
+      response.headers.set('x-request-id', requestId);
+      response.headers.set('cache-control', 'no-store');
+      response.headers.set('x-content-type-options', 'nosniff');
+      return response;
+    },
+    authorize: guard.authorize,
+    close: endStreams,
+  };
+}
+
+const metricsRoute = createRoute({
+  method: 'get',
+  path: METRICS_PATH,
+  operationId: 'getMetrics',
+  tags: ['platform'],
+  summary: "Metrics in Prometheus' text format.",
+  responses: { 200: { description: 'The metrics.', content: { 'text/plain': { schema: z.string() } } } },
+});
+
+/** What is under `/_lambent/` but not part of the versioned API. */
+function addOutsideApi(root: AdminRouter, { metrics, version }: AdminDeps): void {
+  root.openapi(
+    metricsRoute,
+    (c) => c.body(metrics.render(), 200, { 'content-type': metrics.contentType }) as never,
+  );
+  let document: string | undefined;
+  root.get(OPENAPI_PATH, (c) => {
+    document ??= JSON.stringify(describeApi(root, version));
+    return c.body(document, 200, { 'content-type': 'application/json' });
+  });
+  root.get(ADMIN_PREFIX, (c) => c.body(PAGE, 200, PAGE_HEADERS));
+  root.get('/_lambent', (c) => c.redirect(ADMIN_PREFIX, 308));
+}
+
+/** 404, or 405 where the path exists with other methods. */
+function refuseTheRest(root: AdminRouter): void {
+  const allowedMethods = createAllowedMethods(root);
+  root.notFound((c) => {
+    const { method, path } = c.req;
+    const allowed = allowedMethods(path);
+    const { requestId } = c.env;
+    if (allowed.length === 0) {
+      const error = new LambentError('E_NOT_FOUND', `The control API has nothing at ${path.slice(0, 200)}.`, {
+        hint: `Look into ${OPENAPI_PATH} for what there is.`,
+      });
+      return errorResponse(error, requestId);
+    }
+    const error = new LambentError('E_METHOD_NOT_ALLOWED', `${path} cannot be called with ${method}.`, {
+      hint: `Use ${allowed.join(' or ')}.`,
+    });
+    const response = errorResponse(error, requestId);
+    response.headers.set('allow', allowed.join(', '));
+    return response;
+  });
+}

@@ -1,0 +1,103 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { LambentError } from '../base/errors.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { FunctionVersion } from '../model/function.ts';
+import type { PoolView } from '../ports/activity.ts';
+import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
+import type { AdminRouter } from './router.ts';
+import { AppNameSchema, FunctionConfigSchema, FunctionParams, jsonAnswer } from './schemas.ts';
+
+export interface FunctionsDeps {
+  liveApps: LiveApps;
+  pool: PoolView;
+}
+
+const FunctionSchema = z
+  .object({
+    app: z.string(),
+    name: z.string(),
+    version: z.string(),
+    deployment: z.number().int(),
+    weight: z.number().int().openapi({ description: 'Percent of requests that this deployment serves.' }),
+    runtime: z.string(),
+    config: FunctionConfigSchema,
+    routes: z.array(z.object({ method: z.string(), host: z.string().optional(), path: z.string() })),
+    instances: z.number().int().openapi({ description: 'Processes of this version now.' }),
+  })
+  .openapi('Function');
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/functions',
+  operationId: 'listFunctions',
+  tags: ['functions'],
+  summary: 'Every live function. Where two deployments share the traffic, those of both.',
+  request: { query: z.strictObject({ app: AppNameSchema.optional() }) },
+  responses: { 200: jsonAnswer(z.object({ items: z.array(FunctionSchema) }), 'The functions.') },
+});
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/apps/{app}/functions/{name}',
+  operationId: 'getFunction',
+  tags: ['functions'],
+  summary: 'One live function, as its newest live deployment has it.',
+  request: { params: FunctionParams },
+  responses: { 200: jsonAnswer(FunctionSchema, 'The function.') },
+});
+
+export function addFunctions(api: AdminRouter, { liveApps, pool }: FunctionsDeps): void {
+  const functionsOf = ({ live, deployments }: LiveAppEntry, instances: ReadonlyMap<string, number>) =>
+    deployments.flatMap((deployment, index) =>
+      deployment.functions.map((version) => ({
+        app: version.app,
+        name: version.name,
+        version: version.id,
+        deployment: deployment.number,
+        weight: live.traffic[index]?.weight ?? 0,
+        runtime: version.runtime,
+        config: version.config,
+        routes: routesOf(deployment, version),
+        instances: instances.get(instanceKey(version.app, version.name, version.id)) ?? 0,
+      })),
+    );
+
+  api.openapi(listRoute, (c) => {
+    const { app } = c.req.valid('query');
+    const instances = countInstances(pool);
+    const entries = app === undefined ? liveApps.snapshot() : [liveApps.find(app)];
+    const items = entries.flatMap((entry) => (entry === undefined ? [] : functionsOf(entry, instances)));
+    return c.json({ items }, 200);
+  });
+
+  api.openapi(getRoute, (c) => {
+    const { app, name } = c.req.valid('param');
+    const entry = liveApps.find(app);
+    const found =
+      entry && functionsOf(entry, countInstances(pool)).findLast((candidate) => candidate.name === name);
+    if (found === undefined) {
+      throw new LambentError('E_NOT_FOUND', `The app ${app} has no live function named ${name}.`);
+    }
+    return c.json(found, 200);
+  });
+}
+
+function routesOf(deployment: Deployment, version: FunctionVersion) {
+  return deployment.routes
+    .filter((route) => route.function === version.name)
+    .map(({ method, host, path }) => ({ method, host, path }));
+}
+
+function countInstances(pool: PoolView): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const instance of pool.instances()) {
+    const key = instanceKey(instance.app, instance.function, instance.version);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Version ids alone would not do: two functions with equal code share one. */
+function instanceKey(app: string, name: string, version: string): string {
+  return `${app}/${name}/${version}`;
+}

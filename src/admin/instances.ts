@@ -1,0 +1,37 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { PoolView } from '../ports/activity.ts';
+import type { AdminRouter } from './router.ts';
+import { jsonAnswer } from './schemas.ts';
+
+const InstanceSchema = z
+  .object({
+    id: z.string(),
+    app: z.string(),
+    function: z.string(),
+    version: z.string(),
+    state: z.enum(['starting', 'ready', 'retiring']),
+    pid: z.number().int(),
+    startedMs: z.number(),
+    activeInvocations: z.number().int(),
+    servedInvocations: z.number().int(),
+    memoryPeakMb: z.number(),
+  })
+  .openapi('Instance');
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/instances',
+  operationId: 'listInstances',
+  tags: ['platform'],
+  summary: 'The processes of functions now, and how many invocations wait for one.',
+  responses: {
+    200: jsonAnswer(
+      z.object({ items: z.array(InstanceSchema).readonly(), waiting: z.number().int() }),
+      'The instances.',
+    ),
+  },
+});
+
+export function addInstances(api: AdminRouter, { pool }: { pool: PoolView }): void {
+  api.openapi(listRoute, (c) => c.json({ items: pool.instances(), waiting: pool.waiting }, 200));
+}

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { BASE, type Bench, openBench } from './admin-harness.test.ts';
+
+interface Schema {
+  $ref?: string;
+  [key: string]: unknown;
+}
+
+interface Operation {
+  operationId: string;
+  summary: string;
+  tags: string[];
+  security?: unknown[];
+  parameters?: { name: string; in: string; required: boolean; schema: Schema }[];
+  requestBody?: { content: Record<string, { schema?: Schema }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema?: Schema }> }>;
+}
+
+interface Document {
+  openapi: string;
+  info: { version: string };
+  components: { schemas: Record<string, Schema>; securitySchemes: Record<string, unknown> };
+  paths: Record<string, Record<string, Operation>>;
+}
+
+let bench: Bench;
+let document: Document;
+
+before(async () => {
+  bench = await openBench();
+  document = JSON.parse((await bench.call('GET', '/_lambent/api/openapi.json')).text);
+});
+
+after(() => bench.close());
+
+const operations = () =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+
+test('is OpenAPI 3.1 of this version', () => {
+  assert.match(document.openapi, /^3\.1\./);
+  assert.equal(document.info.version, '1.2.3');
+  assert.ok(document.components.securitySchemes.token);
+});
+
+test('names every endpoint', () => {
+  const named = operations().map(({ path, method }) => `${method.toUpperCase()} ${path.replace(BASE, '')}`);
+  assert.deepEqual(named.sort(), [
+    'DELETE /apps/{app}',
+    'DELETE /tokens/{name}',
+    'GET /_lambent/metrics',
+    'GET /apps',
+    'GET /apps/{app}',
+    'GET /apps/{app}/deployments',
+    'GET /apps/{app}/deployments/{number}',
+    'GET /apps/{app}/functions/{name}',
+    'GET /doctor',
+    'GET /functions',
+    'GET /health',
+    'GET /instances',
+    'GET /invocations',
+    'GET /invocations/{id}',
+    'GET /logs',
+    'GET /logs/stream',
+    'GET /tokens',
+    'GET /usage',
+    'POST /apps/{app}/functions/{name}/invocations',
+    'POST /apps/{app}/rollback',
+    'POST /deployments',
+    'POST /tokens',
+    'PUT /apps/{app}/traffic',
+  ]);
+});
+
+test('every operation has an id, a summary, its parameters, and a schema for every answer', () => {
+  const ids = new Set<string>();
+  for (const { path, method, operation } of operations()) {
+    const where = `${method} ${path}`;
+    assert.ok(operation.operationId && !ids.has(operation.operationId), where);
+    ids.add(operation.operationId);
+    assert.ok(operation.summary.endsWith('.'), where);
+    assert.ok(operation.tags.length > 0, where);
+    const inPath = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => name);
+    const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
+    assert.deepEqual(declared.map(({ name }) => name).sort(), inPath.sort(), where);
+    for (const { schema } of operation.parameters ?? []) assert.ok(schema.type !== undefined, where);
+    const statuses = Object.keys(operation.responses);
+    assert.ok(statuses.some((status) => status.startsWith('2')) && statuses.includes('default'), where);
+    for (const [status, { description, content }] of Object.entries(operation.responses)) {
+      assert.ok(description, where);
+      const schemas = Object.values(content ?? {}).map(({ schema }) => schema);
+      assert.ok(schemas.length > 0, `${where} ${status}`);
+      for (const schema of schemas) assert.ok(schema && Object.keys(schema).length > 0, `${where} ${status}`);
+    }
+  }
+});
+
+test('every reference leads somewhere', () => {
+  const references = new Set(
+    [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref!),
+  );
+  assert.ok(references.size > 10);
+  for (const reference of references) {
+    const name = /^#\/components\/schemas\/(.+)$/.exec(reference)?.[1];
+    assert.ok(name !== undefined && document.components.schemas[name] !== undefined, reference);
+  }
+});
+
+test('only what is open says that it needs no token', () => {
+  const open = operations().filter(({ operation }) => operation.security?.length === 0);
+  assert.deepEqual(
+    open.map(({ path }) => path),
+    [`${BASE}/health`],
+  );
+});

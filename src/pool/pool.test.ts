@@ -1,0 +1,390 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { delay, systemClock } from '../base/clock.ts';
+import type { LambentError } from '../base/errors.ts';
+import { createUuidMinter, type InvocationId } from '../base/ids.ts';
+import { silentLog } from '../base/log.ts';
+import { systemRandom } from '../base/random.ts';
+import { FRAME } from '../model/frames.ts';
+import {
+  FUNCTION_DEFAULTS,
+  type FunctionConfig,
+  type FunctionVersion,
+  type VersionId,
+} from '../model/function.ts';
+import type { LogLine } from '../model/invocation.ts';
+import type { InstancePool, Lease } from '../ports/instance-pool.ts';
+import type { Sandbox } from '../ports/sandbox.ts';
+import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
+import { createPool, type PoolLimits } from './pool.ts';
+
+const program = fileURLToPath(new URL('./fixtures/scripted-instance.ts', import.meta.url));
+const mint = createUuidMinter(systemClock, systemRandom);
+let versions = 0;
+
+function version(config: Partial<FunctionConfig> = {}, entry = 'ready'): FunctionVersion {
+  versions += 1;
+  return {
+    id: `fv_${versions}` as VersionId,
+    app: 'app',
+    name: 'scripted',
+    runtime: 'node',
+    code: '',
+    entry,
+    handler: undefined,
+    config: { ...FUNCTION_DEFAULTS, ...config },
+  } as unknown as FunctionVersion;
+}
+
+type Outcome = { lease: Lease | undefined; body: string; error: LambentError | undefined };
+
+/** One call of a command, to its end. */
+function call(
+  pool: InstancePool,
+  which: FunctionVersion,
+  command: string,
+  onOpen?: (lease: Lease) => void,
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    let taken: Lease | undefined;
+    let body = '';
+    const end = (error?: LambentError): void => resolve({ lease: taken, body, error });
+    pool.acquire(which, 1, {
+      onRefused: end,
+      onLease(lease) {
+        taken = lease;
+        lease.open({
+          invocation: mint() as InvocationId,
+          kind: FRAME.HTTP_REQUEST,
+          head: `id\n0\n127.0.0.1\nhttp\nGET ${command}\n\nGET ${command}`,
+          body: undefined,
+          last: true,
+          deadlineMs: systemClock.nowMs() + which.config.timeoutMs,
+          listener: {
+            onResponse(payload, last) {
+              body += payload.toString('latin1', 8 + payload.readUInt32LE(4));
+              if (last) end();
+            },
+            onResult() {},
+            onBody(payload, last) {
+              body += payload.toString('latin1');
+              if (last) end();
+            },
+            onCredit() {},
+            onFailed: (failure) => end({ code: failure.code, message: failure.errorMessage } as LambentError),
+            onLost: end,
+          },
+        });
+        onOpen?.(lease);
+      },
+    });
+  });
+}
+
+/** A promise with its resolver at hand, for signals. */
+function signal(): { promise: Promise<void>; fire: () => void } {
+  let fire = (): void => {};
+  const promise = new Promise<void>((resolve) => {
+    fire = resolve;
+  });
+  return { promise, fire };
+}
+
+/** Resolves when the pool has no instance left. */
+async function gone(pool: InstancePool): Promise<void> {
+  while (pool.instances().length > 0) await delay(systemClock, 5);
+}
+
+describe('pool', () => {
+  let folder = '';
+  let sandbox: Sandbox;
+  const lines: LogLine[] = [];
+  let onLine: (line: LogLine) => void = () => {};
+  const pools: InstancePool[] = [];
+
+  function open(limits: Partial<PoolLimits> = {}): InstancePool {
+    const pool = createPool({
+      sandbox,
+      activity: {
+        invocation() {},
+        log(line) {
+          lines.push(line);
+          onLine(line);
+        },
+      },
+      clock: systemClock,
+      log: silentLog,
+      mintInstanceId: mint,
+      limits,
+      prepare: async (which, deployment) => ({
+        spec: {
+          command: [process.execPath, '--disable-warning=ExperimentalWarning', program],
+          env: {},
+          codeDir: folder,
+          memoryMb: which.config.memoryMb,
+        },
+        boot: {
+          protocol: 1,
+          app: 'app',
+          function: 'scripted',
+          version: which.id,
+          deployment,
+          codeDir: folder,
+          entry: which.entry,
+          env: { ...which.config.env },
+          memoryMb: 0,
+          timeoutMs: 0,
+        },
+      }),
+    });
+    pools.push(pool);
+    return pool;
+  }
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'lambent-pool-'));
+    sandbox = await createProcessSandbox({ runDir: join(folder, 'run'), log: silentLog });
+  });
+  after(async () => {
+    await Promise.all(pools.map((pool) => pool.close(0)));
+    assert.deepEqual(await readdir(join(folder, 'run')), [], 'scratch folders are left');
+    await sandbox.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('starts an instance for the first call and keeps it for the next', async () => {
+    const pool = open();
+    const which = version();
+    const first = await call(pool, which, '/ok');
+    const second = await call(pool, which, '/ok');
+    assert.equal(first.body, second.body);
+    assert.deepEqual([first.lease?.cold, second.lease?.cold], [true, false]);
+    assert.ok(first.lease!.startMs > 0);
+    assert.deepEqual([second.lease?.queueMs, second.lease?.startMs], [0, 0]);
+    const [instance] = pool.instances();
+    assert.deepEqual(
+      [instance?.state, instance?.servedInvocations, String(instance?.pid)],
+      ['ready', 2, first.body],
+    );
+  });
+
+  it('shares one start among concurrent first calls', async () => {
+    const pool = open();
+    const which = version();
+    const outcomes = await Promise.all(Array.from({ length: 50 }, () => call(pool, which, '/ok')));
+    assert.equal(new Set(outcomes.map((outcome) => outcome.body)).size, 1);
+  });
+
+  it('starts more when one is not enough, up to the maximum, and queues the rest', async () => {
+    const pool = open();
+    const which = version({ concurrency: 1, maxInstances: 2 });
+    const outcomes = await Promise.all(Array.from({ length: 10 }, () => call(pool, which, '/ok')));
+    assert.ok(outcomes.every((outcome) => outcome.error === undefined));
+    assert.ok(new Set(outcomes.map((outcome) => outcome.body)).size <= 2);
+    assert.ok(pool.instances().length <= 2);
+  });
+
+  it('lets a Lambda handler do one thing at a time', async () => {
+    const pool = open();
+    const which = version({ env: { KIND: 'lambda' } });
+    const opened = signal();
+    const held = call(pool, which, '/hold', opened.fire);
+    await opened.promise;
+    const other = await call(pool, which, '/ok');
+    assert.equal(pool.instances().length, 2);
+    assert.equal(other.error, undefined);
+    await pool.close(0);
+    assert.equal((await held).error?.code, 'E_SHUTTING_DOWN');
+  });
+
+  it('refuses with 429 over the concurrency limit and the queue', async () => {
+    const pool = open();
+    const which = version({ maxConcurrency: 1, queueMax: 1 });
+    await call(pool, which, '/ok');
+    const opened = signal();
+    const held = call(pool, which, '/hold', opened.fire);
+    await opened.promise;
+    const queued = call(pool, which, '/ok');
+    const refused = await call(pool, which, '/ok');
+    assert.equal(refused.error?.code, 'E_CONCURRENCY_LIMIT');
+    assert.equal(refused.error?.retryAfterS, 1);
+    assert.equal(pool.waiting, 1);
+    await pool.close(0);
+    assert.equal((await queued).error?.code, 'E_SHUTTING_DOWN');
+    await held;
+  });
+
+  it('keeps reserved concurrency free for its function', async () => {
+    const pool = open({ runningMax: 2 });
+    const reserved = version({ reservedConcurrency: 1 });
+    const other = version({ queueMax: 1 });
+    await call(pool, reserved, '/ok');
+    const opened = signal();
+    const held = call(pool, other, '/hold', opened.fire);
+    await opened.promise;
+    const waiting = call(pool, other, '/ok');
+    assert.equal((await call(pool, other, '/ok')).error?.code, 'E_CONCURRENCY_LIMIT');
+    assert.equal((await call(pool, reserved, '/ok')).error, undefined);
+    assert.equal(pool.waiting, 1);
+    await pool.close(0);
+    await Promise.all([held, waiting]);
+  });
+
+  it('stops a call at its deadline, and the process with it', async () => {
+    const pool = open();
+    const which = version({ timeoutMs: 60 });
+    await call(pool, which, '/ok');
+    for (const command of ['/hold', '/spin']) {
+      const outcome = await call(pool, which, command);
+      assert.equal(outcome.error?.code, 'E_FUNCTION_TIMEOUT');
+    }
+    assert.equal((await call(pool, which, '/ok')).error, undefined);
+  });
+
+  it('lets others in the same process finish after a timeout, if the process still turns', async () => {
+    const pool = open();
+    const slow = version({ timeoutMs: 150 });
+    await call(pool, slow, '/ok');
+    const stuck = call(pool, slow, '/hold');
+    assert.equal((await stuck).error?.code, 'E_FUNCTION_TIMEOUT');
+    assert.equal((await call(pool, slow, '/ok')).error, undefined);
+  });
+
+  it('fails calls when the process ends under them, and serves the next from a new one', async () => {
+    const pool = open();
+    const which = version();
+    assert.match((await call(pool, which, '/exit')).error!.message, /exit code 9/);
+    assert.match((await call(pool, which, '/kill-self')).error!.message, /SIGSEGV/);
+    assert.equal((await call(pool, which, '/ok')).error, undefined);
+  });
+
+  it('ends a process that takes more memory than it may, and says so', async () => {
+    const pool = open();
+    const outcome = await call(pool, version({ memoryMb: 200 }), '/eat-memory');
+    assert.equal(outcome.error?.code, 'E_OUT_OF_MEMORY');
+  });
+
+  for (const command of [
+    '/foreign-stream',
+    '/no-frame',
+    '/unknown-kind',
+    '/bad-log',
+    '/second-ready',
+    '/flood',
+  ]) {
+    it(`ends a process that breaks the protocol (${command}), and no other`, async () => {
+      const pool = open();
+      const [good, bad] = [version(), version()];
+      const before = await call(pool, good, '/ok');
+      assert.equal((await call(pool, bad, command)).error?.code, 'E_PROTOCOL');
+      assert.equal((await call(pool, good, '/ok')).body, before.body);
+    });
+  }
+
+  it('ends a process whose error report cannot be read', async () => {
+    assert.equal((await call(open(), version(), '/bad-failed')).error?.code, 'E_PROTOCOL');
+  });
+
+  it('takes the first answer and ignores what comes after its end', async () => {
+    const pool = open();
+    const which = version();
+    assert.equal((await call(pool, which, '/twice')).body, 'one');
+    assert.equal((await call(pool, which, '/ok')).error, undefined);
+  });
+
+  it('tells every waiting call why the code cannot be loaded, and does not start it again at once', async () => {
+    const pool = open();
+    const which = version({}, 'fail');
+    const outcomes = await Promise.all([call(pool, which, '/ok'), call(pool, which, '/ok')]);
+    for (const { error } of outcomes) assert.match(error!.message, /SyntaxError: bad code/);
+    const again = await call(pool, which, '/ok');
+    assert.equal(again.error?.code, 'E_BOOT_FAILED');
+    assert.equal(pool.instances().length, 0);
+    assert.ok(lines.some((line) => line.stream === 'platform' && line.text.includes('at x.ts:1')));
+  });
+
+  it('says so when the process ends or speaks another protocol while it loads', async () => {
+    assert.equal((await call(open(), version({}, 'exit'), '/ok')).error?.code, 'E_BOOT_FAILED');
+    assert.ok((await call(open(), version({}, 'wrong-protocol'), '/ok')).error);
+  });
+
+  it('gives no more work to an instance that retires', async () => {
+    const pool = open();
+    const which = version();
+    const last = await call(pool, which, '/retire');
+    const next = await call(pool, which, '/ok');
+    assert.notEqual(next.body, last.body);
+  });
+
+  it('ends instances of versions that are no longer live, after their work', async () => {
+    const pool = open();
+    const which = version();
+    await call(pool, which, '/ok');
+    let lease: Lease | undefined;
+    const opened = signal();
+    const held = call(pool, which, '/hold', (taken) => {
+      lease = taken;
+      opened.fire();
+    });
+    await opened.promise;
+    pool.retainOnly(() => false);
+    assert.deepEqual(
+      pool.instances().map(({ activeInvocations }) => activeInvocations),
+      [1],
+    );
+    lease!.body(Buffer.from('go'), true);
+    assert.equal((await held).body, 'released');
+    await gone(pool);
+  });
+
+  it('withdraws a call that still waits', async () => {
+    const pool = open();
+    const which = version({ concurrency: 1, maxInstances: 1 });
+    let lease: Lease | undefined;
+    const opened = signal();
+    const held = call(pool, which, '/hold', (taken) => {
+      lease = taken;
+      opened.fire();
+    });
+    await opened.promise;
+    const withdraw = pool.acquire(which, 1, {
+      onLease: () => assert.fail('withdrawn'),
+      onRefused: () => assert.fail('withdrawn'),
+    });
+    assert.equal(pool.waiting, 1);
+    withdraw();
+    assert.equal(pool.waiting, 0);
+    lease!.body(Buffer.from('go'), true);
+    await held;
+    assert.equal((await call(pool, which, '/ok')).error, undefined);
+  });
+
+  it('ends idle instances', async () => {
+    const pool = open();
+    const which = version({ idleMs: 30 });
+    const { body } = await call(pool, which, '/ok');
+    await gone(pool);
+    assert.throws(() => process.kill(Number(body), 0), /ESRCH/);
+  });
+
+  it('ties log lines to their invocation, raw output too when only one runs', async () => {
+    const pool = open();
+    const which = version();
+    lines.length = 0;
+    await call(pool, which, '/log');
+    const inside = lines.find((line) => line.text === 'from inside');
+    assert.deepEqual(
+      [inside?.severity, inside?.stream, inside?.timeMs],
+      ['error', 'stderr', 1_700_000_000_000],
+    );
+    assert.ok(inside?.invocation);
+    const heard = signal();
+    onLine = (line) => line.text === 'raw words' && heard.fire();
+    await Promise.all([call(pool, which, '/raw-output'), heard.promise]);
+    assert.ok(lines.find((line) => line.text === 'raw words')?.invocation);
+  });
+});
