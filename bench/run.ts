@@ -1,0 +1,47 @@
+/** `npm run bench -- NAME [--rounds N] [--seconds N]`: runs one race. bench/README.md says what the figures mean. */
+import { installPeers } from './peers.ts';
+import type { RaceOptions } from './race-options.ts';
+
+interface Race {
+  readonly text: string;
+  readonly needsPeers: boolean;
+  run(options: RaceOptions): Promise<void>;
+}
+
+// Each race is loaded when it runs: a race that is broken does not stop the others.
+const RACES: Record<string, Race> = {
+  http: {
+    text: 'a warm hello, 32 connections and 1: handlers of Lambent, bare node:http, workerd, serverless-offline, functions-framework',
+    needsPeers: true,
+    run: async (options) => (await import('./race-http.ts')).raceHttp(options),
+  },
+  density: {
+    text: '10 deployed functions beside 10,000: routing, memory, start-up',
+    needsPeers: false,
+    run: async (options) => (await import('./race-density.ts')).raceDensity(options),
+  },
+  deploy: {
+    text: 'a deploy, and a reload in dev, to the first new answer',
+    needsPeers: false,
+    run: async (options) => (await import('./race-deploy.ts')).raceDeploy(options),
+  },
+};
+
+function readNumber(args: readonly string[], name: string, fallback: number): number {
+  const at = args.indexOf(`--${name}`);
+  if (at < 0) return fallback;
+  const value = Number(args[at + 1]);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} needs a whole number from 1 on`);
+  return value;
+}
+
+const args = process.argv.slice(2);
+const race = RACES[args[0] ?? ''];
+if (race === undefined) {
+  const list = Object.entries(RACES).map(([name, { text }]) => `  ${name.padEnd(8)} ${text}`);
+  console.error(`npm run bench -- NAME [--rounds N] [--seconds N]\n\n${list.join('\n')}`);
+  process.exitCode = 2;
+} else {
+  if (race.needsPeers) installPeers();
+  await race.run({ rounds: readNumber(args, 'rounds', 5), seconds: readNumber(args, 'seconds', 3) });
+}

@@ -1,0 +1,16 @@
+import { randomInt } from 'node:crypto';
+
+interface DiceEvent {
+  /** Over HTTP: the text of the request's body. */
+  body?: string;
+  /** Called with `lambent invoke dice --data '{"sides": 20}'`: the event itself. */
+  sides?: number;
+}
+
+export const handler = async (event: DiceEvent) => {
+  const { sides = 6 }: DiceEvent = event.body ? JSON.parse(event.body) : event;
+  if (!Number.isInteger(sides) || sides < 2 || sides > 1000) {
+    return { statusCode: 400, body: JSON.stringify({ error: 'sides is a whole number from 2 to 1000' }) };
+  }
+  return { sides, rolled: randomInt(1, sides + 1) };
+};

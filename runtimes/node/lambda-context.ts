@@ -1,0 +1,71 @@
+import type { Invocation } from './invocations.ts';
+
+export interface FunctionFacts {
+  readonly app: string;
+  readonly function: string;
+  readonly version: string;
+  readonly memoryMb: number;
+}
+
+/** Receives an outcome by way of the callback or of the context's old methods; the first one counts. */
+export type Settle = (error: unknown, result?: unknown) => void;
+
+/** The context object of AWS Lambda's Node.js runtime, and `signal`, which aborts when nobody waits any more. */
+export interface LambdaContext {
+  functionName: string;
+  functionVersion: string;
+  invokedFunctionArn: string;
+  memoryLimitInMB: string;
+  awsRequestId: string;
+  logGroupName: string;
+  logStreamName: string;
+  identity: undefined;
+  clientContext: unknown;
+  /** Kept for code that sets it. Here an answer never waits for the event loop to become empty. */
+  callbackWaitsForEmptyEventLoop: boolean;
+  getRemainingTimeInMillis(): number;
+  done: Settle;
+  succeed(result?: unknown): void;
+  fail(error: unknown): void;
+  readonly signal: AbortSignal;
+}
+
+const { now } = Date;
+let logStreamName: string | undefined;
+
+function logStream(version: string): string {
+  if (logStreamName === undefined) {
+    const day = new Date(now()).toISOString().slice(0, 10).replaceAll('-', '/');
+    logStreamName = `${day}/[${version}]${process.pid}`;
+  }
+  return logStreamName;
+}
+
+export function createLambdaContext(
+  facts: FunctionFacts,
+  invocation: Invocation,
+  requestId: string,
+  deadlineMs: number,
+  clientContext: unknown,
+  settle: Settle,
+): LambdaContext {
+  return {
+    functionName: facts.function,
+    functionVersion: facts.version,
+    invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${facts.function}`,
+    memoryLimitInMB: String(facts.memoryMb),
+    awsRequestId: requestId,
+    logGroupName: `/aws/lambda/${facts.function}`,
+    logStreamName: logStream(facts.version),
+    identity: undefined,
+    clientContext,
+    callbackWaitsForEmptyEventLoop: true,
+    getRemainingTimeInMillis: () => Math.max(0, deadlineMs - now()),
+    done: settle,
+    succeed: (result) => settle(null, result),
+    fail: (error) => settle(error ?? new Error('context.fail() was called without an error')),
+    get signal(): AbortSignal {
+      return invocation.signal;
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import type { Handler, HandlerDeps } from './handler.ts';
+import { sendResponse } from './fetch-handler.ts';
+import { current, type Invocation } from './invocations.ts';
+import { createLambdaContext, type FunctionFacts, type LambdaContext } from './lambda-context.ts';
+import { createHttpEvent } from './lambda-event.ts';
+import { sendLambdaResponse, sendLambdaResult } from './lambda-response.ts';
+import { type AnswerStream, createAnswerStream, isStreaming } from './lambda-stream.ts';
+import { isRealResponse } from './web-globals.ts';
+import { WebResponse } from './web-response.ts';
+
+/**
+ * Handlers with AWS Lambda's signature: `async (event, context)`, `(event, context, callback)`, and those that
+ * `awslambda.streamifyResponse` wrapped. An HTTP request reaches them as an event of API Gateway's payload format
+ * 2.0. A returned `Response` is sent as such.
+ */
+
+export type LambdaFunction = (event: unknown, context: LambdaContext, third?: unknown) => unknown;
+
+type StreamingFunction = (event: unknown, stream: AnswerStream, context: LambdaContext) => unknown;
+
+/** A request's body is held in memory as a whole: this much at most, like at AWS. */
+const EVENT_BODY_BYTES_MAX = 64 * 1024 * 1024;
+
+class Call {
+  readonly #deps: HandlerDeps;
+  readonly #invocation: Invocation;
+  #settled = false;
+  readonly settle = (error: unknown, result?: unknown): void => {
+    if (this.#settled) return;
+    this.#settled = true;
+    if (error !== undefined && error !== null) this.#deps.fail(this.#invocation, error);
+    else this.#send(result);
+  };
+  readonly reject = (thrown: unknown): void => {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#deps.fail(this.#invocation, thrown);
+  };
+
+  constructor(deps: HandlerDeps, invocation: Invocation) {
+    this.#deps = deps;
+    this.#invocation = invocation;
+  }
+
+  #send(result: unknown): void {
+    const invocation = this.#invocation;
+    if (invocation.cancelled) {
+      invocation.end();
+      return;
+    }
+    try {
+      if (!invocation.isHttp) sendLambdaResult(invocation, result);
+      else if (WebResponse.is(result) || isRealResponse(result)) {
+        sendResponse(invocation, result)?.catch((thrown) => this.#deps.fail(invocation, thrown));
+      } else sendLambdaResponse(invocation, result);
+    } catch (thrown) {
+      this.#deps.fail(invocation, thrown);
+    }
+  }
+}
+
+export function createLambdaHandler(kind: 'lambda' | 'plain', handler: LambdaFunction, facts: FunctionFacts, deps: HandlerDeps): Handler {
+  const takesCallback = handler.length >= 3;
+
+  const invoke = (event: unknown, context: LambdaContext, call: Call): void => {
+    const result = takesCallback ? handler(event, context, call.settle) : handler(event, context);
+    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function')
+      (result as PromiseLike<unknown>).then((value) => call.settle(null, value), call.reject);
+    // A handler that takes a callback and returned nothing answers through it.
+    else if (!takesCallback || result !== undefined) call.settle(null, result);
+  };
+
+  const stream = (event: unknown, context: LambdaContext, out: AnswerStream, call: Call): void => {
+    const result = (handler as unknown as StreamingFunction)(event, out, context);
+    Promise.resolve(result).then(() => out.closeUnlessEnded(), call.reject);
+  };
+
+  const run = (invocation: Invocation, makeEvent: () => unknown, requestId: string, deadlineMs: number, clientContext: unknown): void => {
+    const call = new Call(deps, invocation);
+    try {
+      const event = makeEvent();
+      const context = createLambdaContext(facts, invocation, requestId, deadlineMs, clientContext, call.settle);
+      if (!isStreaming(handler)) current.run(invocation, invoke, event, context, call);
+      else current.run(invocation, stream, event, context, createAnswerStream(invocation), call);
+    } catch (thrown) {
+      call.reject(thrown);
+    }
+  };
+
+  return {
+    kind,
+    upgrades: false,
+    onHttp: (invocation) =>
+      withBody(invocation, deps, (body) => {
+        const head = invocation.http;
+        run(invocation, () => createHttpEvent(head, body, facts.function, Date.now()), head.requestId, head.deadlineMs, undefined);
+      }),
+    onEvent: (invocation) =>
+      withBody(invocation, deps, (body) => {
+        const head = invocation.event;
+        run(invocation, () => parseEvent(body), head.requestId, head.deadlineMs, head.clientContext);
+      }),
+  };
+}
+
+function parseEvent(body: Buffer): unknown {
+  return body.length === 0 ? {} : JSON.parse(body.toString());
+}
+
+/** Calls back with the whole body, at once when it is here already. */
+function withBody(invocation: Invocation, deps: HandlerDeps, then: (body: Buffer) => void): void {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  const take = (): void => {
+    try {
+      let piece = invocation.read();
+      for (; piece; piece = invocation.read()) {
+        bytes += piece.length;
+        if (bytes > EVENT_BODY_BYTES_MAX) throw new RangeError(`the body of the request is over ${EVENT_BODY_BYTES_MAX} bytes, too much for an event`);
+        pieces.push(piece);
+      }
+      if (piece === undefined) {
+        invocation.onBody = take;
+        return;
+      }
+    } catch (error) {
+      invocation.onBody = undefined;
+      if (invocation.cancelled) invocation.end();
+      else deps.fail(invocation, error);
+      return;
+    }
+    invocation.onBody = undefined;
+    then(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
+  };
+  take();
+}

@@ -1,0 +1,102 @@
+/** Seconds as a number, or text: `500ms`, `30s`, `5m`, `1h`. */
+export type Duration = number | string;
+/** Megabytes (2^20 bytes) as a number, or text: `256mb`, `1gb`. */
+export type MemorySize = number | string;
+
+/** Methods a route may name; `ANY` stands for all. */
+export type RouteMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS' | 'ANY';
+
+/** Cross-origin settings of routes: the platform answers preflights itself and adds the headers. */
+export interface CorsDefinition {
+  /** Origins that may call. Default: `*`, every origin. */
+  readonly origins?: readonly string[] | undefined;
+  /** Methods that may be used. Default: all. */
+  readonly methods?: readonly string[] | undefined;
+  /** Request headers that may be sent. Default: `*` and `authorization`. */
+  readonly headers?: readonly string[] | undefined;
+  /** Response headers that scripts may read. Default: none beyond the standard ones. */
+  readonly exposeHeaders?: readonly string[] | undefined;
+  /** Whether cookies may be sent. Needs named origins. Default: false. */
+  readonly credentials?: boolean | undefined;
+  /** How long a browser may remember the preflight, up to 24h. Default: 10m. */
+  readonly maxAge?: Duration | undefined;
+}
+
+/** A route of a function. */
+export interface RouteDefinition {
+  /** Path with parameters: `/users/:id`; `*` at the end takes the rest. */
+  readonly path: string;
+  /** Method or list of methods. Default: `ANY`. */
+  readonly method?: RouteMethod | readonly RouteMethod[] | undefined;
+  /** Only for this host; `*.example.com` matches its subdomains. Default: any host. */
+  readonly host?: string | undefined;
+  readonly cors?: boolean | CorsDefinition | undefined;
+}
+
+/** A route of the app. */
+export interface AppRouteDefinition extends RouteDefinition {
+  /** The function that answers. */
+  readonly function: string;
+}
+
+/** Settings of one function; every one has a default. */
+export interface FunctionDefinition {
+  /**
+   * The file with the code, relative to the app. Default: `functions/<name>.ts` (or .js, .mjs …), or
+   * `functions/<name>/index.ts`.
+   */
+  readonly entry?: string | undefined;
+  /** The export to call. Default: recognised by what the file exports. */
+  readonly handler?: string | undefined;
+  /**
+   * Where the function answers HTTP: `GET /users/:id`, `/files/*`, or objects. Default: `/<name>` and all below,
+   * unless a route of the app names it; `[]`: not over HTTP.
+   */
+  readonly routes?: readonly (string | RouteDefinition)[] | undefined;
+  /** Cross-origin calls: `true` allows every origin without cookies; `false` sets nothing. */
+  readonly cors?: boolean | CorsDefinition | undefined;
+  /** The longest one invocation may take, 1ms to 24h. Default: 30s. */
+  readonly timeout?: Duration | undefined;
+  /** Memory of one instance, 32mb to 32gb. Default: 256mb. */
+  readonly memory?: MemorySize | undefined;
+  /** Invocations that one instance runs at the same time. Default: 1 for Lambda handlers, 100 for web apps. */
+  readonly concurrency?: number | undefined;
+  /** Invocations that run at the same time over all instances; more wait, then get 429. Default: 1000. */
+  readonly maxConcurrency?: number | undefined;
+  /** Instances that may exist. Default: 20. */
+  readonly maxInstances?: number | undefined;
+  /** Instances that stay up without work. Default: 0. */
+  readonly minInstances?: number | undefined;
+  /** Concurrency kept free for this function alone. Default: 0, none. */
+  readonly reservedConcurrency?: number | undefined;
+  /** How long an instance without work lives on, up to 24h. Default: 5m. */
+  readonly idle?: Duration | undefined;
+  /** Invocations that may wait for an instance. Default: 1000. */
+  readonly queue?: number | undefined;
+  /** Largest request body in megabytes; 0: no limit. Default: 0. */
+  readonly maxRequestMb?: number | undefined;
+  /** Largest response in megabytes. Default: 64. */
+  readonly maxResponseMb?: number | undefined;
+  /** Attempts of an asynchronous invocation, the first included. Default: 3. */
+  readonly attempts?: number | undefined;
+  /** Environment variables, over those of the app. */
+  readonly env?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Packages to copy as they are instead of bundling them (found by themselves where they hold native code). */
+  readonly external?: readonly string[] | undefined;
+  /** Further files to copy along, as paths or globs relative to the app. */
+  readonly include?: readonly string[] | undefined;
+}
+
+/** An app, as `lambent.yaml` would say it. */
+export interface AppDefinition {
+  /** The app's name: lower-case letters, digits and hyphens, at most 63. Default: the folder's name. */
+  readonly app?: string | undefined;
+  /** The functions by name. Default: each file in `functions/`. */
+  readonly functions?: Readonly<Record<string, FunctionDefinition | null>> | undefined;
+  /** Routes of the app, each naming its function. */
+  readonly routes?: readonly AppRouteDefinition[] | undefined;
+  /** Environment variables of every function. */
+  readonly env?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Cross-origin settings of every route that has none of its own. */
+  readonly cors?: boolean | CorsDefinition | undefined;
+}

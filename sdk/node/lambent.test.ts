@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ManifestInput } from '../../src/model/manifest-schema.ts';
+import { type AppDefinition, defineApp } from './lambent.ts';
+
+/** As deep as a manifest goes, without `readonly` and with plain optional properties. */
+type Plain<Value> = Value extends readonly (infer Item)[]
+  ? Plain<Item>[]
+  : Value extends object
+    ? { -readonly [Key in keyof Value]: Plain<Value[Key]> }
+    : Value;
+type Same<Left, Right> = [Left] extends [Right] ? ([Right] extends [Left] ? true : false) : false;
+type AllKeys<Value> = keyof NonNullable<Value>;
+type FunctionOf<App> = App extends { functions?: infer Functions }
+  ? NonNullable<NonNullable<Functions>[keyof Functions]>
+  : never;
+
+describe('sdk', () => {
+  it('types an app as the manifest reads it', () => {
+    // Checked by the compiler: each line fails to compile when the two go apart.
+    const sameTop: Same<AllKeys<Plain<AppDefinition>>, AllKeys<ManifestInput>> = true;
+    const sameFunction: Same<keyof FunctionOf<Plain<AppDefinition>>, keyof FunctionOf<ManifestInput>> = true;
+    const assignable: Plain<AppDefinition> extends ManifestInput ? true : false = true;
+    assert.deepEqual([sameTop, sameFunction, assignable], [true, true, true]);
+  });
+
+  it('hands the definition on as it is', () => {
+    const app = { app: 'shop', functions: { hello: { timeout: '3s', routes: ['GET /hello'] } } } as const;
+    assert.equal(defineApp(app), app);
+  });
+});

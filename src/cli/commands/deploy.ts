@@ -1,0 +1,151 @@
+import { stat } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
+import { LambentError } from '../../base/errors.ts';
+import { type ApiClient, createApiClient, isLoopback, ServerError, serverError } from '../api-client.ts';
+import type { AppView, DeployEvent, DeployedView, Items } from '../api-views.ts';
+import { quoted } from '../arguments.ts';
+import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { counted, createStyle, formatDuration, printJson, type Style, visible } from '../output.ts';
+import { type Progress, withProgress } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+import { readLines } from '../text-lines.ts';
+
+export const deployCommand: Command = {
+  name: 'deploy',
+  summary: 'Send an app to a running server and make it live',
+  positionals: [{ name: 'folder', required: false }],
+  options: {
+    weight: {
+      kind: 'text',
+      value: 'N',
+      text: 'give it N percent of the traffic (100; 0: only its preview host)',
+    },
+    note: { kind: 'text', value: 'TEXT', text: 'a note for the list of deployments, such as a commit' },
+    ...SERVER_OPTIONS,
+    ...JSON_OPTION,
+  },
+  details: `Packs the folder (else the present one) without node_modules and what .lambentignore names, builds it on the
+server, and switches to it at once when everything worked. When anything fails, what is live stays live.`,
+  examples: [
+    ['lambent deploy', 'the present folder to http://localhost:5262'],
+    ['lambent deploy shop --to https://box.example:5262 --token "$TOKEN"', 'to another server'],
+    [
+      'lambent deploy --weight 10 --note "$(git rev-parse --short HEAD)"',
+      'try it with a tenth of the requests',
+    ],
+  ],
+  run: deploy,
+};
+
+async function deploy(args: Arguments, terminal: Terminal): Promise<ExitCode> {
+  const folder = resolve(terminal.cwd, args.positionals[0] ?? '.');
+  const weight = args.wholeNumber('weight', 0, 100) ?? 100;
+  const client = createApiClient(args, terminal);
+  await checkFolder(folder);
+  // A wrong token or address is told before anything is packed and sent.
+  await client.send<Items<AppView>>({ method: 'GET', path: '/apps' });
+  const request = { folder, weight, note: args.text('note') ?? '' };
+  const shown = relative(terminal.cwd, folder) || 'this folder';
+  const result = await withProgress(terminal, `Deploying ${shown}`, (progress) =>
+    upload(client, request, progress, createStyle(terminal.err, terminal.env)),
+  );
+  if (args.flag('json')) {
+    printJson(terminal.out, { ...result, previewUrl: previewUrl(client.address, result) });
+    return EXIT.ok;
+  }
+  terminal.out.write(describe(result, client.address, createStyle(terminal.out, terminal.env)));
+  return EXIT.ok;
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw new LambentError('E_NOT_FOUND', `There is no folder ${quoted(folder)}.`, {
+    hint: 'Name the folder of an app; `lambent init` makes one.',
+  });
+}
+
+interface Upload {
+  readonly folder: string;
+  readonly weight: number;
+  readonly note: string;
+}
+
+async function upload(
+  client: ApiClient,
+  request: Upload,
+  progress: Progress,
+  style: Style,
+): Promise<DeployedView> {
+  // Loaded here: only this command packs.
+  const { packApp } = await import('../../functions/pack.ts');
+  const body = await client.stream({
+    method: 'POST',
+    path: '/deployments',
+    query: { note: request.note, weight: request.weight },
+    headers: { 'content-type': 'application/gzip', accept: 'application/x-ndjson' },
+    body: packApp(request.folder),
+    patient: true,
+  });
+  for await (const text of readLines(body)) {
+    if (text === '') continue;
+    const event = parseEvent(text);
+    if ('line' in event) {
+      progress.line(`  ${style.dim(event.line.step.padEnd(7))}  ${visible(event.line.text)}`);
+      progress.set(visible(event.line.text));
+    } else if ('result' in event) return event.result;
+    else throw new ServerError(event.error, event.requestId, request.folder);
+  }
+  throw new LambentError('E_UNREACHABLE', `${client.address} broke off before the deployment was done.`, {
+    hint: '`lambent deployments` shows whether it was stored; deploying again does no harm.',
+  });
+}
+
+function parseEvent(text: string): DeployEvent {
+  try {
+    const event: unknown = JSON.parse(text);
+    if (
+      typeof event === 'object' &&
+      event !== null &&
+      ('line' in event || 'result' in event || serverError(event))
+    ) {
+      return event as DeployEvent;
+    }
+  } catch {
+    // Said below.
+  }
+  throw new LambentError(
+    'E_UNREACHABLE',
+    'The server answered the deployment with something that is not Lambent.',
+  );
+}
+
+/** The host that always serves this deployment, whatever is live. Names under `localhost` lead to this machine. */
+function previewUrl(address: string, { deployment }: Pick<DeployedView, 'deployment'>): string {
+  const url = new URL(address);
+  url.hostname = `d${deployment.number}--${deployment.app}.localhost`;
+  return url.href.replace(/\/$/, '');
+}
+
+function describe(result: DeployedView, address: string, style: Style): string {
+  const { deployment, tookMs } = result;
+  const name = `${deployment.app} d${deployment.number}`;
+  const size = counted(deployment.functions.length, 'function');
+  const weight = result.live.traffic.find((share) => share.number === deployment.number)?.weight ?? 0;
+  const state =
+    weight === 100
+      ? 'It is live.'
+      : weight > 0
+        ? `It gets ${weight} % of the traffic.`
+        : 'It gets no traffic: only its preview host serves it.';
+  const preview = previewUrl(address, result);
+  // From another machine the preview's name would lead to that machine itself: there the header says which one.
+  const isLocal = isLoopback(address);
+  const shown = isLocal ? preview : `${address} with the header "Host: ${new URL(preview).hostname}"`;
+  return [
+    `${style.green('Deployed')} ${style.bold(name)} with ${size} in ${formatDuration(tookMs)}. ${state}\n`,
+    ...(weight > 0 ? [`  ${style.cyan(address)}\n`] : []),
+    `  ${shown}  ${style.dim('(preview: always this deployment)')}\n`,
+  ].join('');
+}

@@ -1,0 +1,92 @@
+import { join, resolve } from 'node:path';
+import { LambentError } from '../../base/errors.ts';
+import { createApiClient, isLoopback, namesServer } from '../api-client.ts';
+import type { Check, DoctorView } from '../api-views.ts';
+import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { checkMachine, checkWithoutServer } from '../local-checks.ts';
+import { createStyle, printJson, type Style, visible } from '../output.ts';
+import { withProgress } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+
+export const doctorCommand: Command = {
+  name: 'doctor',
+  summary: 'Check what Lambent needs, and say how well functions are isolated',
+  positionals: [],
+  options: {
+    data: { kind: 'text', value: 'FOLDER', text: 'check the space for this data folder' },
+    ...SERVER_OPTIONS,
+    ...JSON_OPTION,
+  },
+  details: `Asks the running server. Where none answers and none was named, it checks this machine by itself.
+The exit code is 1 when a check fails; warnings do not count.`,
+  examples: [
+    ['lambent doctor', 'the server at http://localhost:5262, or else this machine'],
+    ['lambent doctor --json | jq \'.checks[] | select(.status != "ok")\'', 'what is not well, for a script'],
+  ],
+  run: doctor,
+};
+
+async function doctor(args: Arguments, terminal: Terminal): Promise<ExitCode> {
+  const client = createApiClient(args, terminal);
+  const remote = await withProgress(terminal, 'Checking', async () => {
+    try {
+      return await client.send<DoctorView>({ method: 'GET', path: '/doctor', patient: true });
+    } catch (thrown) {
+      const noneRuns = thrown instanceof LambentError && thrown.code === 'E_UNREACHABLE';
+      if (noneRuns && !namesServer(args, terminal)) return undefined;
+      throw thrown;
+    }
+  });
+  const dataDir = args.text('data') ?? (terminal.env.LAMBENT_DATA || join(terminal.home, '.lambent'));
+  const checks = await allChecks(
+    remote,
+    isLoopback(client.address),
+    terminal,
+    resolve(terminal.cwd, dataDir),
+  );
+  const subject = remote === undefined ? 'this machine' : client.address;
+  if (args.flag('json')) printJson(terminal.out, { subject, checks, isolation: remote?.isolation ?? null });
+  else {
+    const style = createStyle(terminal.out, terminal.env);
+    const heading =
+      remote === undefined
+        ? `No server answers at ${client.address}: checking this machine.`
+        : `The server at ${client.address}:`;
+    const isolation = remote === undefined ? '' : isolationText(remote, style);
+    const text = checks.map((check) => checkText(check, style)).join('');
+    terminal.out.write(`${heading}\n\n${text}${isolation}`);
+  }
+  return checks.some((check) => check.status === 'fail') ? EXIT.failed : EXIT.ok;
+}
+
+/** What the server says, and what this machine shows where the server runs on it; what both checked, once. */
+async function allChecks(
+  remote: DoctorView | undefined,
+  isLocal: boolean,
+  terminal: Terminal,
+  dataDir: string,
+): Promise<readonly Check[]> {
+  if (remote === undefined) return await checkWithoutServer(terminal, dataDir);
+  if (!isLocal) return remote.checks;
+  // Which data folder the server has is not known here.
+  const known = new Set(['disk', ...remote.checks.map((check) => check.name)]);
+  const machine = await checkMachine(terminal, dataDir);
+  return [...remote.checks, ...machine.filter((check) => !known.has(check.name))];
+}
+
+function checkText(check: Check, style: Style): string {
+  const mark = { ok: style.green('ok  '), warn: style.yellow('warn'), fail: style.red('FAIL') }[check.status];
+  const fix =
+    check.fix === undefined || check.status === 'ok' ? '' : `      ${style.dim(visible(check.fix))}\n`;
+  return `${mark}  ${visible(check.name)}: ${visible(check.text)}\n${fix}`;
+}
+
+function isolationText({ isolation }: DoctorView, style: Style): string {
+  const lines = isolation.protections.map((protection) => {
+    const mark = protection.enforced ? style.green('yes') : style.yellow('no ');
+    return `  ${mark}  ${visible(protection.name)}: ${visible(protection.note)}`;
+  });
+  const heading = `Isolation of functions: level ${isolation.level} (${visible(isolation.driver)}): ${visible(isolation.summary)}`;
+  return `\n${[style.bold(heading), ...lines].join('\n')}\n`;
+}

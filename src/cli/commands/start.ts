@@ -1,0 +1,88 @@
+import { join, resolve } from 'node:path';
+import { LambentError } from '../../base/errors.ts';
+import type { Platform } from '../../server/main.ts';
+import { PLATFORM_VERSION } from '../../server/platform-version.ts';
+import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
+import { createEventPrinter } from '../event-printer.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { createStyle } from '../output.ts';
+import { listenOptions } from '../platform-options.ts';
+import { type Terminal, whenAborted } from '../terminal.ts';
+
+export const startCommand: Command = {
+  name: 'start',
+  summary: 'Run the platform as a server that apps are deployed to',
+  positionals: [{ name: 'folder', required: false, repeats: true }],
+  options: {
+    ...LISTEN_OPTIONS,
+    log: { kind: 'text', value: 'FORM', text: 'pretty, or json: one JSON object a line (pretty)' },
+  },
+  details: `Serves what was deployed before, and deploys the given folders first. The control API needs a token: one is
+printed on the very first start, and never again (\`lambent tokens create\` makes more).
+Its data is in ~/.lambent, or $LAMBENT_DATA. It listens on 127.0.0.1; --host 0.0.0.0 opens it to the network, and
+--allow-host names the hosts it answers for there. SIGTERM finishes open requests and stops.`,
+  examples: [
+    ['lambent start', 'on http://localhost:5262'],
+    ['lambent start shop blog --port 8080', 'with two apps'],
+    [
+      'lambent start --host 0.0.0.0 --allow-host api.example.com --log json',
+      'for others, under a supervisor',
+    ],
+  ],
+  run: start,
+};
+
+async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
+  const log = args.choice('log', ['pretty', 'json'] as const) ?? 'pretty';
+  const options = listenOptions(args, terminal, terminal.env.LAMBENT_DATA || join(terminal.home, '.lambent'));
+  const style = createStyle(terminal.out, terminal.env);
+  const print = createEventPrinter(terminal, 'start');
+  if (log === 'pretty') {
+    terminal.out.write(`${style.bold(`Lambent ${PLATFORM_VERSION}`)} ${style.dim('start')}\n\n`);
+  }
+  const stop = terminal.catchInterrupts();
+  // Loaded here, so that the other commands start without the platform.
+  const { startPlatform } = await import('../../server/main.ts');
+  const platform = await startPlatform({
+    ...options,
+    mode: 'start',
+    folders: args.positionals.map((folder) => resolve(terminal.cwd, folder)),
+    log,
+    onEvent: (event) => {
+      // With --log json stdout belongs to the log; what failed must be seen all the same.
+      if (log === 'pretty' || event.kind === 'deployFailed') print(event);
+    },
+  });
+  if (log === 'pretty') terminal.out.write(welcome(platform, options.dataDir, terminal));
+  if (platform.token !== undefined) terminal.err.write(tokenText(platform.token, platform.url));
+  await Promise.race([whenAborted(stop), platform.closed]);
+  if (!stop.aborted) throw new LambentError('E_INTERNAL', 'The platform stopped by itself.');
+  if (log === 'pretty') terminal.err.write('\nStopping; once more Ctrl-C stops at once.\n');
+  await platform.close();
+  return EXIT.ok;
+}
+
+function welcome(platform: Platform, dataDir: string, terminal: Terminal): string {
+  const style = createStyle(terminal.out, terminal.env);
+  return `${style.dim('Server ')}  ${style.cyan(platform.url)}
+${style.dim('Console')}  ${style.cyan(`${platform.url}/_lambent/`)}
+${style.dim('Data   ')}  ${dataDir}
+
+${style.yellow('Functions are not isolated')} from this machine: deploy only code that you trust. \`lambent doctor\` says more.
+`;
+}
+
+/** Not on stdout: that may be a log that others read. */
+function tokenText(token: string, url: string): string {
+  return `
+The token of the control API. Keep it now: only its hash is stored, and it is not shown again.
+
+  ${token}
+
+Use it with --token or LAMBENT_TOKEN, for example:
+
+  export LAMBENT_TOKEN=${token}
+  lambent deploy my-app --to ${url}
+
+`;
+}

@@ -1,0 +1,98 @@
+import type { Stats } from 'node:fs';
+import { chmod, constants, copyFile, glob, lstat, mkdir, readdir, realpath, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { LambentError } from '../../base/errors.ts';
+import type { PlacedPackage } from './package-closure.ts';
+
+/** The most files that are copied along with one function. */
+export const COPIED_FILES_MAX = 20_000;
+/** The most bytes that are copied along with one function. */
+export const COPIED_BYTES_MAX = 1024 * 1024 * 1024;
+/** Folders that belong to tools, never to a function. */
+const SKIPPED = new Set(['node_modules', '.git', '.lambent']);
+
+/** Copies into one function's folder and counts against its limits. */
+export class FileCopier {
+  readonly #outDir: string;
+  readonly #copied = new Map<string, string>();
+  #bytes = 0;
+
+  constructor(outDir: string) {
+    this.#outDir = outDir;
+  }
+
+  /** Absolute paths of everything that was copied. */
+  get sources(): string[] {
+    return [...this.#copied.values()];
+  }
+
+  /** Copies packages to their places, links resolved to plain files. */
+  async copyPackages(packages: readonly PlacedPackage[]): Promise<void> {
+    for (const { dir, to } of packages) await this.#copyTree(dir, dir, to);
+  }
+
+  /** Copies the files that paths and globs name, to the same places relative to the app. */
+  async copyIncluded(folder: string, patterns: readonly string[]): Promise<void> {
+    for (const pattern of patterns) {
+      let matches = 0;
+      for await (const match of glob(pattern.replace(/^\.\//, ''), {
+        cwd: folder,
+        exclude: (path) => path.split(sep).some((part) => SKIPPED.has(part)),
+      })) {
+        matches += 1;
+        await this.#copyInside(folder, join(folder, match), match.split(sep).join('/'));
+      }
+      if (matches === 0)
+        throw new LambentError(
+          'E_BUILD_FAILED',
+          `\`include\` names \`${pattern}\`, which matches no file of the app`,
+          {
+            details: { pattern },
+          },
+        );
+    }
+  }
+
+  async #copyTree(root: string, from: string, to: string): Promise<void> {
+    const entries = (await readdir(from)).toSorted();
+    for (const name of entries) {
+      if (SKIPPED.has(name)) continue;
+      await this.#copyInside(root, join(from, name), `${to}/${name}`);
+    }
+  }
+
+  /** Copies a file or folder that must really be below `root`, wherever links on the way lead. */
+  async #copyInside(root: string, from: string, to: string): Promise<void> {
+    const isLink = (await lstat(from)).isSymbolicLink();
+    const real = isLink ? await realpath(from).catch(() => undefined) : from;
+    if (real === undefined) return;
+    const facts = await stat(real);
+    // A link to a folder could lead in circles, and one that leaves could take in anything.
+    if (isLink && (facts.isDirectory() || !isBelow(root, real))) return;
+    if (facts.isDirectory()) await this.#copyTree(root, real, to);
+    else if (facts.isFile()) await this.#copyOne(real, to, facts);
+  }
+
+  async #copyOne(from: string, to: string, facts: Stats): Promise<void> {
+    if (this.#copied.has(to)) return;
+    this.#copied.set(to, from);
+    this.#bytes += facts.size;
+    if (this.#copied.size > COPIED_FILES_MAX || this.#bytes > COPIED_BYTES_MAX)
+      throw new LambentError(
+        'E_BUILD_FAILED',
+        `more than ${COPIED_FILES_MAX} files or ${COPIED_BYTES_MAX} bytes would be copied along; the limit was reached at ${to}`,
+        { hint: 'Narrow `include`, or take packages out of `external`.' },
+      );
+    const target = join(this.#outDir, to);
+    await mkdir(dirname(target), { recursive: true });
+    await copyFile(from, target, constants.COPYFILE_FICLONE);
+    // Modes are part of a blob's digest: only whether a file is executable may count.
+    await chmod(target, (facts.mode & 0o111) === 0 ? 0o644 : 0o755);
+  }
+}
+
+/** Whether a real path is the folder itself or below it. */
+export function isBelow(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !way.startsWith(sep));
+}

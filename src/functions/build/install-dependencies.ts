@@ -1,0 +1,276 @@
+import { spawn } from 'node:child_process';
+import { createHash, type Hash } from 'node:crypto';
+import { accessSync, constants, existsSync } from 'node:fs';
+import {
+  copyFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, delimiter, join } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
+import { LambentError } from '../../base/errors.ts';
+import { isBelow } from './copy-files.ts';
+
+/** How long an installation may take. */
+export const INSTALL_MS_MAX = 10 * 60_000;
+/** How many installations are kept for later deploys; the least recently used go. */
+export const INSTALLATIONS_KEPT = 20;
+/** The largest lock file, in bytes. */
+const LOCK_BYTES_MAX = 32 * 1024 * 1024;
+/** How much of npm's output is told when it fails, and while it runs. */
+const TAIL_LINES = 20;
+const LINES_TOLD_MAX = 200;
+const LINE_CHARS_MAX = 500;
+
+const LOCK_FILES = ['npm-shrinkwrap.json', 'package-lock.json'];
+/** What of the platform's environment npm gets: how to reach the network and its own settings; no secrets of the platform. */
+const ENV_PASSED =
+  /^(PATH|HOME|USERPROFILE|APPDATA|LANG|LC_ALL|TMPDIR|TEMP|TMP|SystemRoot|(HTTPS?|NO|ALL)_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|npm_config_(registry|userconfig|globalconfig|cache|cafile|proxy|https_proxy|noproxy))$/i;
+/** Settings of an app's .npmrc that say where packages come from. Others could make npm run programs, as `git` does. */
+const NPMRC_KEPT =
+  /^\s*((@[^:=\s]+:)?registry|\/\/[^=]*:(_authToken|_auth|username|_password|email)|legacy-peer-deps|strict-ssl|omit-lockfile-registry-resolved)\s*=/;
+
+export interface InstallOptions {
+  /** Absolute real path of the app's folder; it is only read. */
+  readonly folder: string;
+  /** Where installations are kept, each under the digest of what it was made from. */
+  readonly cacheDir: string;
+  readonly clock: Clock;
+  readonly onLine: (text: string) => void;
+  readonly installMsMax?: number;
+}
+
+/** Installations that are being made, so that two deploys of the same lock share one. */
+const underWay = new Map<string, Promise<string>>();
+
+/**
+ * Installs an app's packages with `npm ci --ignore-scripts` into a copy, where the folder has a lock file of npm
+ * and no node_modules. Returns the absolute path of the installed `node_modules`; `undefined` when there is
+ * nothing to install. The same lock is installed once. Rejects with `E_DEPENDENCIES_FAILED`.
+ */
+export async function installDependencies(options: InstallOptions): Promise<string | undefined> {
+  const { folder, cacheDir, onLine } = options;
+  const lockFile = LOCK_FILES.find((name) => existsSync(join(folder, name)));
+  if (lockFile === undefined || existsSync(join(folder, 'node_modules'))) return undefined;
+  const plan = await planInstall(folder, lockFile);
+  if (plan === undefined) return undefined;
+  const target = join(cacheDir, plan.digest);
+  const modulesDir = join(target, 'node_modules');
+  if (existsSync(target)) {
+    const now = new Date(options.clock.nowMs());
+    await utimes(target, now, now);
+    onLine('the packages of this lock file are installed already');
+    return existsSync(modulesDir) ? modulesDir : undefined;
+  }
+  let making = underWay.get(target);
+  if (making === undefined) {
+    making = install(plan, target, options).finally(() => underWay.delete(target));
+    underWay.set(target, making);
+  }
+  await making;
+  return existsSync(modulesDir) ? modulesDir : undefined;
+}
+
+interface InstallPlan {
+  readonly digest: string;
+  readonly files: readonly string[];
+  /** Folders of the app that are linked as packages: workspaces and `file:` dependencies. */
+  readonly linked: readonly string[];
+  readonly npmrc: string;
+}
+
+async function planInstall(folder: string, lockFile: string): Promise<InstallPlan | undefined> {
+  const lockPath = join(folder, lockFile);
+  if ((await stat(lockPath)).size > LOCK_BYTES_MAX)
+    throw new LambentError('E_DEPENDENCIES_FAILED', `${lockFile} is larger than ${LOCK_BYTES_MAX} bytes`);
+  const lockText = await readFile(lockPath, 'utf8');
+  const linked = linkedFolders(lockText, lockFile, folder);
+  if (linked === undefined) return undefined;
+  const files = ['package.json', lockFile].filter((name) => existsSync(join(folder, name)));
+  if (!files.includes('package.json'))
+    throw new LambentError('E_DEPENDENCIES_FAILED', `there is a ${lockFile}, but no package.json beside it`);
+  const npmrc = existsSync(join(folder, '.npmrc')) ? await readFile(join(folder, '.npmrc'), 'utf8') : '';
+  const kept = npmrc
+    .split('\n')
+    .filter((line) => NPMRC_KEPT.test(line))
+    .join('\n');
+  const hash = createHash('sha256').update(
+    `${process.platform} ${process.arch} ${process.versions.modules}\n`,
+  );
+  for (const name of files) hash.update(await readFile(join(folder, name)));
+  hash.update(`\n${kept}\n`);
+  for (const path of linked) await hashFolder(hash, join(folder, path));
+  return { digest: hash.digest('hex').slice(0, 40), files, linked, npmrc: kept };
+}
+
+/** Folders of the app that the lock file links; `undefined`: the lock names no packages at all. */
+function linkedFolders(lockText: string, lockFile: string, folder: string): string[] | undefined {
+  let lock: unknown;
+  try {
+    lock = JSON.parse(lockText);
+  } catch (thrown) {
+    throw new LambentError('E_DEPENDENCIES_FAILED', `${lockFile} is not JSON: ${(thrown as Error).message}`);
+  }
+  const packages = isObject(lock) ? lock.packages : undefined;
+  if (!isObject(packages))
+    throw new LambentError('E_DEPENDENCIES_FAILED', `${lockFile} is of a version that is too old`, {
+      hint: 'Run `npm install` with a recent npm to renew it.',
+    });
+  const linked: string[] = [];
+  let count = 0;
+  for (const [path, entry] of Object.entries(packages)) {
+    if (path.includes('node_modules/')) count += 1;
+    if (!isObject(entry) || entry.link !== true || typeof entry.resolved !== 'string') continue;
+    if (!isBelow(folder, join(folder, entry.resolved)))
+      throw new LambentError(
+        'E_DEPENDENCIES_FAILED',
+        `the package at \`${entry.resolved}\` lies outside of the app`,
+        {
+          hint: 'Install it in the folder before (`npm install`), or publish it.',
+        },
+      );
+    linked.push(entry.resolved);
+  }
+  return count === 0 ? undefined : linked.toSorted();
+}
+
+async function hashFolder(hash: Hash, folder: string): Promise<void> {
+  for (const entry of (await readdir(folder, { withFileTypes: true })).toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
+    if (entry.name === 'node_modules') continue;
+    hash.update(`${entry.name}\n`);
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await hashFolder(hash, path);
+    else if (entry.isFile()) hash.update(await readFile(path));
+  }
+}
+
+async function install(plan: InstallPlan, target: string, options: InstallOptions): Promise<string> {
+  const { folder, cacheDir, clock, onLine } = options;
+  await mkdir(cacheDir, { recursive: true });
+  const scratch = await mkdtemp(join(cacheDir, 'install-'));
+  try {
+    for (const name of plan.files) await copyFile(join(folder, name), join(scratch, name));
+    for (const path of plan.linked)
+      await cp(join(folder, path), join(scratch, path), {
+        recursive: true,
+        filter: (source) => basename(source) !== 'node_modules',
+      });
+    if (plan.npmrc !== '') await writeFile(join(scratch, '.npmrc'), `${plan.npmrc}\n`);
+    const startedMs = clock.monotonicMs();
+    onLine('npm ci --ignore-scripts');
+    await runNpm(scratch, options);
+    onLine(`packages installed in ${Math.round(clock.monotonicMs() - startedMs)} ms`);
+    await rename(scratch, target).catch((thrown: unknown) => {
+      // Another platform process with the same folder was faster: its result is as good.
+      if (!existsSync(target)) throw thrown;
+    });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  await dropOldInstallations(cacheDir);
+  return target;
+}
+
+/** Runs npm in the folder; its lines are passed on. */
+function runNpm(cwd: string, options: InstallOptions): Promise<void> {
+  const { clock, onLine, installMsMax = INSTALL_MS_MAX } = options;
+  const npm = findProgram('npm');
+  const tail: string[] = [];
+  let told = 0;
+  const take = (line: string): void => {
+    const text = line.trimEnd().slice(0, LINE_CHARS_MAX);
+    if (text === '') return;
+    tail.push(text);
+    if (tail.length > TAIL_LINES) tail.shift();
+    told += 1;
+    if (told <= LINES_TOLD_MAX) onLine(text);
+  };
+  return new Promise((resolve, reject) => {
+    const child = spawn(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress'], {
+      cwd,
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => ENV_PASSED.test(name))),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const timer = clock.after(installMsMax, () => {
+      take(`stopped after ${installMsMax} ms`);
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    });
+    const fail = (how: string): void => {
+      timer.cancel();
+      reject(
+        new LambentError(
+          'E_DEPENDENCIES_FAILED',
+          `\`npm ci --ignore-scripts\` failed (${how}):\n${tail.join('\n')}`,
+          {
+            hint: 'Run `npm ci --ignore-scripts` in the folder and read its output.',
+            details: { output: tail },
+          },
+        ),
+      );
+    };
+    for (const stream of [child.stdout, child.stderr]) splitLines(stream, take);
+    child.on('error', (error) => fail(error.message));
+    child.on('close', (code, signal) => {
+      timer.cancel();
+      if (code === 0) resolve();
+      else fail(signal ?? `exit code ${code}`);
+    });
+  });
+}
+
+function splitLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
+  let rest = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n');
+    // A line without end must not grow without end.
+    rest = lines.pop()!.slice(-LINE_CHARS_MAX * 4);
+    for (const line of lines) onLine(line);
+  });
+  stream.on('end', () => onLine(rest));
+}
+
+function findProgram(name: string): string {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const candidate = join(folder, name);
+    try {
+      accessSync(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  throw new LambentError(
+    'E_DEPENDENCIES_FAILED',
+    `there is no \`${name}\` on the PATH to install the packages with`,
+    {
+      hint: 'Install npm, or run `npm ci` in the folder yourself before deploying.',
+    },
+  );
+}
+
+async function dropOldInstallations(cacheDir: string): Promise<void> {
+  const names = (await readdir(cacheDir)).filter((name) => !name.startsWith('install-'));
+  if (names.length <= INSTALLATIONS_KEPT) return;
+  const aged = await Promise.all(
+    names.map(async (name) => ({ name, usedMs: (await stat(join(cacheDir, name))).mtimeMs })),
+  );
+  aged.sort((left, right) => right.usedMs - left.usedMs);
+  for (const { name } of aged.slice(INSTALLATIONS_KEPT))
+    await rm(join(cacheDir, name), { recursive: true, force: true });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

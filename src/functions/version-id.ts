@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import type { FunctionVersion, VersionId } from '../model/function.ts';
+
+/** The exact runtime that versions are made for: another one makes other versions. */
+export const RUNTIME_PIN = `node ${process.versions.node}`;
+
+/**
+ * The identity of a version: `fv_` and 32 hex digits of a SHA-256 over its code, everything that says how it runs,
+ * and the runtime. The app and the function's name are part of it, so that two apps with equal code never share
+ * a running instance.
+ */
+export function versionIdOf(version: Omit<FunctionVersion, 'id'>, runtimePin = RUNTIME_PIN): VersionId {
+  const { app, name, runtime, code, entry, handler, config } = version;
+  const text = canonicalJson({ app, name, runtime, runtimePin, code, entry, handler, config });
+  return `fv_${createHash('sha256').update(text).digest('hex').slice(0, 32)}` as VersionId;
+}
+
+/** JSON with the keys of every object in order, and without those that are undefined. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([left], [right]) => (left < right ? -1 : 1)))
+      : inner,
+  );
+}

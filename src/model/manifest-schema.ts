@@ -1,0 +1,196 @@
+import { z } from 'zod';
+
+/**
+ * The shape of `lambent.yaml` and of what `lambent.config.ts` exports, before units are read and names are
+ * looked up. `schema/lambent.schema.json` is written from it. Each `error` text completes "… must be".
+ */
+
+/** Text durations: a number and one of `ms`, `s`, `m`, `h`. */
+export const DURATION_TEXT = /^\d+(\.\d+)?\s?(ms|s|m|h)$/;
+/** Text sizes: a number and `mb` or `gb` (2^20 and 2^30 bytes). */
+export const MEMORY_TEXT = /^\d+(\.\d+)?\s?([mM]|[gG])[bB]?$/;
+/** Names of environment variables. */
+export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const DURATION_EXPECTED = 'a duration: seconds as a number, or text such as `500ms`, `30s`, `5m`, `1h`';
+const MEMORY_EXPECTED = 'a size: megabytes as a number, or text such as `256mb` or `1gb`';
+
+const duration = (description: string) =>
+  z
+    .union([z.number().min(0), z.string().regex(DURATION_TEXT, { error: DURATION_EXPECTED })], {
+      error: DURATION_EXPECTED,
+    })
+    .describe(description);
+
+const whole = (least: number, most: number, description: string) =>
+  z
+    .int({ error: `a whole number from ${least} to ${most}` })
+    .min(least, { error: `a whole number from ${least} to ${most}` })
+    .max(most, { error: `a whole number from ${least} to ${most}` })
+    .describe(description);
+
+const text = (expected: string, description: string) =>
+  z.string({ error: expected }).min(1, { error: expected }).describe(description);
+
+const texts = (expected: string, description: string) =>
+  z.array(text(expected, expected), { error: `a list of texts, each ${expected}` }).describe(description);
+
+export const ROUTE_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'ANY'] as const;
+
+const METHOD_EXPECTED = `one of ${ROUTE_METHODS.join(', ')}`;
+const method = z.enum(ROUTE_METHODS, { error: METHOD_EXPECTED });
+
+export const corsSchema = z
+  .strictObject(
+    {
+      origins: texts(
+        'an origin such as `https://example.com`, or `*`',
+        'Origins that may call. Default: `*`, every origin.',
+      ),
+      methods: texts('a method such as `GET`', 'Methods that may be used. Default: all.'),
+      headers: texts(
+        'the name of a header',
+        'Request headers that may be sent. Default: `*` and `authorization`.',
+      ),
+      exposeHeaders: texts(
+        'the name of a header',
+        'Response headers that scripts may read. Default: none beyond the standard ones.',
+      ),
+      credentials: z
+        .boolean({ error: 'true or false' })
+        .describe('Whether cookies may be sent. Needs named origins. Default: false.'),
+      maxAge: duration('How long a browser may remember the preflight. Default: 10m.'),
+    },
+    { error: 'true, false, or an object of CORS settings' },
+  )
+  .partial();
+
+const cors = z
+  .union([z.boolean(), corsSchema], { error: 'true, false, or an object of CORS settings' })
+  .describe('Cross-origin calls: `true` allows every origin without cookies; `false` sets nothing.');
+
+const routeParts = {
+  method: z
+    .union([method, z.array(method, { error: METHOD_EXPECTED }).min(1)], { error: METHOD_EXPECTED })
+    .optional()
+    .describe('Method or list of methods. Default: ANY.'),
+  path: text(
+    'a path such as `/users/:id` or `/files/*`',
+    'Path with parameters: `/users/:id`; `*` at the end takes the rest.',
+  ),
+  host: text(
+    'a host such as `api.example.com` or `*.example.com`',
+    'Only for this host; `*.example.com` matches its subdomains. Default: any host.',
+  ).optional(),
+  cors: cors.optional(),
+};
+
+const FUNCTION_ROUTE_EXPECTED = 'a text such as `GET /users/:id`, or an object with `path`';
+
+export const functionRouteSchema = z.strictObject(routeParts, { error: FUNCTION_ROUTE_EXPECTED });
+export const appRouteSchema = z.strictObject(
+  { ...routeParts, function: text('the name of a function of this app', 'The function that answers.') },
+  { error: 'an object with `path` and `function`' },
+);
+
+const env = z
+  .record(
+    z.string().regex(ENV_NAME, { error: 'a name of letters, digits and `_` that starts with no digit' }),
+    z.union([z.string(), z.number(), z.boolean()], { error: 'a text' }),
+    { error: 'an object of names and texts' },
+  )
+  .describe('Environment variables. Numbers and booleans become text as they are written.');
+
+export const functionSchema = z
+  .strictObject(
+    {
+      entry: text(
+        'a path inside the app such as `functions/hello.ts`',
+        'The file with the code, relative to the app. Default: `functions/<name>.ts` (or .js, .mjs …), or `functions/<name>/index.ts`.',
+      ),
+      handler: text(
+        'the name of an export such as `handler`',
+        'The export to call. Default: recognised by what the file exports.',
+      ),
+      routes: z
+        .array(z.union([z.string(), functionRouteSchema], { error: FUNCTION_ROUTE_EXPECTED }), {
+          error: `a list, each item ${FUNCTION_ROUTE_EXPECTED}`,
+        })
+        .describe(
+          'Where the function answers HTTP: `GET /users/:id`, `/files/*`, or objects. Default: `/<name>` and all below, unless a route of the app names it; `[]`: not over HTTP.',
+        ),
+      cors,
+      timeout: duration('The longest one invocation may take, 1ms to 24h. Default: 30s.'),
+      memory: z
+        .union([z.number().min(0), z.string().regex(MEMORY_TEXT, { error: MEMORY_EXPECTED })], {
+          error: MEMORY_EXPECTED,
+        })
+        .describe('Memory of one instance, 32mb to 32gb. Default: 256mb.'),
+      concurrency: whole(
+        1,
+        1_000,
+        'Invocations that one instance runs at the same time. Default: 1 for Lambda handlers, 100 for web apps.',
+      ),
+      maxConcurrency: whole(
+        1,
+        100_000,
+        'Invocations that run at the same time over all instances; more wait, then get 429. Default: 1000.',
+      ),
+      maxInstances: whole(1, 1_000, 'Instances that may exist. Default: 20.'),
+      minInstances: whole(0, 1_000, 'Instances that stay up without work. Default: 0.'),
+      reservedConcurrency: whole(
+        0,
+        100_000,
+        'Concurrency kept free for this function alone. Default: 0, none.',
+      ),
+      idle: duration('How long an instance without work lives on, up to 24h. Default: 5m.'),
+      queue: whole(0, 1_000_000, 'Invocations that may wait for an instance. Default: 1000.'),
+      maxRequestMb: whole(0, 1_048_576, 'Largest request body in megabytes; 0: no limit. Default: 0.'),
+      maxResponseMb: whole(1, 1_048_576, 'Largest response in megabytes. Default: 64.'),
+      attempts: whole(1, 100, 'Attempts of an asynchronous invocation, the first included. Default: 3.'),
+      env,
+      external: texts(
+        'the name of a package',
+        'Packages to copy as they are instead of bundling them (found by themselves where they hold native code).',
+      ),
+      include: texts(
+        'a path or glob inside the app such as `templates/**`',
+        'Further files to copy along, as paths or globs relative to the app.',
+      ),
+    },
+    { error: 'an object of function settings' },
+  )
+  .partial();
+
+export const manifestSchema = z
+  .strictObject(
+    {
+      app: text(
+        'a name of lower-case letters, digits and hyphens, at most 63',
+        "The app's name: lower-case letters, digits and hyphens. Default: the folder's name.",
+      ),
+      functions: z
+        .record(z.string(), functionSchema.nullable(), { error: 'an object of functions by name' })
+        .describe('The functions by name. Default: each file in `functions/`.'),
+      routes: z
+        .array(appRouteSchema, { error: 'a list of routes, each with `path` and `function`' })
+        .describe('Routes of the app, each naming its function.'),
+      env,
+      cors,
+    },
+    { error: 'an object with keys such as `app`, `functions`, `routes`, `env`, `cors`' },
+  )
+  .partial();
+
+/** A manifest of the right shape; units and names are not yet looked at. */
+export type ManifestInput = z.input<typeof manifestSchema>;
+export type FunctionInput = z.input<typeof functionSchema>;
+export type CorsInput = z.input<typeof cors>;
+export type FunctionRouteInput = string | z.input<typeof functionRouteSchema>;
+export type AppRouteInput = z.input<typeof appRouteSchema>;
+
+/** The JSON Schema of the manifest, for editors. */
+export function manifestJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(manifestSchema, { io: 'input', target: 'draft-7' });
+  return { ...schema, title: 'Lambent app', description: 'The manifest of a Lambent app: lambent.yaml.' };
+}

@@ -1,0 +1,210 @@
+import { createHash } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import { LambentError } from '../base/errors.ts';
+import type { Deployment, LiveApp, Route, TrafficShare } from '../model/deployment.ts';
+import type { AppName, BlobDigest, FunctionName, FunctionVersion, VersionId } from '../model/function.ts';
+import type { AppStore, DeploymentSummary, NewDeployment, SwitchOutcome } from '../ports/app-store.ts';
+import type { Caller } from './operation.ts';
+import { jsonOf, numberOf, type Row, textOf } from './row.ts';
+
+export type AppWrites = ReturnType<typeof createAppWrites>;
+export type AppReads = ReturnType<typeof createAppReads>;
+
+/** Shape of the stored JSON. A change that older programs cannot read gets the next number. */
+const FORMAT = 1;
+/** Most functions of one deployment. */
+export const DEPLOYMENT_FUNCTIONS_MAX = 20_000;
+/** What a function takes in memory on its way to the store, roughly, in bytes. */
+const FUNCTION_BYTES = 1_024;
+
+export function createAppStore(write: Caller<AppWrites>, read: Caller<AppReads>): AppStore {
+  return {
+    async createDeployment(deployment) {
+      const cost = { bytes: deployment.functions.length * FUNCTION_BYTES };
+      const number = await write('createDeployment', [deployment], cost);
+      return { ...deployment, number };
+    },
+    switchTraffic: (app, traffic, expectedGeneration) =>
+      write('switchTraffic', [app, traffic, expectedGeneration]),
+    findDeployment: (app, number) => read('findDeployment', [app, number]),
+    listDeployments: (app, limit, before) => read('listDeployments', [app, limit, before]),
+    listApps: () => read('listApps', []),
+    deleteApp: (app) => write('deleteApp', [app]),
+    pruneDeployments: (app, keep) => write('pruneDeployments', [app, keep]),
+    referencedBlobs: () => read('referencedBlobs', []),
+  };
+}
+
+export function createAppWrites(db: DatabaseSync) {
+  const takeNumber = db.prepare(`
+    INSERT INTO apps (name, next_number) VALUES (?, 2)
+    ON CONFLICT (name) DO UPDATE SET next_number = next_number + 1
+    RETURNING next_number - 1 AS number`);
+  const insertDeployment = db.prepare(`
+    INSERT INTO deployments (app, number, created_ms, created_by, note, function_count, format, routes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+  const findVersion = db.prepare('SELECT key FROM versions WHERE digest = ?');
+  const insertVersion = db.prepare(
+    'INSERT INTO versions (digest, id, code, body) VALUES (?, ?, ?, ?) RETURNING key',
+  );
+  const insertFunction = db.prepare(
+    'INSERT INTO deployment_functions (app, number, position, name, version) VALUES (?, ?, ?, ?, ?)',
+  );
+  const findApp = db.prepare('SELECT generation, traffic FROM apps WHERE name = ?');
+  const hasDeployment = db.prepare('SELECT 1 AS one FROM deployments WHERE app = ? AND number = ?');
+  const setTraffic = db.prepare('UPDATE apps SET generation = ?, traffic = ? WHERE name = ?');
+  const removeApp = db.prepare('DELETE FROM apps WHERE name = ?');
+  const listBeyond = db.prepare(
+    'SELECT number FROM deployments WHERE app = ? ORDER BY number DESC LIMIT -1 OFFSET ?',
+  );
+  const removeDeployment = db.prepare('DELETE FROM deployments WHERE app = ? AND number = ?');
+  const removeUnusedVersions = db.prepare(
+    'DELETE FROM versions WHERE NOT EXISTS (SELECT 1 FROM deployment_functions WHERE version = versions.key)',
+  );
+
+  function storeVersion(version: FunctionVersion): number {
+    const { app: _app, name: _name, id, code, ...body } = version;
+    const text = JSON.stringify(body);
+    const digest = createHash('sha256').update(`${id}\n${code}\n${text}`).digest('hex');
+    const row = findVersion.get(digest) ?? insertVersion.get(digest, id, code, text);
+    return numberOf(row!, 'key');
+  }
+
+  return {
+    createDeployment(deployment: NewDeployment): number {
+      const { app, functions } = deployment;
+      if (functions.length > DEPLOYMENT_FUNCTIONS_MAX)
+        throw new LambentError(
+          'E_BAD_REQUEST',
+          `The deployment has ${functions.length} functions; an app may have ${DEPLOYMENT_FUNCTIONS_MAX}.`,
+        );
+      const number = numberOf(takeNumber.get(app)!, 'number');
+      const { createdMs, createdBy, note } = deployment;
+      const routes = JSON.stringify(deployment.routes);
+      insertDeployment.run(app, number, createdMs, createdBy, note, functions.length, FORMAT, routes);
+      functions.forEach((version, position) => {
+        insertFunction.run(app, number, position, version.name, storeVersion(version));
+      });
+      return number;
+    },
+
+    switchTraffic(app: AppName, traffic: readonly TrafficShare[], expectedGeneration: number): SwitchOutcome {
+      const row = findApp.get(app);
+      if (row === undefined) throw new LambentError('E_NOT_FOUND', `There is no app ${app}.`);
+      const generation = numberOf(row, 'generation');
+      if (generation !== expectedGeneration) return { status: 'stale', generation };
+      checkTraffic(traffic);
+      for (const { number } of traffic) {
+        if (hasDeployment.get(app, number) === undefined)
+          throw new LambentError('E_NOT_FOUND', `App ${app} has no deployment ${number}.`);
+      }
+      const shares = traffic.map(({ number, weight }) => ({ number, weight }));
+      setTraffic.run(generation + 1, JSON.stringify(shares), app);
+      return { status: 'switched', live: { app, generation: generation + 1, traffic: shares } };
+    },
+
+    deleteApp(app: AppName): boolean {
+      if (removeApp.run(app).changes === 0) return false;
+      removeUnusedVersions.run();
+      return true;
+    },
+
+    pruneDeployments(app: AppName, keep: number): number {
+      const row = findApp.get(app);
+      if (row === undefined) return 0;
+      const live = new Set(toTraffic(row).map((share) => share.number));
+      const gone = listBeyond
+        .all(app, Math.max(0, keep))
+        .map((each) => numberOf(each, 'number'))
+        .filter((number) => !live.has(number));
+      for (const number of gone) removeDeployment.run(app, number);
+      if (gone.length > 0) removeUnusedVersions.run();
+      return gone.length;
+    },
+  };
+}
+
+export function createAppReads(db: DatabaseSync) {
+  const summaryColumns = 'app, number, created_ms, created_by, note, function_count';
+  const findDeployment = db.prepare(
+    `SELECT ${summaryColumns}, format, routes FROM deployments WHERE app = ? AND number = ?`,
+  );
+  const listFunctions = db.prepare(`
+    SELECT f.name, v.id, v.code, v.body
+    FROM deployment_functions f JOIN versions v ON v.key = f.version
+    WHERE f.app = ? AND f.number = ? ORDER BY f.position`);
+  const listDeployments = db.prepare(
+    `SELECT ${summaryColumns} FROM deployments WHERE app = ? AND number < ? ORDER BY number DESC LIMIT ?`,
+  );
+  const listApps = db.prepare('SELECT name, generation, traffic FROM apps ORDER BY name');
+  const listBlobs = db.prepare('SELECT DISTINCT code FROM versions');
+
+  return {
+    findDeployment(app: AppName, number: number): Deployment | undefined {
+      const row = findDeployment.get(app, number);
+      if (row === undefined) return undefined;
+      const format = numberOf(row, 'format');
+      if (format !== FORMAT)
+        throw new LambentError('E_STORE_NEWER', `Deployment ${number} of ${app} has format ${format}.`);
+      const { createdMs, createdBy, note } = toSummary(row);
+      const routes = (jsonOf(row, 'routes') as Route[]).map(toRoute);
+      const functions = listFunctions.all(app, number).map((each) => toVersion(app, each));
+      return { app, number, createdMs, createdBy, note, functions, routes };
+    },
+    listDeployments: (app: AppName, limit: number, before?: number): DeploymentSummary[] =>
+      listDeployments.all(app, before ?? Number.MAX_SAFE_INTEGER, Math.max(0, limit)).map(toSummary),
+    listApps: (): LiveApp[] =>
+      listApps.all().map((row) => ({
+        app: textOf(row, 'name') as AppName,
+        generation: numberOf(row, 'generation'),
+        traffic: toTraffic(row),
+      })),
+    referencedBlobs: (): Set<BlobDigest> =>
+      new Set(listBlobs.all().map((row) => textOf(row, 'code') as BlobDigest)),
+  };
+}
+
+function checkTraffic(traffic: readonly TrafficShare[]): void {
+  const total = traffic.reduce((sum, share) => sum + share.weight, 0);
+  const whole = traffic.every(({ weight }) => Number.isInteger(weight) && weight >= 1);
+  const distinct = new Set(traffic.map((share) => share.number)).size === traffic.length;
+  if (traffic.length < 1 || traffic.length > 2 || total !== 100 || !whole || !distinct)
+    throw new LambentError(
+      'E_BAD_REQUEST',
+      'Traffic goes to one or two deployments with whole weights from 1 that add up to 100.',
+    );
+}
+
+function toSummary(row: Row): DeploymentSummary {
+  return {
+    app: textOf(row, 'app') as AppName,
+    number: numberOf(row, 'number'),
+    createdMs: numberOf(row, 'created_ms'),
+    createdBy: textOf(row, 'created_by'),
+    note: textOf(row, 'note'),
+    functionCount: numberOf(row, 'function_count'),
+  };
+}
+
+function toTraffic(row: Row): TrafficShare[] {
+  return jsonOf(row, 'traffic') as TrafficShare[];
+}
+
+// JSON leaves out what is undefined; the model's types name it.
+
+function toRoute(stored: Route): Route {
+  return { ...stored, host: stored.host ?? undefined, cors: stored.cors ?? undefined };
+}
+
+function toVersion(app: AppName, row: Row): FunctionVersion {
+  const body = jsonOf(row, 'body') as Omit<FunctionVersion, 'app' | 'name' | 'id' | 'code'>;
+  return {
+    ...body,
+    id: textOf(row, 'id') as VersionId,
+    app,
+    name: textOf(row, 'name') as FunctionName,
+    code: textOf(row, 'code') as BlobDigest,
+    handler: body.handler ?? undefined,
+    config: { ...body.config, concurrency: body.config.concurrency ?? undefined },
+  };
+}

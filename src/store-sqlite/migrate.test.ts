@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { inspectDatabase, loadMigrations, type Migration, migrate } from './migrate.ts';
+
+/*
+ * The migrations that exist. A released one never changes: databases out there had it as it was. To change the
+ * stored shape, add the next file and its hash here.
+ */
+const RELEASED: Record<string, string> = {
+  '0001-initial': 'f3947b0b053dc6895a94f2edfc5e2292cc66f79764da59130af9d2893ccc4fae',
+};
+
+const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });
+
+describe('migrations', () => {
+  it('are the released ones, unchanged', () => {
+    const now = loadMigrations().map(({ number, name, hash }) => [
+      `${String(number).padStart(4, '0')}-${name}`,
+      hash,
+    ]);
+    assert.deepEqual(Object.fromEntries(now), RELEASED);
+  });
+
+  it('bring an empty database up to date, and one that had some of them', () => {
+    const db = new DatabaseSync(':memory:');
+    const [first] = loadMigrations();
+    const known = [first!, step(2, 'CREATE TABLE two (x)'), step(3, 'ALTER TABLE two ADD COLUMN y')];
+    assert.equal(inspectDatabase(db, known, 'db'), 0);
+    migrate(db, known.slice(0, 2), 0, 5);
+    assert.equal(inspectDatabase(db, known, 'db'), 2);
+    migrate(db, known, 2, 6);
+    assert.equal(inspectDatabase(db, known, 'db'), 3);
+    assert.deepEqual(
+      db
+        .prepare('SELECT number, applied_ms FROM migrations')
+        .all()
+        .map((row) => [row.number, row.applied_ms]),
+      [
+        [1, 5],
+        [2, 5],
+        [3, 6],
+      ],
+    );
+    db.prepare('SELECT y FROM two').all();
+  });
+
+  it('leave no half of a step that fails', () => {
+    const db = new DatabaseSync(':memory:');
+    const [first] = loadMigrations();
+    const bad = step(2, 'CREATE TABLE two (x); INSERT INTO missing VALUES (1)');
+    assert.throws(() => migrate(db, [first!, bad], 0, 0));
+    assert.equal(inspectDatabase(db, [first!], 'db'), 1);
+    assert.equal(db.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'two'").get()!.n, 0);
+    assert.equal(db.isTransaction, false);
+  });
+
+  it('are the same whatever line ends a checkout gave them, and have no gaps', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lambent-migrations-'));
+    try {
+      const url = pathToFileURL(`${folder}/`);
+      writeFileSync(join(folder, '0001-one.sql'), 'SELECT 1;\r\nSELECT 2;\r\n');
+      const [windows] = loadMigrations(url);
+      writeFileSync(join(folder, '0001-one.sql'), 'SELECT 1;\nSELECT 2;\n');
+      assert.deepEqual(loadMigrations(url)[0], windows);
+      writeFileSync(join(folder, '0003-three.sql'), 'SELECT 3;');
+      assert.throws(() => loadMigrations(url), /Migration 2 is missing/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

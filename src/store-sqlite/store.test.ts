@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, describe, it } from 'node:test';
+import { LambentError } from '../base/errors.ts';
+import type { InvocationId } from '../base/ids.ts';
+import { silentLog } from '../base/log.ts';
+import { ManualClock } from '../base/manual-clock.ts';
+import type { AppName, FunctionName } from '../model/function.ts';
+import type { AsyncInvocation } from '../ports/async-queue.ts';
+import { mixedRecords, record } from '../ports/conformance/telemetry-samples.ts';
+import { DATABASE_FILE } from './database.ts';
+import { openStore, type Store, type StoreOptions } from './store.ts';
+
+const clock = new ManualClock();
+const endings: (() => void | Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lambent-store-'));
+  endings.push(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function open(folder: string, options: Partial<StoreOptions> = {}): Promise<Store> {
+  const store = await openStore({ folder, clock, log: silentLog, ...options });
+  endings.push(() => store.close());
+  return store;
+}
+
+function startChild(program: string, folder: string): ChildProcess {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'testing', program), folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  endings.push(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const closed = once(child, 'close');
+  child.kill('SIGKILL');
+  await closed;
+}
+
+function invocation(place: number, payload = '{}'): Omit<AsyncInvocation, 'attempts'> {
+  return {
+    id: `01a3d0b2-1111-7000-8000-${place.toString(16).padStart(12, '0')}` as InvocationId,
+    app: 'shop' as AppName,
+    function: 'mail' as FunctionName,
+    payload: Buffer.from(payload),
+    traceparent: undefined,
+    acceptedMs: place,
+  };
+}
+
+const hasCode =
+  (code: string) =>
+  (thrown: unknown): boolean =>
+    thrown instanceof LambentError && thrown.code === code;
+
+function hashOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}
+
+describe('the store: group commit', () => {
+  it('commits operations that wait together in few transactions', async () => {
+    const store = await open(newFolder());
+    const before = await store.stats();
+    await Promise.all(
+      Array.from({ length: 1_000 }, (_, place) => store.asyncQueue.enqueue(invocation(place))),
+    );
+    const after = await store.stats();
+    assert.ok(after.operations - before.operations >= 1_000);
+    // One for the thousand, and one each for the question before and for tidying.
+    assert.ok(after.transactions - before.transactions <= 4, `${after.transactions - before.transactions}`);
+    assert.equal((await store.asyncQueue.counts()).waiting, 1_000);
+  });
+
+  it('undoes and answers a failing operation alone', async () => {
+    const store = await open(newFolder());
+    const bad = { ...invocation(3), acceptedMs: 'soon' as unknown as number };
+    const outcomes = await Promise.allSettled([
+      store.asyncQueue.enqueue(invocation(1)),
+      store.apps.switchTraffic('none' as AppName, [{ number: 1, weight: 100 }], 0),
+      store.asyncQueue.enqueue(bad),
+      store.telemetry.append([record(), { ...record(), id: 'x'.repeat(36) as InvocationId }], []),
+      store.asyncQueue.enqueue(invocation(2)),
+    ]);
+    assert.deepEqual(
+      outcomes.map((each) => (each.status === 'fulfilled' ? 'kept' : (each.reason as LambentError).code)),
+      ['kept', 'E_NOT_FOUND', 'E_STORE_FAILED', 'E_INTERNAL', 'kept'],
+    );
+    assert.equal((await store.asyncQueue.counts()).waiting, 2);
+    assert.deepEqual((await store.telemetry.listInvocations({}, 10)).items, []);
+    assert.deepEqual(await store.telemetry.usage(0, Number.MAX_SAFE_INTEGER), []);
+  });
+
+  it('lets a read see what was acknowledged before it', async () => {
+    const store = await open(newFolder());
+    for (let place = 1; place <= 50; place += 1) {
+      await store.asyncQueue.enqueue(invocation(place));
+      assert.equal((await store.asyncQueue.counts()).waiting, place);
+    }
+  });
+
+  it('keeps every write that was acknowledged before a SIGKILL', async () => {
+    const folder = newFolder();
+    for (const acksWanted of [1, 100, 700]) {
+      const child = startChild('ack-writer.ts', folder);
+      const acknowledged: string[] = [];
+      for await (const line of createInterface({ input: child.stdout! })) {
+        acknowledged.push(line);
+        if (acknowledged.length === acksWanted) child.kill('SIGKILL');
+      }
+      assert.ok(acknowledged.length >= acksWanted);
+      const store = await openStore({ folder, clock, log: silentLog });
+      const claimed = new Set<string>();
+      for (;;) {
+        const some = await store.asyncQueue.claim('node' as never, 0, 1_000);
+        if (some.length === 0) break;
+        for (const each of some) {
+          claimed.add(each.id);
+          await store.asyncQueue.complete(each.id, each.fence);
+        }
+      }
+      await store.close();
+      assert.deepEqual(
+        acknowledged.filter((id) => !claimed.has(id)),
+        [],
+      );
+    }
+  });
+});
+
+describe('the store: opening', () => {
+  it('refuses a folder that another process holds, names it, and opens when that is gone', async () => {
+    const folder = newFolder();
+    const child = startChild('lock-holder.ts', folder);
+    await once(child.stdout!, 'data');
+    await assert.rejects(open(folder), (thrown: LambentError) => {
+      assert.equal(thrown.code, 'E_STORE_LOCKED');
+      assert.equal(thrown.details?.pid, child.pid);
+      assert.match(thrown.message, new RegExp(`Process ${child.pid} holds`));
+      return true;
+    });
+    await kill(child);
+    const store = await open(folder);
+    assert.deepEqual(await store.apps.listApps(), []);
+  });
+
+  it('refuses a second store in the same process, and opens after the first is closed', async () => {
+    const folder = newFolder();
+    const store = await open(folder);
+    await assert.rejects(open(folder), hasCode('E_STORE_LOCKED'));
+    assert.equal(await store.access.addToken({ name: 'a', hash: 'h', createdMs: 0 }), true);
+    await store.close();
+    await open(folder);
+  });
+
+  it('refuses a database with a migration it does not know, unchanged', async () => {
+    const folder = newFolder();
+    const path = join(folder, DATABASE_FILE);
+    await (await open(folder)).close();
+    const db = new DatabaseSync(path);
+    db.exec("INSERT INTO migrations VALUES (2, 'from-the-future', 'ff', 0); CREATE TABLE future (x)");
+    db.close();
+    const before = hashOf(path);
+    await assert.rejects(open(folder), hasCode('E_STORE_NEWER'));
+    assert.equal(hashOf(path), before);
+  });
+
+  it('refuses a database that had a migration in another form', async () => {
+    const folder = newFolder();
+    const path = join(folder, DATABASE_FILE);
+    await (await open(folder)).close();
+    const db = new DatabaseSync(path);
+    db.exec("UPDATE migrations SET hash = 'edited'");
+    db.close();
+    await assert.rejects(open(folder), hasCode('E_STORE_DAMAGED'));
+  });
+
+  it('refuses files that are no database, or that of another program, unchanged', async () => {
+    const text = newFolder();
+    writeFileSync(
+      join(text, DATABASE_FILE),
+      'this is no database at all, but some text of a person\n'.repeat(100),
+    );
+    const foreign = newFolder();
+    const db = new DatabaseSync(join(foreign, DATABASE_FILE));
+    db.exec("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')");
+    db.close();
+    for (const folder of [text, foreign]) {
+      const before = hashOf(join(folder, DATABASE_FILE));
+      await assert.rejects(open(folder), hasCode('E_STORE_DAMAGED'));
+      assert.equal(hashOf(join(folder, DATABASE_FILE)), before);
+    }
+  });
+
+  it('says so when the database is cut short or overwritten', async () => {
+    const folder = newFolder();
+    const path = join(folder, DATABASE_FILE);
+    const store = await open(folder);
+    await store.telemetry.append(mixedRecords(5_000, 60_000, 1), []);
+    await store.close();
+    const whole = readFileSync(path);
+    truncateSync(path, Math.floor(whole.length / 2));
+    await assert.rejects(open(folder), hasCode('E_STORE_DAMAGED'));
+    // Damage further in is found when it is read.
+    writeFileSync(
+      path,
+      Buffer.concat([whole.subarray(0, 40_960), Buffer.alloc(whole.length - 40_960, 0x5a)]),
+    );
+    const act = async (): Promise<void> => {
+      const damaged = await open(folder);
+      await damaged.telemetry.listInvocations({}, 10);
+    };
+    await assert.rejects(act, hasCode('E_STORE_DAMAGED'));
+  });
+
+  it('takes an empty file for a new database', async () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, DATABASE_FILE), '');
+    assert.deepEqual(await (await open(folder)).apps.listApps(), []);
+  });
+
+  it('says so when the folder cannot be made', async () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, 'file'), '');
+    await assert.rejects(open(join(folder, 'file', 'data')), hasCode('E_STORE_FAILED'));
+  });
+});
+
+describe('the store: closing', () => {
+  it('finishes what waits, then refuses', async () => {
+    const folder = newFolder();
+    const store = await open(folder);
+    const waiting = Array.from({ length: 100 }, (_, place) => store.asyncQueue.enqueue(invocation(place)));
+    await Promise.all([store.close(), store.close()]);
+    await Promise.all(waiting);
+    await assert.rejects(store.asyncQueue.enqueue(invocation(1)), hasCode('E_SHUTTING_DOWN'));
+    await assert.rejects(store.asyncQueue.counts(), hasCode('E_SHUTTING_DOWN'));
+    assert.equal((await (await open(folder)).asyncQueue.counts()).waiting, 100);
+  });
+});
+
+describe('the store: a full disk', () => {
+  const big = (place: number): Omit<AsyncInvocation, 'attempts'> =>
+    invocation(place, JSON.stringify('x'.repeat(50_000)));
+
+  it('refuses writes, keeps the rest working, and writes again once there is space', async () => {
+    const store = await open(newFolder(), { pagesMax: 400 });
+    await store.telemetry.append(mixedRecords(1_000, 60_000, 9), []);
+    let stored = 0;
+    await assert.rejects(async () => {
+      for (; stored < 1_000; stored += 1) await store.asyncQueue.enqueue(big(stored));
+    }, hasCode('E_DISK_FULL'));
+    assert.ok(stored > 3, 'some fit');
+    assert.equal((await store.asyncQueue.counts()).waiting, stored);
+    assert.equal(await store.access.addToken({ name: 'a', hash: 'h', createdMs: 0 }), true);
+    const [claimed] = await store.asyncQueue.claim('node' as never, 1_000, 1);
+    assert.equal(await store.asyncQueue.complete(claimed!.id, claimed!.fence), true);
+    await store.asyncQueue.enqueue(big(stored));
+    assert.equal((await store.asyncQueue.counts()).waiting, stored);
+    await assert.rejects(store.asyncQueue.enqueue(big(stored + 1)), hasCode('E_DISK_FULL'));
+    assert.equal((await store.telemetry.prune(0, 0, 0)).invocations, 1_000);
+    await store.asyncQueue.enqueue(big(stored + 1));
+  });
+
+  it('lets small operations through that waited with one that is too big', async () => {
+    const store = await open(newFolder(), { pagesMax: 300 });
+    const outcomes = await Promise.allSettled([
+      store.asyncQueue.enqueue(invocation(1)),
+      store.asyncQueue.enqueue(invocation(2, JSON.stringify('x'.repeat(3_000_000)))),
+      store.asyncQueue.enqueue(invocation(3)),
+    ]);
+    assert.deepEqual(
+      outcomes.map((each) => each.status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert.equal((await store.asyncQueue.counts()).waiting, 2);
+  });
+});
