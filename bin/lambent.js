@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -23,19 +24,31 @@ const EXIT_FAILED = 1;
 /** What a person or a supervisor sends to end or steer a program; each goes on to the platform. */
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 
+/**
+ * Compiled code is kept between starts, which more than halves the time that a command takes. One variable serves
+ * both ways of starting: Node.js reads it before the first module.
+ */
+const CACHE_FOLDER = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'lambent', 'compiled');
+
 const systemName = `${process.platform}-${process.arch}`;
 const packageName = NODE_PACKAGES[systemName];
 const pinned = pinnedVersion();
 const mainUrl = mainFile();
 
 if (sameMinorOrNewer(process.versions.node, pinned, true)) {
-  await import(mainUrl.href);
+  await runHere();
 } else {
   const program = findPinnedNode();
   if (program !== undefined) handOver(program);
   // A newer Node.js is not the one that was tested, but it is better than none.
-  else if (sameMinorOrNewer(process.versions.node, pinned, false)) await import(mainUrl.href);
+  else if (sameMinorOrNewer(process.versions.node, pinned, false)) await runHere();
   else explainMissingNode();
+}
+
+async function runHere() {
+  const { enableCompileCache } = await import('node:module');
+  enableCompileCache(process.env.NODE_COMPILE_CACHE || CACHE_FOLDER);
+  await import(mainUrl.href);
 }
 
 /** In a clone the TypeScript runs as it is; a published package carries what tsc wrote. */
@@ -90,6 +103,7 @@ function handOver(program) {
   // sees that and stops too, so that killing this process leaves nothing behind.
   const child = spawn(program, [fileURLToPath(mainUrl), ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { NODE_COMPILE_CACHE: CACHE_FOLDER, ...process.env },
   });
   for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {

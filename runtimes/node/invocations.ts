@@ -17,6 +17,8 @@ export const current = new AsyncLocalStorage<Invocation>();
 
 /** Consumed body bytes are acknowledged in portions of at least this size. */
 const CREDIT_BYTES = WINDOW_BYTES / 4;
+/** What an HTTP_RESPONSE holds before its header block; it all counts against the window. */
+const RESPONSE_FIXED_BYTES = 8;
 /** The shortest time between two STATS frames. */
 const STATS_PERIOD_MS = 250;
 
@@ -162,12 +164,13 @@ export class Invocation {
     }
     this.answered = true;
     if (bodyBytes <= BODY_CHUNK_BYTES) {
-      this.#room -= bodyBytes;
+      this.#room -= RESPONSE_FIXED_BYTES + headerBlock.length + bodyBytes;
       if (last) this.#beforeEnd();
       this.#channel.response(this.stream, last, status, headerBlock, body, bodyBytes);
       if (last) this.#ended();
       return;
     }
+    this.#room -= RESPONSE_FIXED_BYTES + headerBlock.length;
     this.#channel.response(this.stream, false, status, headerBlock, undefined, 0);
     this.write(typeof body === 'string' ? Buffer.from(body) : body!, last);
   }

@@ -31,9 +31,10 @@ export interface LambdaContext {
 }
 
 const { now } = Date;
-let logStreamName: string | undefined;
+let logStreamName = process.env.AWS_LAMBDA_LOG_STREAM_NAME;
 
 function logStream(version: string): string {
+  logStreamName ??= process.env.AWS_LAMBDA_LOG_STREAM_NAME;
   if (logStreamName === undefined) {
     const day = new Date(now()).toISOString().slice(0, 10).replaceAll('-', '/');
     logStreamName = `${day}/[${version}]${process.pid}`;
@@ -51,7 +52,7 @@ export function createLambdaContext(
 ): LambdaContext {
   return {
     functionName: facts.function,
-    functionVersion: facts.version,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION ?? facts.version,
     invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${facts.function}`,
     memoryLimitInMB: String(facts.memoryMb),
     awsRequestId: requestId,

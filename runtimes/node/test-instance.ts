@@ -52,6 +52,8 @@ export class Exchange {
   readonly kinds: number[] = [];
   readonly chunks: Buffer[] = [];
   creditGot = 0;
+  /** Told of each frame of the answer. */
+  onAnswer: ((kind: number, body: Buffer | undefined, last: boolean) => void) | undefined;
   readonly #instance: TestInstance;
   readonly #autoCredit: boolean;
   #wake: (() => void)[] = [];
@@ -120,6 +122,7 @@ export class Exchange {
       if (this.#autoCredit && !last) this.credit(body.length);
     }
     this.ended ||= last || kind === FRAME.FAILED;
+    this.onAnswer?.(kind, body, this.ended);
     this.wake();
   }
 

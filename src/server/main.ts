@@ -129,20 +129,33 @@ function report({ recorder }: Wired, { onEvent }: PlatformOptions): () => void {
   };
 }
 
-/** After each switch: versions that are no longer live lose their instances once these have finished their work. */
+/** After a switch an app with at most this many functions has them started ahead of the next request. */
+const WARM_FUNCTIONS_MAX = 8;
+/** That is done only while the node has fewer instances than this. */
+const WARM_INSTANCES_MAX = 32;
+
+/**
+ * After each switch: versions that are no longer live lose their instances once these have finished their work, and
+ * the new ones are started, because the next request often comes from the person who just deployed.
+ */
 function keepPoolCurrent({ liveApps, pool }: Wired): () => void {
-  return liveApps.subscribe(() => {
+  return liveApps.subscribe((_app, changed) => {
     const live = new Set<VersionId>();
     for (const entry of liveApps.snapshot())
       for (const deployment of entry.deployments)
         for (const version of deployment.functions) live.add(version.id);
     pool.retainOnly((version: FunctionVersion) => live.has(version.id));
+    for (const deployment of changed?.deployments ?? []) {
+      if (deployment.functions.length > WARM_FUNCTIONS_MAX || pool.instances().length >= WARM_INSTANCES_MAX)
+        continue;
+      for (const version of deployment.functions) pool.warm(version, deployment.number);
+    }
   });
 }
 
 async function deploy(
   wired: Wired,
-  { mode, onEvent }: PlatformOptions,
+  { onEvent }: PlatformOptions,
   folder: string,
   reload: boolean,
 ): Promise<void> {
@@ -155,18 +168,9 @@ async function deploy(
       onLine: (line) => onEvent({ kind: 'line', app: folder, line }),
     });
     onEvent({ kind: 'deployed', result, reload });
-    if (mode === 'dev') warmAfter(wired, result);
   } catch (error) {
     onEvent({ kind: 'deployFailed', folder, error: toLambentError(error) });
   }
-}
-
-/** In `dev` the next request comes from the person who just saved: a small app's functions are started ahead of it. */
-const WARM_FUNCTIONS_MAX = 8;
-
-function warmAfter({ pool }: Wired, { deployment }: DeployResult): void {
-  if (deployment.functions.length > WARM_FUNCTIONS_MAX) return;
-  for (const version of deployment.functions) pool.warm(version, deployment.number);
 }
 
 function watch(wired: Wired, options: PlatformOptions, folder: string, log: Log): () => void {

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type BootMessage, PROTOCOL_VERSION } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import type { SandboxSpec } from '../ports/sandbox.ts';
@@ -12,15 +10,12 @@ const HEAP_MIN_MB = 32;
 /** Libraries look for a region; this one says that there is none. */
 const REGION = 'local';
 
-const program = ['ts', 'js']
-  .map((extension) => fileURLToPath(new URL(`../../runtimes/node/main.${extension}`, import.meta.url)))
-  .find((path) => existsSync(path));
-
-/** How an instance of a Node.js function is started, and what it is told to load. */
+/** How an instance of a Node.js function is started, and what it is told to load. `program`: see bundled-runtime.ts. */
 export function prepareNode(
   version: FunctionVersion,
   deployment: number,
   codeDir: string,
+  program: string,
 ): { spec: Omit<SandboxSpec, 'filesMax'>; boot: BootMessage } {
   const { app, name, id, entry, handler, config } = version;
   const heapMb = Math.max(HEAP_MIN_MB, Math.floor(config.memoryMb * HEAP_SHARE));
@@ -56,7 +51,7 @@ export function prepareNode(
       process.execPath,
       `--max-old-space-size=${heapMb}`,
       '--disable-warning=ExperimentalWarning',
-      program ?? 'runtimes/node/main.js',
+      program,
     ],
     env: {},
     codeDir,

@@ -32,6 +32,7 @@ import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
+import { bundleRuntime } from './bundled-runtime.ts';
 import { prepareNode } from './node-runtime.ts';
 
 export interface WireOptions {
@@ -89,6 +90,9 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const activity: ActivitySink = recorder;
   const liveApps = await createLiveApps({ apps: store.apps, random });
+  const runtime = bundleRuntime(join(dataDir, 'runtime'));
+  // Whoever needs it first hears of a failure; until then it is nobody's.
+  runtime.catch(() => {});
   const sandbox = await createProcessSandbox({ runDir: join(dataDir, 'run'), log });
   const pool = createPool({
     sandbox,
@@ -103,7 +107,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
           'E_START_FAILED',
           `the code of function ${version.name} is missing from the data folder`,
         );
-      return prepareNode(version, deployment, codeDir);
+      return prepareNode(version, deployment, codeDir, await runtime);
     },
   });
   const invoker = createInvoker({ pool, activity, clock });

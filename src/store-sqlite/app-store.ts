@@ -36,20 +36,7 @@ export function createAppStore(write: Caller<AppWrites>, read: Caller<AppReads>)
 }
 
 export function createAppWrites(db: DatabaseSync) {
-  const takeNumber = db.prepare(`
-    INSERT INTO apps (name, next_number) VALUES (?, 2)
-    ON CONFLICT (name) DO UPDATE SET next_number = next_number + 1
-    RETURNING next_number - 1 AS number`);
-  const insertDeployment = db.prepare(`
-    INSERT INTO deployments (app, number, created_ms, created_by, note, function_count, format, routes)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
-  const findVersion = db.prepare('SELECT key FROM versions WHERE digest = ?');
-  const insertVersion = db.prepare(
-    'INSERT INTO versions (digest, id, code, body) VALUES (?, ?, ?, ?) RETURNING key',
-  );
-  const insertFunction = db.prepare(
-    'INSERT INTO deployment_functions (app, number, position, name, version) VALUES (?, ?, ?, ?, ?)',
-  );
+  const storeDeployment = createDeploymentWriter(db);
   const findApp = db.prepare('SELECT generation, traffic FROM apps WHERE name = ?');
   const hasDeployment = db.prepare('SELECT 1 AS one FROM deployments WHERE app = ? AND number = ?');
   const setTraffic = db.prepare('UPDATE apps SET generation = ?, traffic = ? WHERE name = ?');
@@ -62,31 +49,8 @@ export function createAppWrites(db: DatabaseSync) {
     'DELETE FROM versions WHERE NOT EXISTS (SELECT 1 FROM deployment_functions WHERE version = versions.key)',
   );
 
-  function storeVersion(version: FunctionVersion): number {
-    const { app: _app, name: _name, id, code, ...body } = version;
-    const text = JSON.stringify(body);
-    const digest = createHash('sha256').update(`${id}\n${code}\n${text}`).digest('hex');
-    const row = findVersion.get(digest) ?? insertVersion.get(digest, id, code, text);
-    return numberOf(row!, 'key');
-  }
-
   return {
-    createDeployment(deployment: NewDeployment): number {
-      const { app, functions } = deployment;
-      if (functions.length > DEPLOYMENT_FUNCTIONS_MAX)
-        throw new LambentError(
-          'E_BAD_REQUEST',
-          `The deployment has ${functions.length} functions; an app may have ${DEPLOYMENT_FUNCTIONS_MAX}.`,
-        );
-      const number = numberOf(takeNumber.get(app)!, 'number');
-      const { createdMs, createdBy, note } = deployment;
-      const routes = JSON.stringify(deployment.routes);
-      insertDeployment.run(app, number, createdMs, createdBy, note, functions.length, FORMAT, routes);
-      functions.forEach((version, position) => {
-        insertFunction.run(app, number, position, version.name, storeVersion(version));
-      });
-      return number;
-    },
+    createDeployment: (deployment: NewDeployment): number => storeDeployment(deployment),
 
     switchTraffic(app: AppName, traffic: readonly TrafficShare[], expectedGeneration: number): SwitchOutcome {
       const row = findApp.get(app);
@@ -121,6 +85,47 @@ export function createAppWrites(db: DatabaseSync) {
       if (gone.length > 0) removeUnusedVersions.run();
       return gone.length;
     },
+  };
+}
+
+/** Stores a deployment, sharing the versions that are there already; returns its number. */
+function createDeploymentWriter(db: DatabaseSync): (deployment: NewDeployment) => number {
+  const takeNumber = db.prepare(`
+    INSERT INTO apps (name, next_number) VALUES (?, 2)
+    ON CONFLICT (name) DO UPDATE SET next_number = next_number + 1
+    RETURNING next_number - 1 AS number`);
+  const insertDeployment = db.prepare(`
+    INSERT INTO deployments (app, number, created_ms, created_by, note, function_count, format, routes)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+  const findVersion = db.prepare('SELECT key FROM versions WHERE digest = ?');
+  const insertVersion = db.prepare(
+    'INSERT INTO versions (digest, id, code, body) VALUES (?, ?, ?, ?) RETURNING key',
+  );
+  const insertFunction = db.prepare(
+    'INSERT INTO deployment_functions (app, number, position, name, version) VALUES (?, ?, ?, ?, ?)',
+  );
+
+  function storeVersion(version: FunctionVersion): number {
+    const { app: _app, name: _name, id, code, ...body } = version;
+    const text = JSON.stringify(body);
+    const digest = createHash('sha256').update(`${id}\n${code}\n${text}`).digest('hex');
+    const row = findVersion.get(digest) ?? insertVersion.get(digest, id, code, text);
+    return numberOf(row!, 'key');
+  }
+
+  return ({ app, functions, routes, createdMs, createdBy, note }) => {
+    if (functions.length > DEPLOYMENT_FUNCTIONS_MAX)
+      throw new LambentError(
+        'E_BAD_REQUEST',
+        `The deployment has ${functions.length} functions; an app may have ${DEPLOYMENT_FUNCTIONS_MAX}.`,
+      );
+    const number = numberOf(takeNumber.get(app)!, 'number');
+    const routesText = JSON.stringify(routes);
+    insertDeployment.run(app, number, createdMs, createdBy, note, functions.length, FORMAT, routesText);
+    functions.forEach((version, position) => {
+      insertFunction.run(app, number, position, version.name, storeVersion(version));
+    });
+    return number;
   };
 }
 

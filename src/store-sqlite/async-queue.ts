@@ -55,38 +55,16 @@ export function createAsyncQueue(
 }
 
 export function createQueueWrites(db: DatabaseSync, limits: QueueLimits = QUEUE_LIMITS) {
+  return { ...createAcceptance(db, limits), ...createClaims(db), ...createEndings(db, limits) };
+}
+
+function createAcceptance(db: DatabaseSync, limits: QueueLimits) {
   const insert = db.prepare(`
     INSERT INTO async_invocations (id, state, app, function, traceparent, accepted_ms, due_ms)
     VALUES (?1, 'waiting', ?2, ?3, ?4, ?5, ?5)
     ON CONFLICT (id) DO NOTHING RETURNING key`);
   const insertPayload = db.prepare('INSERT INTO async_payloads (key, payload) VALUES (?, ?)');
   const counts = db.prepare('SELECT state, count FROM async_counts');
-  const nextFence = db.prepare(`
-    INSERT INTO counters (name, value) VALUES ('async_fence', 1)
-    ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`);
-  const listDue = db.prepare(`
-    SELECT key, length(payload) AS bytes FROM async_invocations JOIN async_payloads USING (key)
-    WHERE state = 'waiting' AND due_ms <= ? ORDER BY due_ms, key LIMIT ?`);
-  const claim = db.prepare(`
-    UPDATE async_invocations SET state = 'claimed', node = ?, fence = ?, attempts = attempts + 1
-    WHERE key = ?`);
-  const findClaimed = db.prepare(`SELECT ${COLUMNS}, fence ${FROM} WHERE key = ?`);
-  const complete = db.prepare(
-    "DELETE FROM async_invocations WHERE id = ? AND fence = ? AND state = 'claimed'",
-  );
-  const retry = db.prepare(`
-    UPDATE async_invocations SET state = 'waiting', node = NULL, due_ms = ?, error = ?
-    WHERE id = ? AND fence = ? AND state = 'claimed'`);
-  const bury = db.prepare(`
-    UPDATE async_invocations SET state = 'dead', node = NULL, died_ms = ?, error = ?
-    WHERE id = ? AND fence = ? AND state = 'claimed'`);
-  const dropDead = db.prepare(`
-    DELETE FROM async_invocations WHERE key IN (
-      SELECT key FROM async_invocations WHERE state = 'dead' ORDER BY died_ms, key LIMIT ?)`);
-  const recover = db.prepare(
-    "UPDATE async_invocations SET state = 'waiting', node = NULL WHERE state = 'claimed' AND node <> ?",
-  );
-
   return {
     enqueue(invocation: NewInvocation): void {
       const { id, app, function: name, payload, traceparent, acceptedMs } = invocation;
@@ -102,21 +80,56 @@ export function createQueueWrites(db: DatabaseSync, limits: QueueLimits = QUEUE_
           { retryAfterS: 5 },
         );
     },
+  };
+}
 
+function createClaims(db: DatabaseSync) {
+  const nextFence = db.prepare(`
+    INSERT INTO counters (name, value) VALUES ('async_fence', 1)
+    ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value`);
+  const listDue = db.prepare(`
+    SELECT key, length(payload) AS bytes FROM async_invocations JOIN async_payloads USING (key)
+    WHERE state = 'waiting' AND due_ms <= ? ORDER BY due_ms, key LIMIT ?`);
+  const claim = db.prepare(`
+    UPDATE async_invocations SET state = 'claimed', node = ?, fence = ?, attempts = attempts + 1
+    WHERE key = ?`);
+  const find = db.prepare(`SELECT ${COLUMNS}, fence ${FROM} WHERE key = ?`);
+  const recover = db.prepare(
+    "UPDATE async_invocations SET state = 'waiting', node = NULL WHERE state = 'claimed' AND node <> ?",
+  );
+  return {
     claim(node: NodeId, nowMs: number, limit: number): ClaimedInvocation[] {
       const due = withinBytes(listDue.all(nowMs, pageOf(limit)));
       if (due.length === 0) return [];
+      // One for all that are claimed together: it only has to be above every former one.
       const fence = numberOf(nextFence.get()!, 'value');
       return due.map((row) => {
         const key = numberOf(row, 'key');
         claim.run(node, fence, key);
-        const claimed = findClaimed.get(key)!;
+        const claimed = find.get(key)!;
         return { ...toInvocation(claimed), fence: numberOf(claimed, 'fence') };
       });
     },
+    recover: (node: NodeId): number => Number(recover.run(node).changes),
+  };
+}
 
+function createEndings(db: DatabaseSync, limits: QueueLimits) {
+  const counts = db.prepare('SELECT state, count FROM async_counts');
+  const complete = db.prepare(
+    "DELETE FROM async_invocations WHERE id = ? AND fence = ? AND state = 'claimed'",
+  );
+  const retry = db.prepare(`
+    UPDATE async_invocations SET state = 'waiting', node = NULL, due_ms = ?, error = ?
+    WHERE id = ? AND fence = ? AND state = 'claimed'`);
+  const bury = db.prepare(`
+    UPDATE async_invocations SET state = 'dead', node = NULL, died_ms = ?, error = ?
+    WHERE id = ? AND fence = ? AND state = 'claimed'`);
+  const dropDead = db.prepare(`
+    DELETE FROM async_invocations WHERE key IN (
+      SELECT key FROM async_invocations WHERE state = 'dead' ORDER BY died_ms, key LIMIT ?)`);
+  return {
     complete: (id: InvocationId, fence: number): boolean => complete.run(id, fence).changes === 1,
-
     fail(
       id: InvocationId,
       fence: number,
@@ -131,8 +144,6 @@ export function createQueueWrites(db: DatabaseSync, limits: QueueLimits = QUEUE_
       if (dead > limits.deadMax) dropDead.run(dead - limits.deadMax);
       return true;
     },
-
-    recover: (node: NodeId): number => Number(recover.run(node).changes),
   };
 }
 

@@ -3,13 +3,14 @@ import { LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import type { InvocationRecord } from '../model/invocation.ts';
 import type { InvocationFilter, Page } from '../ports/telemetry-store.ts';
-import { BlockKeys, BlockView, decodeTexts, matchTexts } from './block-view.ts';
+import { BlockReader } from './block-table.ts';
+import { type BlockKeys, decodeTexts, matchTexts } from './block-view.ts';
 import { AsciiFolded } from './byte-columns.ts';
-import { BLOCK_FORMAT, PART, type Part } from './invocation-block.ts';
+import { BLOCK_FORMAT, PART } from './invocation-block.ts';
 import { INVOCATION_STATUSES } from './invocation-columns.ts';
 import { checkText } from './log-lines.ts';
 import { ID_CHARS, idTimeMs, lastRowOfId, packIds } from './packed-ids.ts';
-import { bytesOf, numberOf, type Row } from './row.ts';
+import { numberOf, type Row } from './row.ts';
 
 /*
  * Searching the blocks. Blocks are visited by the newest arrival they hold; each is passed over when what is noted
@@ -19,23 +20,6 @@ import { bytesOf, numberOf, type Row } from './row.ts';
 
 /** Most records of one page. */
 export const INVOCATIONS_PAGE_MAX = 1_000;
-
-/** Parts of stored blocks, as bytes. */
-export type PartReader = (block: number, part: Part) => Uint8Array<ArrayBuffer>;
-
-export function createPartReader(db: DatabaseSync): PartReader {
-  const find = db.prepare('SELECT data FROM invocation_parts WHERE id = ?');
-  return (block, part) => {
-    const row = find.get(block * 4 + part);
-    if (row === undefined)
-      throw new LambentError('E_STORE_DAMAGED', `Block ${block} of invocations lacks its part ${part}.`);
-    return bytesOf(row, 'data');
-  };
-}
-
-export function viewBlock(read: PartReader, block: number): BlockView {
-  return new BlockView([PART.keys, PART.texts, PART.ids, PART.rest].map((part) => read(block, part)));
-}
 
 /** Newest first: by arrival, then by the order in which they were stored. */
 interface Position {
@@ -64,7 +48,7 @@ function newerFirst(a: Position, b: Position): number {
 }
 
 export function createInvocationReads(db: DatabaseSync) {
-  const readPart = createPartReader(db);
+  const reader = new BlockReader(db);
   const listBlocks = db.prepare(`
     SELECT id, format, last_ms FROM invocation_blocks
     WHERE last_ms >= :from AND first_ms < :to AND first_ms <= :cursor
@@ -76,7 +60,7 @@ export function createInvocationReads(db: DatabaseSync) {
     SELECT id FROM invocation_blocks WHERE id_first_ms <= ?1 AND id_last_ms >= ?1 ORDER BY last_ms DESC`);
 
   function search(filter: InvocationFilter, limit: number, after: Position | undefined): Hit[] {
-    const scan = new BlockScan(filter, after, readPart);
+    const scan = new BlockScan(filter, after, reader);
     const rows = listBlocks.iterate({
       from: filter.fromMs ?? -Number.MAX_VALUE,
       to: filter.toMs ?? Number.MAX_VALUE,
@@ -108,7 +92,7 @@ export function createInvocationReads(db: DatabaseSync) {
       if (more) hits.pop();
       const last = hits.at(-1);
       const next = more && last !== undefined ? `${last.arrivedMs}-${last.sequence}` : undefined;
-      return { items: toRecords(hits, readPart), next };
+      return { items: toRecords(hits, reader), next };
     },
 
     findInvocation(id: InvocationId): InvocationRecord | undefined {
@@ -117,12 +101,12 @@ export function createInvocationReads(db: DatabaseSync) {
       let best: { block: number; row: number; sequence: number } | undefined;
       for (const row of listById.all(idTimeMs(wanted, 0))) {
         const block = numberOf(row, 'id');
-        const found = lastRowOfId(readPart(block, PART.ids), wanted);
+        const found = lastRowOfId(reader.part(block, PART.ids), wanted);
         if (found === undefined) continue;
-        const sequence = new BlockKeys(readPart(block, PART.keys)).sequence.at(found);
+        const sequence = reader.keys(block).sequence.at(found);
         if (best === undefined || sequence > best.sequence) best = { block, row: found, sequence };
       }
-      return best === undefined ? undefined : viewBlock(readPart, best.block).record(best.row);
+      return best === undefined ? undefined : reader.view(best.block).record(best.row);
     },
   };
 }
@@ -133,25 +117,25 @@ class BlockScan {
   readonly #filter: InvocationFilter;
   readonly #after: Position;
   readonly #text: AsciiFolded | undefined;
-  readonly #readPart: PartReader;
+  readonly #reader: BlockReader;
 
-  constructor(filter: InvocationFilter, after: Position | undefined, readPart: PartReader) {
+  constructor(filter: InvocationFilter, after: Position | undefined, reader: BlockReader) {
     this.#filter = filter;
     this.#after = after ?? { arrivedMs: Number.MAX_VALUE, sequence: Number.MAX_SAFE_INTEGER };
     this.#text = filter.text === undefined || filter.text === '' ? undefined : new AsciiFolded(filter.text);
-    this.#readPart = readPart;
+    this.#reader = reader;
     this.statusMask = filter.status === undefined ? 0xffff : 1 << INVOCATION_STATUSES.indexOf(filter.status);
   }
 
   /** Adds the block's matches that arrived at `worst` or later to `hits`; false when there were none. */
   collect(block: number, worst: number, hits: Hit[]): boolean {
-    const keys = new BlockKeys(this.#readPart(block, PART.keys));
+    const keys = this.#reader.keys(block);
     // What rules out a whole block comes first.
     const sites = this.#matchSites(keys);
     if (sites !== undefined && !sites.includes(1)) return false;
     let texts: Uint8Array | undefined;
     if (this.#text !== undefined) {
-      texts = matchTexts(decodeTexts(this.#readPart(block, PART.texts), keys.count), this.#text);
+      texts = matchTexts(decodeTexts(this.#reader.part(block, PART.texts), keys.count), this.#text);
       if (texts === undefined) return false;
     }
     const before = hits.length;
@@ -217,10 +201,10 @@ function blockOf(row: Row): number {
 }
 
 /** The records, in the order of the hits, reading each block once. */
-function toRecords(hits: readonly Hit[], readPart: PartReader): InvocationRecord[] {
+function toRecords(hits: readonly Hit[], reader: BlockReader): InvocationRecord[] {
   const records: InvocationRecord[] = new Array(hits.length);
   for (const [block, places] of Map.groupBy(hits.keys(), (place) => hits[place]!.block)) {
-    const view = viewBlock(readPart, block);
+    const view = reader.view(block);
     for (const place of places) records[place] = view.record(hits[place]!.row);
   }
   return records;

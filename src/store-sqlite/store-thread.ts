@@ -80,6 +80,8 @@ export class StoreThread {
     const file = import.meta.url.endsWith('.ts') ? './store-worker.ts' : './store-worker.js';
     this.#worker = new Worker(new URL(file, import.meta.url), {
       workerData: role,
+      // The process's own flags may be none that a thread can have.
+      execArgv: [],
       name: `lambent-store-${role}`,
     });
     this.#worker.on('message', (output: ThreadOutput) => this.#receive(output));

@@ -166,7 +166,10 @@ function serve(role: Role): void {
 
 function open(input: ThreadInput): void {
   // Closed before it was ever needed: the other thread could not open.
-  if (input === 'close') return parentPort!.close();
+  if (input === 'close') {
+    parentPort!.close();
+    return;
+  }
   try {
     const task = input as ThreadTask;
     serve((workerData as ThreadRole) === 'writer' ? openWriter(task) : openReader(task));

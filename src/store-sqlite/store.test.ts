@@ -37,9 +37,34 @@ async function open(folder: string, options: Partial<StoreOptions> = {}): Promis
   return store;
 }
 
-function startChild(program: string, folder: string): ChildProcess {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'testing', program), folder], {
+const OPEN_STORE = `
+  import { writeSync } from 'node:fs';
+  import { systemClock } from ${JSON.stringify(import.meta.resolve('../base/clock.ts'))};
+  import { silentLog } from ${JSON.stringify(import.meta.resolve('../base/log.ts'))};
+  import { openStore } from ${JSON.stringify(import.meta.resolve('./store.ts'))};
+  const store = await openStore({ folder: process.env.STORE_FOLDER, clock: systemClock, log: silentLog });
+  writeSync(1, 'open\\n');
+`;
+
+/** Stores invocations without end, several at once, and prints the id of each when it is acknowledged. */
+const WRITE_WITHOUT_END = `
+  let next = 0;
+  const work = async () => {
+    for (;;) {
+      const id = '01a3d0b2-3333-7000-8000-' + (++next).toString(16).padStart(12, '0');
+      const payload = Buffer.from('{}');
+      await store.asyncQueue.enqueue({ id, app: 'shop', function: 'mail', payload, acceptedMs: 0 });
+      writeSync(1, id + '\\n');
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, work));
+`;
+
+/** A process of its own that opens the store, says `open`, and goes on with `program`. */
+function startChild(folder: string, program = ''): ChildProcess {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', OPEN_STORE + program], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, STORE_FOLDER: folder },
   });
   const exited = once(child, 'exit');
   endings.push(async () => {
@@ -47,6 +72,11 @@ function startChild(program: string, folder: string): ChildProcess {
     await exited;
   });
   return child;
+}
+
+async function firstOutput(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('it ended without a word')));
+  await Promise.race([once(child.stdout!, 'data'), ended]);
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -119,9 +149,10 @@ describe('the store: group commit', () => {
   it('keeps every write that was acknowledged before a SIGKILL', async () => {
     const folder = newFolder();
     for (const acksWanted of [1, 100, 700]) {
-      const child = startChild('ack-writer.ts', folder);
+      const child = startChild(folder, WRITE_WITHOUT_END);
       const acknowledged: string[] = [];
       for await (const line of createInterface({ input: child.stdout! })) {
+        if (line === 'open') continue;
         acknowledged.push(line);
         if (acknowledged.length === acksWanted) child.kill('SIGKILL');
       }
@@ -148,8 +179,8 @@ describe('the store: group commit', () => {
 describe('the store: opening', () => {
   it('refuses a folder that another process holds, names it, and opens when that is gone', async () => {
     const folder = newFolder();
-    const child = startChild('lock-holder.ts', folder);
-    await once(child.stdout!, 'data');
+    const child = startChild(folder);
+    await firstOutput(child);
     await assert.rejects(open(folder), (thrown: LambentError) => {
       assert.equal(thrown.code, 'E_STORE_LOCKED');
       assert.equal(thrown.details?.pid, child.pid);

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { LambentError } from '../base/errors.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { batchRecords, columnsFromBatch, type InvocationBatch } from './invocation-columns.ts';
+import { InvocationPruner } from './invocation-pruner.ts';
 import { createInvocationReads } from './invocation-scan.ts';
 import { createInvocationWriter } from './invocation-writer.ts';
 import {
@@ -70,6 +71,7 @@ export function createTelemetryWrites(db: DatabaseSync) {
   const lineWriter = createLineWriter(db, functionNumber);
   const usageWriter = createUsageWriter(db, functionNumber);
   const invocationWriter = createInvocationWriter(db);
+  const invocationPruner = new InvocationPruner(db);
   return {
     append(records: InvocationBatch | undefined, lines: LineBatch | undefined): number {
       if (records !== undefined) {
@@ -82,7 +84,7 @@ export function createTelemetryWrites(db: DatabaseSync) {
     },
     merge: (): boolean => invocationWriter.merge(),
     prune(beforeMs: number, invocationsMax: number, linesMax: number) {
-      const invocations = invocationWriter.prune(beforeMs, invocationsMax);
+      const invocations = invocationPruner.prune(beforeMs, invocationsMax);
       const lines = lineWriter.prune(beforeMs, linesMax, PRUNE_LINES_A_STEP);
       usageWriter.prune(beforeMs);
       return {

@@ -3,11 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
+import { exerciseAccessStore } from '../ports/conformance/access-store.ts';
+import { exerciseAppStore } from '../ports/conformance/app-store.ts';
+import { exerciseAsyncQueue } from '../ports/conformance/async-queue.ts';
 import type { OpenFresh } from '../ports/conformance/harness.ts';
+import { exerciseTelemetryStore } from '../ports/conformance/telemetry-store.ts';
 import { openStore, type Store } from './store.ts';
 
-/** For tests: one port of a real store in a folder of its own. */
-export function freshPort<Port>(pick: (store: Store) => Port): OpenFresh<Port> {
+/** One port of a real store in a folder of its own. */
+function freshPort<Port>(pick: (store: Store) => Port): OpenFresh<Port> {
   return async () => {
     const folder = await mkdtemp(join(tmpdir(), 'lambent-store-'));
     const clock = new ManualClock();
@@ -26,3 +30,8 @@ export function freshPort<Port>(pick: (store: Store) => Port): OpenFresh<Port> {
     };
   };
 }
+
+exerciseAccessStore(freshPort((store) => store.access));
+exerciseAppStore(freshPort((store) => store.apps));
+exerciseAsyncQueue(freshPort((store) => store.asyncQueue));
+exerciseTelemetryStore(freshPort((store) => store.telemetry));

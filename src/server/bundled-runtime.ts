@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The program that runs in instances, as one file with parts that are loaded when needed. Starting it from its many
+ * sources takes an instance three times as long: reading and stripping each file costs more than running it. It is
+ * bundled once for each version of the sources and kept in the data folder.
+ */
+
+const SOURCES = fileURLToPath(new URL('../../runtimes/node', import.meta.url));
+const WIRE_FORMAT = fileURLToPath(new URL('../model', import.meta.url));
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+async function digestSources(): Promise<string> {
+  const hash = createHash('sha256').update(process.version);
+  const names = (await readdir(SOURCES)).filter(
+    (name) => name.endsWith(`.${extension}`) && !name.endsWith(`.test.${extension}`),
+  );
+  const paths = [
+    ...names.sort().map((name) => join(SOURCES, name)),
+    join(WIRE_FORMAT, `frames.${extension}`),
+  ];
+  for (const path of paths)
+    hash
+      .update(path)
+      .update('\0')
+      .update(await readFile(path))
+      .update('\0');
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Resolves with the path of the program. `cacheDir` holds nothing else. */
+export async function bundleRuntime(cacheDir: string): Promise<string> {
+  const name = `node-${await digestSources()}`;
+  const folder = join(cacheDir, name);
+  const program = join(folder, 'main.mjs');
+  if (existsSync(program)) return program;
+  await mkdir(cacheDir, { recursive: true });
+  for (const stale of await readdir(cacheDir))
+    await rm(join(cacheDir, stale), { recursive: true, force: true });
+  // Loaded here: only the first start of a version needs the bundler.
+  const { build } = await import('rolldown');
+  const unfinished = `${folder}.unfinished`;
+  await build({
+    input: join(SOURCES, `main.${extension}`),
+    platform: 'node',
+    logLevel: 'silent',
+    output: {
+      dir: unfinished,
+      format: 'esm',
+      entryFileNames: '[name].mjs',
+      chunkFileNames: '[name]-[hash].mjs',
+    },
+  });
+  await rename(unfinished, folder);
+  return program;
+}

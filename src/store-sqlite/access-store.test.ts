@@ -1,4 +1,0 @@
-import { exerciseAccessStore } from '../ports/conformance/access-store.ts';
-import { freshPort } from './store-fixture.ts';
-
-exerciseAccessStore(freshPort((store) => store.access));

@@ -1,4 +1,0 @@
-import { exerciseAppStore } from '../ports/conformance/app-store.ts';
-import { freshPort } from './store-fixture.ts';
-
-exerciseAppStore(freshPort((store) => store.apps));
