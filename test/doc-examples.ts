@@ -39,6 +39,7 @@ const BIN = fileURLToPath(new URL('../bin/lambent.js', import.meta.url));
 const COMMAND_MS = 60_000;
 const RETRY_MS = 15_000;
 const PAUSE_MS = 50;
+const STOP_MS = 8_000;
 
 export function readDocBlocks(markdown: string): DocBlock[] {
   const blocks: DocBlock[] = [];
@@ -120,14 +121,24 @@ export class DocRun {
     return run;
   }
 
+  /** Stops the servers as a supervisor would, and fails when one has to be killed. */
   async end(): Promise<void> {
+    let killed = false;
     for (const server of this.#servers) {
-      stopGroup(server, 'SIGTERM');
-      const late = setTimeout(() => stopGroup(server, 'SIGKILL'), 15_000);
-      if (server.exitCode === null && server.signalCode === null) await once(server, 'exit');
-      clearTimeout(late);
+      if (server.exitCode === null && server.signalCode === null) {
+        const exited = once(server, 'exit');
+        const late = setTimeout(() => {
+          killed = true;
+          stopGroup(server, 'SIGKILL');
+        }, STOP_MS);
+        server.kill('SIGTERM');
+        await exited;
+        clearTimeout(late);
+      }
+      stopGroup(server, 'SIGKILL');
     }
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+    if (killed) throw new Error(`the platform did not stop within ${STOP_MS / 1000} s of SIGTERM`);
   }
 
   async follow(block: DocBlock): Promise<void> {

@@ -40,7 +40,9 @@ export async function boot(message: BootMessage, channel: Channel, deps: Handler
   const entry = join(codeDir, message.entry);
   process.argv[1] = entry;
   const module = await load(pathToFileURL(entry).href, channel);
-  const found = recognise(module, message.handler, capture) ?? (await recogniseLater(module, message.handler, capture, channel));
+  const found =
+    recognise(module, message.handler, capture) ??
+    (await recogniseLater(module, message.handler, capture, channel));
   capture.stopNoting();
   return createHandler(found, message, deps);
 }
@@ -63,7 +65,11 @@ async function load(url: string, channel: Channel): Promise<Record<string, unkno
   try {
     const module = await Promise.race([import(url) as Promise<Record<string, unknown>>, idle.promise]);
     if (module !== undefined) return module;
-    throw new RuntimeFailure('E_BOOT_FAILED', 'LoadNeverEnds', 'the module waits at its top level (`await`) for something that never happens');
+    throw new RuntimeFailure(
+      'E_BOOT_FAILED',
+      'LoadNeverEnds',
+      'the module waits at its top level (`await`) for something that never happens',
+    );
   } finally {
     idle.stop();
   }

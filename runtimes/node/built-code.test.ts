@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Plugin, rolldown } from 'rolldown';
 import { CANCEL_REASON } from '../../src/model/frames.ts';
 import { FIXTURES, TestInstance } from './test-instance.ts';
 
+const EXPRESS = createRequire(import.meta.url).resolve('express');
+
 /** What the build does with imports of Express: each app that is created is noted. */
 const noteExpress: Plugin = {
   name: 'note-express',
-  resolveId: (id, importer) => (id === 'express' && importer?.startsWith(FIXTURES) ? '\0noted-express' : null),
+  resolveId: (id) => (id === 'express' ? '\0noted-express' : null),
   load: (id) =>
     id === '\0noted-express'
-      ? `const real = require('express');
+      ? `const real = require(${JSON.stringify(EXPRESS)});
 module.exports = Object.assign((...args) => {
   const app = real(...args);
   globalThis[Symbol.for('lambent.created')].push({ kind: 'express', app });
@@ -24,8 +27,8 @@ module.exports = Object.assign((...args) => {
 
 /** A bundle with its source map, as a deployment holds it: sources are named relative to the code folder. */
 async function build(file: string, codeDir: string, format: 'esm' | 'cjs'): Promise<string> {
-  const entry = `functions/${file.replace(/\.[jt]s$/, format === 'esm' ? '.mjs' : '.cjs')}`;
-  const bundle = await rolldown({ input: join(FIXTURES, file), platform: 'node', plugins: [noteExpress] });
+  const entry = `functions/${basename(file).replace(/\.[jt]s$/, format === 'esm' ? '.mjs' : '.cjs')}`;
+  const bundle = await rolldown({ input: file, platform: 'node', plugins: [noteExpress] });
   await bundle.write({
     file: join(codeDir, entry),
     format,
@@ -42,9 +45,11 @@ describe('the three code blocks of the article', () => {
   const entries: string[] = [];
   before(async () => {
     codeDir = await mkdtemp(join(tmpdir(), 'lambent-built-'));
-    await mkdir(join(codeDir, 'functions'));
     for (const block of [1, 2, 3]) {
-      entries.push(await build(`article-${block}.js`, codeDir, 'cjs'));
+      // Kept as text, so that no formatter touches them: they are printed elsewhere.
+      const source = join(codeDir, `article-${block}.js`);
+      await copyFile(join(FIXTURES, `article-${block}.txt`), source);
+      entries.push(await build(source, codeDir, 'cjs'));
     }
   });
   after(() => rm(codeDir, { recursive: true }));
@@ -75,7 +80,10 @@ describe('the three code blocks of the article', () => {
     assert.match(answer.failure?.stackTrace[0] ?? '', /^at func1 \(functions\/article-3\.js:5:\d+\)$/);
     await instance.until(() => instance.logText(answer.stream).includes('storeData is not defined'));
     const log = instance.logText(answer.stream);
-    assert.match(log, /^functions\/article-3\.js:5\n {4}const data = await fetchData\(\);\n +\^\n\nReferenceError: fetchData is not defined\n {4}at func1/);
+    assert.match(
+      log,
+      /^functions\/article-3\.js:5\n {4}const data = await fetchData\(\);\n +\^\n\nReferenceError: fetchData is not defined\n {4}at func1/,
+    );
     assert.match(log, /functions\/article-3\.js:10\n {4}const processedData = processData\(data\);/);
     assert.equal((await instance.request()).failure?.errorMessage, 'fetchData is not defined');
     assert.equal(instance.retired, false);
@@ -86,12 +94,18 @@ describe('bundled TypeScript', () => {
   it('shows the places of the sources in errors', async () => {
     const codeDir = await mkdtemp(join(tmpdir(), 'lambent-built-'));
     try {
-      const entry = await build('typed.ts', codeDir, 'esm');
+      const entry = await build(join(FIXTURES, 'typed.ts'), codeDir, 'esm');
       await using instance = await TestInstance.start(entry, { codeDir });
       assert.equal((await instance.event({ id: 0 }).end()).text, '{"host":"example.test"}');
       const failed = await instance.event({ id: 7 }).end();
-      assert.deepEqual(failed.failure?.stackTrace.slice(0, 2), ['at check (functions/typed.ts:6:9)', 'at handler (functions/typed.ts:10:21)']);
-      assert.match(instance.logText(failed.stream), /^functions\/typed\.ts:6\n {2}throw new RangeError\(`order \$\{order\.id\} is wrong`\);\n {8}\^/);
+      assert.deepEqual(failed.failure?.stackTrace.slice(0, 2), [
+        'at check (functions/typed.ts:6:9)',
+        'at handler (functions/typed.ts:10:21)',
+      ]);
+      assert.match(
+        instance.logText(failed.stream),
+        /^functions\/typed\.ts:6\n {2}throw new RangeError\(`order \$\{order\.id\} is wrong`\);\n {8}\^/,
+      );
     } finally {
       await rm(codeDir, { recursive: true });
     }

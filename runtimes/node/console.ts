@@ -35,7 +35,8 @@ interface PartialLines {
 
 /** The level that a structured (JSON) line names; Pino's numbers count too. */
 export function structuredSeverity(line: string): number | undefined {
-  if (line.charCodeAt(0) !== 0x7b || !line.includes('"level"') || line.length > STRUCTURED_CHARS_MAX) return undefined;
+  if (line.charCodeAt(0) !== 0x7b || !line.includes('"level"') || line.length > STRUCTURED_CHARS_MAX)
+    return undefined;
   try {
     const { level } = JSON.parse(line) as { level?: unknown };
     if (typeof level === 'string') return LEVEL_NAMES.get(level.toLowerCase());
@@ -65,9 +66,17 @@ export class OutputCapture {
 
   /** Puts itself in the place of the process's own output. */
   install(): void {
-    for (const [name, toStderr] of [['stdout', false], ['stderr', true]] as const) {
+    for (const [name, toStderr] of [
+      ['stdout', false],
+      ['stderr', true],
+    ] as const) {
       const stream = new OutputStream(toStderr ? 2 : 1, (text) => this.#write(text, toStderr));
-      Object.defineProperty(process, name, { value: stream, configurable: true, enumerable: true, writable: true });
+      Object.defineProperty(process, name, {
+        value: stream,
+        configurable: true,
+        enumerable: true,
+        writable: true,
+      });
     }
     for (const name of ['debug', 'trace', 'warn'] as const) this.#wrap(name);
     // Node's own listener writes to descriptor 2, where the platform cannot tell whose line it is.
@@ -152,7 +161,12 @@ export class OutputCapture {
   #reportDropped(): void {
     if (this.#dropped === 0) return;
     const limits = `${LOG_LINES_PER_S} lines or ${LOG_BYTES_PER_S / 1024 / 1024} MiB a second`;
-    this.#channel.log(0, true, SEVERITY.warn, `${this.#dropped} log lines were dropped: the function wrote more than ${limits}`);
+    this.#channel.log(
+      0,
+      true,
+      SEVERITY.warn,
+      `${this.#dropped} log lines were dropped: the function wrote more than ${limits}`,
+    );
     this.#dropped = 0;
   }
 
@@ -194,7 +208,8 @@ class OutputStream extends Writable {
   }
 
   override end(chunk?: unknown, encodingOrDone?: unknown, done?: unknown): this {
-    if (chunk !== undefined && chunk !== null && typeof chunk !== 'function') this.write(chunk, encodingOrDone, done);
+    if (chunk !== undefined && chunk !== null && typeof chunk !== 'function')
+      this.write(chunk, encodingOrDone, done);
     return this;
   }
 
@@ -205,6 +220,7 @@ class OutputStream extends Writable {
 
 function textOf(chunk: unknown, encoding: BufferEncoding): string {
   if (typeof chunk === 'string') return encoding === 'utf8' ? chunk : Buffer.from(chunk, encoding).toString();
-  if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString();
+  if (chunk instanceof Uint8Array)
+    return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString();
   throw new TypeError('The "chunk" argument must be of type string or an instance of Buffer or Uint8Array');
 }

@@ -117,7 +117,12 @@ export function describeFailure(thrown: unknown, code: string): FailureMessage {
     };
   } catch {
     // A hostile getter or proxy was thrown.
-    return { code, errorType: 'unknown', errorMessage: 'the function threw a value that cannot be read', stackTrace: [] };
+    return {
+      code,
+      errorType: 'unknown',
+      errorMessage: 'the function threw a value that cannot be read',
+      stackTrace: [],
+    };
   }
 }
 

@@ -26,7 +26,11 @@ describe('a fetch handler', () => {
     exchange.send('[1,', false);
     exchange.send('2]}', true);
     await exchange.end();
-    assert.deepEqual(JSON.parse(exchange.text), { method: 'POST', url: 'http://example.test/json?x=1', body: { a: [1, 2] } });
+    assert.deepEqual(JSON.parse(exchange.text), {
+      method: 'POST',
+      url: 'http://example.test/json?x=1',
+      body: { a: [1, 2] },
+    });
   });
 
   it('passes headers both ways, with several cookies', async () => {
@@ -51,15 +55,28 @@ describe('a fetch handler', () => {
 
   it('keeps instanceof and tags true', async () => {
     const answer = await instance.request({ target: '/instance' });
-    assert.deepEqual(JSON.parse(answer.text), { request: true, response: true, headers: true, tag: '[object Request]' });
+    assert.deepEqual(JSON.parse(answer.text), {
+      request: true,
+      response: true,
+      headers: true,
+      tag: '[object Request]',
+    });
   });
 
   it('gets the environment and a context', async () => {
-    assert.deepEqual(JSON.parse((await instance.request({ target: '/env' })).text), { env: 'hello', waitUntil: 'function' });
+    assert.deepEqual(JSON.parse((await instance.request({ target: '/env' })).text), {
+      env: 'hello',
+      waitUntil: 'function',
+    });
   });
 
   it('acknowledges an upload as it is read', async () => {
-    const exchange = instance.open({ method: 'POST', target: '/upload', body: Buffer.alloc(1), complete: false });
+    const exchange = instance.open({
+      method: 'POST',
+      target: '/upload',
+      body: Buffer.alloc(1),
+      complete: false,
+    });
     for (let sent = 0; sent < 4; sent += 1) exchange.send(Buffer.alloc(BODY_CHUNK_BYTES), false);
     await exchange.until(() => exchange.creditGot >= WINDOW_BYTES / 2);
     exchange.send('', true);
@@ -76,7 +93,12 @@ describe('a fetch handler', () => {
   });
 
   it('streams a request body through as the answer', async () => {
-    const exchange = instance.open({ method: 'POST', target: '/echo', headers: { 'content-type': 'text/x' }, complete: false });
+    const exchange = instance.open({
+      method: 'POST',
+      target: '/echo',
+      headers: { 'content-type': 'text/x' },
+      complete: false,
+    });
     exchange.send('one', false);
     await exchange.until(() => exchange.text === 'one');
     exchange.send('two', true);
@@ -87,11 +109,11 @@ describe('a fetch handler', () => {
 
   it('stops a stream at the window until the reader goes on, and for good when it is cancelled', async () => {
     const exchange = instance.open({ target: '/endless', autoCredit: false });
-    await exchange.until(() => exchange.bytes.length === WINDOW_BYTES);
+    await exchange.until(() => exchange.bytes.length === exchange.firstWindowBytes);
     const before = Number((await instance.request({ target: '/pulled' })).text);
     assert.ok(before <= WINDOW_BYTES / 16_384 + 3, `${before} pulls`);
     exchange.credit(16_384 * 4);
-    await exchange.until(() => exchange.bytes.length === WINDOW_BYTES + 16_384 * 4);
+    await exchange.until(() => exchange.bytes.length === exchange.firstWindowBytes + 16_384 * 4);
     exchange.cancel(CANCEL_REASON.callerGone);
     await exchange.end();
     const stopped = (await instance.request({ target: '/pulled' })).text;
@@ -119,7 +141,10 @@ describe('a fetch handler', () => {
     assert.ok(!answer.failure?.stackTrace.some((line) => line.includes('fetch-handler.ts')));
     const log = instance.logs.find((entry) => entry.stream === answer.stream);
     assert.equal(log?.severity, 'error');
-    assert.match(log?.text ?? '', /^fetch\.mjs:\d+\n {4}throw new TypeError\('no such thing'\);\n {10}\^\n\nTypeError: no such thing/);
+    assert.match(
+      log?.text ?? '',
+      /^fetch\.mjs:\d+\n {4}throw new TypeError\('no such thing'\);\n {10}\^\n\nTypeError: no such thing/,
+    );
     assert.equal(instance.retired, false);
   });
 
@@ -147,11 +172,24 @@ describe('a fetch handler', () => {
     const clone = await instance.request({ method: 'POST', target: '/clone', body: 'twice' });
     assert.deepEqual([clone.status, clone.text], [201, 'twice|twice']);
     const redirect = await instance.request({ target: '/redirect' });
-    assert.deepEqual([redirect.status, redirect.headers.get('location')], [303, 'https://example.test/there']);
-    const form = await instance.request({ method: 'POST', target: '/form', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: 'name=Ada+L' });
+    assert.deepEqual(
+      [redirect.status, redirect.headers.get('location')],
+      [303, 'https://example.test/there'],
+    );
+    const form = await instance.request({
+      method: 'POST',
+      target: '/form',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'name=Ada+L',
+    });
     assert.equal(form.text, 'Ada L');
     const made = JSON.parse((await instance.request({ target: '/new-request' })).text);
-    assert.deepEqual(made, { url: 'https://example.test/a%20b', method: 'POST', type: 'application/x-www-form-urlencoded;charset=UTF-8', body: 'a=1' });
+    assert.deepEqual(made, {
+      url: 'https://example.test/a%20b',
+      method: 'POST',
+      type: 'application/x-www-form-urlencoded;charset=UTF-8',
+      body: 'a=1',
+    });
   });
 
   it('answers an event call with the JSON of its body', async () => {

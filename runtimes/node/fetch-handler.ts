@@ -2,9 +2,10 @@ import { Readable } from 'node:stream';
 import { RuntimeFailure } from './failure.ts';
 import type { Handler, HandlerDeps } from './handler.ts';
 import { current, type Invocation } from './invocations.ts';
+import { parsePairs } from './lambda-event.ts';
 import { type BodySource, bytesOf } from './web-body.ts';
 import { isRealResponse } from './web-globals.ts';
-import { headerName, headerValue, type HeadersSource, WebHeaders } from './web-headers.ts';
+import { type HeadersSource, headerName, headerValue, WebHeaders } from './web-headers.ts';
 import { WebRequest } from './web-request.ts';
 import { WebResponse } from './web-response.ts';
 import { acceptWebSocket } from './websocket-pair.ts';
@@ -17,7 +18,15 @@ import { acceptWebSocket } from './websocket-pair.ts';
 export const EVENT_URL = 'http://lambent.internal/';
 
 /** These belong to one connection; the gateway speaks for its own. */
-const HOP_HEADERS = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']);
+const HOP_HEADERS = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
 
 export type FetchFunction = (request: unknown, env: unknown, ctx: unknown) => unknown;
 
@@ -25,10 +34,24 @@ class FetchContext {
   readonly props: Record<string, unknown> = {};
   readonly #deps: HandlerDeps;
   readonly #invocation: Invocation;
+  #params: Record<string, string> | undefined;
 
   constructor(deps: HandlerDeps, invocation: Invocation) {
     this.#deps = deps;
     this.#invocation = invocation;
+  }
+
+  /** Parameters of the route's path, percent-decoded; the rest that `*` took is under `*`. */
+  get params(): Record<string, string> {
+    const invocation = this.#invocation;
+    this.#params ??= (invocation.isHttp ? parsePairs(invocation.http.params, false) : undefined) ?? {};
+    return this.#params;
+  }
+
+  /** The id of this invocation, as the logs show it. */
+  get requestId(): string {
+    const invocation = this.#invocation;
+    return invocation.isHttp ? invocation.http.requestId : invocation.event.requestId;
   }
 
   /** Keeps the instance at work for this promise after the answer. */
@@ -41,11 +64,19 @@ class FetchContext {
   passThroughOnException(): void {}
 }
 
-export function createFetchHandler(fetch: FetchFunction, env: Record<string, string>, deps: HandlerDeps): Handler {
+export function createFetchHandler(
+  fetch: FetchFunction,
+  env: Record<string, string>,
+  deps: HandlerDeps,
+): Handler {
   const call = (request: WebRequest, invocation: Invocation): unknown =>
     fetch(request, env, new FetchContext(deps, invocation));
 
-  const run = (invocation: Invocation, request: WebRequest, done: (invocation: Invocation, answer: unknown) => unknown): void => {
+  const run = (
+    invocation: Invocation,
+    request: WebRequest,
+    done: (invocation: Invocation, answer: unknown) => unknown,
+  ): void => {
     let answer: unknown;
     try {
       answer = current.run(invocation, call, request, invocation);
@@ -84,7 +115,9 @@ export function createFetchHandler(fetch: FetchFunction, env: Record<string, str
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+  );
 }
 
 /** What goes on after the head has left (a streamed body) can still fail. */
@@ -93,7 +126,12 @@ function settle(deps: HandlerDeps, invocation: Invocation, rest: unknown): void 
 }
 
 function invalidAnswer(answer: unknown): RuntimeFailure {
-  const what = answer === undefined ? 'nothing (undefined)' : answer === null ? 'null' : `a value of type ${typeof answer}`;
+  const what =
+    answer === undefined
+      ? 'nothing (undefined)'
+      : answer === null
+        ? 'null'
+        : `a value of type ${typeof answer}`;
   return new RuntimeFailure(
     'E_FUNCTION_RESPONSE_INVALID',
     'InvalidResponse',
@@ -114,7 +152,8 @@ export function sendResponse(invocation: Invocation, answer: unknown): Promise<v
   }
   const isHead = invocation.head.includes('\nHEAD ');
   if (source === null || typeof source === 'string' || source instanceof Uint8Array) {
-    const bytes = source === null ? 0 : typeof source === 'string' ? Buffer.byteLength(source) : source.length;
+    const bytes =
+      source === null ? 0 : typeof source === 'string' ? Buffer.byteLength(source) : source.length;
     const noLength = status === 204 || status === 304 || (source === null && isHead);
     const block = headerBlock(headers, init, type, noLength ? undefined : bytes);
     if (isHead || source === null || bytes === 0) invocation.respond(status, block, undefined, 0, true);
@@ -154,7 +193,8 @@ async function sendStream(
     invocation.respond(status, block, undefined, 0, true);
     return;
   }
-  if (stream.locked || Readable.isDisturbed(stream as never)) throw new TypeError('Body is unusable: the stream is locked or was read');
+  if (stream.locked || Readable.isDisturbed(stream as never))
+    throw new TypeError('Body is unusable: the stream is locked or was read');
   const reader = stream.getReader();
   const stop = (reason?: unknown): void => {
     reader.cancel(reason).catch(() => {});
@@ -220,7 +260,11 @@ function isPlainRecord(init: HeadersSource): init is Record<string, string> {
 }
 
 /** The answer to an event call: the body's text, as the JSON value that it is, or else as a JSON string. */
-async function sendResult(invocation: Invocation, answer: unknown, maxBytes = RESULT_BYTES_MAX): Promise<void> {
+async function sendResult(
+  invocation: Invocation,
+  answer: unknown,
+  maxBytes = RESULT_BYTES_MAX,
+): Promise<void> {
   let status: number;
   let source: BodySource;
   if (WebResponse.is(answer)) ({ status, source } = WebResponse.open(answer));
@@ -244,11 +288,20 @@ export function resultTooLarge(bytes: number): RuntimeFailure {
 }
 
 /** Ends an event call with what a web handler answered to it. A status from 400 on is a failure. */
-export function sendTextResult(invocation: Invocation, status: number, body: Buffer, maxBytes = RESULT_BYTES_MAX): void {
+export function sendTextResult(
+  invocation: Invocation,
+  status: number,
+  body: Buffer,
+  maxBytes = RESULT_BYTES_MAX,
+): void {
   if (body.length > maxBytes) throw resultTooLarge(body.length);
   const text = body.toString();
   if (status >= 400)
-    throw new RuntimeFailure('E_FUNCTION_ERROR', 'HttpStatusError', `the handler answered the event with status ${status}: ${text.slice(0, 1_000)}`);
+    throw new RuntimeFailure(
+      'E_FUNCTION_ERROR',
+      'HttpStatusError',
+      `the handler answered the event with status ${status}: ${text.slice(0, 1_000)}`,
+    );
   const json = text === '' ? 'null' : isJson(text) ? body : JSON.stringify(text);
   invocation.result(typeof json === 'string' ? Buffer.from(json) : json, true);
 }
@@ -261,4 +314,3 @@ function isJson(text: string): boolean {
     return false;
   }
 }
-

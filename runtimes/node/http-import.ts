@@ -15,7 +15,8 @@ export function cheapenHttpImport(): void {
         const http = process.getBuiltinModule('node:http');
         for (const name of COSTLY) {
           const descriptor = Object.getOwnPropertyDescriptor(http, name);
-          if (descriptor !== undefined) Object.defineProperty(http, name, { ...descriptor, enumerable: false });
+          if (descriptor !== undefined)
+            Object.defineProperty(http, name, { ...descriptor, enumerable: false });
         }
       }
       return next(specifier, context);

@@ -308,7 +308,8 @@ export class Invocation {
 }
 
 function cancelReason(reason: number): Error {
-  if (reason === CANCEL_REASON.timeout) return new DOMException('the time of the invocation is over', 'TimeoutError');
+  if (reason === CANCEL_REASON.timeout)
+    return new DOMException('the time of the invocation is over', 'TimeoutError');
   return new DOMException('the answer is no longer wanted', 'AbortError');
 }
 

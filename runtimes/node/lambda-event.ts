@@ -19,7 +19,8 @@ export interface HttpEvent {
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const TEXT_TYPE = /^(?:text\/|application\/(?:json|javascript|ecmascript|xml|graphql|x-ndjson|[^;\s]+\+(?:json|xml))(?:[;\s]|$))/i;
+const TEXT_TYPE =
+  /^(?:text\/|application\/(?:json|javascript|ecmascript|xml|graphql|x-ndjson|[^;\s]+\+(?:json|xml))(?:[;\s]|$))/i;
 
 /** Percent-decoding that leaves malformed sequences as they are. */
 function decode(text: string, plusIsSpace: boolean): string {
@@ -89,7 +90,12 @@ function clfTimeCached(timeMs: number): string {
   return lastTime;
 }
 
-export function createHttpEvent(head: HttpRequestHead, body: Buffer, functionName: string, nowMs: number): HttpEvent {
+export function createHttpEvent(
+  head: HttpRequestHead,
+  body: Buffer,
+  functionName: string,
+  nowMs: number,
+): HttpEvent {
   const headers: Record<string, string> = {};
   let cookies: string[] | undefined;
   for (const line of head.headers) {

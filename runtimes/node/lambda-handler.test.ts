@@ -38,7 +38,13 @@ describe('a Lambda handler', () => {
       body: '{"in":true}',
       isBase64Encoded: false,
     });
-    assert.deepEqual(requestContext.http, { method: 'POST', path: '/event', protocol: 'HTTP/1.1', sourceIp: '192.0.2.7', userAgent: '' });
+    assert.deepEqual(requestContext.http, {
+      method: 'POST',
+      path: '/event',
+      protocol: 'HTTP/1.1',
+      sourceIp: '192.0.2.7',
+      userAgent: '',
+    });
     assert.equal(requestContext.routeKey, 'POST /{name}');
     assert.equal(requestContext.stage, '$default');
     assert.match(requestContext.time, /^\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000$/);
@@ -46,19 +52,33 @@ describe('a Lambda handler', () => {
 
   it('gets a body that is not text in base64', async () => {
     const bytes = Uint8Array.of(0, 255, 1);
-    const answer = await instance.request({ method: 'POST', target: '/event', headers: { 'content-type': 'image/png' }, body: bytes });
+    const answer = await instance.request({
+      method: 'POST',
+      target: '/event',
+      headers: { 'content-type': 'image/png' },
+      body: bytes,
+    });
     const event = JSON.parse(answer.text);
     assert.deepEqual([event.isBase64Encoded, event.body], [true, 'AP8B']);
   });
 
   it('answers by the rules of the payload format', async () => {
     const text = await instance.request({ target: '/string' });
-    assert.deepEqual([text.status, text.text, text.headers.get('content-type')], [200, 'Hello from Lambda!', 'application/json']);
+    assert.deepEqual(
+      [text.status, text.text, text.headers.get('content-type')],
+      [200, 'Hello from Lambda!', 'application/json'],
+    );
     const object = await instance.request({ target: '/object' });
-    assert.deepEqual([object.text, object.headers.get('content-type')], ['{"hello":"world"}', 'application/json']);
+    assert.deepEqual(
+      [object.text, object.headers.get('content-type')],
+      ['{"hello":"world"}', 'application/json'],
+    );
     const made = await instance.request({ target: '/cookies' });
     assert.equal(made.status, 201);
-    assert.equal(made.block, 'x-number: 5\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 4\r\n');
+    assert.equal(
+      made.block,
+      'x-number: 5\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 4\r\n',
+    );
     const binary = await instance.request({ target: '/binary' });
     assert.deepEqual([...binary.bytes], [0, 1, 2]);
     assert.equal((await instance.request({ target: '/nothing' })).text, 'null');
@@ -83,9 +103,15 @@ describe('a Lambda handler', () => {
 
   it('fails with what was thrown', async () => {
     const failed = await instance.request({ target: '/throws' });
-    assert.deepEqual([failed.failure?.errorType, failed.failure?.errorMessage], ['RangeError', 'out of range']);
+    assert.deepEqual(
+      [failed.failure?.errorType, failed.failure?.errorMessage],
+      ['RangeError', 'out of range'],
+    );
     const odd = await instance.request({ target: '/throwsString' });
-    assert.deepEqual([odd.failure?.errorType, odd.failure?.errorMessage], ['string', "the function threw something that is not an Error: 'just text'"]);
+    assert.deepEqual(
+      [odd.failure?.errorType, odd.failure?.errorMessage],
+      ['string', "the function threw something that is not an Error: 'just text'"],
+    );
   });
 
   it('gets events as they are, and answers JSON', async () => {
@@ -147,7 +173,10 @@ describe('other shapes of Lambda handlers', () => {
   it('calls a plain default function', async () => {
     await using instance = await TestInstance.start('plain.mjs');
     assert.equal(instance.ready?.handlerKind, 'plain');
-    assert.equal((await instance.event({ name: 'Ada' }, { requestId: 'r9' }).end()).text, '{"hello":"Ada","id":"r9"}');
+    assert.equal(
+      (await instance.event({ name: 'Ada' }, { requestId: 'r9' }).end()).text,
+      '{"hello":"Ada","id":"r9"}',
+    );
     assert.match((await instance.request({ target: '/?name=Bob' })).text, /"hello":"Bob"/);
   });
 });

@@ -1,5 +1,5 @@
-import type { Handler, HandlerDeps } from './handler.ts';
 import { sendResponse } from './fetch-handler.ts';
+import type { Handler, HandlerDeps } from './handler.ts';
 import { current, type Invocation } from './invocations.ts';
 import { createLambdaContext, type FunctionFacts, type LambdaContext } from './lambda-context.ts';
 import { createHttpEvent } from './lambda-event.ts';
@@ -59,12 +59,21 @@ class Call {
   }
 }
 
-export function createLambdaHandler(kind: 'lambda' | 'plain', handler: LambdaFunction, facts: FunctionFacts, deps: HandlerDeps): Handler {
+export function createLambdaHandler(
+  kind: 'lambda' | 'plain',
+  handler: LambdaFunction,
+  facts: FunctionFacts,
+  deps: HandlerDeps,
+): Handler {
   const takesCallback = handler.length >= 3;
 
   const invoke = (event: unknown, context: LambdaContext, call: Call): void => {
     const result = takesCallback ? handler(event, context, call.settle) : handler(event, context);
-    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function')
+    if (
+      typeof result === 'object' &&
+      result !== null &&
+      typeof (result as PromiseLike<unknown>).then === 'function'
+    )
       (result as PromiseLike<unknown>).then((value) => call.settle(null, value), call.reject);
     // A handler that takes a callback and returned nothing answers through it.
     else if (!takesCallback || result !== undefined) call.settle(null, result);
@@ -75,11 +84,18 @@ export function createLambdaHandler(kind: 'lambda' | 'plain', handler: LambdaFun
     Promise.resolve(result).then(() => out.closeUnlessEnded(), call.reject);
   };
 
-  const run = (invocation: Invocation, makeEvent: () => unknown, requestId: string, deadlineMs: number, clientContext: unknown): void => {
+  const run = (
+    invocation: Invocation,
+    makeEvent: () => unknown,
+    requestId: string,
+    deadlineMs: number,
+    clientContext: unknown,
+  ): void => {
     const call = new Call(deps, invocation);
     try {
       const event = makeEvent();
-      const context = createLambdaContext(facts, invocation, requestId, deadlineMs, clientContext, call.settle);
+      const { settle } = call;
+      const context = createLambdaContext(facts, invocation, requestId, deadlineMs, clientContext, settle);
       if (!isStreaming(handler)) current.run(invocation, invoke, event, context, call);
       else current.run(invocation, stream, event, context, createAnswerStream(invocation), call);
     } catch (thrown) {
@@ -87,14 +103,16 @@ export function createLambdaHandler(kind: 'lambda' | 'plain', handler: LambdaFun
     }
   };
 
+  const onHttp = (invocation: Invocation, body: Buffer): void => {
+    const head = invocation.http;
+    const event = (): unknown => createHttpEvent(head, body, facts.function, Date.now());
+    run(invocation, event, head.requestId, head.deadlineMs, undefined);
+  };
+
   return {
     kind,
     upgrades: false,
-    onHttp: (invocation) =>
-      withBody(invocation, deps, (body) => {
-        const head = invocation.http;
-        run(invocation, () => createHttpEvent(head, body, facts.function, Date.now()), head.requestId, head.deadlineMs, undefined);
-      }),
+    onHttp: (invocation) => withBody(invocation, deps, (body) => onHttp(invocation, body)),
     onEvent: (invocation) =>
       withBody(invocation, deps, (body) => {
         const head = invocation.event;
@@ -116,7 +134,10 @@ function withBody(invocation: Invocation, deps: HandlerDeps, then: (body: Buffer
       let piece = invocation.read();
       for (; piece; piece = invocation.read()) {
         bytes += piece.length;
-        if (bytes > EVENT_BODY_BYTES_MAX) throw new RangeError(`the body of the request is over ${EVENT_BODY_BYTES_MAX} bytes, too much for an event`);
+        if (bytes > EVENT_BODY_BYTES_MAX)
+          throw new RangeError(
+            `the body of the request is over ${EVENT_BODY_BYTES_MAX} bytes, too much for an event`,
+          );
         pieces.push(piece);
       }
       if (piece === undefined) {

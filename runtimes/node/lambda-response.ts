@@ -14,7 +14,12 @@ function invalid(what: string): RuntimeFailure {
 }
 
 function shown(value: unknown): string {
-  return inspect(value, { depth: 1, maxStringLength: 80, maxArrayLength: 5, breakLength: Number.POSITIVE_INFINITY }).slice(0, 200);
+  return inspect(value, {
+    depth: 1,
+    maxStringLength: 80,
+    maxArrayLength: 5,
+    breakLength: Number.POSITIVE_INFINITY,
+  }).slice(0, 200);
 }
 
 /** JSON text of a value; `undefined` becomes `null`. Throws E_FUNCTION_RESPONSE_INVALID for what JSON cannot hold. */
@@ -39,7 +44,9 @@ export function lambdaHeaderBlock(response: Record<string, unknown>): { block: s
   const add = (name: string, value: unknown): void => {
     if (value === undefined || value === null) return;
     if (typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol')
-      throw invalid(`the handler returned the header ${name} with the value ${shown(value)}; it must be a string`);
+      throw invalid(
+        `the handler returned the header ${name} with the value ${shown(value)}; it must be a string`,
+      );
     const key = headerName(name);
     if (key === 'content-length' || key === 'connection' || key === 'transfer-encoding') return;
     typed ||= key === 'content-type';
@@ -49,7 +56,8 @@ export function lambdaHeaderBlock(response: Record<string, unknown>): { block: s
     for (const part of ['headers', 'multiValueHeaders'] as const) {
       const group = response[part];
       if (group === undefined || group === null) continue;
-      if (typeof group !== 'object') throw invalid(`the handler returned ${part}: ${shown(group)}; it must be an object`);
+      if (typeof group !== 'object')
+        throw invalid(`the handler returned ${part}: ${shown(group)}; it must be an object`);
       for (const [name, value] of Object.entries(group)) {
         if (Array.isArray(value)) for (const one of value) add(name, one);
         else add(name, value);
@@ -57,7 +65,8 @@ export function lambdaHeaderBlock(response: Record<string, unknown>): { block: s
     }
     const { cookies } = response;
     if (cookies !== undefined && cookies !== null) {
-      if (!Array.isArray(cookies)) throw invalid(`the handler returned cookies: ${shown(cookies)}; it must be an array`);
+      if (!Array.isArray(cookies))
+        throw invalid(`the handler returned cookies: ${shown(cookies)}; it must be an array`);
       for (const cookie of cookies) add('set-cookie', cookie);
     }
   } catch (error) {
@@ -71,26 +80,45 @@ function bodyOf(response: Record<string, unknown>): string | Buffer {
   const { body } = response;
   if (body === undefined || body === null) return '';
   if (typeof body !== 'string')
-    throw invalid(`the handler returned a body of type ${typeof body} (${shown(body)}); it must be a string: use JSON.stringify`);
+    throw invalid(
+      `the handler returned a body of type ${typeof body} (${shown(body)}); it must be a string: use JSON.stringify`,
+    );
   return response.isBase64Encoded === true ? Buffer.from(body, 'base64') : body;
 }
 
 /** Answers an HTTP request with what the handler returned. */
 export function sendLambdaResponse(invocation: Invocation, result: unknown): void {
   const isHead = invocation.head.includes('\nHEAD ');
-  if (typeof result === 'object' && result !== null && (result as Record<string, unknown>).statusCode !== undefined) {
+  if (
+    typeof result === 'object' &&
+    result !== null &&
+    (result as Record<string, unknown>).statusCode !== undefined
+  ) {
     const response = result as Record<string, unknown>;
     const status = statusOf(response.statusCode);
     const { block, typed } = lambdaHeaderBlock(response);
     const body = bodyOf(response);
-    const withType = typed || body.length === 0 ? block : `${block}content-type: text/plain; charset=utf-8\r\n`;
+    const withType =
+      typed || body.length === 0 ? block : `${block}content-type: text/plain; charset=utf-8\r\n`;
     send(invocation, status, withType, body, isHead);
     return;
   }
-  send(invocation, 200, 'content-type: application/json\r\n', typeof result === 'string' ? result : jsonText(result), isHead);
+  send(
+    invocation,
+    200,
+    'content-type: application/json\r\n',
+    typeof result === 'string' ? result : jsonText(result),
+    isHead,
+  );
 }
 
-function send(invocation: Invocation, status: number, block: string, body: string | Buffer, isHead: boolean): void {
+function send(
+  invocation: Invocation,
+  status: number,
+  block: string,
+  body: string | Buffer,
+  isHead: boolean,
+): void {
   if (status === 204 || status === 304) {
     invocation.respond(status, block, undefined, 0, true);
     return;

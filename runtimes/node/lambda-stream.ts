@@ -28,7 +28,12 @@ export function installAwsLambda(): void {
       },
     },
   };
-  Object.defineProperty(globalThis, 'awslambda', { value: awslambda, configurable: true, enumerable: false, writable: true });
+  Object.defineProperty(globalThis, 'awslambda', {
+    value: awslambda,
+    configurable: true,
+    enumerable: false,
+    writable: true,
+  });
 }
 
 export interface AnswerStream extends Writable {

@@ -38,8 +38,10 @@ export class ListenCapture {
     const realListen = this.#realListen;
     // `http.Server` calls `net.Server` through the module object: here is the place where each of them passes.
     const NotedServer = function (this: unknown, ...args: unknown[]): unknown {
-      if (new.target === undefined && !(this instanceof RealServer)) return Reflect.construct(RealServer, args);
-      const server = new.target === undefined ? (this as net.Server) : Reflect.construct(RealServer, args, new.target);
+      if (new.target === undefined && !(this instanceof RealServer))
+        return Reflect.construct(RealServer, args);
+      const server =
+        new.target === undefined ? (this as net.Server) : Reflect.construct(RealServer, args, new.target);
       if (new.target === undefined) Reflect.apply(RealServer as unknown as () => void, this, args);
       if (capture.#created.length < CREATED_MAX) capture.#created.push(server as net.Server);
       return server;
@@ -63,13 +65,18 @@ export class ListenCapture {
 
   /** HTTP servers that were created and have somebody to answer requests. */
   get created(): HttpServer[] {
-    return this.#created.filter((server): server is HttpServer => isHttpServer(server) && server.listenerCount('request') > 0);
+    return this.#created.filter(
+      (server): server is HttpServer => isHttpServer(server) && server.listenerCount('request') > 0,
+    );
   }
 }
 
 function pretendToListen(server: HttpServer, args: unknown[]): void {
   const inside = server as unknown as ServerInside;
-  if (inside._handle) throw Object.assign(new Error('Listen method has been called more than once without closing.'), { code: 'ERR_SERVER_ALREADY_LISTEN' });
+  if (inside._handle)
+    throw Object.assign(new Error('Listen method has been called more than once without closing.'), {
+      code: 'ERR_SERVER_ALREADY_LISTEN',
+    });
   const callback = args.find((arg) => typeof arg === 'function') as (() => void) | undefined;
   const address = listenAddress(args);
   inside._handle = {
@@ -91,8 +98,12 @@ function pretendToListen(server: HttpServer, args: unknown[]): void {
 
 function listenAddress(args: unknown[]): { address: string; family: string; port: number } {
   const first = args[0];
-  const options = typeof first === 'object' && first !== null ? (first as { port?: unknown; host?: unknown }) : { port: first, host: args[1] };
+  const options =
+    typeof first === 'object' && first !== null
+      ? (first as { port?: unknown; host?: unknown })
+      : { port: first, host: args[1] };
   const port = Number(options.port) || 80;
-  const address = typeof options.host === 'string' ? (options.host === 'localhost' ? '127.0.0.1' : options.host) : '::';
+  const address =
+    typeof options.host === 'string' ? (options.host === 'localhost' ? '127.0.0.1' : options.host) : '::';
   return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port };
 }

@@ -44,7 +44,10 @@ describe('what the code prints', () => {
     const both = [instance.open({ target: '/mixed?name=one' }), instance.open({ target: '/mixed?name=two' })];
     await Promise.all(both.map((exchange) => exchange.end()));
     for (const [index, name] of ['one', 'two'].entries())
-      assert.equal(instance.logText(both[index]!.stream), [0, 1, 2, 3, 4].map((i) => `${name} ${i}`).join('\n'));
+      assert.equal(
+        instance.logText(both[index]!.stream),
+        [0, 1, 2, 3, 4].map((i) => `${name} ${i}`).join('\n'),
+      );
   });
 
   it('is dropped past the limit, and the loss is told once', async () => {
@@ -159,7 +162,10 @@ describe('code that cannot be called', () => {
     assert.equal(bootFailure?.code, 'E_HANDLER_MISSING');
     assert.match(bootFailure?.errorMessage ?? '', /the module exports answer, config\. Export `default/);
     const named = await failed('exports-nothing.mjs', 'main');
-    assert.match(named.bootFailure?.errorMessage ?? '', /no export named main; the module exports answer, config/);
+    assert.match(
+      named.bootFailure?.errorMessage ?? '',
+      /no export named main; the module exports answer, config/,
+    );
   });
 
   it('says what was thrown while loading, with its source line', async () => {

@@ -107,7 +107,11 @@ class Runtime implements HandlerDeps {
       (handler) => {
         if (this.#failed) return;
         this.#handler = handler;
-        const ready: ReadyMessage = { protocol: PROTOCOL_VERSION, handlerKind: handler.kind, upgrades: handler.upgrades };
+        const ready: ReadyMessage = {
+          protocol: PROTOCOL_VERSION,
+          handlerKind: handler.kind,
+          upgrades: handler.upgrades,
+        };
         this.channel.json(FRAME.READY, 0, 0, ready);
         this.invocations.reportMemory();
         this.channel.flush();
@@ -174,13 +178,4 @@ function within(work: Promise<void>, ms: number): Promise<void> {
   });
 }
 
-/**
- * With PRIME, the program loads itself, writes Node's compile cache (where `NODE_COMPILE_CACHE` names a folder)
- * and ends. Later starts with the same folder are three times as fast, because they compile nothing.
- */
-const PRIME = '--prime';
-
-if (process.argv[2] === PRIME) {
-  await import('./server-handler.ts');
-  process.getBuiltinModule('node:module').flushCompileCache();
-} else new Runtime();
+new Runtime();

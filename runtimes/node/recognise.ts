@@ -46,10 +46,14 @@ function has(value: unknown, ...methods: string[]): boolean {
 export function recogniseApp(value: unknown): Found | undefined {
   if (has(value, 'fetch')) return fetchFound(value as { fetch: FetchFunction });
   if (typeof value === 'function')
-    return has(value, 'handle', 'use', 'listen') ? { kind: 'server', target: { kind: 'express', app: value as never } } : undefined;
+    return has(value, 'handle', 'use', 'listen')
+      ? { kind: 'server', target: { kind: 'express', app: value as never } }
+      : undefined;
   if (isHttpServer(value)) return { kind: 'server', target: { kind: 'server', server: value } };
-  if (has(value, 'ready', 'inject', 'listen')) return { kind: 'server', target: { kind: 'fastify', app: value as never } };
-  if (has(value, 'callback', 'use', 'listen')) return { kind: 'server', target: { kind: 'koa', app: value as never } };
+  if (has(value, 'ready', 'inject', 'listen'))
+    return { kind: 'server', target: { kind: 'fastify', app: value as never } };
+  if (has(value, 'callback', 'use', 'listen'))
+    return { kind: 'server', target: { kind: 'koa', app: value as never } };
   return undefined;
 }
 
@@ -63,7 +67,9 @@ function serverFound(server: Server): Found {
 
 /** `module.exports` of CommonJS code that was compiled from ESM keeps its default export one level down. */
 function unwrapDefault(value: unknown): unknown {
-  return has(value) && (value as Exports).__esModule === true && 'default' in (value as Exports) ? (value as Exports).default : value;
+  return has(value) && (value as Exports).__esModule === true && 'default' in (value as Exports)
+    ? (value as Exports).default
+    : value;
 }
 
 /** Reads exports of ESM and CommonJS alike. */
@@ -75,14 +81,21 @@ function reader(module: Exports): { byName(name: string): unknown; names: string
       if (module[name] !== undefined) return module[name];
       return inner !== undefined && Object.hasOwn(inner, name) ? inner[name] : undefined;
     },
-    names: [...new Set([...Object.keys(module), ...(inner !== undefined && typeof inner === 'object' ? Object.keys(inner) : [])])].filter(
-      (name) => name !== 'module.exports' && name !== '__esModule',
-    ),
+    names: [
+      ...new Set([
+        ...Object.keys(module),
+        ...(inner !== undefined && typeof inner === 'object' ? Object.keys(inner) : []),
+      ]),
+    ].filter((name) => name !== 'module.exports' && name !== '__esModule'),
   };
 }
 
 /** What the module offers for calling. `undefined`: nothing (yet); a server may still begin to listen. */
-export function recognise(module: Exports, handlerName: string | undefined, capture: ListenCapture): Found | undefined {
+export function recognise(
+  module: Exports,
+  handlerName: string | undefined,
+  capture: ListenCapture,
+): Found | undefined {
   const { byName, names } = reader(module);
   if (handlerName !== undefined) return recogniseNamed(handlerName, byName(handlerName), names);
   const main = byName('default');
@@ -90,7 +103,8 @@ export function recognise(module: Exports, handlerName: string | undefined, capt
   const fetch = byName('fetch');
   if (typeof fetch === 'function') return { kind: 'fetch', fetch: fetch as FetchFunction };
   const handler = byName('handler');
-  if (typeof handler === 'function') return recogniseApp(handler) ?? { kind: 'lambda', handler: handler as LambdaFunction };
+  if (typeof handler === 'function')
+    return recogniseApp(handler) ?? { kind: 'lambda', handler: handler as LambdaFunction };
   if (capture.listening !== undefined) return serverFound(capture.listening);
   const app = recogniseApp(main);
   if (app !== undefined) return app;
@@ -103,7 +117,11 @@ function recogniseNamed(name: string, value: unknown, names: string[]): Found {
   if (app !== undefined) return app;
   if (typeof value !== 'function') {
     const what = value === undefined ? `no export named ${name}` : `an export ${name} that cannot be called`;
-    throw new RuntimeFailure('E_HANDLER_MISSING', 'HandlerMissing', `the module has ${what}; ${exportsText(names)}. Correct \`handler\` in the manifest, or export it.`);
+    throw new RuntimeFailure(
+      'E_HANDLER_MISSING',
+      'HandlerMissing',
+      `the module has ${what}; ${exportsText(names)}. Correct \`handler\` in the manifest, or export it.`,
+    );
   }
   if (name === 'fetch') return { kind: 'fetch', fetch: value as FetchFunction };
   return { kind: name === 'default' ? 'plain' : 'lambda', handler: value as LambdaFunction };
@@ -131,5 +149,7 @@ export function handlerMissing(module: Exports): RuntimeFailure {
 }
 
 function exportsText(names: string[]): string {
-  return names.length === 0 ? 'the module exports nothing' : `the module exports ${names.slice(0, 20).join(', ')}`;
+  return names.length === 0
+    ? 'the module exports nothing'
+    : `the module exports ${names.slice(0, 20).join(', ')}`;
 }

@@ -50,7 +50,10 @@ export async function createServerHandler(target: ServerTarget, deps: HandlerDep
   };
   const upgrade = (invocation: Invocation): void => {
     const head = invocation.http;
-    const socket = new UpgradeSocket(invocation, { remoteAddress: head.remoteAddress, encrypted: head.scheme === 'https' });
+    const socket = new UpgradeSocket(invocation, {
+      remoteAddress: head.remoteAddress,
+      encrypted: head.scheme === 'https',
+    });
     const request = createRequest(head, socket as never, false);
     request.upgrade = true;
     request.complete = true;
@@ -58,7 +61,11 @@ export async function createServerHandler(target: ServerTarget, deps: HandlerDep
     server!.emit('upgrade', request, socket, Buffer.alloc(0));
   };
   const event = (invocation: Invocation): void => {
-    const headers = [`host: ${new URL(EVENT_URL).host}`, 'content-type: application/json', `x-request-id: ${invocation.event.requestId}`];
+    const headers = [
+      `host: ${new URL(EVENT_URL).host}`,
+      'content-type: application/json',
+      `x-request-id: ${invocation.event.requestId}`,
+    ];
     const head: HttpRequestHead = { ...EVENT_HEAD, headers };
     const { request, response } = open(invocation, head, server, deps, captureAnswer(invocation, deps));
     listener(request, response);
@@ -74,7 +81,10 @@ export async function createServerHandler(target: ServerTarget, deps: HandlerDep
     kind: 'server',
     upgrades: server !== undefined,
     onHttp: (invocation) => {
-      const isUpgrade = server !== undefined && invocation.head.includes('\nupgrade: ') && server.listenerCount('upgrade') > 0;
+      const isUpgrade =
+        server !== undefined &&
+        invocation.head.includes('\nupgrade: ') &&
+        server.listenerCount('upgrade') > 0;
       guarded(invocation, isUpgrade ? upgrade : serve);
     },
     onEvent: (invocation) => guarded(invocation, event),
@@ -121,7 +131,10 @@ function open(
   deps: HandlerDeps,
   exchange: ResponseExchange = new ResponseExchange(invocation),
 ): { request: RequestInside; response: ServerResponse } {
-  const socket = new RequestSocket(invocation, { remoteAddress: head.remoteAddress, encrypted: head.scheme === 'https' });
+  const socket = new RequestSocket(invocation, {
+    remoteAddress: head.remoteAddress,
+    encrypted: head.scheme === 'https',
+  });
   socket.server = server;
   const hasBody = invocation.hasBody || !invocation.bodyComplete;
   const request = createRequest(head, socket as never, hasBody);
@@ -133,7 +146,10 @@ function open(
   socket.onWant = () => feed(invocation, request);
   socket.onDestroy = (error) => {
     if (!invocation.ended && !invocation.cancelled)
-      deps.fail(invocation, error ?? new Error('the function destroyed the connection before its answer was complete'));
+      deps.fail(
+        invocation,
+        error ?? new Error('the function destroyed the connection before its answer was complete'),
+      );
   };
   invocation.onCancel = (reason) => {
     exchange.dropWaiting();
@@ -197,7 +213,13 @@ function emitClose(response: ServerResponse): void {
 }
 
 /** The caller is gone, or the invocation failed: nothing more can be read or written. */
-function abort(invocation: Invocation, request: RequestInside, response: ServerResponse, socket: RequestSocket, reason: Error): void {
+function abort(
+  invocation: Invocation,
+  request: RequestInside,
+  response: ServerResponse,
+  socket: RequestSocket,
+  reason: Error,
+): void {
   invocation.onBody = undefined;
   socket.close();
   process.nextTick(() => {

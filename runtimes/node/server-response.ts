@@ -9,7 +9,15 @@ import { headerName, headerValue } from './web-headers.ts';
  */
 
 const EXCHANGE = Symbol('lambent.exchange');
-const HOP_HEADERS = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']);
+const HOP_HEADERS = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
 const EMPTY = new Uint8Array(0);
 
 type Done = ((error?: Error | null) => void) | null | undefined;
@@ -28,13 +36,25 @@ interface ResponseInside extends ServerResponse {
 
 interface ResponsePrototype {
   _storeHeader(this: ResponseInside, firstLine: string, headers: unknown): void;
-  _send(this: ResponseInside, data: string | Uint8Array, encoding?: BufferEncoding | null, done?: Done, bytes?: number): boolean;
+  _send(
+    this: ResponseInside,
+    data: string | Uint8Array,
+    encoding?: BufferEncoding | null,
+    done?: Done,
+    bytes?: number,
+  ): boolean;
   _finish(this: ResponseInside): void;
 }
 
 /** Where an answer goes: an invocation, or something that collects it. */
 export interface AnswerSink {
-  respond(status: number, headerBlock: string, body: string | Uint8Array | undefined, bodyBytes: number, last: boolean): void;
+  respond(
+    status: number,
+    headerBlock: string,
+    body: string | Uint8Array | undefined,
+    bodyBytes: number,
+    last: boolean,
+  ): void;
   write(chunk: Uint8Array, last: boolean): boolean;
   readonly queuedBytes: number;
   onDrain: (() => void) | undefined;
@@ -82,7 +102,8 @@ export class ResponseExchange {
     eachHeader(response, headers, add);
     if (!response._hasBody) this.#expected = 0;
     else {
-      if (length === undefined && typeof response._contentLength === 'number') length = response._contentLength;
+      if (length === undefined && typeof response._contentLength === 'number')
+        length = response._contentLength;
       this.#expected = length !== undefined && length >= 0 ? length : undefined;
       if (this.#expected !== undefined) block += `content-length: ${this.#expected}\r\n`;
     }
@@ -93,9 +114,16 @@ export class ResponseExchange {
     response._headerSent = false;
   }
 
-  send(response: ResponseInside, data: string | Uint8Array, encoding: BufferEncoding | null | undefined, done: Done): boolean {
+  send(
+    response: ResponseInside,
+    data: string | Uint8Array,
+    encoding: BufferEncoding | null | undefined,
+    done: Done,
+  ): boolean {
     const sink = this.#sink;
-    const utf8 = typeof data === 'string' && (encoding === undefined || encoding === null || encoding === 'utf8' || encoding === 'utf-8');
+    const utf8 =
+      typeof data === 'string' &&
+      (encoding === undefined || encoding === null || encoding === 'utf8' || encoding === 'utf-8');
     const body = typeof data === 'string' && !utf8 ? Buffer.from(data, encoding!) : data;
     const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
     this.#sent += bytes;
@@ -138,7 +166,11 @@ export class ResponseExchange {
 }
 
 /** Calls back for each header, however it was given to `setHeader` or `writeHead`. */
-function eachHeader(response: ResponseInside, headers: unknown, add: (name: string, value: unknown) => void): void {
+function eachHeader(
+  response: ResponseInside,
+  headers: unknown,
+  add: (name: string, value: unknown) => void,
+): void {
   if (typeof headers !== 'object' || headers === null) return;
   if (headers === response[outHeaders()]) {
     for (const key in headers) {
@@ -162,7 +194,8 @@ function insideSymbol(description: string): symbol {
   if (symbol === undefined) {
     const sample = new ServerResponse({ method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 } as never);
     symbol = Object.getOwnPropertySymbols(sample).find((one) => one.description === description);
-    if (symbol === undefined) throw new Error(`this Node.js has no ${description}; Lambent needs the version it pins`);
+    if (symbol === undefined)
+      throw new Error(`this Node.js has no ${description}; Lambent needs the version it pins`);
     insideSymbols.set(description, symbol);
   }
   return symbol;
@@ -182,7 +215,9 @@ export function installServerResponse(): void {
   };
   prototype._send = function (data, encoding, done, bytes) {
     const exchange = this[EXCHANGE];
-    return exchange === undefined ? _send.call(this, data, encoding, done, bytes) : exchange.send(this, data, encoding, done);
+    return exchange === undefined
+      ? _send.call(this, data, encoding, done, bytes)
+      : exchange.send(this, data, encoding, done);
   };
   prototype._finish = function () {
     const exchange = this[EXCHANGE];

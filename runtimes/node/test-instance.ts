@@ -14,6 +14,7 @@ import {
   FrameParser,
   type ReadyMessage,
   SEVERITIES,
+  WINDOW_BYTES,
 } from '../../src/model/frames.ts';
 
 export const FIXTURES = join(import.meta.dirname, 'fixtures');
@@ -72,9 +73,16 @@ export class Exchange {
     return this.bytes.toString();
   }
 
+  /** How much of a body may come before any credit: the head counts against the window too. */
+  get firstWindowBytes(): number {
+    return WINDOW_BYTES - 8 - this.block.length;
+  }
+
   get headers(): Map<string, string> {
     const pairs = this.block.split('\r\n').filter((line) => line !== '');
-    return new Map(pairs.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+    return new Map(
+      pairs.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+    );
   }
 
   /** Waits until something is true of this exchange; rejects after five seconds. */
@@ -83,7 +91,12 @@ export class Exchange {
     while (!what(this)) {
       await new Promise<void>((resolve, reject) => {
         this.#wake.push(resolve);
-        limit.onabort = () => reject(new Error(`waited in vain: status ${this.status}, ${this.chunks.length} chunks, failure ${JSON.stringify(this.failure)}`));
+        limit.onabort = () =>
+          reject(
+            new Error(
+              `waited in vain: status ${this.status}, ${this.chunks.length} chunks, failure ${JSON.stringify(this.failure)}`,
+            ),
+          );
       });
     }
     limit.onabort = null;
@@ -95,7 +108,9 @@ export class Exchange {
   }
 
   send(body: string | Uint8Array, last: boolean): void {
-    this.#instance.write(encodeFrame(FRAME.BODY, last ? FLAG_FIN : 0, this.stream, Buffer.from(body as string)));
+    this.#instance.write(
+      encodeFrame(FRAME.BODY, last ? FLAG_FIN : 0, this.stream, Buffer.from(body as string)),
+    );
   }
 
   credit(bytes: number): void {
@@ -156,9 +171,12 @@ export class TestInstance implements AsyncDisposable {
     });
     this.#channel = this.child.stdio[3] as Socket;
     this.#channel.on('error', () => {});
-    const parser = new FrameParser((kind, flags, stream, payload) => this.#onFrame(kind, flags, stream, payload));
+    const parser = new FrameParser((kind, flags, stream, payload) =>
+      this.#onFrame(kind, flags, stream, payload),
+    );
     this.#channel.on('data', (chunk: Buffer) => parser.push(chunk));
-    for (const pipe of [this.child.stdout!, this.child.stderr!]) pipe.on('data', (chunk: Buffer) => (this.rawOutput += chunk.toString()));
+    for (const pipe of [this.child.stdout!, this.child.stderr!])
+      pipe.on('data', (chunk: Buffer) => (this.rawOutput += chunk.toString()));
     this.child.once('close', (code) => {
       this.exitCode = code;
       this.#instanceEvents.wake();
@@ -182,9 +200,14 @@ export class TestInstance implements AsyncDisposable {
   /** Starts a fixture and waits until it is ready, or fails with what the runtime says. */
   static async start(entry: string, boot: Partial<BootMessage> = {}): Promise<TestInstance> {
     const instance = new TestInstance({ entry, ...boot });
-    await instance.until(() => instance.ready !== undefined || instance.bootFailure !== undefined || instance.exitCode !== undefined);
+    await instance.until(
+      () =>
+        instance.ready !== undefined || instance.bootFailure !== undefined || instance.exitCode !== undefined,
+    );
     if (instance.ready === undefined)
-      throw new Error(`not ready: ${JSON.stringify(instance.bootFailure ?? instance.exitCode)} ${instance.rawOutput}`);
+      throw new Error(
+        `not ready: ${JSON.stringify(instance.bootFailure ?? instance.exitCode)} ${instance.rawOutput}`,
+      );
     return instance;
   }
 
@@ -198,9 +221,29 @@ export class TestInstance implements AsyncDisposable {
   }
 
   open(options: RequestOptions = {}): Exchange {
-    const { method = 'GET', target = '/', headers = {}, route = `${method} /`, params = '', deadlineMs = NEVER_MS } = options;
-    const lines = [`host: example.test`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), ...(options.lines ?? [])];
-    const head = [`req_${this.#nextStream}`, deadlineMs, '192.0.2.7', 'http', route, params, `${method} ${target}`, ...lines].join('\n');
+    const {
+      method = 'GET',
+      target = '/',
+      headers = {},
+      route = `${method} /`,
+      params = '',
+      deadlineMs = NEVER_MS,
+    } = options;
+    const lines = [
+      `host: example.test`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      ...(options.lines ?? []),
+    ];
+    const head = [
+      `req_${this.#nextStream}`,
+      deadlineMs,
+      '192.0.2.7',
+      'http',
+      route,
+      params,
+      `${method} ${target}`,
+      ...lines,
+    ].join('\n');
     return this.#open(FRAME.HTTP_REQUEST, Buffer.from(head, 'latin1'), options);
   }
 
@@ -211,7 +254,13 @@ export class TestInstance implements AsyncDisposable {
 
   event(payload: unknown, head: object = {}): Exchange {
     const body = typeof payload === 'string' ? payload : JSON.stringify(payload);
-    const text = JSON.stringify({ requestId: `req_${this.#nextStream}`, deadlineMs: NEVER_MS, trigger: 'invoke', attempt: 0, ...head });
+    const text = JSON.stringify({
+      requestId: `req_${this.#nextStream}`,
+      deadlineMs: NEVER_MS,
+      trigger: 'invoke',
+      attempt: 0,
+      ...head,
+    });
     return this.#open(FRAME.EVENT, Buffer.from(text), { body });
   }
 
@@ -223,7 +272,9 @@ export class TestInstance implements AsyncDisposable {
     size.writeUInt32LE(head.length);
     const body = Buffer.from((options.body ?? '') as string);
     const complete = options.complete ?? true;
-    this.write(encodeFrame(kind, complete ? FLAG_FIN : 0, exchange.stream, Buffer.concat([size, head, body])));
+    this.write(
+      encodeFrame(kind, complete ? FLAG_FIN : 0, exchange.stream, Buffer.concat([size, head, body])),
+    );
     return exchange;
   }
 

@@ -93,14 +93,19 @@ export class UpgradeSocket extends Duplex {
     const bytes = Buffer.concat([this.#head!, chunk]);
     const end = bytes.indexOf('\r\n\r\n');
     if (end < 0) {
-      if (bytes.length > HEAD_BYTES_MAX) this.destroy(new Error('the head of the answer to an upgrade is over 64 KiB'));
+      if (bytes.length > HEAD_BYTES_MAX)
+        this.destroy(new Error('the head of the answer to an upgrade is over 64 KiB'));
       this.#head = bytes;
       return undefined;
     }
     const lines = bytes.toString('latin1', 0, end).split('\r\n');
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(lines[0]!)?.[1] ?? Number.NaN);
     if (!(status >= 101 && status <= 599)) {
-      this.destroy(new Error(`the answer to an upgrade must begin with an HTTP status line, not ${JSON.stringify(lines[0]!.slice(0, 100))}`));
+      this.destroy(
+        new Error(
+          `the answer to an upgrade must begin with an HTTP status line, not ${JSON.stringify(lines[0]!.slice(0, 100))}`,
+        ),
+      );
       return undefined;
     }
     this.#head = undefined;
@@ -108,7 +113,12 @@ export class UpgradeSocket extends Duplex {
     for (const line of lines.slice(1)) {
       const colon = line.indexOf(':');
       const name = line.slice(0, colon).trim().toLowerCase();
-      if (colon < 1 || HOP_HEADERS.has(name) || (status !== 101 && (name === 'connection' || name === 'upgrade'))) continue;
+      if (
+        colon < 1 ||
+        HOP_HEADERS.has(name) ||
+        (status !== 101 && (name === 'connection' || name === 'upgrade'))
+      )
+        continue;
       block += `${name}: ${line.slice(colon + 1).trim()}\r\n`;
     }
     this.#invocation.respond(status, block, undefined, 0, false);

@@ -32,12 +32,16 @@ export function extractBody(body: unknown): { source: BodySource; type: string |
   if (body === null || body === undefined) return { source: null, type: undefined };
   if (typeof body !== 'object') return { source: String(body), type: 'text/plain;charset=UTF-8' };
   if (body instanceof Uint8Array || body instanceof ReadableStream) return { source: body, type: undefined };
-  if (body instanceof ArrayBuffer || body instanceof SharedArrayBuffer) return { source: new Uint8Array(body), type: undefined };
-  if (ArrayBuffer.isView(body)) return { source: new Uint8Array(body.buffer, body.byteOffset, body.byteLength), type: undefined };
-  if (body instanceof URLSearchParams) return { source: body.toString(), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
+  if (body instanceof ArrayBuffer || body instanceof SharedArrayBuffer)
+    return { source: new Uint8Array(body), type: undefined };
+  if (ArrayBuffer.isView(body))
+    return { source: new Uint8Array(body.buffer, body.byteOffset, body.byteLength), type: undefined };
+  if (body instanceof URLSearchParams)
+    return { source: body.toString(), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
   if (body instanceof Blob) return { source: body, type: body.type === '' ? undefined : body.type };
   if (isFormData(body)) return encodeForm(body);
-  if (Symbol.asyncIterator in body) return { source: streamFrom(body as AsyncIterable<unknown>), type: undefined };
+  if (Symbol.asyncIterator in body)
+    return { source: streamFrom(body as AsyncIterable<unknown>), type: undefined };
   return { source: String(body), type: 'text/plain;charset=UTF-8' };
 }
 
@@ -62,14 +66,19 @@ function streamFrom(iterable: AsyncIterable<unknown>): ReadableStream<Uint8Array
 /** `multipart/form-data`, by the standard's encoding algorithm. */
 function encodeForm(form: FormData): { source: BodySource; type: string } {
   const boundary = `----lambent-form-${crypto.randomUUID()}`;
-  const escaped = (text: string): string => text.replaceAll('\n', '%0A').replaceAll('\r', '%0D').replaceAll('"', '%22');
+  const escaped = (text: string): string =>
+    text.replaceAll('\n', '%0A').replaceAll('\r', '%0D').replaceAll('"', '%22');
   const parts: (string | Blob)[] = [];
   for (const [name, value] of form) {
     const head = `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(name)}"`;
     if (typeof value === 'string') parts.push(`${head}\r\n\r\n${value.replace(/\r?\n|\r/g, '\r\n')}\r\n`);
     else {
       const type = value.type === '' ? 'application/octet-stream' : value.type;
-      parts.push(`${head}; filename="${escaped(value.name)}"\r\ncontent-type: ${type}\r\n\r\n`, value, '\r\n');
+      parts.push(
+        `${head}; filename="${escaped(value.name)}"\r\ncontent-type: ${type}\r\n\r\n`,
+        value,
+        '\r\n',
+      );
     }
   }
   parts.push(`--${boundary}--\r\n`);
@@ -165,13 +174,16 @@ export abstract class WebBody {
     const type = this.headers.get('content-type') ?? '';
     const bytes = await this.bytes();
     const RealResponse = await realResponseClass();
-    return new RealResponse(bytes as Uint8Array<ArrayBuffer>, { headers: { 'content-type': type } }).formData();
+    return new RealResponse(bytes as Uint8Array<ArrayBuffer>, {
+      headers: { 'content-type': type },
+    }).formData();
   }
 
   /** The body for its one reader. Throws when it was read, or is being read. */
   protected take(): BodySource {
     const source = this.#source;
-    if (this.bodyUsed || (isStream(source) && source.locked)) throw new TypeError('Body is unusable: Body has already been read');
+    if (this.bodyUsed || (isStream(source) && source.locked))
+      throw new TypeError('Body is unusable: Body has already been read');
     if (source !== null) this.#used = true;
     return source;
   }
@@ -179,7 +191,8 @@ export abstract class WebBody {
   /** The body for a copy of this object; this one keeps its own. */
   protected share(): BodySource {
     let source = this.#source;
-    if (this.bodyUsed || (isStream(source) && source.locked)) throw new TypeError('clone: Body has already been consumed.');
+    if (this.bodyUsed || (isStream(source) && source.locked))
+      throw new TypeError('clone: Body has already been consumed.');
     if (isIncoming(source)) {
       source = source.takeComplete() ?? source.stream();
       this.#source = source;

@@ -24,7 +24,8 @@ export function headerName(name: string): string {
   const known = knownNames.get(name);
   if (known !== undefined) return known;
   const text = String(name);
-  if (!NAME.test(text)) throw new TypeError(`Header name must be a valid HTTP token [${JSON.stringify(text)}]`);
+  if (!NAME.test(text))
+    throw new TypeError(`Header name must be a valid HTTP token [${JSON.stringify(text)}]`);
   const lower = text.toLowerCase();
   if (knownNames.size < KNOWN_NAMES_MAX) knownNames.set(text, lower);
   return lower;
@@ -39,7 +40,10 @@ export function headerValue(name: string, value: unknown): string {
     if (first !== 0x20 && first !== 0x09 && last !== 0x20 && last !== 0x09) return text;
   }
   text = text.replace(EDGE_SPACE, '');
-  if (!VALUE.test(text)) throw new TypeError(`Header ${JSON.stringify(String(name))} has an invalid value: ${JSON.stringify(text.slice(0, 200))}`);
+  if (!VALUE.test(text))
+    throw new TypeError(
+      `Header ${JSON.stringify(String(name))} has an invalid value: ${JSON.stringify(text.slice(0, 200))}`,
+    );
   return text;
 }
 
@@ -61,7 +65,8 @@ export class WebHeaders {
     } else if (typeof (source as Iterable<unknown>)[Symbol.iterator] === 'function') {
       for (const pair of source as Iterable<readonly string[]>) {
         const entry = [...pair];
-        if (entry.length !== 2) throw new TypeError('Headers constructor: expected name/value pair to be length 2');
+        if (entry.length !== 2)
+          throw new TypeError('Headers constructor: expected name/value pair to be length 2');
         this.append(entry[0]!, entry[1]!);
       }
     } else {
@@ -74,12 +79,6 @@ export class WebHeaders {
     const headers = new WebHeaders();
     headers.#lines = lines;
     return headers;
-  }
-
-  /** Node's own headers (of what `fetch` answered) count too. */
-  static [Symbol.hasInstance](value: unknown): boolean {
-    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
-    return this === WebHeaders && isRealHeaders(value);
   }
 
   append(name: string, value: string): void {
@@ -144,7 +143,11 @@ export class WebHeaders {
     return 'Headers';
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
+  [Symbol.for('nodejs.util.inspect.custom')](
+    depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
     return `Headers ${inspect(Object.fromEntries(this.#sorted()), { ...options, depth })}`;
   }
 
@@ -187,3 +190,11 @@ export class WebHeaders {
     return entries.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
   }
 }
+
+// Node's own headers (of what `fetch` answered) count too; a subclass, asked for its instances, has none among them.
+Object.defineProperty(WebHeaders, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    return this === WebHeaders && isRealHeaders(value);
+  },
+});

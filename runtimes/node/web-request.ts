@@ -4,7 +4,17 @@ import { type BodySource, extractBody, WebBody } from './web-body.ts';
 import { type HeadersSource, WebHeaders } from './web-headers.ts';
 
 /** Headers that belong to one connection: they do not go along when a request is sent on with `fetch`. */
-const HOP_HEADERS = new Set(['connection', 'expect', 'host', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade']);
+const HOP_HEADERS = new Set([
+  'connection',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
 const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
 const FORBIDDEN_METHODS = ['CONNECT', 'TRACE', 'TRACK'];
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -95,25 +105,42 @@ export class WebRequest extends WebBody {
     const url = from?.url ?? parseUrl(input);
     const headers = new WebHeaders(init.headers ?? from?.headers);
     const settings: Settings = { ...(from === undefined ? SETTINGS : from.#settings) };
-    for (const name of ['cache', 'credentials', 'integrity', 'keepalive', 'mode', 'redirect', 'referrer', 'referrerPolicy'] as const)
+    for (const name of [
+      'cache',
+      'credentials',
+      'integrity',
+      'keepalive',
+      'mode',
+      'redirect',
+      'referrer',
+      'referrerPolicy',
+    ] as const)
       if (init[name] !== undefined) settings[name] = init[name];
     const signal = init.signal === undefined ? from?.signal : (init.signal ?? undefined);
     let source: BodySource = null;
     const hasInitBody = init.body !== undefined && init.body !== null;
-    if ((hasInitBody || (from !== undefined && from.#hasBody)) && (method === 'GET' || method === 'HEAD'))
+    const inherits = from === undefined ? false : from.#hasBody;
+    if ((hasInitBody || inherits) && (method === 'GET' || method === 'HEAD'))
       throw new TypeError('Request with GET/HEAD method cannot have body.');
     if (hasInitBody) {
       const extracted = extractBody(init.body);
-      if (typeof extracted.source === 'object' && extracted.source instanceof ReadableStream && init.duplex === undefined)
+      if (
+        typeof extracted.source === 'object' &&
+        extracted.source instanceof ReadableStream &&
+        init.duplex === undefined
+      )
         throw new TypeError('RequestInit: duplex option is required when sending a body.');
       source = extracted.source;
-      if (extracted.type !== undefined && !headers.has('content-type')) headers.set('content-type', extracted.type);
+      if (extracted.type !== undefined && !headers.has('content-type'))
+        headers.set('content-type', extracted.type);
     } else if (from !== undefined) source = from.take();
     return { source, method, url, headers, signal, settings };
   }
 
   get #hasBody(): boolean {
-    return this.#invocation === undefined ? this.body !== null : this.#invocation.hasBody || !this.#invocation.bodyComplete;
+    return this.#invocation === undefined
+      ? this.body !== null
+      : this.#invocation.hasBody || !this.#invocation.bodyComplete;
   }
 
   get method(): string {
@@ -190,14 +217,21 @@ export class WebRequest extends WebBody {
     const headers = [...request.headers].filter(([name]) => !HOP_HEADERS.has(name));
     const taken = request.take();
     const body = taken instanceof InvocationBody ? (taken.takeComplete() ?? taken.stream()) : taken;
-    return { url: request.url, init: { method, headers, body, signal, redirect, duplex: 'half' } as RequestInit };
+    return {
+      url: request.url,
+      init: { method, headers, body, signal, redirect, duplex: 'half' } as RequestInit,
+    };
   }
 
   get [Symbol.toStringTag](): string {
     return 'Request';
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
     const { method, url, headers, bodyUsed } = this;
     return `Request ${inspect({ method, url, headers, bodyUsed }, options)}`;
   }
@@ -212,16 +246,19 @@ function serialized(text: string, base: string): string {
 }
 
 function parseUrl(input: unknown): string {
-  const text = typeof input === 'object' && input !== null && 'url' in input ? String(input.url) : String(input);
+  const text =
+    typeof input === 'object' && input !== null && 'url' in input ? String(input.url) : String(input);
   const url = URL.parse(text);
   if (url === null) throw new TypeError(`Failed to parse URL from ${text}`);
-  if (url.username !== '' || url.password !== '') throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${text}`);
+  if (url.username !== '' || url.password !== '')
+    throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${text}`);
   return url.href;
 }
 
 function checkMethod(method: string): string {
   const text = String(method);
   const upper = text.toUpperCase();
-  if (!TOKEN.test(text) || FORBIDDEN_METHODS.includes(upper)) throw new TypeError(`'${text}' is not a valid HTTP method.`);
+  if (!TOKEN.test(text) || FORBIDDEN_METHODS.includes(upper))
+    throw new TypeError(`'${text}' is not a valid HTTP method.`);
   return USUAL_METHODS.includes(upper) ? upper : text;
 }

@@ -76,12 +76,6 @@ export class WebResponse extends WebBody {
     return response;
   }
 
-  /** Node's own responses (from `fetch`) count too. */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
-    return this === WebResponse && isRealResponse(value);
-  }
-
   static is(value: unknown): value is WebResponse {
     return typeof value === 'object' && value !== null && #status in value;
   }
@@ -117,7 +111,8 @@ export class WebResponse extends WebBody {
   override get headers(): WebHeaders {
     if (this.#headers === undefined) {
       this.#headers = new WebHeaders(this.#headersInit);
-      if (this.#type !== undefined && !this.#headers.has('content-type')) this.#headers.set('content-type', this.#type);
+      if (this.#type !== undefined && !this.#headers.has('content-type'))
+        this.#headers.set('content-type', this.#type);
     }
     return this.#headers;
   }
@@ -156,8 +151,20 @@ export class WebResponse extends WebBody {
     return 'Response';
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
+  [Symbol.for('nodejs.util.inspect.custom')](
+    _depth: number,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ): string {
     const { status, statusText, headers, bodyUsed, ok, type, url } = this;
     return `Response ${inspect({ status, statusText, headers, bodyUsed, ok, type, url }, options)}`;
   }
 }
+
+// Node's own responses (from `fetch`) count too; a subclass, asked for its instances, has none among them.
+Object.defineProperty(WebResponse, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    return this === WebResponse && isRealResponse(value);
+  },
+});

@@ -23,11 +23,14 @@ const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 const STATE = { connecting: 0, open: 1, closing: 2, closed: 3 } as const;
 
 type Message = string | ArrayBuffer | ArrayBufferView;
-type Action = { kind: 'message'; data: string | ArrayBuffer } | { kind: 'close'; code: number; reason: string };
+type Action =
+  | { kind: 'message'; data: string | ArrayBuffer }
+  | { kind: 'close'; code: number; reason: string };
 
 function copyOf(data: unknown): string | ArrayBuffer {
   if (data instanceof ArrayBuffer) return data.slice(0);
-  if (ArrayBuffer.isView(data)) return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) as ArrayBuffer;
+  if (ArrayBuffer.isView(data))
+    return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) as ArrayBuffer;
   return String(data).toWellFormed();
 }
 
@@ -79,15 +82,23 @@ export class WebSocketEnd extends EventTarget {
   }
 
   send(data: Message): void {
-    if (!this.#accepted) throw new TypeError('You must call accept() on this WebSocket before sending messages.');
-    if (this.#state >= STATE.closing || this.#sentClose) throw new TypeError("Can't call WebSocket send() after close().");
+    if (!this.#accepted)
+      throw new TypeError('You must call accept() on this WebSocket before sending messages.');
+    if (this.#state >= STATE.closing || this.#sentClose)
+      throw new TypeError("Can't call WebSocket send() after close().");
     this.#deliver?.({ kind: 'message', data: copyOf(data) });
   }
 
   close(code?: number, reason = ''): void {
-    if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999) && !(code >= 1001 && code <= 1014))
+    if (
+      code !== undefined &&
+      code !== 1000 &&
+      !(code >= 3000 && code <= 4999) &&
+      !(code >= 1001 && code <= 1014)
+    )
       throw new TypeError(`Invalid WebSocket close code: ${code}.`);
-    if (Buffer.byteLength(reason) > CLOSE_REASON_BYTES_MAX) throw new SyntaxError(`The close reason is over ${CLOSE_REASON_BYTES_MAX} bytes.`);
+    if (Buffer.byteLength(reason) > CLOSE_REASON_BYTES_MAX)
+      throw new SyntaxError(`The close reason is over ${CLOSE_REASON_BYTES_MAX} bytes.`);
     if (this.#sentClose || this.#state === STATE.closed) return;
     this.#sentClose = true;
     this.#state = this.#state === STATE.closing ? STATE.closed : STATE.closing;
@@ -114,7 +125,10 @@ export class WebSocketEnd extends EventTarget {
   #dispatch = (action: Action): void => {
     if (this.#state === STATE.closed) return;
     if (action.kind === 'message') {
-      const data = typeof action.data === 'string' || this.binaryType === 'arraybuffer' ? action.data : new Blob([action.data]);
+      const data =
+        typeof action.data === 'string' || this.binaryType === 'arraybuffer'
+          ? action.data
+          : new Blob([action.data]);
       this.#fire('message', { data });
       return;
     }
@@ -122,7 +136,8 @@ export class WebSocketEnd extends EventTarget {
     this.#state = answered ? STATE.closed : STATE.closing;
     this.#fire('close', { code: action.code, reason: action.reason, wasClean: action.code !== 1006 });
     // As browsers do: a close that is not answered by the code is answered for it.
-    if (!answered && action.code !== 1006 && !this.#sentClose) this.close(action.code === 1005 ? undefined : action.code, action.reason);
+    if (!answered && action.code !== 1006 && !this.#sentClose)
+      this.close(action.code === 1005 ? undefined : action.code, action.reason);
     this.#state = STATE.closed;
   };
 
@@ -145,7 +160,9 @@ export class WebSocketPair {
 function acceptKey(key: string): string {
   // Loaded here: few functions have WebSockets.
   const { createHash } = process.getBuiltinModule('node:crypto');
-  return createHash('sha1').update(key + HANDSHAKE_KEY).digest('base64');
+  return createHash('sha1')
+    .update(key + HANDSHAKE_KEY)
+    .digest('base64');
 }
 
 /** Answers the upgrade and connects the returned end to the caller. */
@@ -153,10 +170,23 @@ export function acceptWebSocket(invocation: Invocation, end: WebSocketEnd, heade
   const request = WebHeaders.fromLines(invocation.http.headers);
   const key = request.get('sec-websocket-key');
   if (key === null || request.get('upgrade')?.toLowerCase() !== 'websocket')
-    throw new RuntimeFailure('E_UPGRADE_REFUSED', 'UpgradeRefused', 'the handler answered 101, but the request asks for no WebSocket');
+    throw new RuntimeFailure(
+      'E_UPGRADE_REFUSED',
+      'UpgradeRefused',
+      'the handler answered 101, but the request asks for no WebSocket',
+    );
   let block = `upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${acceptKey(key)}\r\n`;
   WebHeaders.eachLine(headers, (name, value) => {
-    if (!['upgrade', 'connection', 'sec-websocket-accept', 'sec-websocket-extensions', 'content-length'].includes(name)) block += `${name}: ${value}\r\n`;
+    if (
+      ![
+        'upgrade',
+        'connection',
+        'sec-websocket-accept',
+        'sec-websocket-extensions',
+        'content-length',
+      ].includes(name)
+    )
+      block += `${name}: ${value}\r\n`;
   });
   invocation.respond(101, block, undefined, 0, false);
   new Connection(invocation, end).start();
@@ -173,7 +203,11 @@ class Connection {
   constructor(invocation: Invocation, end: WebSocketEnd) {
     this.#invocation = invocation;
     this.#parser = new WebSocketParser({
-      onMessage: (data) => this.#toHandler({ kind: 'message', data: typeof data === 'string' ? data : (new Uint8Array(data).buffer as ArrayBuffer) }),
+      onMessage: (data) =>
+        this.#toHandler({
+          kind: 'message',
+          data: typeof data === 'string' ? data : (new Uint8Array(data).buffer as ArrayBuffer),
+        }),
       onPing: (payload) => this.#send(OPCODE.pong, payload, false),
       onClose: (code, reason) => this.#gotClose(code, reason),
     });
@@ -218,7 +252,11 @@ class Connection {
     }
     const { data } = action;
     const isText = typeof data === 'string';
-    this.#send(isText ? OPCODE.text : OPCODE.binary, isText ? Buffer.from(data) : new Uint8Array(data), false);
+    this.#send(
+      isText ? OPCODE.text : OPCODE.binary,
+      isText ? Buffer.from(data) : new Uint8Array(data),
+      false,
+    );
   }
 
   #gotClose(code: number, reason: string): void {

@@ -1,12 +1,28 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { WebSocket } from 'ws';
 import { CANCEL_REASON, FRAME } from '../../src/model/frames.ts';
 import { TestInstance } from './test-instance.ts';
-import { encodeClosePayload, encodeWebSocketFrame, MESSAGE_BYTES_MAX, OPCODE, WebSocketError, WebSocketParser } from './websocket.ts';
+import {
+  encodeClosePayload,
+  encodeWebSocketFrame,
+  MESSAGE_BYTES_MAX,
+  OPCODE,
+  WebSocketError,
+  WebSocketParser,
+} from './websocket.ts';
+
+/** The client of the `ws` package, which has no types of its own. */
+interface Client extends EventEmitter {
+  send(data: string | Buffer): void;
+  ping(data: string): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+}
+const { WebSocket } = createRequire(import.meta.url)('ws') as { WebSocket: new (url: string) => Client };
 
 /** A port in front of an instance: what the gateway does with an upgrade, and no more. */
 async function openGate(instance: TestInstance): Promise<{ url: string; server: Server }> {
@@ -15,11 +31,13 @@ async function openGate(instance: TestInstance): Promise<{ url: string; server: 
     const lines = Object.entries(request.headers).map(([name, value]) => `${name}: ${String(value)}`);
     const exchange = instance.open({ target: request.url ?? '/', lines, body: head, complete: false });
     exchange.onAnswer = (kind, body, last) => {
-      if (kind === FRAME.HTTP_RESPONSE) socket.write(`HTTP/1.1 ${exchange.status} Answer\r\n${exchange.block}\r\n`);
+      if (kind === FRAME.HTTP_RESPONSE)
+        socket.write(`HTTP/1.1 ${exchange.status} Answer\r\n${exchange.block}\r\n`);
       if (body !== undefined) socket.write(body);
       if (last) socket.end();
     };
     socket.on('data', (chunk: Buffer) => exchange.send(chunk, false));
+    socket.on('end', () => exchange.send('', true));
     socket.on('error', () => {});
     socket.on('close', () => {
       if (!exchange.ended) exchange.cancel(CANCEL_REASON.callerGone);
@@ -47,7 +65,7 @@ for (const [name, entry] of [
       await instance[Symbol.asyncDispose]();
     });
 
-    const connect = async (): Promise<{ socket: WebSocket; next: () => Promise<string | Buffer> }> => {
+    const connect = async (): Promise<{ socket: Client; next: () => Promise<string | Buffer> }> => {
       const socket = new WebSocket(`${gate.url}/`);
       const messages: (string | Buffer)[] = [];
       socket.on('message', (data: Buffer, isBinary: boolean) => {
@@ -159,7 +177,10 @@ describe('the parser of WebSocket frames', () => {
     const bytes = Buffer.concat([
       masked(OPCODE.text, Buffer.from('Gr\u00fc').subarray(0, 3), 0),
       masked(OPCODE.ping, Buffer.from('x')),
-      masked(OPCODE.continuation, Buffer.concat([Buffer.from('Gr\u00fc').subarray(3), Buffer.from('\u00dfe')])),
+      masked(
+        OPCODE.continuation,
+        Buffer.concat([Buffer.from('Gr\u00fc').subarray(3), Buffer.from('\u00dfe')]),
+      ),
       masked(OPCODE.binary, Buffer.alloc(70_000)),
       masked(OPCODE.close, encodeClosePayload(4000, 'bye')),
     ]);
@@ -177,11 +198,19 @@ describe('the parser of WebSocket frames', () => {
     assert.equal(closeCodeOf(masked(OPCODE.text, Buffer.from('x'), 0xc0)), 1002, 'reserved bit');
     assert.equal(closeCodeOf(masked(3, Buffer.alloc(0))), 1002, 'unknown opcode');
     assert.equal(closeCodeOf(masked(OPCODE.continuation, Buffer.alloc(0))), 1002, 'continuation of nothing');
-    assert.equal(closeCodeOf(masked(OPCODE.text, Buffer.alloc(1), 0), masked(OPCODE.text, Buffer.alloc(1))), 1002, 'message in a message');
+    assert.equal(
+      closeCodeOf(masked(OPCODE.text, Buffer.alloc(1), 0), masked(OPCODE.text, Buffer.alloc(1))),
+      1002,
+      'message in a message',
+    );
     assert.equal(closeCodeOf(masked(OPCODE.ping, Buffer.alloc(1), 0)), 1002, 'fragmented ping');
     assert.equal(closeCodeOf(masked(OPCODE.ping, Buffer.alloc(126))), 1002, 'long ping');
     assert.equal(closeCodeOf(masked(OPCODE.text, Uint8Array.of(0xc3, 0x28))), 1007, 'not UTF-8');
-    assert.equal(closeCodeOf(masked(OPCODE.close, encodeClosePayload(1005, ''))), 1002, 'close code for nobody');
+    assert.equal(
+      closeCodeOf(masked(OPCODE.close, encodeClosePayload(1005, ''))),
+      1002,
+      'close code for nobody',
+    );
     const tooLong = masked(OPCODE.binary, Buffer.alloc(0x1_0000)).subarray(0, 14);
     tooLong.writeBigUInt64BE(BigInt(MESSAGE_BYTES_MAX + 1), 2);
     assert.equal(closeCodeOf(tooLong), 1009, 'too long, known from its head');

@@ -48,7 +48,10 @@ export function encodeClosePayload(code: number | undefined, reason: string): Bu
 
 /** Whether a peer may send such a close code. */
 export function isValidCloseCode(code: number): boolean {
-  return (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
+  return (
+    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) ||
+    (code >= 3000 && code <= 4999)
+  );
 }
 
 export interface WebSocketEvents {
@@ -114,7 +117,8 @@ export class WebSocketParser {
     const sizeBytes = short < 126 ? 0 : short === 126 ? 2 : 8;
     this.#wanted = 2 + sizeBytes + 4;
     if (bytes.length < this.#wanted) return 0;
-    const size = sizeBytes === 0 ? short : sizeBytes === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
+    const size =
+      sizeBytes === 0 ? short : sizeBytes === 2 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
     this.#check(opcode, isFinal, size);
     const start = this.#wanted;
     this.#wanted = start + size;
@@ -128,15 +132,21 @@ export class WebSocketParser {
   }
 
   #check(opcode: number, isFinal: boolean, size: number): void {
-    if (opcode > 2 && (opcode < 8 || opcode > 10)) throw new WebSocketError(1002, `a frame has the unknown opcode ${opcode}`);
+    if (opcode > 2 && (opcode < 8 || opcode > 10))
+      throw new WebSocketError(1002, `a frame has the unknown opcode ${opcode}`);
     if (opcode >= 8) {
       if (!isFinal || size > 125) throw new WebSocketError(1002, 'a control frame is fragmented or too long');
       return;
     }
-    if (opcode === OPCODE.continuation && this.#opcode === 0) throw new WebSocketError(1002, 'a continuation has no beginning');
-    if (opcode !== OPCODE.continuation && this.#opcode !== 0) throw new WebSocketError(1002, 'a message begins inside another');
+    if (opcode === OPCODE.continuation && this.#opcode === 0)
+      throw new WebSocketError(1002, 'a continuation has no beginning');
+    if (opcode !== OPCODE.continuation && this.#opcode !== 0)
+      throw new WebSocketError(1002, 'a message begins inside another');
     if (this.#fragmentBytes + size > MESSAGE_BYTES_MAX || this.#fragments.length >= FRAGMENTS_MAX)
-      throw new WebSocketError(1009, `a message is over ${MESSAGE_BYTES_MAX} bytes or ${FRAGMENTS_MAX} fragments`);
+      throw new WebSocketError(
+        1009,
+        `a message is over ${MESSAGE_BYTES_MAX} bytes or ${FRAGMENTS_MAX} fragments`,
+      );
   }
 
   #control(opcode: number, payload: Buffer): void {

@@ -108,6 +108,13 @@ export const ERROR_TABLE = {
     'The request line and headers are over the limit.',
     'Send shorter headers or cookies.',
   ),
+  E_REQUEST_TIMEOUT: row(
+    408,
+    'caller',
+    true,
+    'The head of the request did not arrive in time.',
+    'Send the whole head of a request at once.',
+  ),
   E_CLIENT_CLOSED: row(
     499,
     'caller',

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import type { LambentError } from '../base/errors.ts';
 import type { AppName, FunctionName, FunctionVersion } from '../model/function.ts';
 import type { DeployResult } from '../ports/deployer.ts';
-import { type DeployFixture, openDeployFixture, PROJECT_MODULES } from './deploy-fixture.ts';
+import { type DeployFixture, openDeployFixture, PROJECT_MODULES } from './deploy-harness.test.ts';
 import { DEPLOYS_WAITING_MAX } from './deploy-queue.ts';
 import { packApp } from './pack.ts';
 
@@ -56,8 +56,6 @@ describe('createDeployer', { timeout: 120_000 }, () => {
       'functions/b.ts': HELLO,
       'lib/shared.ts': 'export const shared = 1;\n',
     });
-    // Files must be older than the resolution of timestamps to be trusted.
-    await new Promise((resolve) => setTimeout(resolve, 60));
     const first = await on.deploy(app);
     const builtNow = (): string[] => on.lines.filter(({ step }) => step === 'build').map(({ text }) => text);
     const again = await on.deploy(app);

@@ -12,7 +12,7 @@ import type { InvocationError } from '../model/invocation.ts';
 import type { ActivitySink } from '../ports/activity.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 import { EVENT_BYTES_MAX, type EventCall, type EventOutcome } from '../ports/invoker.ts';
-import { billedMsOf, errorOfFailure, errorOfPlatform, settle } from './invocation-settlement.ts';
+import { billedMsOf, errorOfFailure, errorOfPlatform, explain, settle } from './invocation-settlement.ts';
 
 interface Parts {
   readonly activity: ActivitySink;
@@ -91,8 +91,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
       'E_FUNCTION_RESPONSE_INVALID',
       `function ${this.#call.version.name} answered an event with an HTTP head`,
     );
-    this.#lease!.cancel(CANCEL_REASON.responseRefused);
-    this.#fail(errorOfPlatform(error), false);
+    this.#stop(error);
   }
 
   onFailed(failure: FailureMessage): void {
@@ -100,7 +99,17 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
   }
 
   onLost(error: LambentError): void {
+    if (this.#done) return;
+    explain(this.#parts, this.#call, this.#lease!, error);
     this.#fail(errorOfPlatform(error), true);
+  }
+
+  /** Ends the call because of what the instance said. */
+  #stop(error: LambentError): void {
+    if (this.#done) return;
+    this.#lease!.cancel(CANCEL_REASON.responseRefused);
+    explain(this.#parts, this.#call, this.#lease!, error);
+    this.#fail(errorOfPlatform(error), false);
   }
 
   #sendMore(): void {
@@ -119,8 +128,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
     this.#resultBytes += payload.length;
     if (this.#resultBytes > EVENT_BYTES_MAX) {
       const message = `function ${this.#call.version.name} returned more than ${EVENT_BYTES_MAX} bytes`;
-      this.#lease!.cancel(CANCEL_REASON.responseRefused);
-      this.#fail(errorOfPlatform(new LambentError('E_RESPONSE_TOO_LARGE', message)), false);
+      this.#stop(new LambentError('E_RESPONSE_TOO_LARGE', message));
       return;
     }
     this.#result.push(payload);

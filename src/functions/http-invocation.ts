@@ -5,12 +5,13 @@ import type { InvocationError } from '../model/invocation.ts';
 import type { ActivitySink } from '../ports/activity.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 import type { CancelReason, HttpCall, HttpExchange, HttpSink } from '../ports/invoker.ts';
-import { errorOfFailure, errorOfPlatform, lambentErrorOf, settle } from './invocation-settlement.ts';
+import { errorOfFailure, errorOfPlatform, explain, lambentErrorOf, settle } from './invocation-settlement.ts';
 import { parseResponseHead, type ResponseHead, type ResponseHeads } from './response-head.ts';
 
 /** Fixed part of an HTTP_RESPONSE payload: u16 status, u16 zero, u32 head length. */
 const RESPONSE_FIXED_BYTES = 8;
 const SUMMARY_CHARS_MAX = 256;
+const CONTENT_LENGTH_LINE = /^content-length: .*\r\n/im;
 
 interface Parts {
   readonly activity: ActivitySink;
@@ -111,10 +112,12 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
       head = status === 101 ? parseResponseHead(block, true) : this.#heads.parse(block);
     } catch (error) {
       if (!(error instanceof LambentError)) throw error;
-      this.#lease!.cancel(CANCEL_REASON.responseRefused);
-      this.#fail(errorOfPlatform(error), error);
+      this.#stop(error);
       return;
     }
+    // A 204 declares no length (RFC 9110, 8.6).
+    if (status === 204 && head.contentLength >= 0)
+      head = { block: head.block.replace(CONTENT_LENGTH_LINE, ''), contentLength: -1 };
     this.#status = status;
     if (status === 101) this.#lease!.liftDeadline();
     this.#declaredBytes = head.contentLength;
@@ -162,7 +165,9 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
   }
 
   onLost(error: LambentError): void {
-    if (!this.#done) this.#fail(errorOfPlatform(error), error);
+    if (this.#done) return;
+    explain(this.#parts, this.#call, this.#lease!, error);
+    this.#fail(errorOfPlatform(error), error);
   }
 
   /** Holds the body to its declared length and to the function's limit; false when it was refused. */
@@ -175,8 +180,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
         'E_RESPONSE_TOO_LARGE',
         `function ${this.#call.version.name} answered more than its ${limitMb} MB`,
       );
-      this.#lease!.cancel(CANCEL_REASON.responseRefused);
-      this.#fail(errorOfPlatform(error), error);
+      this.#stop(error);
       return false;
     }
     const declared = this.#declaredBytes;
@@ -190,11 +194,14 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
   }
 
   #refuse(what: string): void {
-    const error = new LambentError(
-      'E_FUNCTION_RESPONSE_INVALID',
-      `function ${this.#call.version.name} answered ${what}`,
-    );
-    this.#lease?.cancel(CANCEL_REASON.responseRefused);
+    const message = `function ${this.#call.version.name} answered ${what}`;
+    this.#stop(new LambentError('E_FUNCTION_RESPONSE_INVALID', message));
+  }
+
+  /** Ends the call because of what the instance said. */
+  #stop(error: LambentError): void {
+    this.#lease!.cancel(CANCEL_REASON.responseRefused);
+    explain(this.#parts, this.#call, this.#lease!, error);
     this.#fail(errorOfPlatform(error), error);
   }
 

@@ -10,6 +10,7 @@ import type {
   InvocationStatus,
   TriggerKind,
 } from '../model/invocation.ts';
+import type { ActivitySink } from '../ports/activity.ts';
 import type { Lease } from '../ports/instance-pool.ts';
 
 /** Codes that an instance may report about itself; anything else it says becomes E_FUNCTION_ERROR. */
@@ -56,6 +57,31 @@ export function errorOfPlatform(error: LambentError): InvocationError {
 export function lambentErrorOf(error: InvocationError): LambentError {
   return new LambentError(error.code, `${error.errorType}: ${error.errorMessage}`, {
     hint: ERROR_TABLE[error.code].hint,
+  });
+}
+
+/**
+ * Writes into the author's log why the platform ended a call. Errors that the instance reported are there already,
+ * and calls that never reached an instance have nothing to do with the code.
+ */
+export function explain(
+  { activity, clock }: { readonly activity: ActivitySink; readonly clock: Clock },
+  { id, version }: { readonly id: InvocationId; readonly version: FunctionVersion },
+  lease: Lease,
+  error: LambentError,
+): void {
+  if (error.facts.fault !== 'author') return;
+  activity.log({
+    sequence: 0,
+    timeMs: clock.nowMs(),
+    app: version.app,
+    function: version.name,
+    version: version.id,
+    instance: lease.instance,
+    invocation: id,
+    stream: 'platform',
+    severity: 'error',
+    text: `${error.code}: ${error.message}. ${error.hint}`,
   });
 }
 

@@ -13,13 +13,13 @@ const policy: CorsPolicy = {
 };
 
 describe('CORS', () => {
-  it('names an allowed origin and says nothing to others', () => {
+  it('names an allowed origin, and tells others only that it depends on the origin', () => {
     assert.equal(
       corsLines(policy, 'https://a.example'),
       'access-control-allow-origin: https://a.example\r\nvary: origin\r\naccess-control-expose-headers: x-total\r\n',
     );
-    assert.equal(corsLines(policy, 'https://b.example'), '');
-    assert.equal(corsLines(policy, undefined), '');
+    assert.equal(corsLines(policy, 'https://b.example'), 'vary: origin\r\n');
+    assert.equal(corsLines(policy, undefined), 'vary: origin\r\n');
     assert.equal(corsLines(undefined, 'https://a.example'), '');
   });
 
@@ -37,7 +37,7 @@ describe('CORS', () => {
       preflightLines(policy, 'https://a.example'),
       'access-control-allow-origin: https://a.example\r\nvary: origin\r\naccess-control-allow-methods: GET, PUT\r\naccess-control-allow-headers: content-type\r\naccess-control-max-age: 600\r\n',
     );
-    assert.equal(preflightLines(policy, 'https://b.example'), '');
+    assert.equal(preflightLines(policy, 'https://b.example'), 'vary: origin\r\n');
   });
 
   it('replaces what the function says of it', () => {

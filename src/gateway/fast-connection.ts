@@ -28,20 +28,22 @@ const AHEAD_BYTES_MAX = 64 * 1024;
  */
 export class FastConnection {
   readonly socket: Socket;
-  /** Set to monotonic milliseconds by the server's sweep while idle; 0: not idle. */
-  idleSinceMs = 0;
   readonly #host: FastHost;
   readonly #remoteAddress: string;
   #lastHeaders: SimpleHeaders | undefined;
   #exchange: FastExchange | undefined;
   #ahead: Buffer | undefined;
-  #ended = false;
+  /** Set by the server's sweep while idle, monotonic; 0: not idle. */
+  #idleSinceMs = 0;
+  /** Bytes of answers that the system had taken at the last sweep. */
+  #takenBytes = 0;
 
   constructor(accepted: Socket, host: FastHost) {
     this.#host = host;
     this.#remoteAddress = accepted.remoteAddress ?? '';
     this.socket = readInto(accepted, (buffer, bytes) => this.#receive(buffer, bytes));
-    this.socket.on('end', () => this.#peerEnded());
+    // Whoever ends its side waits for no answer, as far as a server can tell: the work on one stops.
+    this.socket.on('end', () => this.socket.destroySoon());
     this.socket.on('close', () => this.#closed());
     this.socket.on('error', () => {});
     this.socket.on('drain', () => this.#exchange?.drained());
@@ -52,10 +54,20 @@ export class FastConnection {
     return this.#exchange !== undefined;
   }
 
+  /** Closes a connection that has carried nothing either way for `idleMs`. Called now and then. */
+  expire(nowMs: number, idleMs: number): void {
+    if (this.busy) return;
+    // A slow reader may still be taking the last answer.
+    const takenBytes = this.socket.bytesWritten - this.socket.writableLength;
+    if (this.#idleSinceMs === 0 || takenBytes !== this.#takenBytes) this.#idleSinceMs = nowMs;
+    else if (nowMs - this.#idleSinceMs > idleMs) this.socket.destroy();
+    this.#takenBytes = takenBytes;
+  }
+
   /** The answer is complete: the next request, if one came meanwhile. */
   finished(keepAlive: boolean): void {
     this.#exchange = undefined;
-    if (!keepAlive || this.#host.closing || this.#ended) {
+    if (!keepAlive || this.#host.closing) {
       this.socket.end();
       return;
     }
@@ -67,7 +79,7 @@ export class FastConnection {
   }
 
   #receive(buffer: Buffer, bytes: number): void {
-    this.idleSinceMs = 0;
+    this.#idleSinceMs = 0;
     if (this.#exchange !== undefined) {
       this.#keep(Buffer.from(buffer.subarray(0, bytes)));
       return;
@@ -118,11 +130,6 @@ export class FastConnection {
   #leave(chunk: Buffer): void {
     this.#host.gone(this);
     this.#host.takeOver(this.socket, chunk);
-  }
-
-  #peerEnded(): void {
-    this.#ended = true;
-    if (this.#exchange === undefined) this.socket.end();
   }
 
   #closed(): void {

@@ -1,31 +1,19 @@
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import { FastConnection, type FastHost } from './fast-connection.ts';
-import {
-  type GeneralHost,
-  handleGeneral,
-  handleUpgrade,
-  type PlatformHandler,
-} from './general-connection.ts';
+import { GATEWAY_LIMITS, type GatewayLimits } from './gateway-limits.ts';
+import type { GeneralHost, PlatformHandler } from './general-connection.ts';
+import { GeneralServer } from './general-server.ts';
 import type { GatewayParts } from './handle-request.ts';
 import { asStream } from './raw-socket.ts';
 import { DateHeader } from './respond.ts';
-
-/** A kept-alive connection without a request is closed after this time. */
-const IDLE_MS = 65_000;
-const SWEEP_MS = 5_000;
-/** The head of a request must be complete within this time. */
-const HEAD_MS = 30_000;
-const HEAD_BYTES_MAX = 32 * 1024;
-/** Open connections; further ones are refused by the system. */
-const CONNECTIONS_MAX = 20_000;
 
 export interface GatewayOptions {
   readonly parts: GatewayParts;
   readonly platform: PlatformHandler;
   readonly clock: Clock;
+  readonly limits?: Partial<GatewayLimits> | undefined;
 }
 
 /** The listening server: accepts connections and gives each to the fast or the general way. */
@@ -33,34 +21,33 @@ export class Gateway implements FastHost, GeneralHost {
   readonly parts: GatewayParts;
   readonly date: DateHeader;
   readonly platform: PlatformHandler;
+  readonly clock: Clock;
+  readonly limits: GatewayLimits;
   closing = false;
-  readonly #clock: Clock;
   readonly #fast = new Set<FastConnection>();
   readonly #listener: Server;
-  readonly #http: HttpServer;
+  readonly #general: GeneralServer;
   #sweeper: Timer | undefined;
 
   constructor(options: GatewayOptions) {
     this.parts = options.parts;
     this.platform = options.platform;
-    this.#clock = options.clock;
+    this.clock = options.clock;
+    this.limits = { ...GATEWAY_LIMITS, ...options.limits };
     this.date = new DateHeader(options.clock);
-    this.#http = createHttpServer({
-      keepAliveTimeout: IDLE_MS,
-      headersTimeout: HEAD_MS,
-      requestTimeout: 0,
-      maxHeaderSize: HEAD_BYTES_MAX,
-    });
-    this.#http.on('request', (request, response) => void handleGeneral(this, request, response));
-    this.#http.on('checkContinue', (request, response) => {
-      response.writeContinue();
-      void handleGeneral(this, request, response);
-    });
-    this.#http.on('upgrade', (request, socket, head) => void handleUpgrade(this, request, socket, head));
-    this.#listener = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
-      this.#accept(socket),
+    this.#general = new GeneralServer(this);
+    const { connectionsMax, keepAliveProbeMs } = this.limits;
+    this.#listener = createServer(
+      {
+        noDelay: true,
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        keepAlive: true,
+        keepAliveInitialDelay: keepAliveProbeMs,
+      },
+      (socket) => this.#accept(socket),
     );
-    this.#listener.maxConnections = CONNECTIONS_MAX;
+    this.#listener.maxConnections = connectionsMax;
   }
 
   /** Resolves with the port. Rejects with `E_PORT_IN_USE`. */
@@ -68,7 +55,7 @@ export class Gateway implements FastHost, GeneralHost {
     return new Promise((resolve, reject) => {
       this.#listener.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
       this.#listener.listen(port, host, () => {
-        this.#sweeper = this.#clock.every(SWEEP_MS, () => this.#sweep());
+        this.#sweeper = this.clock.every(this.limits.sweepMs, () => this.#sweep());
         const address = this.#listener.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
@@ -80,21 +67,19 @@ export class Gateway implements FastHost, GeneralHost {
     this.closing = true;
     this.#sweeper?.cancel();
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
-    for (const connection of this.#fast) if (!connection.busy) connection.socket.destroy();
-    this.#http.closeIdleConnections();
-    const idle = this.#clock.every(50, () => this.#http.closeIdleConnections());
-    const cut = this.#clock.after(graceMs, () => {
+    for (const connection of this.#fast) if (!connection.busy) connection.socket.destroySoon();
+    this.#general.drain();
+    const cut = this.clock.after(graceMs, () => {
       for (const connection of this.#fast) connection.socket.destroy();
-      this.#http.closeAllConnections();
+      this.#general.cut();
     });
     await closed;
-    idle.cancel();
     cut.cancel();
   }
 
   takeOver(socket: Socket, chunk: Buffer): void {
     const stream = asStream(socket, chunk);
-    this.#http.emit('connection', stream);
+    this.#general.adopt(stream);
     // Reading goes on once the parser is in place.
     process.nextTick(() => stream.resume());
   }
@@ -109,12 +94,8 @@ export class Gateway implements FastHost, GeneralHost {
   }
 
   #sweep(): void {
-    const nowMs = this.#clock.monotonicMs();
-    for (const connection of this.#fast) {
-      if (connection.busy) continue;
-      if (connection.idleSinceMs === 0) connection.idleSinceMs = nowMs;
-      else if (nowMs - connection.idleSinceMs > IDLE_MS) connection.socket.destroy();
-    }
+    const nowMs = this.clock.monotonicMs();
+    for (const connection of this.#fast) connection.expire(nowMs, this.limits.idleMs);
   }
 }
 

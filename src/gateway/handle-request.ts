@@ -34,6 +34,7 @@ export interface Incoming {
 
 /** What a function gets of the request besides. */
 export interface CallParts {
+  /** `name: value` lines joined by `\n`; no x-request-id that is not fit to be passed on. */
   readonly headerLines: string;
   readonly remoteAddress: string;
   readonly upgrade: boolean;
@@ -153,6 +154,15 @@ export function callFunction(
   sink: HttpSink,
 ): HttpExchange {
   const { bound, params } = decision;
+  // A function always finds the id that its caller gets back.
+  const { headerLines } = call;
+  const mintedLine = `x-request-id: ${id}`;
+  const lines =
+    incoming.requestId !== undefined
+      ? headerLines
+      : headerLines === ''
+        ? mintedLine
+        : `${headerLines}\n${mintedLine}`;
   return parts.invoker.http(
     {
       id: id as InvocationId,
@@ -165,7 +175,7 @@ export function callFunction(
       params,
       method: incoming.method,
       target: incoming.target,
-      headerLines: call.headerLines,
+      headerLines: lines,
       body: call.body,
       bodyComplete: call.bodyComplete,
     },

@@ -60,3 +60,9 @@ export function errorAnswer(error: LambentError, requestId: string): Answer {
     body: `${JSON.stringify({ error: { code, message, fault, retryable, hint }, requestId })}\n`,
   };
 }
+
+/** A whole answer as text, after which its connection is closed. */
+export function closingAnswer(answer: Answer, date: DateHeader, requestId: string): string {
+  const length = answer.status === 204 ? '' : `content-length: ${Buffer.byteLength(answer.body)}\r\n`;
+  return `${statusLine(answer.status)}${answer.block}${length}connection: close\r\n${date.line()}x-request-id: ${requestId}\r\n\r\n${answer.body}`;
+}

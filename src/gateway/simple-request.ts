@@ -77,7 +77,9 @@ function parseHeaders(text: string): SimpleHeaders | undefined {
       case 'http2-settings':
         return undefined;
       case 'x-request-id':
-        if (REQUEST_ID.test(value)) requestId = value;
+        if (requestId !== undefined) return undefined;
+        if (!REQUEST_ID.test(value)) continue;
+        requestId = value;
         break;
       case 'origin':
         origin = value;

@@ -174,6 +174,8 @@ export class Instance {
     const entry = this.#streams.get(stream);
     if (entry?.listener === undefined) return;
     entry.listener = undefined;
+    // Nobody waits for an upgraded connection any more: it ends in the time of any other call.
+    entry.deadlineMs = Math.min(entry.deadlineMs, this.#clock.nowMs() + this.version.config.timeoutMs);
     this.#writer!.frame(FRAME.CANCEL, 0, stream, Uint8Array.of(reason));
   }
 

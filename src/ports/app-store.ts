@@ -23,7 +23,10 @@ export type SwitchOutcome =
 export interface AppStore {
   /** Stores a deployment under the app's next number (the app comes into being with its first). It is not live yet. */
   createDeployment(deployment: NewDeployment): Promise<Deployment>;
-  /** Makes these deployments live, all at once. Generation 0 means: the app was never live. */
+  /**
+   * Makes these deployments live, all at once. Generation 0 means: the app was never live. `E_NOT_FOUND` when the app
+   * or a deployment is not there, `E_BAD_REQUEST` for weights that do not add up to 100.
+   */
   switchTraffic(
     app: AppName,
     traffic: readonly TrafficShare[],

@@ -23,9 +23,15 @@ export interface ClaimedInvocation extends AsyncInvocation {
 
 /** The durable queue behind `202 Accepted`: at least once, with retries, ending in success or among the dead. */
 export interface AsyncQueue {
-  /** Durable when it resolves; only then may the caller hear 202. The same id twice is stored once. */
+  /**
+   * Durable when it resolves; only then may the caller hear 202. The same id twice is stored once, until it is
+   * complete. `E_OVERLOADED` when the queue is full.
+   */
   enqueue(invocation: Omit<AsyncInvocation, 'attempts'>): Promise<void>;
-  /** Takes up to `limit` that are due, oldest due first; their attempt count is already raised. */
+  /**
+   * Takes up to `limit` that are due, oldest due first; their attempt count is already raised. There may be fewer
+   * although more are due, when payloads are large; there are none only when none is due.
+   */
   claim(node: NodeId, nowMs: number, limit: number): Promise<ClaimedInvocation[]>;
   /** Done. False when the claim was lost meanwhile. */
   complete(id: InvocationId, fence: number): Promise<boolean>;
@@ -41,7 +47,7 @@ export interface AsyncQueue {
   /** When the earliest unclaimed one is due, epoch ms; `undefined`: none waits. */
   nextDueMs(): Promise<number | undefined>;
   counts(): Promise<{ waiting: number; claimed: number; dead: number }>;
-  /** The dead, newest first. */
+  /** The dead, newest first; fewer than `limit` when payloads are large. A bounded number is kept: the oldest go. */
   listDead(
     limit: number,
   ): Promise<(AsyncInvocation & { readonly error: InvocationError; readonly diedMs: number })[]>;

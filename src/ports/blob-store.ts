@@ -4,7 +4,9 @@ import type { BlobDigest } from '../model/function.ts';
 export interface BlobStore {
   /**
    * Takes over a finished folder: it is moved in, made durable, and named by the SHA-256 over its sorted relative
-   * paths, modes and contents. Storing the same twice gives the same digest and keeps one copy.
+   * paths, modes and contents. Storing the same twice gives the same digest and keeps one copy. A folder is refused,
+   * and left where it was, with `E_ARCHIVE_INVALID` when links lead out of it or it holds devices or pipes, and with
+   * `E_ARCHIVE_TOO_LARGE`.
    */
   adopt(folder: string): Promise<BlobDigest>;
   /** Absolute path of the stored folder, to be read only; `undefined` when it is not there. */

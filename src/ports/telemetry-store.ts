@@ -12,7 +12,7 @@ export interface InvocationFilter {
   readonly toMs?: number;
   /** At least this run time, in microseconds. */
   readonly runUsMin?: number;
-  /** Occurs in the summary or in the error's type or message, ignoring ASCII case. */
+  /** Occurs in the summary or in the error's type or message, ignoring ASCII case. At most 1,000 characters. */
   readonly text?: string;
 }
 
@@ -27,7 +27,7 @@ export interface LogFilter {
   readonly function?: FunctionName;
   readonly invocation?: InvocationId;
   readonly severityMin?: LogSeverity;
-  /** Occurs in the text, ignoring ASCII case. */
+  /** Occurs in the text, ignoring ASCII case. At most 1,000 characters. */
   readonly text?: string;
   readonly fromMs?: number;
   readonly toMs?: number;
@@ -39,6 +39,7 @@ export interface UsageRow {
   readonly function: FunctionName;
   readonly memoryMb: number;
   readonly invocations: number;
+  /** Those that ended otherwise than `ok`. */
   readonly errors: number;
   readonly coldStarts: number;
   readonly billedMs: number;
@@ -60,8 +61,15 @@ export interface TelemetryStore {
   tailLogs(filter: LogFilter, limit: number): Promise<LogLine[]>;
   /** Up to `limit` lines that match with a sequence above `after`, oldest first: for following. */
   logsAfter(filter: LogFilter, after: number, limit: number): Promise<LogLine[]>;
+  /**
+   * Sums over the arrivals from `fromMs` to before `toMs`, by app, function and memory. The span is widened to whole
+   * minutes, and to whole hours where it begins or ends more than two days before the newest. Pruning leaves the sums.
+   */
   usage(fromMs: number, toMs: number): Promise<UsageRow[]>;
-  /** Deletes what is older than `beforeMs`, then the oldest until at most these many remain; returns how many went. */
+  /**
+   * Deletes what is older than `beforeMs`, then the oldest until at most these many remain; returns how many went.
+   * The oldest invocations are those that arrived first, the oldest lines those that were stored first.
+   */
   prune(
     beforeMs: number,
     invocationsMax: number,

@@ -12,6 +12,7 @@ import { type LambentError, toLambentError } from '../base/errors.ts';
 import { createLog, type Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { watchFolder } from '../functions/watch.ts';
+import type { GatewayLimits } from '../gateway/gateway-limits.ts';
 import type { FunctionVersion, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
@@ -38,6 +39,8 @@ export interface PlatformOptions {
   /** Hosts answered for in `dev` besides those of this machine. */
   readonly allowHosts: readonly string[];
   readonly log: 'json' | 'pretty';
+  /** Where the usual bounds of connections do not fit. */
+  readonly gatewayLimits?: Partial<GatewayLimits>;
   onEvent(event: PlatformEvent): void;
 }
 
@@ -62,8 +65,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     systemClock,
     options.log === 'json' ? 'info' : 'warn',
   );
-  const { mode, dataDir, allowHosts } = options;
-  const wired = await wire({ mode, dataDir, allowHosts, version: PLATFORM_VERSION, log });
+  const { mode, dataDir, allowHosts, gatewayLimits } = options;
+  const wired = await wire({ mode, dataDir, allowHosts, version: PLATFORM_VERSION, log, gatewayLimits });
   const stoppers: (() => void)[] = [];
   try {
     const token = mode === 'start' ? await firstToken(wired) : undefined;

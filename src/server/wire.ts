@@ -17,6 +17,7 @@ import { createDeployer } from '../functions/deploy.ts';
 import { createInvoker } from '../functions/invoke.ts';
 import { createLiveApps } from '../functions/live-apps.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import type { GatewayLimits } from '../gateway/gateway-limits.ts';
 import { Routing } from '../gateway/routing.ts';
 import { createPool } from '../pool/pool.ts';
 import type { ActivitySink } from '../ports/activity.ts';
@@ -41,6 +42,7 @@ export interface WireOptions {
   readonly allowHosts: readonly string[];
   readonly version: string;
   readonly log: Log;
+  readonly gatewayLimits: Partial<GatewayLimits> | undefined;
 }
 
 /** The parts that main.ts drives. */
@@ -189,6 +191,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     },
     platform: (request, response) => void platform(request, response),
     clock,
+    limits: options.gatewayLimits,
   });
   const closeRest = async (): Promise<void> => {
     metrics.close();

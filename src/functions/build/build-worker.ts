@@ -22,6 +22,7 @@ process.on('message', async ({ id, job }: BuilderRequest) => {
     send({ id, fault: toBuildFault(thrown, job) });
   }
 });
-process.on('disconnect', () => process.exit(0));
+// The platform is gone or wants this to end: at once, whatever the bundler's threads are doing.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // Ctrl-C reaches the whole terminal group; the platform decides when this process ends.
 process.on('SIGINT', () => {});

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BoundedQueue } from '../../base/bounded-queue.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
@@ -15,6 +15,7 @@ export const BUILDS_WAITING_MAX = 1_024;
 export const BUILD_MS_MAX = 60_000;
 /** How long the builder process lives on without work. Starting it costs a deploy about 150 ms. */
 export const BUILDER_IDLE_MS = 30 * 60_000;
+const WORKER_FILE = import.meta.url.endsWith('.ts') ? './build-worker.ts' : './build-worker.js';
 /** Memory of the builder's JavaScript, in megabytes; the bundler's own comes on top. */
 const BUILDER_HEAP_MB = 1_024;
 
@@ -137,7 +138,7 @@ export class Builder {
 
   #start(): ChildProcess {
     const { workDir, log } = this.#options;
-    const program = fileURLToPath(new URL(`./build-worker${extname(import.meta.url)}`, import.meta.url));
+    const program = fileURLToPath(new URL(WORKER_FILE, import.meta.url));
     const child = fork(program, [], {
       cwd: workDir,
       execArgv: [`--max-old-space-size=${BUILDER_HEAP_MB}`, '--disable-warning=ExperimentalWarning'],

@@ -29,9 +29,10 @@ const ENTRY_BYTES_MAX = 16 * 1024 * 1024;
 const WARNINGS_MAX = 20;
 
 /** The SDK that `import … from 'lambent'` means where the app has not installed it. */
-const SDK_ENTRY = fileURLToPath(
-  new URL(`../../../sdk/node/lambent${extname(import.meta.url)}`, import.meta.url),
-);
+const SDK_FILE = import.meta.url.endsWith('.ts')
+  ? '../../../sdk/node/lambent.ts'
+  : '../../../sdk/node/lambent.js';
+const SDK_ENTRY = fileURLToPath(new URL(SDK_FILE, import.meta.url));
 
 /** Builds into `job.outDir`. Rejects with the bundler's errors or a `LambentError`. */
 export async function bundleFunction(job: BuildJob): Promise<BuildOutput> {

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, extname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
@@ -14,9 +14,11 @@ export const CONFIG_MS_MAX = 10_000;
 const CONFIG_CHARS_MAX = 4 * 1024 * 1024;
 const CONFIG_HEAP_MB = 256;
 
-const extension = extname(import.meta.url);
-const WORKER = fileURLToPath(new URL(`./config-worker${extension}`, import.meta.url));
-const SDK_ENTRY = fileURLToPath(new URL(`../../../sdk/node/lambent${extension}`, import.meta.url));
+const isSource = import.meta.url.endsWith('.ts');
+const WORKER_FILE = isSource ? './config-worker.ts' : './config-worker.js';
+const SDK_FILE = isSource ? '../../../sdk/node/lambent.ts' : '../../../sdk/node/lambent.js';
+const WORKER = fileURLToPath(new URL(WORKER_FILE, import.meta.url));
+const SDK_ENTRY = fileURLToPath(new URL(SDK_FILE, import.meta.url));
 
 export interface ConfigOptions {
   readonly clock: Clock;

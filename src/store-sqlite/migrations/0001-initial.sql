@@ -35,10 +35,10 @@ CREATE TABLE deployments (
   function_count INTEGER NOT NULL,
   -- Shape of `routes`, and of the versions' `body`.
   format INTEGER NOT NULL,
-  -- JSON.
+  -- JSON. Often long, so this table has rowids: within an index every comparison would read it whole.
   routes TEXT NOT NULL,
   PRIMARY KEY (app, number)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- What functions are built of, without their app and name. Named by a digest of id and body, and shared: ten
 -- thousand functions that are alike, or the same ones deployed over and over, are stored once.

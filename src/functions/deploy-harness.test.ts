@@ -1,3 +1,4 @@
+/* What the tests of deploys share: a deployer over real stores. It has no tests of its own. */
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -35,7 +36,9 @@ export interface DeployFixture {
 
 export async function openDeployFixture(): Promise<DeployFixture> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'lambent-deploy-')));
-  const [clock, log] = [systemClock, silentLog];
+  // A second ahead: files that a test has just written count as settled, and their timestamps are trusted.
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + 1_000 };
+  const log = silentLog;
   const store = await openStore({ folder: join(root, 'data'), clock, log });
   const blobs = await openBlobStore({ folder: join(root, 'data/blobs') });
   const liveApps = await createLiveApps({ apps: store.apps, random: createSeededRandom(1) });

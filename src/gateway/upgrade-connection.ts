@@ -1,0 +1,174 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { LambentError, toLambentError } from '../base/errors.ts';
+import type { HttpExchange, HttpSink } from '../ports/invoker.ts';
+import { BodyPump } from './body-pump.ts';
+import { withCors } from './cors.ts';
+import type { GeneralHost } from './general-connection.ts';
+import { callFunction, type Decision, decide, decidePreview } from './handle-request.ts';
+import { type ReadRequest, readRequest } from './read-request.ts';
+import { type Answer, closingAnswer, errorAnswer, statusLine } from './respond.ts';
+
+/**
+ * Whether a request may leave HTTP. `h2c` is no upgrade that the gateway makes: clients offer it with ordinary
+ * requests and take an ordinary answer (RFC 9110, 7.8).
+ */
+export function wantsUpgrade(request: IncomingMessage): boolean {
+  return request.headers.upgrade !== undefined && !/^\s*h2c?\b/i.test(request.headers.upgrade);
+}
+
+/** A request to switch protocols, in practice to WebSocket. After a 101 the gateway passes raw bytes both ways. */
+export function handleUpgrade(
+  host: GeneralHost,
+  request: IncomingMessage,
+  socket: Duplex,
+  early: Buffer,
+): void {
+  const { parts } = host;
+  const id = parts.mintId();
+  socket.on('error', () => socket.destroy());
+  const read = readRequest(request, true);
+  if (read instanceof LambentError) {
+    refuse(host, socket, errorAnswer(read, id), id);
+    return;
+  }
+  const { incoming } = read;
+  const shownId = incoming.requestId ?? id;
+  const fail = (error: unknown): void =>
+    refuse(host, socket, errorAnswer(toLambentError(error), shownId), shownId);
+  const proceed = (decision: Decision): void => {
+    if (decision.kind === 'answer') refuse(host, socket, decision.answer, shownId);
+    else if (decision.kind === 'platform')
+      fail(new LambentError('E_UPGRADE_REFUSED', 'this path takes no upgrade'));
+    else if (decision.kind === 'function') connect(host, request, socket, early, decision, read, id);
+    else decidePreview(parts, decision.preview, incoming, shownId).then(proceed).catch(fail);
+  };
+  try {
+    proceed(decide(parts, incoming, shownId));
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function connect(
+  host: GeneralHost,
+  request: IncomingMessage,
+  socket: Duplex,
+  early: Buffer,
+  decision: Extract<Decision, { kind: 'function' }>,
+  read: ReadRequest,
+  id: string,
+): void {
+  const sink = new UpgradeExchange(host, socket, decision.corsLines, read.incoming.requestId ?? id);
+  const call = {
+    headerLines: read.headerLines,
+    remoteAddress: request.socket.remoteAddress ?? '',
+    upgrade: true,
+    body: undefined,
+    bodyComplete: false,
+  };
+  const upstream = callFunction(host.parts, decision, read.incoming, call, id, sink);
+  sink.begin(upstream);
+  if (sink.over) return;
+  if (early.length > 0) socket.unshift(early);
+  sink.receive(new BodyPump(socket, upstream, () => true));
+}
+
+/** Answers in HTTP and closes. What the client still sends is taken in, so that it gets to read the answer. */
+function refuse(host: GeneralHost, socket: Duplex, answer: Answer, id: string): void {
+  if (socket.writable) socket.end(closingAnswer(answer, host.date, id), 'utf8');
+  closeSoon(host, socket);
+}
+
+/** The gateway's side has ended; the client's may take as long as the rest of a body may. */
+export function closeSoon(host: GeneralHost, socket: Duplex): void {
+  if (socket.destroyed) return;
+  socket.resume();
+  const cut = host.clock.after(host.limits.lingerMs, () => socket.destroy());
+  socket.once('close', () => cut.cancel());
+}
+
+/** Writes the function's side of an upgraded connection. */
+class UpgradeExchange implements HttpSink {
+  over = false;
+  readonly #host: GeneralHost;
+  readonly #socket: Duplex;
+  readonly #corsLines: string;
+  readonly #requestId: string;
+  #upstream: HttpExchange | undefined;
+  #pump: BodyPump | undefined;
+  #headSent = false;
+  #owedBytes = 0;
+
+  constructor(host: GeneralHost, socket: Duplex, cors: string, requestId: string) {
+    this.#host = host;
+    this.#socket = socket;
+    this.#corsLines = cors;
+    this.#requestId = requestId;
+    socket.on('drain', () => {
+      const owed = this.#owedBytes;
+      this.#owedBytes = 0;
+      if (owed > 0) this.#upstream?.credit(owed);
+    });
+    socket.on('close', () => {
+      if (!this.over) this.#upstream?.cancel('callerGone');
+      this.over = true;
+    });
+  }
+
+  begin(upstream: HttpExchange): void {
+    this.#upstream = upstream;
+  }
+
+  receive(pump: BodyPump): void {
+    this.#pump = pump;
+  }
+
+  onHead(status: number, headerBlock: string, _contentLength: number, body: Buffer | undefined): void {
+    this.#headSent = true;
+    const isSwitch = status === 101;
+    // Refused: what the client sends is no longer for the function. The end of the connection ends the body.
+    if (!isSwitch) this.#pump?.discard();
+    const connection = isSwitch ? 'connection: Upgrade\r\n' : 'connection: close\r\n';
+    const block = withCors(headerBlock, this.#corsLines);
+    this.#socket.write(
+      `${statusLine(status)}${block}${connection}${this.#host.date.line()}x-request-id: ${this.#requestId}\r\n\r\n`,
+      'latin1',
+    );
+    if (body !== undefined) this.onBody(body);
+  }
+
+  onBody(chunk: Buffer): void {
+    if (this.over || this.#socket.write(chunk)) this.#upstream?.credit(chunk.length);
+    else this.#owedBytes += chunk.length;
+  }
+
+  onEnd(): void {
+    this.over = true;
+    this.#socket.end();
+    this.#letGo();
+  }
+
+  onFailure(error: LambentError): void {
+    if (this.over) return;
+    this.over = true;
+    if (this.#headSent) {
+      // The client speaks another protocol by now: only the end of the connection tells it.
+      this.#socket.destroy();
+      return;
+    }
+    const answer = errorAnswer(error, this.#requestId);
+    const block = withCors(answer.block, this.#corsLines);
+    this.#socket.end(closingAnswer({ ...answer, block }, this.#host.date, this.#requestId), 'utf8');
+    this.#letGo();
+  }
+
+  onCredit(bytes: number): void {
+    this.#pump?.onCredit(bytes);
+  }
+
+  #letGo(): void {
+    this.#pump?.discard();
+    closeSoon(this.#host, this.#socket);
+  }
+}
