@@ -48,9 +48,13 @@ interface LockEntry {
   readonly resolved?: string;
   readonly hasInstallScript?: boolean;
   readonly link?: boolean;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-/** No install scripts (npm 12 blocks them) and no addresses of one registry in a lock file. */
+/**
+ * No install scripts (npm 12 blocks them), no addresses of one registry, and no gaps: when a registry does not (yet)
+ * have a package of another system, npm leaves it out of the lock, and `npm ci` then refuses the lock elsewhere.
+ */
 export function checkLocks(files: readonly RepoFile[]): Finding[] {
   const findings: Finding[] = [];
   for (const file of files.filter((entry) => isLock(entry.path))) {
@@ -65,9 +69,22 @@ export function checkLocks(files: readonly RepoFile[]): Finding[] {
         const text = `${name} is bound to one address ("resolved"): install with this folder's .npmrc`;
         findings.push({ rule: 'resolved', file: file.path, line: 1, what: name, text });
       }
+      for (const optional of Object.keys(entry.optionalDependencies ?? {})) {
+        if (where === '' || isLocked(lock.packages ?? {}, where, optional)) continue;
+        const text = `${optional}, which ${name} names for some system, is missing: take a version that is complete`;
+        findings.push({ rule: 'incomplete-lock', file: file.path, line: 1, what: optional, text });
+      }
     }
   }
   return findings;
+}
+
+/** Whether a package that `where` depends on is in the lock: beside it or further up, as Node.js would look for it. */
+function isLocked(packages: Readonly<Record<string, LockEntry>>, where: string, name: string): boolean {
+  for (let folder = where; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
+    if (Object.hasOwn(packages, `${folder === '' ? '' : `${folder}/`}node_modules/${name}`)) return true;
+    if (folder === '') return false;
+  }
 }
 
 const EXACT = /^\d+\.\d+\.\d+(?:-[\w.]+)?$/;

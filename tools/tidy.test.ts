@@ -305,6 +305,15 @@ const RULES: readonly Rule[] = [
         rule: 'resolved',
         what: '@a/b',
       },
+      {
+        wrong: 'a system left out',
+        files: one(
+          'package-lock.json',
+          '{"packages":{"node_modules/a":{"optionalDependencies":{"a-linux":"1.0.0","a-darwin":"1.0.0"}},"node_modules/a-linux":{}}}',
+        ),
+        rule: 'incomplete-lock',
+        what: 'a-darwin',
+      },
     ],
   },
   {

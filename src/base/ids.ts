@@ -15,6 +15,7 @@ export type NodeId = Branded<'NodeId'>;
 export type MintUuid = () => string;
 
 const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'));
+const COUNTER_FIRST = 0x1000_0000;
 const COUNTER_LIMIT = 0x1_0000_0000;
 
 /**
@@ -35,10 +36,11 @@ export function createUuidMinter(clock: Clock, random: Random): MintUuid {
       const randomA = HEX[0x70 | (bytes[0]! & 0x0f)]! + HEX[bytes[1]!]!;
       const randomB = HEX[0x80 | (bytes[2]! & 0x3f)]! + HEX[bytes[3]!]!;
       prefix = `${time.slice(0, 8)}-${time.slice(8)}-${randomA}-${randomB}-${HEX[bytes[4]!]}${HEX[bytes[5]!]}`;
-      // Starting in the lower half leaves two thousand million ids for one millisecond.
-      counter = ((bytes[6]! & 0x7f) << 24) | (bytes[7]! << 16) | (bytes[8]! << 8) | bytes[9]!;
+      // From eight hex digits on, so that none needs padding; the range leaves two thousand million ids a millisecond.
+      const drawn = ((bytes[6]! & 0x7f) << 24) | (bytes[7]! << 16) | (bytes[8]! << 8) | bytes[9]!;
+      counter = Math.max(COUNTER_FIRST, drawn);
     }
-    return prefix + (counter++).toString(16).padStart(8, '0');
+    return prefix + (counter++).toString(16);
   };
 }
 

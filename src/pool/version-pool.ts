@@ -16,6 +16,9 @@ const WEB_CONCURRENCY = 100;
 const BOOT_BACKOFF_FIRST_MS = 100;
 const BOOT_BACKOFF_MAX_MS = 5_000;
 
+/** A call waits this long before another instance is started for it beside those that run. */
+const SCALE_UP_WAIT_MS = 20;
+
 /** What a version's pool needs from the pool of the node. */
 export interface VersionPoolHost {
   readonly clock: Clock;
@@ -102,6 +105,7 @@ export class VersionPool implements InstanceEvents {
   readonly #instances: Instance[] = [];
   readonly #queue: BoundedQueue<Waiting> | undefined;
   #starting = 0;
+  #lastReadyMs = 0;
   #bootFailure: LambentError | undefined;
   #bootBackoffMs = 0;
   #bootBlockedUntilMs = 0;
@@ -206,6 +210,7 @@ export class VersionPool implements InstanceEvents {
     this.#starting -= 1;
     this.#bootBackoffMs = 0;
     this.#bootFailure = undefined;
+    this.#lastReadyMs = this.#host.clock.monotonicMs();
     this.#host.startEnded();
     this.pump();
     if (this.retired && this.waiting === 0) this.retire();
@@ -349,12 +354,23 @@ export class VersionPool implements InstanceEvents {
     return undefined;
   }
 
+  /**
+   * More instances are worth their start only where the ones there are do not keep up: a queue of short calls is
+   * empty again before a process could be ready. So the first waiting call has to have waited a while, counted from
+   * the moment when the newest instance began to help.
+   */
   #startWanted(): void {
     const { maxInstances, concurrency } = this.version.config;
+    const head = this.#queue?.peek();
+    if (head === undefined) return;
     const known = this.#instances.find((instance) => instance.ready !== undefined);
+    if (known !== undefined) {
+      const waitedMs = this.#host.clock.monotonicMs() - Math.max(head.sinceMs, this.#lastReadyMs);
+      if (waitedMs < SCALE_UP_WAIT_MS) return;
+    }
     const each = concurrency ?? (known === undefined ? WEB_CONCURRENCY : this.#capacityOf(known));
     const room = this.concurrencyMax - this.running;
-    const wanted = Math.ceil(Math.min(this.waiting, room) / each);
+    const wanted = known === undefined ? 1 : Math.ceil(Math.min(this.waiting, room) / each);
     while (this.#starting < wanted && this.#instances.length < maxInstances) if (!this.#start()) return;
   }
 
