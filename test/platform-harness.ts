@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { InvocationRecord, LogLine } from '../src/model/invocation.ts';
-import { type Platform, type PlatformEvent, type PlatformOptions, startPlatform } from '../src/server/main.ts';
+import {
+  type Platform,
+  type PlatformEvent,
+  type PlatformOptions,
+  startPlatform,
+} from '../src/server/main.ts';
 
 export const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 
@@ -29,7 +34,11 @@ export interface TestPlatform {
 }
 
 /** Writes an app's files; packages named in `link` come from the repository's own node_modules. */
-export async function writeApp(folder: string, files: AppFiles, link: readonly string[] = []): Promise<string> {
+export async function writeApp(
+  folder: string,
+  files: AppFiles,
+  link: readonly string[] = [],
+): Promise<string> {
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);
@@ -42,6 +51,28 @@ export async function writeApp(folder: string, files: AppFiles, link: readonly s
   return folder;
 }
 
+type WaitFor = TestPlatform['waitFor'];
+
+function createWaitFor(
+  events: readonly PlatformEvent[],
+  listeners: Set<(event: PlatformEvent) => void>,
+): WaitFor {
+  return <Event extends PlatformEvent>(fits: (event: PlatformEvent) => event is Event) =>
+    new Promise<Event>((resolve) => {
+      const past = events.find(fits);
+      if (past !== undefined) {
+        resolve(past);
+        return;
+      }
+      const listener = (event: PlatformEvent): void => {
+        if (!fits(event)) return;
+        listeners.delete(listener);
+        resolve(event);
+      };
+      listeners.add(listener);
+    });
+}
+
 /** Starts a platform that serves these apps (name to files). */
 export async function startTestPlatform(
   apps: Record<string, AppFiles> = {},
@@ -49,7 +80,8 @@ export async function startTestPlatform(
 ): Promise<TestPlatform> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'lambent-e2e-')));
   const folders: string[] = [];
-  for (const [name, files] of Object.entries(apps)) folders.push(await writeApp(join(folder, name), files, options.link));
+  for (const [name, files] of Object.entries(apps))
+    folders.push(await writeApp(join(folder, name), files, options.link));
   const events: PlatformEvent[] = [];
   const listeners = new Set<(event: PlatformEvent) => void>();
   const { link: _link, folder: _folder, ...rest } = options;
@@ -67,21 +99,9 @@ export async function startTestPlatform(
       for (const listener of listeners) listener(event);
     },
   });
-  const waitFor = <Event extends PlatformEvent>(fits: (event: PlatformEvent) => event is Event): Promise<Event> =>
-    new Promise((resolve) => {
-      const past = events.find(fits);
-      if (past !== undefined) {
-        resolve(past);
-        return;
-      }
-      const listener = (event: PlatformEvent): void => {
-        if (!fits(event)) return;
-        listeners.delete(listener);
-        resolve(event);
-      };
-      listeners.add(listener);
-    });
-  const authorization: Record<string, string> = platform.token === undefined ? {} : { authorization: `Bearer ${platform.token}` };
+  const waitFor = createWaitFor(events, listeners);
+  const authorization: Record<string, string> =
+    platform.token === undefined ? {} : { authorization: `Bearer ${platform.token}` };
   return {
     platform,
     url: platform.url,
@@ -90,10 +110,19 @@ export async function startTestPlatform(
     events,
     waitFor,
     waitForLog: async (fits) =>
-      (await waitFor((event): event is Extract<PlatformEvent, { kind: 'log' }> => event.kind === 'log' && fits(event.line))).line,
+      (
+        await waitFor(
+          (event): event is Extract<PlatformEvent, { kind: 'log' }> =>
+            event.kind === 'log' && fits(event.line),
+        )
+      ).line,
     waitForInvocation: async (fits) =>
-      (await waitFor((event): event is Extract<PlatformEvent, { kind: 'invocation' }> => event.kind === 'invocation' && fits(event.record)))
-        .record,
+      (
+        await waitFor(
+          (event): event is Extract<PlatformEvent, { kind: 'invocation' }> =>
+            event.kind === 'invocation' && fits(event.record),
+        )
+      ).record,
     fetch: (path, init) => fetch(platform.url + path, init),
     async api(method, path, body) {
       const response = await fetch(`${platform.url}/_lambent/api/v1${path}`, {

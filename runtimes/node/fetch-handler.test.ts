@@ -125,6 +125,7 @@ describe('a fetch handler', () => {
     await exchange.until(() => exchange.chunks.length === 1);
     assert.equal(exchange.text, 'data: one\n\n');
     assert.equal((await exchange.end()).text, 'data: one\n\ndata: two\n\n');
+    assert.equal(instance.logText(exchange.stream), 'between');
   });
 
   it('breaks an answer off when its stream fails', async () => {
@@ -190,6 +191,22 @@ describe('a fetch handler', () => {
       type: 'application/x-www-form-urlencoded;charset=UTF-8',
       body: 'a=1',
     });
+  });
+
+  it('passes on what fetch answered, decoded, and responses of other classes', async () => {
+    const proxied = await instance.request({ target: '/proxy' });
+    assert.deepEqual(
+      [proxied.status, proxied.text, proxied.headers.get('content-encoding')],
+      [201, 'proxied', undefined],
+    );
+    assert.match(proxied.block, /^x-up: 1\r\n/);
+    assert.match(proxied.block, /set-cookie: a=1\r\nset-cookie: b=2\r\n$/);
+    assert.equal(instance.logText(proxied.stream), 'true true');
+    const foreign = await instance.request({ target: '/foreign' });
+    assert.deepEqual(
+      [foreign.status, foreign.text, foreign.headers.get('x-foreign')],
+      [202, 'from another class', '1'],
+    );
   });
 
   it('answers an event call with the JSON of its body', async () => {

@@ -3,8 +3,8 @@ import { RuntimeFailure } from './failure.ts';
 import type { Handler, HandlerDeps } from './handler.ts';
 import { current, type Invocation } from './invocations.ts';
 import { parsePairs } from './lambda-event.ts';
-import { type BodySource, bytesOf } from './web-body.ts';
-import { isRealResponse } from './web-globals.ts';
+import { type BodySource, bytesOf, extractBody } from './web-body.ts';
+import { isResponseLike } from './web-globals.ts';
 import { type HeadersSource, headerName, headerValue, WebHeaders } from './web-headers.ts';
 import { WebRequest } from './web-request.ts';
 import { WebResponse } from './web-response.ts';
@@ -142,7 +142,7 @@ function invalidAnswer(answer: unknown): RuntimeFailure {
 /** Sends what a handler answered. A promise comes back when the body goes on. */
 export function sendResponse(invocation: Invocation, answer: unknown): Promise<void> | undefined {
   if (!WebResponse.is(answer)) {
-    if (isRealResponse(answer)) return sendRealResponse(invocation, answer);
+    if (isResponseLike(answer)) return sendForeignResponse(invocation, answer);
     throw invalidAnswer(answer);
   }
   const { status, headers, init, type, source } = WebResponse.open(answer);
@@ -166,8 +166,8 @@ export function sendResponse(invocation: Invocation, answer: unknown): Promise<v
   return sendStream(invocation, status, block, stream, isHead);
 }
 
-/** A response of Node's own `fetch`, passed on. Its body is decoded already, so its encoding and length are not true any more. */
-function sendRealResponse(invocation: Invocation, response: Response): Promise<void> | undefined {
+/** A response of another class, most often of Node's own `fetch`, whose body is decoded already: encoding and length are not true any more. */
+function sendForeignResponse(invocation: Invocation, response: Response): Promise<void> | undefined {
   if (response.bodyUsed) throw new TypeError('Body is unusable: Body has already been read');
   const decoded = response.headers.has('content-encoding') && response.url !== '';
   const headers = new WebHeaders();
@@ -176,12 +176,27 @@ function sendRealResponse(invocation: Invocation, response: Response): Promise<v
   }
   const block = headerBlock(headers, undefined, undefined, undefined);
   const isHead = invocation.head.includes('\nHEAD ');
-  if (response.body !== null) return sendStream(invocation, response.status, block, response.body, isHead);
-  invocation.respond(response.status, block, undefined, 0, true);
+  const { source } = extractBody(response.body);
+  if (typeof source === 'object' && source !== null && 'getReader' in source)
+    return sendStream(invocation, response.status, block, source, isHead);
+  const bytes =
+    typeof source === 'string' ? Buffer.from(source) : source instanceof Uint8Array ? source : EMPTY;
+  invocation.respond(response.status, block, isHead ? undefined : bytes, isHead ? 0 : bytes.length, true);
   return undefined;
 }
 
-async function sendStream(
+/** What the stream's source logs or throws later belongs to the invocation, so the reading begins in its context. */
+function sendStream(
+  invocation: Invocation,
+  status: number,
+  block: string,
+  stream: ReadableStream<Uint8Array>,
+  isHead: boolean,
+): Promise<void> {
+  return current.run(invocation, pumpStream, invocation, status, block, stream, isHead);
+}
+
+async function pumpStream(
   invocation: Invocation,
   status: number,
   block: string,
@@ -268,11 +283,11 @@ async function sendResult(
   let status: number;
   let source: BodySource;
   if (WebResponse.is(answer)) ({ status, source } = WebResponse.open(answer));
-  else if (isRealResponse(answer)) {
+  else if (isResponseLike(answer)) {
     status = answer.status;
-    source = answer.body as ReadableStream<Uint8Array> | null;
+    source = extractBody(answer.body).source;
   } else throw invalidAnswer(answer);
-  const bytes = await bytesOf(source);
+  const bytes = await current.run(invocation, bytesOf, source);
   sendTextResult(invocation, status, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), maxBytes);
 }
 

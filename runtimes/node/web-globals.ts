@@ -21,6 +21,24 @@ export function isRealResponse(value: unknown): value is Response {
   return realClasses !== undefined && value instanceof realClasses.Response;
 }
 
+/**
+ * Whether a value can be read like a `Response`: Node's own, or one of a package (undici, node-fetch, the class that
+ * @hono/node-server puts in place).
+ */
+export function isResponseLike(value: unknown): value is Response {
+  if (isRealResponse(value)) return true;
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    !('status' in value && 'headers' in value && 'body' in value)
+  )
+    return false;
+  const { status, headers } = value as Response;
+  return (
+    typeof status === 'number' && typeof headers?.forEach === 'function' && typeof headers.has === 'function'
+  );
+}
+
 export function isRealHeaders(value: unknown): value is Headers {
   return realClasses !== undefined && value instanceof realClasses.Headers;
 }

@@ -99,6 +99,43 @@ async function gone(pool: InstancePool): Promise<void> {
   while (pool.instances().length > 0) await delay(systemClock, 5);
 }
 
+/** A pool whose instances run the scripted program. */
+function createScriptedPool(
+  sandbox: Sandbox,
+  folder: string,
+  limits: Partial<PoolLimits>,
+  log: (line: LogLine) => void,
+): InstancePool {
+  return createPool({
+    sandbox,
+    activity: { invocation() {}, log },
+    clock: systemClock,
+    log: silentLog,
+    mintInstanceId: mint,
+    limits,
+    prepare: async ({ id, entry, config }, deployment) => ({
+      spec: {
+        command: [process.execPath, '--disable-warning=ExperimentalWarning', program],
+        env: {},
+        codeDir: folder,
+        memoryMb: config.memoryMb,
+      },
+      boot: {
+        protocol: 1,
+        app: 'app',
+        function: 'scripted',
+        version: id,
+        deployment,
+        codeDir: folder,
+        entry,
+        env: { ...config.env },
+        memoryMb: 0,
+        timeoutMs: 0,
+      },
+    }),
+  });
+}
+
 describe('pool', () => {
   let folder = '';
   let sandbox: Sandbox;
@@ -107,39 +144,9 @@ describe('pool', () => {
   const pools: InstancePool[] = [];
 
   function open(limits: Partial<PoolLimits> = {}): InstancePool {
-    const pool = createPool({
-      sandbox,
-      activity: {
-        invocation() {},
-        log(line) {
-          lines.push(line);
-          onLine(line);
-        },
-      },
-      clock: systemClock,
-      log: silentLog,
-      mintInstanceId: mint,
-      limits,
-      prepare: async (which, deployment) => ({
-        spec: {
-          command: [process.execPath, '--disable-warning=ExperimentalWarning', program],
-          env: {},
-          codeDir: folder,
-          memoryMb: which.config.memoryMb,
-        },
-        boot: {
-          protocol: 1,
-          app: 'app',
-          function: 'scripted',
-          version: which.id,
-          deployment,
-          codeDir: folder,
-          entry: which.entry,
-          env: { ...which.config.env },
-          memoryMb: 0,
-          timeoutMs: 0,
-        },
-      }),
+    const pool = createScriptedPool(sandbox, folder, limits, (line) => {
+      lines.push(line);
+      onLine(line);
     });
     pools.push(pool);
     return pool;

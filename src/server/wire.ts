@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
-import { createLambdaApi } from '../aws/lambda-invoke.ts';
+import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import { createUuidMinter, type NodeId } from '../base/ids.ts';
@@ -18,6 +18,7 @@ import { createInvoker } from '../functions/invoke.ts';
 import { createLiveApps } from '../functions/live-apps.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayLimits } from '../gateway/gateway-limits.ts';
+import type { PlatformHandler } from '../gateway/general-connection.ts';
 import { Routing } from '../gateway/routing.ts';
 import { createPool } from '../pool/pool.ts';
 import type { ActivitySink } from '../ports/activity.ts';
@@ -124,6 +125,21 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   return { clock, random, mintUuid, recorder, liveApps, sandbox, pool, invoker, deployer };
 }
 
+/** The platform's own interfaces speak fetch; connections speak `node:http`. */
+function createPlatformHandler(admin: AdminApi, lambda: LambdaApi): PlatformHandler {
+  const listener = getRequestListener(
+    (request, { incoming }) => {
+      const remoteAddress = incoming.socket?.remoteAddress ?? '';
+      const path = new URL(request.url).pathname;
+      return lambda.matches(request.method, path)
+        ? lambda.fetch(request, remoteAddress)
+        : admin.fetch(request, remoteAddress);
+    },
+    { overrideGlobalObjects: false },
+  );
+  return (request, response) => void listener(request, response);
+}
+
 export async function wire(options: WireOptions): Promise<Wired> {
   const { mode, dataDir, allowHosts, version, log } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
@@ -132,15 +148,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
   const parts = await createParts(options, store, blobs);
   const { clock, random, mintUuid, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
   const nodeId = mintUuid() as NodeId;
-  const asyncDispatch = createAsyncDispatch({
-    queue: store.asyncQueue,
-    invoker,
-    liveApps,
-    clock,
-    random,
-    log,
-    node: nodeId,
-  });
+  const queue = store.asyncQueue;
+  const asyncDispatch = createAsyncDispatch({ queue, invoker, liveApps, clock, random, log, node: nodeId });
   const onAsyncAccepted = (): void => asyncDispatch.wake();
   const metrics = createMetrics({ feed: recorder, pool, clock, version });
   const retention = createRetention({ telemetry: store.telemetry, clock, log });
@@ -171,16 +180,6 @@ export async function wire(options: WireOptions): Promise<Wired> {
     cost: awsLambdaCost,
   });
   const lambda = createLambdaApi({ ...shared, authorize: admin.authorize });
-  const platform = getRequestListener(
-    (request, { incoming }) => {
-      const remoteAddress = incoming.socket?.remoteAddress ?? '';
-      const path = new URL(request.url).pathname;
-      return lambda.matches(request.method, path)
-        ? lambda.fetch(request, remoteAddress)
-        : admin.fetch(request, remoteAddress);
-    },
-    { overrideGlobalObjects: false },
-  );
   const gateway = new Gateway({
     parts: {
       routing: new Routing(liveApps, random),
@@ -189,7 +188,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       isPlatformPath,
       allowsHost: mode === 'dev' ? createHostCheck(allowHosts) : undefined,
     },
-    platform: (request, response) => void platform(request, response),
+    platform: createPlatformHandler(admin, lambda),
     clock,
     limits: options.gatewayLimits,
   });

@@ -37,4 +37,4 @@ async function evaluate(): Promise<ConfigReply> {
 }
 
 const reply = await evaluate();
-process.send?.(reply, () => process.disconnect());
+process.send?.(reply, () => process.disconnect?.());
