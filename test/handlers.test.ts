@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { InvocationId } from '../src/base/ids.ts';
+import type { PlatformEvent } from '../src/server/main.ts';
 import { SHAPE_PACKAGES, SHAPES } from './handler-shapes.ts';
 import { type AppFiles, startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
 
@@ -275,7 +276,7 @@ describe('what handlers are told', { timeout: 60_000 }, () => {
     assert.equal(await textOf(answer), 'answered');
     const [, release] = await asked;
     await writeApp(`${lambent.folder}/details`, { 'functions/later.js': 'export default () => "new";' });
-    await lambent.waitFor((event) => event.kind === 'deployed' && event.reload);
+    await lambent.waitFor((event): event is PlatformEvent => event.kind === 'deployed' && event.reload);
     assert.equal(await textOf(await lambent.fetch('/later')), 'new');
     release.end();
     const line = await lambent.waitForLog(({ text }) => text === 'after the answer');

@@ -56,7 +56,7 @@ export function createLambdaContext(
     invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${facts.function}`,
     memoryLimitInMB: String(facts.memoryMb),
     awsRequestId: requestId,
-    logGroupName: `/aws/lambda/${facts.function}`,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME ?? `/aws/lambda/${facts.function}`,
     logStreamName: logStream(facts.version),
     identity: undefined,
     clientContext,

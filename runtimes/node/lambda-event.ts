@@ -60,6 +60,11 @@ export function awsRouteKey(route: string): string {
   return key;
 }
 
+/** The rest of a path is `*` in a route, and `proxy` in the route key that AWS would write. */
+function awsParams(params: string): string {
+  return params.replace(/(?:^|&)\*=/, (mark) => mark.replace('*', 'proxy'));
+}
+
 /** A function has few routes; this many are remembered. */
 const ROUTE_KEYS_MAX = 256;
 const routeKeys = new Map<string, string>();
@@ -144,7 +149,7 @@ export function createHttpEvent(
   if (cookies !== undefined) event.cookies = cookies;
   const query = parsePairs(rawQueryString, true);
   if (query !== undefined) event.queryStringParameters = query;
-  const path = parsePairs(head.params, false);
+  const path = parsePairs(awsParams(head.params), false);
   if (path !== undefined) event.pathParameters = path;
   if (body.length > 0) {
     event.isBase64Encoded = !isTextBody(headers['content-type'], headers['content-encoding']);

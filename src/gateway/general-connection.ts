@@ -45,14 +45,14 @@ export function handleGeneral(
   const id = parts.mintId();
   const read = readRequest(request, false);
   if (read instanceof LambentError) {
-    writeAnswer(host, request, response, errorAnswer(read, id), id);
+    writeAnswer(host, connection, request, response, errorAnswer(read, id), id);
     return;
   }
   const { incoming } = read;
   const shownId = incoming.requestId ?? id;
   const proceed = (decision: Decision): void => {
     if (decision.kind === 'answer') {
-      writeAnswer(host, request, response, decision.answer, shownId);
+      writeAnswer(host, connection, request, response, decision.answer, shownId);
     } else if (decision.kind === 'platform') {
       if (awaitsContinue) response.writeContinue();
       connection.breakOff = (error) => request.destroy(error);
@@ -62,7 +62,7 @@ export function handleGeneral(
     } else decidePreview(parts, decision.preview, incoming, shownId).then(proceed).catch(fail);
   };
   const fail = (error: unknown): void =>
-    writeAnswer(host, request, response, errorAnswer(toLambentError(error), shownId), shownId);
+    writeAnswer(host, connection, request, response, errorAnswer(toLambentError(error), shownId), shownId);
   try {
     proceed(decide(parts, incoming, shownId));
   } catch (error) {
@@ -77,6 +77,7 @@ function isIncomplete(request: IncomingMessage): boolean {
 
 function writeAnswer(
   host: GeneralHost,
+  connection: GeneralConnection,
   request: IncomingMessage,
   response: ServerResponse,
   answer: Answer,
@@ -90,16 +91,19 @@ function writeAnswer(
   // A body that nobody will read must not hold the connection: it is closed after the answer.
   if (incomplete || host.closing) headers.push('connection', 'close');
   response.writeHead(answer.status, headers);
-  if (!incomplete) {
+  const { socket } = request;
+  // Behind the answer to another request it has to wait for its turn, and so it is left to `node:http`.
+  if (!incomplete || connection.running > 1) {
     response.end(body);
     return;
   }
-  // The answer is whole with this write. Closing at once would reset the connection while the client still sends,
-  // and a reset takes the answer with it.
-  response.write(body === '' ? new Uint8Array(0) : body);
-  response.flushHeaders();
+  // The answer is whole with this write. To close both ways at once would reset the connection while the client
+  // still sends, and a reset takes the answer with it.
+  if (body !== '') response.write(body);
+  else response.flushHeaders();
+  socket.end();
   request.resume();
-  takeIn(host, request, () => response.end());
+  takeIn(host, request, () => socket.destroySoon());
 }
 
 /** Waits for the rest of a request's body, but not long. */
@@ -142,7 +146,7 @@ function serve(
       hint: 'Send less, or raise `maxRequestMb` in the manifest.',
     });
   const shownId = read.incoming.requestId ?? id;
-  const exchange = new GeneralExchange(host, request, response, decision.corsLines, shownId);
+  const exchange = new GeneralExchange(host, connection, request, response, decision.corsLines, shownId);
   if (read.contentLength > limitBytes) {
     exchange.onFailure(tooLarge());
     return;
@@ -179,6 +183,7 @@ class GeneralExchange implements HttpSink {
   /** No more will come of it. */
   over = false;
   readonly #host: GeneralHost;
+  readonly #connection: GeneralConnection;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #corsLines: string;
@@ -190,12 +195,14 @@ class GeneralExchange implements HttpSink {
 
   constructor(
     host: GeneralHost,
+    connection: GeneralConnection,
     request: IncomingMessage,
     response: ServerResponse,
     cors: string,
     requestId: string,
   ) {
     this.#host = host;
+    this.#connection = connection;
     this.#request = request;
     this.#response = response;
     this.#corsLines = cors;
@@ -267,7 +274,8 @@ class GeneralExchange implements HttpSink {
     }
     const answer = errorAnswer(error, this.#requestId);
     const block = withCors(answer.block, this.#corsLines);
-    writeAnswer(this.#host, this.#request, this.#response, { ...answer, block }, this.#requestId);
+    const whole = { ...answer, block };
+    writeAnswer(this.#host, this.#connection, this.#request, this.#response, whole, this.#requestId);
   }
 
   onCredit(bytes: number): void {

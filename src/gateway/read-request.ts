@@ -32,7 +32,11 @@ export function announcesBody({ headers }: IncomingMessage): boolean {
 
 /** The request as `node:http` parsed it, in the gateway's own terms. */
 export function readRequest(request: IncomingMessage, upgrade: boolean): ReadRequest | LambentError {
-  const { headers, rawHeaders, method = 'GET' } = request;
+  const { headers, rawHeaders, method = 'GET', httpVersion } = request;
+  if (request.httpVersionMajor !== 1)
+    return new LambentError('E_BAD_REQUEST', `HTTP/${httpVersion} is not spoken here`, {
+      hint: 'Use HTTP/1.1.',
+    });
   const target = readTarget(request);
   if (target === undefined) return new LambentError('E_BAD_REQUEST', 'the request target is malformed');
   const hosts = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host');

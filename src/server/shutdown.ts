@@ -1,18 +1,28 @@
+import type { Clock } from '../base/clock.ts';
 import type { Wired } from './wire.ts';
 
 /** How long requests and invocations that run may go on after the platform was told to stop. */
 export const GRACE_MS = 10_000;
+/** Instances get at least this long to end by themselves, also when the rest took all the time. */
+const INSTANCE_GRACE_MS = 1_000;
 
 /**
- * Stops in the order in which work flows: no new connections, then what runs finishes, then history is flushed, then
- * the store closes. Each step is bounded; a step that fails does not keep the next from being done.
+ * Stops in the order in which work flows: nothing new is taken, what runs finishes, then history is flushed, then the
+ * store closes. Each step is bounded; a step that fails does not keep the next from being done.
  */
 export async function shutDown(wired: Wired): Promise<void> {
-  const steps: (() => Promise<void> | void)[] = [
+  const { clock } = wired;
+  const startMs = clock.monotonicMs();
+  let dispatchDone: Promise<void> | undefined;
+  const steps: (() => Promise<unknown> | void)[] = [
     () => wired.admin.close(),
-    () => wired.gateway.close(GRACE_MS),
-    () => wired.asyncDispatch.close(),
-    () => wired.pool.close(GRACE_MS),
+    () => {
+      dispatchDone = wired.asyncDispatch.close();
+      return Promise.all([wired.gateway.close(GRACE_MS), within(clock, GRACE_MS, dispatchDone)]);
+    },
+    () => wired.pool.close(Math.max(INSTANCE_GRACE_MS, GRACE_MS - (clock.monotonicMs() - startMs))),
+    // What the pool just ended is settled: it stays owed.
+    () => dispatchDone,
     () => wired.sandbox.close(),
     () => wired.closeRest(),
     () => wired.recorder.close(),
@@ -27,4 +37,12 @@ export async function shutDown(wired: Wired): Promise<void> {
     }
   }
   if (first !== undefined) throw first;
+}
+
+/** Waits, but not longer than the given time. */
+function within(clock: Clock, limitMs: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(limitMs, resolve);
+    work.finally(() => timer.cancel()).then(resolve, reject);
+  });
 }

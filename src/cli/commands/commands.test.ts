@@ -135,7 +135,7 @@ describe('ls, deployments, rollback, traffic, rm', () => {
     const outcome = await against(['ls']);
     assert.equal(outcome.code, 0);
     assert.match(outcome.out, /^shop {2}d2 90 % \+ d3 10 %$/m);
-    assert.match(outcome.out, /^cart +node +256 MB +30\.0 s +0 +GET \/cart, POST \/cart$/m);
+    assert.match(outcome.out, /^d1 {2}cart +node +256 MB +30\.0 s +0 +GET \/cart, POST \/cart$/m);
     const json = JSON.parse((await against(['ls', '--json'])).out);
     assert.deepEqual([json.apps.length, json.functions.length], [2, 3]);
     const one = await against(['ls', 'shop']);

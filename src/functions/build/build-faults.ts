@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { LambentError } from '../../base/errors.ts';
 import { nearestOf } from '../../base/nearest.ts';
 import type { BuildFault, BuildJob } from './build-job.ts';
@@ -58,7 +59,7 @@ function errorsOf(thrown: unknown): BundlerError[] {
 
 function tell(error: BundlerError, job: BuildJob): Told {
   const { summary, hint } = explain(error, job);
-  const path = error.loc?.file ?? error.id;
+  const path = error.loc?.file ?? error.id ?? drawnPath(error);
   if (path === undefined || path.startsWith('\0')) return { text: `${job.entry}: ${summary}`, hint };
   const absolute = resolve(job.folder, path);
   const file = shownPath(absolute, job);
@@ -82,10 +83,16 @@ function explain(error: BundlerError, job: BuildJob): { summary: string; hint?: 
     return missingPackage(specifier, importer, job);
   }
   // The first line without its code; what follows is a drawing of our own below.
-  const first = error.message.split('\n').find((line) => line.trim() !== '') ?? 'the build failed';
+  const message = stripVTControlCharacters(error.message);
+  const first = message.split('\n').find((line) => line.trim() !== '') ?? 'the build failed';
   const summary = first.replace(/^\[[\w ]+\]\s*/, '').replace(/^Error: /, '');
-  const help = /Help: (.+)$/m.exec(error.message)?.[1]?.trim();
+  const help = /Help: (.+)$/m.exec(message)?.[1]?.trim();
   return { summary, hint: help };
+}
+
+/** Some errors name their file only in the drawing that is part of their message. */
+function drawnPath(error: BundlerError): string | undefined {
+  return /\u2500\[ (.+):\d+:\d+ \]/.exec(stripVTControlCharacters(error.message))?.[1];
 }
 
 function missingFile(specifier: string, importer: string): { summary: string; hint?: string | undefined } {

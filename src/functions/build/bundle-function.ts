@@ -14,6 +14,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { type OutputOptions, type Plugin, type RolldownLog, rolldown } from 'rolldown';
 import { parseSync } from 'rolldown/utils';
 import { LambentError } from '../../base/errors.ts';
@@ -142,6 +143,8 @@ async function readEntry(job: BuildJob): Promise<string> {
 function isModuleSyntax(job: BuildJob, source: string): boolean {
   if (/\.m[jt]s$/.test(job.entry)) return true;
   if (/\.c[jt]s$/.test(job.entry)) return false;
+  // TypeScript's own way to say `module.exports = …`.
+  if (/(?:^|;)\s*export\s*=/m.test(source)) return false;
   const parsed = parseSync(job.entry, source, { sourceType: 'unambiguous' });
   if (parsed.module.hasModuleSyntax) return true;
   // Broken syntax is the bundler's to report; `await` outside of functions parses only as a module.
@@ -234,7 +237,9 @@ function isOwnCode(log: RolldownLog): boolean {
 
 function warningText(log: RolldownLog, job: BuildJob): string {
   const id = log.id ?? log.loc?.file;
-  const first = log.message.split('\n')[0]!.replace(/^\[[\w ]+\]\s*/, '');
+  const first = stripVTControlCharacters(log.message)
+    .split('\n')[0]!
+    .replace(/^\[[\w ]+\]\s*/, '');
   const file = id === undefined ? job.entry : relative(job.folder, resolve(job.folder, id));
   const place = log.loc === undefined ? file : `${file}:${log.loc.line}:${log.loc.column + 1}`;
   return `${place}: ${first}`;

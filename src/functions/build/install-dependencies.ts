@@ -82,7 +82,7 @@ export async function installDependencies(options: InstallOptions): Promise<stri
 interface InstallPlan {
   readonly digest: string;
   readonly files: readonly string[];
-  /** Folders of the app that are linked as packages: workspaces and `file:` dependencies. */
+  /** Folders and archives of the app that are its own packages: workspaces and `file:` dependencies. */
   readonly linked: readonly string[];
   readonly npmrc: string;
 }
@@ -111,7 +111,7 @@ async function planInstall(folder: string, lockFile: string): Promise<InstallPla
   return { digest: hash.digest('hex').slice(0, 40), files, linked, npmrc: kept };
 }
 
-/** Folders of the app that the lock file links; `undefined`: the lock names no packages at all. */
+/** What of the app the lock file installs from; `undefined`: the lock names no packages at all. */
 function linkedFolders(lockText: string, lockFile: string, folder: string): string[] | undefined {
   let lock: unknown;
   try {
@@ -128,21 +128,25 @@ function linkedFolders(lockText: string, lockFile: string, folder: string): stri
   let count = 0;
   for (const [path, entry] of Object.entries(packages)) {
     if (path.includes('node_modules/')) count += 1;
-    if (!isObject(entry) || entry.link !== true || typeof entry.resolved !== 'string') continue;
-    if (!isBelow(folder, join(folder, entry.resolved)))
-      throw new LambentError(
-        'E_DEPENDENCIES_FAILED',
-        `the package at \`${entry.resolved}\` lies outside of the app`,
-        {
-          hint: 'Install it in the folder before (`npm install`), or publish it.',
-        },
-      );
-    linked.push(entry.resolved);
+    if (!isObject(entry) || typeof entry.resolved !== 'string') continue;
+    if (entry.link !== true && !entry.resolved.startsWith('file:')) continue;
+    const local = entry.resolved.replace(/^file:/, '');
+    if (!isBelow(folder, join(folder, local)))
+      throw new LambentError('E_DEPENDENCIES_FAILED', `the package at \`${local}\` lies outside of the app`, {
+        hint: 'Install it in the folder before (`npm install`), or publish it.',
+      });
+    if (!existsSync(join(folder, local)))
+      throw new LambentError('E_DEPENDENCIES_FAILED', `the package at \`${local}\` does not exist`);
+    linked.push(local);
   }
   return count === 0 ? undefined : linked.toSorted();
 }
 
 async function hashFolder(hash: Hash, folder: string): Promise<void> {
+  if ((await stat(folder)).isFile()) {
+    hash.update(await readFile(folder));
+    return;
+  }
   for (const entry of (await readdir(folder, { withFileTypes: true })).toSorted((a, b) =>
     a.name < b.name ? -1 : 1,
   )) {

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, describe, it } from 'node:test';
+import { delay, systemClock } from '../src/base/clock.ts';
+import { REPOSITORY, writeApp } from './platform-harness.ts';
+
+interface Server {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** Everything it printed so far. */
+  output(): string;
+}
+
+/** `lambent start` as its users run it; resolves when it has printed its address. */
+async function startServer(dataDir: string, folders: readonly string[] = []): Promise<Server> {
+  const child = spawn(
+    process.execPath,
+    [join(REPOSITORY, 'bin', 'lambent.js'), 'start', ...folders, '--data', dataDir, '--port', '0'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let output = '';
+  child.stderr!.on('data', (chunk) => {
+    output += chunk;
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      output += `${line}\n`;
+      const match = /Server\s+(http:\S+)/.exec(line);
+      if (match !== null) resolve(match[1]!);
+    });
+    child.once('exit', (code) => reject(new Error(`lambent start ended with ${code}: ${output}`)));
+  });
+  return { child, url, output: () => output };
+}
+
+function tokenOf(server: Server): string | undefined {
+  return /lmb_[A-Za-z0-9_-]+/.exec(server.output())?.[0];
+}
+
+/** The token comes on stderr, which may lag behind stdout. */
+async function waitForToken(server: Server): Promise<string> {
+  for (let tries = 0; tokenOf(server) === undefined; tries++) {
+    assert.ok(tries < 500, 'no token was printed');
+    await delay(systemClock, 10);
+  }
+  return tokenOf(server)!;
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function untilGone(pids: readonly number[]): Promise<void> {
+  for (let tries = 0; pids.some(alive); tries++) {
+    assert.ok(tries < 1_000, `still alive: ${pids.filter(alive)}`);
+    await delay(systemClock, 10);
+  }
+}
+
+const APP = {
+  'functions/pid.ts': 'export default { fetch: () => new Response(String(process.pid)) };',
+  'functions/slow.ts': `export default {
+    fetch() {
+      let send;
+      const body = new ReadableStream({
+        async start(controller) {
+          controller.enqueue(new TextEncoder().encode('begun '));
+          await new Promise((resolve) => setTimeout(resolve, 600));
+          controller.enqueue(new TextEncoder().encode('ended'));
+          controller.close();
+        },
+      });
+      return new Response(body);
+    },
+  };`,
+  'functions/fails.ts': `export const handler = async () => { throw new Error('not today'); };`,
+};
+
+describe('the life of a server', { timeout: 90_000 }, () => {
+  let folder = '';
+  let app = '';
+  const servers: Server[] = [];
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'lambent-life-'));
+    app = await writeApp(join(folder, 'shop'), APP);
+  });
+  after(async () => {
+    for (const { child } of servers) child.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function open(data: string, folders: readonly string[] = []): Promise<Server> {
+    const server = await startServer(join(folder, data), folders);
+    servers.push(server);
+    return server;
+  }
+
+  it('finishes what runs on SIGTERM, then ends with 0 and leaves no process', async () => {
+    const server = await open('term', [app]);
+    const pid = Number(await (await fetch(`${server.url}/pid`)).text());
+    const response = await fetch(`${server.url}/slow`);
+    const reader = response.body!.getReader();
+    const first = await reader.read();
+    assert.equal(Buffer.from(first.value!).toString(), 'begun ');
+    server.child.kill('SIGTERM');
+    let rest = '';
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read())
+      rest += Buffer.from(piece.value).toString();
+    assert.equal(rest, 'ended');
+    if (server.child.exitCode === null) await once(server.child, 'exit');
+    assert.equal(server.child.exitCode, 0);
+    await untilGone([pid]);
+  });
+
+  it('keeps deployments, tokens and accepted work over SIGKILL, and leaves no process', async () => {
+    const first = await open('kill', [app]);
+    const token = await waitForToken(first);
+    const authorization = { authorization: `Bearer ${token}` };
+    const pid = Number(await (await fetch(`${first.url}/pid`)).text());
+    const accepted = await fetch(
+      `${first.url}/_lambent/api/v1/apps/shop/functions/fails/invocations?mode=async`,
+      {
+        method: 'POST',
+        headers: authorization,
+        body: '{"n":1}',
+      },
+    );
+    assert.equal(accepted.status, 202);
+    const { id } = (await accepted.json()) as { id: string };
+    first.child.kill('SIGKILL');
+    await once(first.child, 'exit');
+    await untilGone([pid]);
+
+    const second = await open('kill');
+    assert.ok(
+      Number(await (await fetch(`${second.url}/pid`)).text()) > 0,
+      'the app is served without a new deploy',
+    );
+    assert.equal((await fetch(`${second.url}/_lambent/api/v1/apps`, { headers: authorization })).status, 200);
+    // It fails each time, so it goes on until its last attempt: whichever came after the kill proves that it was kept.
+    const url = `${second.url}/_lambent/api/v1/invocations?app=shop&function=fails`;
+    for (let tries = 0; ; tries++) {
+      const { items } = (await (await fetch(url, { headers: authorization })).json()) as {
+        items: { id: string; attempt: number; error: { errorMessage: string } }[];
+      };
+      const attempt = items.find((item) => item.id === id && item.attempt >= 2);
+      if (attempt !== undefined) {
+        assert.equal(attempt.error.errorMessage, 'not today');
+        break;
+      }
+      assert.ok(tries < 1_000, 'the accepted invocation was not tried again');
+      await delay(systemClock, 20);
+    }
+    assert.equal(tokenOf(second), undefined, 'the token is shown once only');
+    second.child.kill('SIGTERM');
+    await once(second.child, 'exit');
+  });
+
+  it('lets nobody use the control API without the token, and shows the token to nobody', async () => {
+    const server = await open('token', [app]);
+    const token = await waitForToken(server);
+    const api = `${server.url}/_lambent/api/v1/apps`;
+    for (const headers of [{}, { authorization: 'Bearer lmb_wrong' }, { authorization: token }]) {
+      const response = await fetch(api, { headers: headers as Record<string, string> });
+      assert.equal(response.status, 401);
+      const text = await response.text();
+      assert.match(text, /E_UNAUTHENTICATED/);
+      assert.ok(!text.includes(token));
+    }
+    assert.equal((await fetch(`${server.url}/_lambent/api/v1/health`)).status, 200);
+    assert.equal((await fetch(api, { headers: { authorization: `Bearer ${token}` } })).status, 200);
+    assert.equal((await fetch(`${server.url}/pid`)).status, 200, 'the app itself needs no token');
+    assert.equal(server.output().split(token).length - 1, 2, 'printed once, with its example');
+    server.child.kill('SIGTERM');
+    await once(server.child, 'exit');
+  });
+
+  it('says who holds the data folder, and which port is in use', async () => {
+    const server = await open('held');
+    await assert.rejects(startServer(join(folder, 'held')), /E_STORE_LOCKED/);
+    const port = new URL(server.url).port;
+    const child = spawn(process.execPath, [
+      join(REPOSITORY, 'bin', 'lambent.js'),
+      'start',
+      '--data',
+      join(folder, 'other'),
+      '--port',
+      port,
+    ]);
+    let text = '';
+    child.stderr.on('data', (chunk) => {
+      text += chunk;
+    });
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 1);
+    assert.match(text, new RegExp(`E_PORT_IN_USE: .*${port}`));
+    assert.equal((await fetch(`${server.url}/_lambent/api/v1/health`)).status, 200, 'the first goes on');
+    server.child.kill('SIGTERM');
+    await once(server.child, 'exit');
+  });
+});
