@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,13 +11,15 @@ import { fileURLToPath } from 'node:url';
 import { type CliOutcome, runForTest } from '../src/cli/test-terminal.ts';
 
 /** The command line against the real platform, started as a person starts it. */
-const BIN = fileURLToPath(new URL('../bin/lambent.js', import.meta.url));
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const BIN = join(ROOT, 'bin/lambent.js');
+const READY = /App +(http:\/\/localhost:\d+)[\s\S]*Ready in/;
 
 let work = '';
 before(async () => {
   work = await mkdtemp(join(tmpdir(), 'lambent-cli-e2e-'));
 });
-after(() => rm(work, { recursive: true, force: true }));
+after(() => rm(work, { recursive: true, force: true, maxRetries: 5 }));
 
 /** A running `lambent`, with all that it printed. */
 class Running {
@@ -60,6 +62,10 @@ class Running {
     return (await closed)[0];
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop('SIGKILL');
+  }
+
   #wake(): void {
     for (const resolve of this.#waiting) resolve();
     this.#waiting.clear();
@@ -83,39 +89,72 @@ describe('lambent dev', { timeout: 60_000 }, () => {
     await runForTest(['init', 'app'], { cwd: work });
     const file = join(work, 'app/functions/hello.ts');
     const good = await readFile(file, 'utf8');
-    const dev = new Running(['dev', 'app', '--port', '0']);
-    try {
-      const [, url] = await dev.printed(/App +(http:\/\/localhost:\d+)[\s\S]*Ready in/);
-      assert.match(dev.text, /^GET +\/hello\/:name +hello$/m);
-      assert.match(dev.text, /^Console +http:\/\/localhost:\d+\/_lambent\/$/m);
+    await using dev = new Running(['dev', 'app', '--port', '0']);
+    const [, url] = await dev.printed(READY);
+    assert.match(dev.text, /^GET +\/hello\/:name +hello$/m);
+    assert.match(dev.text, /^Console +http:\/\/localhost:\d+\/_lambent\/$/m);
 
-      assert.deepEqual(await (await fetch(`${url}/hello/you`)).json(), { message: 'Hello, you!' });
-      await dev.printed(/\d\d:\d\d:\d\d {2}GET \/hello\/you {2}200 {2}[\d.]+ m?s/);
-      await fetch(`${url}/add`, { method: 'POST', body: '{"a":1,"b":2}' });
-      await dev.printed(/\d\d:\d\d:\d\d {2}add {2}adding 1 and 2/);
+    assert.deepEqual(await (await fetch(`${url}/hello/you`)).json(), { message: 'Hello, you!' });
+    await dev.printed(/\d\d:\d\d:\d\d {2}GET \/hello\/you {2}200 {2}[\d.]+ m?s/);
+    await fetch(`${url}/add`, { method: 'POST', body: '{"a":1,"b":2}' });
+    await dev.printed(/\d\d:\d\d:\d\d {2}add {2}adding 1 and 2/);
 
-      let mark = dev.text.length;
-      await writeFile(file, good.replace('Hello, $', 'Goodbye, $'));
-      await dev.printed(/reloaded app d2 in \d+ ms/, mark);
-      assert.deepEqual(await (await fetch(`${url}/hello/you`)).json(), { message: 'Goodbye, you!' });
+    let mark = dev.text.length;
+    await writeFile(file, good.replace('Hello, $', 'Goodbye, $'));
+    await dev.printed(/reloaded app d2 in \d+ ms/, mark);
+    assert.deepEqual(await (await fetch(`${url}/hello/you`)).json(), { message: 'Goodbye, you!' });
 
-      mark = dev.text.length;
-      await writeFile(file, `${good}\nconst broken = = 1;\n`);
-      await dev.printed(
-        /not deployed[\s\S]*E_BUILD_FAILED[\s\S]*hello\.ts:\d+[\s\S]*const broken = = 1;\n[\s\S]*\^/,
-        mark,
-      );
-      assert.deepEqual(await (await fetch(`${url}/hello/you`)).json(), { message: 'Goodbye, you!' });
+    mark = dev.text.length;
+    await writeFile(file, `${good}\nconst broken = = 1;\n`);
+    await dev.printed(
+      /not deployed[\s\S]*E_BUILD_FAILED[\s\S]*hello\.ts:\d+[\s\S]*const broken = = 1;\n[\s\S]*\^/,
+      mark,
+    );
+    assert.deepEqual(await (await fetch(`${url}/hello/you`)).json(), { message: 'Goodbye, you!' });
 
-      mark = dev.text.length;
-      await writeFile(file, good);
-      await dev.printed(/reloaded app d\d in/, mark);
-      assert.deepEqual(await (await fetch(`${url}/hello/you`)).json(), { message: 'Hello, you!' });
+    mark = dev.text.length;
+    await writeFile(file, good);
+    await dev.printed(/reloaded app d\d in/, mark);
+    assert.deepEqual(await (await fetch(`${url}/hello/you`)).json(), { message: 'Hello, you!' });
 
-      assert.equal(await dev.stop('SIGINT'), 0);
-      await assert.rejects(fetch(url!));
-    } finally {
-      await dev.stop('SIGKILL');
+    assert.equal(await dev.stop('SIGINT'), 0);
+    await assert.rejects(fetch(url!));
+  });
+
+  it('serves what every template and the example of this repository promise', async () => {
+    for (const template of ['javascript', 'hono', 'express']) {
+      await runForTest(['init', template, '--template', template], { cwd: work });
+    }
+    // What `npm install` would bring is there already.
+    await symlink(join(ROOT, 'node_modules'), join(work, 'node_modules'));
+    await using served = new Running([
+      'dev',
+      join(ROOT, 'examples/hello'),
+      '--port',
+      '0',
+      '--data',
+      'hello-data',
+    ]);
+    const [, url] = await served.printed(READY);
+    assert.match(await (await fetch(url!)).text(), /<h1>Hello from Lambent/);
+    assert.match(await (await fetch(`${url}/greet/J%C3%B6rg`)).text(), /Hello, Jörg!/);
+    const dice = await fetch(`${url}/dice`, { method: 'POST', body: '{"sides": 2}' });
+    assert.match(await dice.text(), /"rolled":[12]}$/);
+    assert.equal((await fetch(`${url}/dice`, { method: 'POST', body: '{"sides": 1}' })).status, 400);
+    const leave = new AbortController();
+    const ticks = await fetch(`${url}/ticks`, { signal: leave.signal });
+    const first = await ticks.body!.getReader().read();
+    assert.match(new TextDecoder().decode(first.value), /^data: 20\d\d-/);
+    leave.abort();
+
+    for (const [template, path, answer] of [
+      ['javascript', '/?name=you', '{"message":"Hello, you!"}'],
+      ['hono', '/hello/you', '{"message":"Hello, you!"}'],
+      ['express', '/hello/you', '{"message":"Hello, you!"}'],
+    ] as const) {
+      await using app = new Running(['dev', template, '--port', '0']);
+      const [, address] = await app.printed(READY);
+      assert.equal(await (await fetch(`${address}${path}`)).text(), answer, template);
     }
   });
 

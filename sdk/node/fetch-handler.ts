@@ -6,6 +6,10 @@ export interface FetchContext {
   readonly params: Readonly<Record<string, string>>;
   /** The id of this invocation, as the logs show it. */
   readonly requestId: string;
+  /** Does nothing; here for code that was written for Workers. */
+  passThroughOnException(): void;
+  /** Empty; here for code that was written for Workers. */
+  readonly props: Record<string, unknown>;
 }
 
 /** Answers a web request. `Env` are the function's environment variables. */

@@ -17,6 +17,8 @@ export interface Context {
   readonly logStreamName: string;
   readonly identity?: CognitoIdentity | undefined;
   readonly clientContext?: ClientContext | undefined;
+  /** Aborts when nobody waits for the answer any more: the caller went away, or the time is up. (Not at AWS.) */
+  readonly signal: AbortSignal;
   /** Milliseconds until the function is stopped. */
   getRemainingTimeInMillis(): number;
   /** Older ways to finish, for code that still uses them. */

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Hono } from 'hono';
 import type { ManifestInput } from '../../src/model/manifest-schema.ts';
-import { type AppDefinition, defineApp } from './lambent.ts';
+import {
+  type AppDefinition,
+  defineApp,
+  type FetchHandler,
+  type FetchModule,
+  type Handler,
+  type HttpHandlerV2,
+} from './lambent.ts';
 
 /** As deep as a manifest goes, without `readonly` and with plain optional properties. */
 type Plain<Value> = Value extends readonly (infer Item)[]
@@ -22,6 +30,25 @@ describe('sdk', () => {
     const sameFunction: Same<keyof FunctionOf<Plain<AppDefinition>>, keyof FunctionOf<ManifestInput>> = true;
     const assignable: Plain<AppDefinition> extends ManifestInput ? true : false = true;
     assert.deepEqual([sameTop, sameFunction, assignable], [true, true, true]);
+  });
+
+  it('types the handlers that people write', async () => {
+    const app = new Hono();
+    app.get('/', (c) => c.text('hono'));
+    app satisfies FetchModule;
+    const lambda: Handler<{ readonly name: string }, string> = async ({ name }, context) =>
+      `${name} ${context.getRemainingTimeInMillis()}`;
+    const http: HttpHandlerV2 = async ({ rawPath }) => ({ statusCode: 200, body: rawPath });
+    const old: Handler = (_event, _context, callback) => {
+      callback(null, 'done');
+    };
+    const fetch: FetchHandler = (request, env, ctx) =>
+      new Response(`${request.url} ${env.A} ${ctx.params.id}`);
+    assert.equal(await (await app.request('/')).text(), 'hono');
+    assert.equal(
+      [lambda, http, old, fetch].every((each) => typeof each === 'function'),
+      true,
+    );
   });
 
   it('hands the definition on as it is', () => {

@@ -1,12 +1,19 @@
 import type { LogLine, LogSeverity } from '../model/invocation.ts';
 import { formatClock, type Style, visibleWithColours } from './output.ts';
 
-/** `09:05:01  hello  text`: one line of a function's log, ending in a newline. */
+/**
+ * `09:05:01  hello  text`, ending in a newline. What was written in one piece over several lines, such as an error
+ * with its stack, stays together: its further lines are indented.
+ */
 export function formatLogLine(line: LogLine, style: Style): string {
   const name = style.cyan(line.function);
   const mark = severityMark(line.severity, style);
-  const text = visibleWithColours(line.text, style.colours);
-  return `${style.dim(formatClock(line.timeMs))}  ${name}  ${mark}${text}\n`;
+  const [first, ...more] = line.text
+    .trimEnd()
+    .split(/\r?\n/)
+    .map((text) => visibleWithColours(text, style.colours));
+  const heading = `${style.dim(formatClock(line.timeMs))}  ${name}  ${mark}${first}`;
+  return `${[heading, ...more.map((text) => (text === '' ? '' : `    ${text}`))].join('\n')}\n`;
 }
 
 function severityMark(severity: LogSeverity, style: Style): string {

@@ -9,6 +9,9 @@ const PORT_MAX = 65_535;
 /** Loopback: reachable from this machine alone, until someone says otherwise. */
 const DEFAULT_HOST = '127.0.0.1';
 
+/** For the person who pressed Ctrl-C and now waits. */
+export const STOPPING = '\nStopping: open requests may finish. Ctrl-C again stops at once.\n';
+
 /** What `dev` and `start` take from the command line and the environment in the same way. */
 export function listenOptions(
   args: Arguments,

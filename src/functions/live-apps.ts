@@ -3,6 +3,7 @@ import type { Deployment, LiveApp } from '../model/deployment.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { LiveAppEntry, LiveApps, ResolvedFunction } from '../ports/live-apps.ts';
+import { SharedValues } from './shared-values.ts';
 
 /*
  * What every app serves now, in memory. The store has the truth; `refresh` reads it anew for one app and puts a new
@@ -54,6 +55,7 @@ class MemoryLiveApps implements LiveApps, LiveAppsWriter {
   readonly #random: Random;
   readonly #live = new Map<AppName, Prepared>();
   readonly #previews = new Map<string, Deployment>();
+  readonly #shared = new SharedValues();
   readonly #listeners = new Set<(app: AppName, entry: LiveAppEntry | undefined) => void>();
   #snapshot: readonly LiveAppEntry[] | undefined;
   /** Grows when an app goes: its numbers may come back with other contents. */
@@ -67,11 +69,19 @@ class MemoryLiveApps implements LiveApps, LiveAppsWriter {
   }
 
   async load(): Promise<void> {
-    const waiting = (await this.#apps.listApps()).values();
+    const apps = await this.#apps.listApps();
+    const waiting = apps.values();
     const loadNext = async (): Promise<void> => {
       for (const live of waiting) await this.#take(live);
     };
     await Promise.all(Array.from({ length: LOADS_PARALLEL_MAX }, loadNext));
+    // They arrive in any order; subscribers and readers get them oldest first.
+    const loaded = new Map(this.#live);
+    this.#live.clear();
+    for (const { app } of apps) {
+      const prepared = loaded.get(app);
+      if (prepared !== undefined) this.#live.set(app, prepared);
+    }
   }
 
   resolve(app: AppName, name: FunctionName): ResolvedFunction | undefined {
@@ -142,7 +152,10 @@ class MemoryLiveApps implements LiveApps, LiveAppsWriter {
 
   async #deployment(app: AppName, number: number): Promise<Deployment | undefined> {
     const present = this.find(app)?.deployments.find((deployment) => deployment.number === number);
-    return present ?? this.#previews.get(`${app}/${number}`) ?? this.#apps.findDeployment(app, number);
+    const known = present ?? this.#previews.get(`${app}/${number}`);
+    if (known !== undefined) return known;
+    const stored = await this.#apps.findDeployment(app, number);
+    return stored && this.#shared.share(stored);
   }
 }
 

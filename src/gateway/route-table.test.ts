@@ -120,7 +120,11 @@ describe('route table', () => {
     table.remove([first]);
     assert.equal(found(table, 'GET', '/'), 'g@1');
     assert.equal(found(table, 'GET', '/1'), 'q@1 x=1');
-    table.remove([second]);
+    const again = deployment('a', 2, [route('GET', '/', 'f'), route('GET', '/:x', 'p')]);
+    table.addDeployment(again);
+    assert.equal(found(table, 'GET', '/'), 'f@2');
+    assert.equal(found(table, 'GET', '/1'), 'p@2 x=1');
+    table.remove([again, second]);
     assert.equal(found(table, 'GET', '/'), 'none');
   });
 

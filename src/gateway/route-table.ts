@@ -58,11 +58,14 @@ function listOf(entry: BoundRoute | BoundRoute[]): readonly BoundRoute[] {
 
 /**
  * Where requests go: host, path and method to a function. Static segments win over parameters, parameters over `*`.
- * When two apps claim the same host, path and method, the app that was added first keeps it.
+ * When two apps claim the same host, path and method, the app that was added first keeps it, also over its own
+ * redeployments.
  */
 export class RouteTable {
   readonly #hosts = new Map<string, HostTable>();
   #wildcardHosts: string[] = [];
+  /** Place of each app that ever was here: earlier ones go first. */
+  readonly #ranks = new Map<AppName, number>();
   /** Apps whose traffic is split, so that the rest need no choice. */
   readonly #split = new Set<AppName>();
 
@@ -81,7 +84,7 @@ export class RouteTable {
     }
   }
 
-  /** Takes out all routes of these deployments. */
+  /** Takes out all routes of these deployments. Their apps keep their place, should they come back. */
   remove(deployments: readonly Deployment[]): void {
     for (const deployment of deployments) {
       this.#split.delete(deployment.app);
@@ -114,6 +117,7 @@ export class RouteTable {
   }
 
   #insert(bound: BoundRoute): void {
+    if (!this.#ranks.has(bound.app)) this.#ranks.set(bound.app, this.#ranks.size);
     const host = bound.route.host ?? ANY_HOST;
     let table = this.#hosts.get(host);
     if (table === undefined) {
@@ -124,12 +128,16 @@ export class RouteTable {
     const { path } = bound.route;
     if (isPlain(path)) {
       const known = table.plain.get(path);
-      table.plain.set(path, known === undefined ? bound : [...listOf(known), bound]);
+      table.plain.set(path, known === undefined ? bound : this.#ranked(listOf(known), bound));
       return;
     }
     const [segment, rest] = descend(table.tree, path, true)!;
-    if (rest) segment.rest = [...(segment.rest ?? []), bound];
-    else segment.ends = [...(segment.ends ?? []), bound];
+    if (rest) segment.rest = this.#ranked(segment.rest ?? [], bound);
+    else segment.ends = this.#ranked(segment.ends ?? [], bound);
+  }
+
+  #ranked(known: readonly BoundRoute[], added: BoundRoute): BoundRoute[] {
+    return [...known, added].sort((a, b) => this.#ranks.get(a.app)! - this.#ranks.get(b.app)!);
   }
 
   #take(deployment: Deployment, route: Route): void {

@@ -49,8 +49,12 @@ export interface InstanceEvents {
 
 /** After a timeout, others in the instance may go on only if it answers PING within this time. */
 const PONG_MS = 500;
-/** An instance told to drain is ended after this time at the latest. */
+/**
+ * An instance told to drain is ended after this time at the latest, on top of the time that its invocations have:
+ * work that goes on after an answer (`waitUntil`) may take as long again, up to BACKGROUND_MS_MAX.
+ */
 const DRAIN_MS = 5_000;
+const BACKGROUND_MS_MAX = 900_000;
 /** With more bytes than this waiting in memory for one instance, it is too slow to be kept alive. */
 const BUFFERED_MAX = 64 * 1024 * 1024;
 
@@ -187,7 +191,7 @@ export class Instance {
     }
   }
 
-  /** No new work; ends once idle, at the latest after DRAIN_MS of idleness ignored by the process. */
+  /** No new work; ends once idle. */
   retire(): void {
     if (this.state === 'starting') {
       this.kill(new LambentError('E_SHUTTING_DOWN', 'the instance was no longer wanted before it was ready'));
@@ -252,7 +256,8 @@ export class Instance {
 
   #drain(): void {
     this.#writer?.frame(FRAME.DRAIN, 0, 0, undefined);
-    this.#clock.after(DRAIN_MS, () => {
+    const limitMs = DRAIN_MS + Math.min(this.version.config.timeoutMs, BACKGROUND_MS_MAX);
+    this.#clock.after(limitMs, () => {
       if (this.state !== 'gone')
         this.kill(new LambentError('E_SHUTTING_DOWN', 'the instance did not end when asked'));
     });

@@ -35,7 +35,7 @@ export interface AppStore {
   findDeployment(app: AppName, number: number): Promise<Deployment | undefined>;
   /** Newest first; `before` is a deployment number to continue from. */
   listDeployments(app: AppName, limit: number, before?: number): Promise<DeploymentSummary[]>;
-  /** Every app in order of name, with what it serves (`generation` 0 and no traffic: never live). */
+  /** Every app, the oldest first, with what it serves (`generation` 0 and no traffic: never live). */
   listApps(): Promise<LiveApp[]>;
   /** Forgets the app and all its deployments; false when there is none. */
   deleteApp(app: AppName): Promise<boolean>;

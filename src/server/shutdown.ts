@@ -14,7 +14,7 @@ export async function shutDown(wired: Wired): Promise<void> {
   const { clock } = wired;
   const startMs = clock.monotonicMs();
   let dispatchDone: Promise<void> | undefined;
-  const steps: (() => Promise<unknown> | void)[] = [
+  const steps: (() => unknown)[] = [
     () => wired.admin.close(),
     () => {
       dispatchDone = wired.asyncDispatch.close();

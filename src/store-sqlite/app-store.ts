@@ -119,7 +119,8 @@ export function createAppWrites(db: DatabaseSync) {
 /** Stores a deployment, sharing the versions that are there already; returns its number. */
 function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment) => number {
   const takeNumber = db.prepare(`
-    INSERT INTO apps (name, next_number) VALUES (?, 2)
+    INSERT INTO apps (name, next_number, position)
+    SELECT ?, 2, coalesce(max(position), 0) + 1 FROM apps WHERE true
     ON CONFLICT (name) DO UPDATE SET next_number = next_number + 1
     RETURNING next_number - 1 AS number`);
   const insertDeployment = db.prepare(`
@@ -157,7 +158,7 @@ export function createAppReads(db: DatabaseSync) {
   const listDeployments = db.prepare(
     `SELECT ${summaryColumns} FROM deployments WHERE app = ? AND number < ? ORDER BY number DESC LIMIT ?`,
   );
-  const listApps = db.prepare('SELECT name, generation, traffic FROM apps ORDER BY name');
+  const listApps = db.prepare('SELECT name, generation, traffic FROM apps ORDER BY position');
   const listBlobs = db.prepare('SELECT DISTINCT code FROM versions');
 
   return {

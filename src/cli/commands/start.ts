@@ -6,7 +6,7 @@ import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
 import { createEventPrinter } from '../event-printer.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { createStyle } from '../output.ts';
-import { listenOptions } from '../platform-options.ts';
+import { listenOptions, STOPPING } from '../platform-options.ts';
 import { type Terminal, whenAborted } from '../terminal.ts';
 
 export const startCommand: Command = {
@@ -57,7 +57,7 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   if (platform.token !== undefined) terminal.err.write(tokenText(platform.token, platform.url));
   await Promise.race([whenAborted(stop), platform.closed]);
   if (!stop.aborted) throw new LambentError('E_INTERNAL', 'The platform stopped by itself.');
-  if (log === 'pretty') terminal.err.write('\nStopping; once more Ctrl-C stops at once.\n');
+  if (log === 'pretty') terminal.err.write(STOPPING);
   await platform.close();
   return EXIT.ok;
 }

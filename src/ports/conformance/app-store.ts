@@ -203,12 +203,12 @@ export function exerciseAppStore(open: OpenFresh<AppStore>): void {
         assert.deepEqual(await store.listApps(), [{ app: shop, generation: 0, traffic: [] }]);
       }));
 
-    it('lists apps by name', () =>
+    it('lists the oldest app first', () =>
       withFresh(open, async (store) => {
         for (const name of ['zoo', 'art', 'mid']) await store.createDeployment(deployment(name as AppName));
         assert.deepEqual(
           (await store.listApps()).map((each) => each.app),
-          ['art', 'mid', 'zoo'],
+          ['zoo', 'art', 'mid'],
         );
       }));
   });

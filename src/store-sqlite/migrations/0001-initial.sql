@@ -22,6 +22,8 @@ CREATE TABLE apps (
   name TEXT PRIMARY KEY,
   generation INTEGER NOT NULL DEFAULT 0,
   next_number INTEGER NOT NULL DEFAULT 1,
+  -- Order in which apps came into being: the older one keeps a route that two claim.
+  position INTEGER NOT NULL,
   -- JSON: [{ "number", "weight" }].
   traffic TEXT NOT NULL DEFAULT '[]'
 ) STRICT, WITHOUT ROWID;

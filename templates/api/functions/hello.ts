@@ -1,8 +1,7 @@
 // A web standard fetch handler: a Request comes in, a Response goes out.
 export default {
-  fetch(request: Request): Response {
-    const { pathname } = new URL(request.url);
-    const name = decodeURIComponent(pathname.split('/')[2] ?? 'world');
+  fetch(_request: Request, _env: unknown, ctx: { params: { name?: string } }): Response {
+    const { name = 'world' } = ctx.params;
     return Response.json({ message: `Hello, ${name}!` });
   },
 };
