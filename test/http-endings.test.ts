@@ -114,8 +114,8 @@ describe('HTTP exchanges that end early', { timeout: 60_000 }, () => {
 
       it(`${name} in the middle of an answer: the function hears it`, async () => {
         for (const [folder, expected] of [
-          ['watched', 'stream AbortError'],
-          ['server', 'stream closed, finished: false'],
+          ['watched', ['stream AbortError']],
+          ['server', ['stream closed, finished: false', 'request ECONNRESET']],
         ] as const) {
           const connection = await open();
           await connection.write(`GET /${folder}/stream HTTP/1.1\r\n${HOST}${further}\r\n`);
@@ -123,8 +123,7 @@ describe('HTTP exchanges that end early', { timeout: 60_000 }, () => {
           assert.equal((await connection.chunk()).toString(), 'first;');
           assert.equal(await told(folder), 'started');
           connection.socket[leave]();
-          if (folder === 'server') assert.equal(await told(folder), 'request ECONNRESET');
-          assert.equal(await told(folder), expected);
+          for (const line of expected) assert.equal(await told(folder), line);
           await platform.waitForInvocation(
             ({ status, summary }) => status === 'cancelled' && summary === `GET /${folder}/stream`,
           );
@@ -133,15 +132,14 @@ describe('HTTP exchanges that end early', { timeout: 60_000 }, () => {
 
       it(`${name} while nothing is said yet: the function hears it`, async () => {
         for (const [folder, expected] of [
-          ['watched', 'silent AbortError'],
-          ['server', 'silent closed, finished: false'],
+          ['watched', ['silent AbortError']],
+          ['server', ['silent closed, finished: false', 'request ECONNRESET']],
         ] as const) {
           const connection = await open();
           await connection.write(`GET /${folder}/silent HTTP/1.1\r\n${HOST}${further}\r\n`);
           assert.equal(await told(folder), 'started');
           connection.socket[leave]();
-          if (folder === 'server') assert.equal(await told(folder), 'request ECONNRESET');
-          assert.equal(await told(folder), expected);
+          for (const line of expected) assert.equal(await told(folder), line);
         }
       });
     }
@@ -149,7 +147,7 @@ describe('HTTP exchanges that end early', { timeout: 60_000 }, () => {
     it(`a caller who ${how} the connection in the middle of an upload: the function hears it`, async () => {
       for (const [folder, expected] of [
         ['watched', ['upload ECONNRESET AbortError']],
-        ['server', ['request ECONNRESET', 'upload closed, finished: false']],
+        ['server', ['upload closed, finished: false', 'request ECONNRESET']],
       ] as const) {
         const connection = await open();
         await connection.write(`POST /${folder}/upload HTTP/1.1\r\n${CHUNKED}5\r\nhello\r\n`);

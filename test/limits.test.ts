@@ -15,7 +15,7 @@ const FILES: AppFiles = {
 app: limits
 functions:
   sleeps: { timeout: 300ms, concurrency: 10 }
-  spins: { timeout: 300ms, concurrency: 10 }
+  spins: { timeout: 1s, concurrency: 10 }
   parent: { timeout: 300ms }
   heap: { memory: 64mb }
   buffers: { memory: 64mb }
@@ -31,16 +31,20 @@ functions:
 export default { async fetch(request) {
   const { searchParams } = new URL(request.url);
   const gate = searchParams.get('gate');
-  if (gate === null) await new Promise(() => setInterval(() => {}, 1_000));
+  if (gate === null) {
+    setTimeout(() => console.log('half of the time is over'), 150);
+    await new Promise(() => {});
+  }
   await fetch(gate);
   return new Response('woke up');
 } };`,
   'functions/spins.js': `
 export default { async fetch(request) {
-  const { searchParams } = new URL(request.url);
-  await fetch(searchParams.get('gate'));
-  if (searchParams.has('spin')) for (;;);
-  await new Promise(() => {});
+  if (!new URL(request.url).searchParams.has('spin')) return new Response(String(process.pid));
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  console.log('spins from now on');
+  await new Promise(setImmediate);
+  for (;;);
 } };`,
   'functions/parent.js': `
 import { spawn } from 'node:child_process';
@@ -129,10 +133,9 @@ describe('a timeout', { timeout: 30_000 }, () => {
   });
 
   it('lets others in the same process finish', async () => {
+    const sentMs = Date.now();
     const late = lambent.fetch('/sleeps');
-    // It has 300 ms of its own from when it begins, some time after the late one.
-    await poll(async () => (await instancesOf('sleeps')).some((item) => item.activeInvocations > 0));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await lambent.waitForLog(({ text, timeMs }) => text.startsWith('half') && timeMs >= sentMs);
     const punctual = lambent.fetch(`/sleeps?gate=${gate.url}/punctual`);
     const release = await gate.next('/punctual');
     assert.equal((await late).status, 504);
@@ -144,15 +147,16 @@ describe('a timeout', { timeout: 30_000 }, () => {
   });
 
   it('stops code that never lets go, and tells the others in the same process why they failed', async () => {
-    const victim = lambent.fetch(`/spins?gate=${gate.url}/victim`);
-    const victimGate = await gate.next('/victim');
-    const [{ pid } = { pid: 0 }] = await instancesOf('spins');
-    const spinning = lambent.fetch(`/spins?spin&gate=${gate.url}/spin`);
-    (await gate.next('/spin')).end();
-    const answers = await Promise.all([victim, spinning]);
-    victimGate.end();
-    const codes = await Promise.all(answers.map(async (answer) => (await errorOf(answer)).code));
-    assert.ok(codes.includes('E_FUNCTION_TIMEOUT'), `${codes}`);
+    const pid = Number(await (await lambent.fetch('/spins')).text());
+    const spinning = lambent.fetch('/spins?spin');
+    await lambent.waitForLog(({ text }) => text === 'spins from now on');
+    const victim = await lambent.fetch('/spins');
+    assert.equal((await errorOf(await spinning)).code, 'E_FUNCTION_TIMEOUT');
+    const { code, message, hint } = await errorOf(victim);
+    assert.deepEqual([victim.status, code], [502, 'E_FUNCTION_EXITED']);
+    assert.equal(message, 'another call in the same process blocked it and was stopped with it');
+    assert.match(hint, /Lower `concurrency`/);
+    assert.equal((await recordOf(victim)).instance, (await recordOf(await spinning)).instance);
     await poll(() => !isAlive(pid));
     await assertNeighbour();
   });

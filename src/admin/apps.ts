@@ -90,7 +90,7 @@ export function addApps(api: AdminRouter, { apps, liveApps, deployer }: AppsDeps
   });
 
   api.openapi(listRoute, async (c) => {
-    const all = await apps.listApps();
+    const all = (await apps.listApps()).sort((a, b) => (a.app < b.app ? -1 : 1));
     return c.json({ items: all.map(withFunctions) }, 200);
   });
 

@@ -31,6 +31,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
   /** Request body that came before there was an instance; at most the caller's window. */
   #early: { chunk: Uint8Array; last: boolean }[] | undefined;
   #status = 0;
+  #headSent = false;
   #bytesOut = 0;
   /** -1: the head declared no length. */
   #declaredBytes = -1;
@@ -123,6 +124,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     this.#declaredBytes = head.contentLength;
     const body = bodyAt < payload.length ? payload.subarray(bodyAt) : undefined;
     if (!this.#countBody(body?.length ?? 0, last)) return;
+    this.#headSent = true;
     this.#sink.onHead(status, head.block, head.contentLength, body, last);
     // The head's own bytes count against the window as well; they are passed on at once.
     if (last) this.#end();
@@ -174,18 +176,15 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
   #countBody(bytes: number, last: boolean): boolean {
     this.#bytesOut += bytes;
     if (this.#status === 101) return true;
+    const bodiless = this.#call.method === 'HEAD' || this.#status === 204 || this.#status === 304;
+    const declared = bodiless ? -1 : this.#declaredBytes;
     const limitMb = this.#call.version.config.maxResponseMb;
-    if (this.#bytesOut > limitMb * 2 ** 20) {
-      const error = new LambentError(
-        'E_RESPONSE_TOO_LARGE',
-        `function ${this.#call.version.name} answered more than its ${limitMb} MB`,
-      );
-      this.#stop(error);
+    if (Math.max(this.#bytesOut, declared) > limitMb * 2 ** 20) {
+      const message = `function ${this.#call.version.name} answered more than its ${limitMb} MB`;
+      this.#stop(new LambentError('E_RESPONSE_TOO_LARGE', message));
       return false;
     }
-    const declared = this.#declaredBytes;
-    const bodiless = this.#call.method === 'HEAD' || this.#status === 204 || this.#status === 304;
-    if (declared < 0 || bodiless) return true;
+    if (declared < 0) return true;
     if (this.#bytesOut > declared || (last && this.#bytesOut < declared)) {
       this.#refuse(`a body of ${this.#bytesOut} bytes after declaring ${declared}`);
       return false;
@@ -211,7 +210,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
   }
 
   #fail(error: InvocationError, told: LambentError): void {
-    if (this.#status === 0) this.#status = told.facts.status;
+    if (!this.#headSent) this.#status = told.facts.status;
     this.#settle(error);
     this.#sink.onFailure(told);
   }

@@ -53,10 +53,15 @@ export function errorOfPlatform(error: LambentError): InvocationError {
   };
 }
 
+/** The names of classes of errors; what is thrown and is no error has a lower-case type, and the message says so. */
+const CLASS_NAME = /^[A-Z]/;
+
 /** What the caller of a failed invocation is told: the error's type and message, not its stack. */
 export function lambentErrorOf(error: InvocationError): LambentError {
-  return new LambentError(error.code, `${error.errorType}: ${error.errorMessage}`, {
-    hint: ERROR_TABLE[error.code].hint,
+  const { code, errorType, errorMessage } = error;
+  const named = code === 'E_FUNCTION_ERROR' && CLASS_NAME.test(errorType);
+  return new LambentError(code, named ? `${errorType}: ${errorMessage}` : errorMessage, {
+    hint: ERROR_TABLE[code].hint,
   });
 }
 

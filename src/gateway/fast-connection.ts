@@ -68,7 +68,7 @@ export class FastConnection {
   finished(keepAlive: boolean): void {
     this.#exchange = undefined;
     if (!keepAlive || this.#host.closing) {
-      this.socket.end();
+      this.socket.destroySoon();
       return;
     }
     const ahead = this.#ahead;
@@ -79,6 +79,8 @@ export class FastConnection {
   }
 
   #receive(buffer: Buffer, bytes: number): void {
+    // The last answer is on its way: what still comes has no answer.
+    if (this.socket.writableEnded) return;
     this.#idleSinceMs = 0;
     if (this.#exchange !== undefined) {
       this.#keep(Buffer.from(buffer.subarray(0, bytes)));
@@ -235,8 +237,8 @@ class FastExchange implements HttpSink {
       this.answer(errorAnswer(error, this.#requestId));
       return;
     }
-    // The head is out: only breaking the connection tells the caller that the body is not whole.
-    this.#connection.socket.destroy();
+    // The head is out: only the end of the connection tells the caller that the body is not whole.
+    this.#connection.finished(false);
   }
 
   onCredit(): void {}

@@ -192,6 +192,8 @@ class GeneralExchange implements HttpSink {
   #pump: BodyPump | undefined;
   #owedBytes = 0;
   #bodiless = false;
+  /** HTTP/1.0 without a length: an orderly end of the connection is the end of the body. */
+  #endsWithConnection = false;
 
   constructor(
     host: GeneralHost,
@@ -243,6 +245,7 @@ class GeneralExchange implements HttpSink {
     if (complete && contentLength < 0 && status !== 204 && status !== 304)
       headers.push('content-length', String(body?.length ?? 0));
     if (this.#host.closing) headers.push('connection', 'close');
+    this.#endsWithConnection = !complete && contentLength < 0 && this.#request.httpVersion === '1.0';
     this.#response.writeHead(status, headers);
     if (body !== undefined) this.onBody(body);
     else if (!complete) this.#response.flushHeaders();
@@ -269,7 +272,7 @@ class GeneralExchange implements HttpSink {
     this.over = true;
     this.#pump?.discard();
     if (this.#response.headersSent) {
-      this.#response.destroy();
+      this.#breakAnswer();
       return;
     }
     const answer = errorAnswer(error, this.#requestId);
@@ -280,6 +283,18 @@ class GeneralExchange implements HttpSink {
 
   onCredit(bytes: number): void {
     this.#pump?.onCredit(bytes);
+  }
+
+  /** Only the end of the connection tells that the answer is not whole; what was said before it arrives. */
+  #breakAnswer(): void {
+    const { socket } = this.#request;
+    if (this.#response.socket === null) this.#response.destroy();
+    else if (this.#endsWithConnection) socket.resetAndDestroy();
+    else {
+      // Chunks of this turn of the event loop still wait for each other.
+      this.#response.uncork();
+      socket.destroySoon();
+    }
   }
 
   #drained(): void {

@@ -223,11 +223,10 @@ class Pool implements InstancePool, VersionPoolHost {
   async #boot(pool: VersionPool, instance: Instance): Promise<void> {
     const giveUp = this.clock.after(BOOT_TIMEOUT_MS, () => {
       if (instance.state !== 'starting') return;
-      const message = `function ${pool.version.name} did not finish loading within ${BOOT_TIMEOUT_MS / 1000} s`;
       pool.onBootFailed(instance, {
         code: 'E_BOOT_FAILED',
         errorType: 'Timeout',
-        errorMessage: message,
+        errorMessage: `its code did not finish within ${BOOT_TIMEOUT_MS / 1000} s`,
         stackTrace: [],
       });
     });

@@ -218,7 +218,9 @@ export class VersionPool implements InstanceEvents {
 
   onBootFailed(instance: Instance, failure: FailureMessage): void {
     const code: ErrorCode = failure.code in ERROR_TABLE ? (failure.code as ErrorCode) : 'E_BOOT_FAILED';
-    const message = `function ${this.version.name} cannot be loaded: ${failure.errorType}: ${failure.errorMessage}`;
+    const cause =
+      code === 'E_HANDLER_MISSING' ? failure.errorMessage : `${failure.errorType}: ${failure.errorMessage}`;
+    const message = `function ${this.version.name} cannot be loaded: ${cause}`;
     const error = new LambentError(code, message, { details: { stackTrace: failure.stackTrace } });
     this.#host.log(
       instance,

@@ -70,7 +70,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const stoppers: (() => void)[] = [];
   try {
     const token = mode === 'start' ? await firstToken(wired) : undefined;
-    stoppers.push(report(wired, options), keepPoolCurrent(wired));
+    stoppers.push(keepPoolCurrent(wired));
+    report(wired, options);
     const port = await wired.gateway.listen(options.host, options.port);
     await wired.asyncDispatch.start();
     for (const folder of options.folders) {
@@ -123,13 +124,10 @@ async function firstToken({ store }: Wired): Promise<string | undefined> {
   return added ? token : undefined;
 }
 
-function report({ recorder }: Wired, { onEvent }: PlatformOptions): () => void {
-  const stopLines = recorder.onLine((line) => onEvent({ kind: 'log', line }));
-  const stopInvocations = recorder.onInvocation((record) => onEvent({ kind: 'invocation', record }));
-  return () => {
-    stopLines();
-    stopInvocations();
-  };
+/** Tells of what happens up to the very end: requests that finish while the platform stops are told too. */
+function report({ recorder }: Wired, { onEvent }: PlatformOptions): void {
+  recorder.onLine((line) => onEvent({ kind: 'log', line }));
+  recorder.onInvocation((record) => onEvent({ kind: 'invocation', record }));
 }
 
 /** After a switch an app with at most this many functions has them started ahead of the next request. */

@@ -2,7 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import type { Wired } from './wire.ts';
 
 /** How long requests and invocations that run may go on after the platform was told to stop. */
-export const GRACE_MS = 10_000;
+const GRACE_MS = 10_000;
+/** In `dev` a person waits at the terminal, and the page in the browser often keeps a stream open. */
+const DEV_GRACE_MS = 1_000;
 /** Instances get at least this long to end by themselves, also when the rest took all the time. */
 const INSTANCE_GRACE_MS = 1_000;
 
@@ -12,17 +14,19 @@ const INSTANCE_GRACE_MS = 1_000;
  */
 export async function shutDown(wired: Wired): Promise<void> {
   const { clock } = wired;
+  const graceMs = wired.mode === 'dev' ? DEV_GRACE_MS : GRACE_MS;
   const startMs = clock.monotonicMs();
   let dispatchDone: Promise<void> | undefined;
   const steps: (() => unknown)[] = [
     () => wired.admin.close(),
     () => {
       dispatchDone = wired.asyncDispatch.close();
-      return Promise.all([wired.gateway.close(GRACE_MS), within(clock, GRACE_MS, dispatchDone)]);
+      return Promise.all([wired.gateway.close(graceMs), within(clock, graceMs, dispatchDone)]);
     },
-    () => wired.pool.close(Math.max(INSTANCE_GRACE_MS, GRACE_MS - (clock.monotonicMs() - startMs))),
+    () => wired.pool.close(Math.max(INSTANCE_GRACE_MS, graceMs - (clock.monotonicMs() - startMs))),
     // What the pool just ended is settled: it stays owed.
     () => dispatchDone,
+    () => wired.deployer.close(),
     () => wired.sandbox.close(),
     () => wired.closeRest(),
     () => wired.recorder.close(),

@@ -50,7 +50,8 @@ export interface WireOptions {
 export interface Wired {
   readonly clock: Clock;
   readonly store: Store;
-  readonly deployer: Deployer;
+  readonly mode: 'dev' | 'start';
+  readonly deployer: Deployer & { close(): Promise<void> };
   readonly liveApps: LiveApps;
   readonly recorder: Recorder;
   readonly pool: InstancePool;
@@ -197,6 +198,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     await retention.close();
   };
   return {
+    mode,
     clock,
     store,
     deployer,
