@@ -184,7 +184,8 @@ describe('an asynchronous call and the end of the platform', { timeout: 60_000 }
     const beganMs = performance.now();
     await first.platform.close();
     const tookMs = performance.now() - beganMs;
-    assert.ok(tookMs > 9_000 && tookMs < 15_000, `the platform stopped after ${tookMs} ms`);
+    // In dev a second of grace, and another for the instances; the call itself would go on for ever.
+    assert.ok(tookMs < 8_000, `the platform stopped after ${tookMs} ms`);
 
     const second = await startTestPlatform({}, { folder });
     try {

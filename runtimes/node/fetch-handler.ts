@@ -296,7 +296,7 @@ export const RESULT_BYTES_MAX = 6 * 1024 * 1024;
 
 export function resultTooLarge(bytes: number): RuntimeFailure {
   return new RuntimeFailure(
-    'E_FUNCTION_RESPONSE_INVALID',
+    'E_RESPONSE_TOO_LARGE',
     'ResultTooLarge',
     `the result has ${bytes} bytes; at most ${RESULT_BYTES_MAX} (6 MiB) fit in the answer to an event call`,
   );

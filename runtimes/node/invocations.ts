@@ -61,6 +61,8 @@ export class Invocation {
   readonly #channel: Channel;
   #incoming: Buffer[] | undefined;
   #incomingDone: boolean;
+  /** What comes is of a protocol that the code has not switched to: the request itself has no body. */
+  #mayUpgrade: boolean;
   #consumed = 0;
   #room = WINDOW_BYTES;
   #queue: Uint8Array[] | undefined;
@@ -85,6 +87,7 @@ export class Invocation {
     this.head = head;
     this.#incoming = body === undefined ? undefined : [body];
     this.#incomingDone = complete;
+    this.#mayUpgrade = isHttp && !complete && head.includes('\nupgrade: ');
   }
 
   get http(): HttpRequestHead {
@@ -107,18 +110,24 @@ export class Invocation {
 
   // ---- The body of the request.
 
+  /** The code switched protocols: from here on the body is what comes over the connection. */
+  upgrade(): void {
+    this.#mayUpgrade = false;
+  }
+
   /** True when all of the body has arrived. */
   get bodyComplete(): boolean {
-    return this.#incomingDone;
+    return this.#incomingDone || this.#mayUpgrade;
   }
 
   /** Whether any byte of a body has come. */
   get hasBody(): boolean {
-    return this.#incoming !== undefined;
+    return this.#incoming !== undefined && !this.#mayUpgrade;
   }
 
   /** The next piece of the body; `null` at its end, `undefined` when none is here yet. Throws when it broke off. */
   read(): Buffer | null | undefined {
+    if (this.#mayUpgrade) return null;
     const incoming = this.#incoming;
     if (incoming !== undefined && incoming.length > 0) {
       const piece = incoming.shift()!;

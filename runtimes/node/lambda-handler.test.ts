@@ -135,7 +135,7 @@ describe('a Lambda handler', () => {
 
   it('refuses a result over 6 MiB and says so', async () => {
     const result = await instance.event({ name: 'large' }).end();
-    assert.equal(result.failure?.code, 'E_FUNCTION_RESPONSE_INVALID');
+    assert.equal(result.failure?.code, 'E_RESPONSE_TOO_LARGE');
     assert.match(result.failure?.errorMessage ?? '', /6 MiB/);
   });
 

@@ -44,6 +44,7 @@ export class UpgradeSocket extends Duplex {
   constructor(invocation: Invocation, peer: PeerAddress) {
     super({ allowHalfOpen: true });
     this.#invocation = invocation;
+    invocation.upgrade();
     this.remoteAddress = peer.remoteAddress;
     this.remoteFamily = peer.remoteAddress.includes(':') ? 'IPv6' : 'IPv4';
     this.encrypted = peer.encrypted;

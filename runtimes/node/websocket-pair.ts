@@ -188,6 +188,7 @@ export function acceptWebSocket(invocation: Invocation, end: WebSocketEnd, heade
     )
       block += `${name}: ${value}\r\n`;
   });
+  invocation.upgrade();
   invocation.respond(101, block, undefined, 0, false);
   new Connection(invocation, end).start();
 }

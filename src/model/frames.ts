@@ -99,7 +99,7 @@ export interface ReadyMessage {
 
 /** Payload of BOOT_FAILED and FAILED: an error in the author's code. */
 export interface FailureMessage {
-  /** `E_FUNCTION_ERROR`, `E_HANDLER_MISSING`, `E_BOOT_FAILED`, `E_FUNCTION_RESPONSE_INVALID` or `E_UPGRADE_REFUSED`. */
+  /** `E_FUNCTION_ERROR`, `E_HANDLER_MISSING`, `E_BOOT_FAILED`, `E_FUNCTION_RESPONSE_INVALID`, `E_RESPONSE_TOO_LARGE` or `E_UPGRADE_REFUSED`. */
   code: string;
   errorType: string;
   errorMessage: string;

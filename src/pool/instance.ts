@@ -18,6 +18,7 @@ import type { StreamListener, StreamOpening } from '../ports/instance-pool.ts';
 import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { parseFailure, parseLog, parseReady } from './instance-messages.ts';
+import { LogAllowance } from './log-allowance.ts';
 import { OutputLines } from './output-lines.ts';
 
 /**
@@ -58,6 +59,11 @@ const BACKGROUND_MS_MAX = 900_000;
 /** With more bytes than this waiting in memory for one instance, it is too slow to be kept alive. */
 const BUFFERED_MAX = 64 * 1024 * 1024;
 
+/** Log lines kept in a second: twice what the runtime inside lets through, and of raw output. */
+const LINES_MAX = 10_000;
+const LINE_CHARS_MAX = 8 * 1024 * 1024;
+const RAW_LINES_MAX = 2_000;
+
 /** Names of the invocations on this many latest streams are kept, so that late log lines find theirs. */
 const RECENT = 1_024;
 
@@ -85,11 +91,14 @@ export class Instance {
   idleSinceMs: number;
   served = 0;
   memoryPeakKb = 0;
+  /** Why it ended; set once it is gone. */
+  lossReason: LambentError | undefined;
   readonly #clock: Clock;
   readonly #events: InstanceEvents;
   readonly #streams = new Map<number, Stream>();
   readonly #parser: FrameParser;
   readonly #output: OutputLines;
+  readonly #allowances: readonly LogAllowance[];
   #process: SandboxProcess | undefined;
   #writer: FrameWriter | undefined;
   #nextStream = 1;
@@ -117,9 +126,17 @@ export class Instance {
     this.#parser = new FrameParser((kind, flags, stream, payload) =>
       this.#onFrame(kind, flags, stream, payload),
     );
-    this.#output = new OutputLines((from, severity, text) =>
-      events.onLog(this, this.#onlyInvocation(), from, severity, clock.nowMs(), text),
+    this.#allowances = [LINES_MAX, RAW_LINES_MAX].map(
+      (linesMax) =>
+        new LogAllowance(clock, linesMax, LINE_CHARS_MAX, (dropped) => {
+          const text = `${dropped} log lines were dropped: the instance wrote more than ${linesMax} lines or 8 MiB a second`;
+          events.onLog(this, this.#onlyInvocation(), 'platform', 'warn', clock.nowMs(), text);
+        }),
     );
+    this.#output = new OutputLines((from, severity, text) => {
+      if (this.#allowances[1]!.admit(text.length))
+        events.onLog(this, this.#onlyInvocation(), from, severity, clock.nowMs(), text);
+    });
   }
 
   get pid(): number {
@@ -222,8 +239,10 @@ export class Instance {
   onExit(exit: SandboxExit): void {
     if (this.state === 'gone') return;
     this.#output.flush();
+    for (const allowance of this.#allowances) allowance.report();
     this.state = 'gone';
     const reason = this.#exitReason(exit);
+    this.lossReason = reason;
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     for (const entry of streams) {
@@ -242,6 +261,12 @@ export class Instance {
       );
     if (this.#endReason !== undefined) return this.#endReason;
     const how = exit.signal === null ? `with exit code ${exit.code}` : `by signal ${exit.signal}`;
+    if (this.ready === undefined)
+      return new LambentError(
+        'E_BOOT_FAILED',
+        `the process of function ${name} ended ${how} while it loaded its code`,
+        { hint: 'Read `lambent logs`: does the code call process.exit() at load?' },
+      );
     return new LambentError(
       'E_FUNCTION_EXITED',
       `the process of function ${name} ended ${how} before it had answered`,
@@ -414,7 +439,7 @@ export class Instance {
   #onLog(stream: number, payload: Buffer): void {
     const line = parseLog(payload);
     if (line === undefined) this.#breach('an unreadable LOG frame');
-    else
+    else if (this.#allowances[0]!.admit(line.text.length))
       this.#events.onLog(this, this.#invocationOf(stream), line.from, line.severity, line.timeMs, line.text);
   }
 

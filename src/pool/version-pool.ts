@@ -246,16 +246,11 @@ export class VersionPool implements InstanceEvents {
 
   onGone(instance: Instance): void {
     const wasStarting = instance.ready === undefined;
-    if (wasStarting && this.#bootFailure === undefined) {
-      this.#blockBoot(
-        new LambentError(
-          'E_BOOT_FAILED',
-          `the process of function ${this.version.name} ended while it loaded its code`,
-          {
-            hint: 'Read `lambent logs`: does the code call process.exit() at load?',
-          },
-        ),
-      );
+    const reason = instance.lossReason;
+    // An instance that was no longer wanted says nothing about the code.
+    if (wasStarting && this.#bootFailure === undefined && reason?.facts.fault === 'author') {
+      this.#host.log(instance, undefined, 'platform', 'error', this.#host.clock.nowMs(), reason.message);
+      this.#blockBoot(reason);
     }
     this.#forget(instance, wasStarting);
   }

@@ -14,7 +14,7 @@ import type { SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
 
 /** How often the memory of each instance is looked at. */
 const MEMORY_CHECK_MS = 100;
-/** Raw output of one instance that may be forwarded in one period of OUTPUT_PERIOD_MS; the rest is dropped. */
+/** Raw output of one instance that may be forwarded in one period of OUTPUT_PERIOD_MS; the rest is dropped and counted. */
 const OUTPUT_BYTES_MAX = 256 * 1024;
 const OUTPUT_PERIOD_MS = 1_000;
 const PAGE_BYTES = 4096;
@@ -86,12 +86,22 @@ function forwardOutput(id: string, entry: Child): void {
   }
 }
 
+/** Begins a new period, and says what was dropped in the last one. */
+function renewOutput(id: string, entry: Child): void {
+  const dropped = entry.outputBytes - OUTPUT_BYTES_MAX;
+  entry.outputBytes = 0;
+  if (dropped <= 0) return;
+  const text = `\n[${dropped} bytes of output were dropped: more than ${OUTPUT_BYTES_MAX / 1024} KiB came in a second]\n`;
+  report({ kind: 'output', id, stream: 'stderr', chunk: Buffer.from(text) });
+}
+
 function ended(id: string, entry: Child, code: number | null, signal: string | null): void {
   killGroup(entry);
   let open = 2;
   const settle = (): void => {
     open -= 1;
     if (open > 0) return;
+    renewOutput(id, entry);
     children.delete(id);
     rmSync(entry.folder, { recursive: true, force: true });
     report({ kind: 'exited', id, code, signal, outOfMemory: entry.outOfMemory });
@@ -180,7 +190,7 @@ function main(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   if (existsSync('/proc/self/statm')) systemClock.every(MEMORY_CHECK_MS, checkMemory);
   systemClock.every(OUTPUT_PERIOD_MS, () => {
-    for (const entry of children.values()) entry.outputBytes = 0;
+    for (const [id, entry] of children) renewOutput(id, entry);
   });
 }
 

@@ -123,7 +123,29 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     log,
     scratchDir: join(dataDir, 'scratch'),
   });
-  return { clock, random, mintUuid, recorder, liveApps, sandbox, pool, invoker, deployer };
+  const nodeId = mintUuid() as NodeId;
+  const asyncDispatch = createAsyncDispatch({
+    queue: store.asyncQueue,
+    invoker,
+    liveApps,
+    clock,
+    random,
+    log,
+    node: nodeId,
+  });
+  return {
+    clock,
+    random,
+    mintUuid,
+    recorder,
+    liveApps,
+    sandbox,
+    pool,
+    invoker,
+    deployer,
+    nodeId,
+    asyncDispatch,
+  };
 }
 
 /** The platform's own interfaces speak fetch; connections speak `node:http`. */
@@ -148,10 +170,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
   const blobs = await openBlobStore({ folder: join(dataDir, 'blobs') });
   const parts = await createParts(options, store, blobs);
   const { clock, random, mintUuid, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
-  const nodeId = mintUuid() as NodeId;
-  const queue = store.asyncQueue;
-  const asyncDispatch = createAsyncDispatch({ queue, invoker, liveApps, clock, random, log, node: nodeId });
-  const onAsyncAccepted = (): void => asyncDispatch.wake();
+  const { nodeId, asyncDispatch } = parts;
   const metrics = createMetrics({ feed: recorder, pool, clock, version });
   const retention = createRetention({ telemetry: store.telemetry, clock, log });
   const { apps, telemetry, asyncQueue, access } = store;
@@ -164,7 +183,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     clock,
     random,
     log,
-    onAsyncAccepted,
+    onAsyncAccepted: () => asyncDispatch.wake(),
   };
   const admin = createAdminApi({
     ...shared,
@@ -193,10 +212,6 @@ export async function wire(options: WireOptions): Promise<Wired> {
     clock,
     limits: options.gatewayLimits,
   });
-  const closeRest = async (): Promise<void> => {
-    metrics.close();
-    await retention.close();
-  };
   return {
     mode,
     clock,
@@ -209,6 +224,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
     gateway,
     admin,
     asyncDispatch,
-    closeRest,
+    async closeRest() {
+      metrics.close();
+      await retention.close();
+    },
   };
 }
