@@ -14,6 +14,8 @@ functions:
   early: { routes: [/early] }
   stream: { routes: [GET /stream] }
   secret: { routes: [/secret, GET /count] }
+  answers: { routes: ['GET /answers/:status'] }
+  patient: { routes: [POST /patient], timeout: 300ms }
 `,
   'functions/echo.js': `export default {
   async fetch(request) {
@@ -35,6 +37,16 @@ functions:
     }));
   },
 };`,
+  'functions/answers.js': `export default {
+  fetch(request, env, ctx) {
+    const headers = new Headers({ 'X-Mixed-Case': 'Gr\u00fcn', date: 'never', connection: 'close', 'keep-alive': 'timeout=1', 'x-request-id': 'mine', etag: '"1"' });
+    headers.append('set-cookie', 'a=1; Path=/');
+    headers.append('set-cookie', 'b=2');
+    const status = Number(ctx.params.status);
+    return new Response([204, 205, 304].includes(status) ? null : 'body of ' + status, { status, headers });
+  },
+};`,
+  'functions/patient.js': `export default { fetch: async (request) => new Response(await request.text()) };`,
   'functions/secret.js': `let calls = 0;
 export default {
   fetch(request) {
@@ -148,6 +160,30 @@ describe('HTTP connections', { timeout: 60_000 }, () => {
         await connection.write(body);
         assert.equal(echoOf(await connection.ask(GET)).text, '');
       }));
+  });
+
+  it('answers are the same in both ways through the gateway, and none speaks for the connection', async () => {
+    for (const status of [200, 201, 204, 205, 206, 301, 304, 404, 418, 500, 599]) {
+      for (const method of ['GET', 'HEAD']) {
+        const lines = [`${method} /answers/${status} HTTP/1.1`, 'Host: localhost', 'X-Request-Id: one'];
+        const [plain, general] = await Promise.all([
+          exchange(port, lines),
+          exchange(port, [...lines, 'TE: trailers']),
+        ]);
+        const { connection, 'keep-alive': keepAlive, date, ...headers } = general.headers;
+        assert.deepEqual([connection, keepAlive], ['keep-alive', 'timeout=65']);
+        const { date: plainDate, ...plainHeaders } = plain.headers;
+        assert.deepEqual({ ...plain, headers: plainHeaders }, { ...general, headers });
+        for (const text of [date, plainDate])
+          assert.match(text ?? '', /^\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT$/);
+        assert.equal(plain.status, status);
+        assert.equal(headers['set-cookie'], 'a=1; Path=/, b=2');
+        assert.equal(headers['x-request-id'], 'one');
+        assert.equal(headers['x-mixed-case'], 'Gr\xfcn');
+        const bodiless = [204, 304].includes(status);
+        assert.equal('content-length' in headers, !bodiless, `${method} ${status}`);
+      }
+    }
   });
 
   describe('HTTP/1.0', () => {
@@ -376,6 +412,21 @@ describe('the times of connections', { timeout: 30_000 }, () => {
       assert.equal(answer.status, 408);
       assert.equal(codeOf(answer), 'E_REQUEST_TIMEOUT');
       await connection.closed();
+    } finally {
+      clearInterval(trickle);
+      connection.destroy();
+    }
+  });
+
+  it('a body that comes too slowly has the time of its function', async () => {
+    const connection = await RawConnection.open(platform.port);
+    await connection.write('POST /patient HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n');
+    const trickle = setInterval(() => connection.socket.write('x'), 10);
+    try {
+      const answer = await connection.response();
+      assert.equal(answer.status, 504);
+      assert.equal(codeOf(answer), 'E_FUNCTION_TIMEOUT');
+      assert.equal(await connection.closed(), 'end');
     } finally {
       clearInterval(trickle);
       connection.destroy();

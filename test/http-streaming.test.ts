@@ -213,6 +213,7 @@ describe('streams over HTTP', { timeout: 90_000 }, () => {
 
   it('a function that does not read holds the sender back, until it reads', async () => {
     const piece = Buffer.alloc(MB, 'x');
+    const before = process.memoryUsage.rss();
     const connection = await open();
     await connection.write(`POST /gate HTTP/1.1\r\n${HEAD}Content-Length: ${64 * MB}\r\n\r\n`);
     const sending = (async () => {
@@ -222,6 +223,8 @@ describe('streams over HTTP', { timeout: 90_000 }, () => {
     assert.ok((await settled(taken)) <= 64 * 1024);
     const left = await settled(() => connection.socket.bytesWritten - connection.socket.writableLength);
     assert.ok(left < 24 * MB, `${left} bytes left the sender`);
+    const grown = process.memoryUsage.rss() - before;
+    assert.ok(grown < 32 * MB, `the platform (and this sender) grew by ${grown} bytes`);
     await platform.fetch('/gate/open', { method: 'POST' });
     await sending;
     assert.equal((await connection.response()).body.toString(), String(64 * MB));

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { Agent, type RequestOptions, request } from 'node:http';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { packApp } from '../src/functions/pack.ts';
 import type { DeployResult } from '../src/ports/deployer.ts';
@@ -57,11 +56,8 @@ async function load(
     const { live } = state;
     const outcome = await new Promise<string>((resolve) => {
       const call = request({ port, host: '127.0.0.1', path: '/which', ...options }, async (response) => {
-        const text = await Readable.toWeb(response)
-          .getReader()
-          .read()
-          .then(({ value }) => Buffer.from(value ?? []).toString(), String);
-        response.resume();
+        const whole = Array.fromAsync(response).then((chunks) => Buffer.concat(chunks).toString());
+        const text = await whole.catch(String);
         if (response.statusCode !== 200) resolve(`status ${response.statusCode}: ${text}`);
         else if (Number(text) >= live) resolve('');
         else resolve(`deployment ${text} answered after ${live} was live`);
@@ -92,12 +88,11 @@ describe('traffic', { timeout: 120_000 }, () => {
     const response = await fetch(`${platform.url}/_lambent/api/v1/deployments?weight=${weight}`, {
       method: 'POST',
       headers: { 'content-type': 'application/gzip' },
-      body: Readable.toWeb(Readable.from(packApp(folder))) as ReadableStream<Uint8Array>,
-      duplex: 'half',
-    } as RequestInit);
+      body: Buffer.concat(await Array.fromAsync(packApp(folder))),
+    });
     const lines = (await response.text()).trim().split('\n');
     const last = JSON.parse(lines.at(-1)!);
-    assert.ok('result' in last, lines.at(-1));
+    assert.ok('result' in last, lines.at(-1)!);
     assert.equal(last.result.deployment.number, number);
     return last.result;
   };
