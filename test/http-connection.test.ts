@@ -263,6 +263,11 @@ describe('HTTP connections', { timeout: 60_000 }, () => {
         const late = await connection.response();
         assert.equal(late.status, 413);
         assert.equal(codeOf(late), 'E_PAYLOAD_TOO_LARGE');
+        const record = await platform.waitForInvocation(({ status }) => status === 'cancelled');
+        assert.deepEqual(
+          [record.function, record.httpStatus, record.error?.code],
+          ['small', 413, 'E_PAYLOAD_TOO_LARGE'],
+        );
         await connection.write('0\r\n\r\n');
         assert.equal(await connection.closed(), 'end');
       }));

@@ -87,15 +87,14 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     this.#lease?.credit(bytes);
   }
 
-  cancel(reason: CancelReason): void {
+  cancel(reason: CancelReason, why?: LambentError): void {
     if (this.#done) return;
     this.#withdraw();
     this.#lease?.cancel(CANCEL_REASON[reason]);
-    this.#settle(
-      errorOfPlatform(
-        new LambentError('E_CLIENT_CLOSED', 'the caller went away before the answer was complete'),
-      ),
-    );
+    const error =
+      why ?? new LambentError('E_CLIENT_CLOSED', 'the caller went away before the answer was complete');
+    if (this.#status === 0) this.#status = error.facts.status;
+    this.#settle(errorOfPlatform(error));
   }
 
   onResponse(payload: Buffer, last: boolean): void {

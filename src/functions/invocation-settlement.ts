@@ -33,6 +33,9 @@ const STATUS_OF: Partial<Record<ErrorCode, InvocationStatus>> = {
   E_START_FAILED: 'refused',
   E_SHUTTING_DOWN: 'refused',
   E_CLIENT_CLOSED: 'cancelled',
+  // The request itself could not go on.
+  E_BAD_REQUEST: 'cancelled',
+  E_PAYLOAD_TOO_LARGE: 'cancelled',
 };
 
 /** The error of a failed invocation, from what the instance reported. */

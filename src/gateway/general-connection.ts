@@ -228,7 +228,7 @@ class GeneralExchange implements HttpSink {
   /** The request turned out to be one that cannot go on. */
   breakOff(error: LambentError): void {
     if (this.over) return;
-    this.#upstream?.cancel('callerGone');
+    this.#upstream?.cancel('callerGone', error);
     this.onFailure(error);
   }
 

@@ -62,7 +62,8 @@ export interface HttpExchange {
   writeBody(chunk: Uint8Array, last: boolean): void;
   /** The caller passed on this many bytes of the answer's body. */
   credit(bytes: number): void;
-  cancel(reason: CancelReason): void;
+  /** `why` is what the record of the call says; left out: that the caller went away. */
+  cancel(reason: CancelReason, why?: LambentError): void;
 }
 
 /** A call with a JSON event: from the API, the CLI, another function, a trigger. */
