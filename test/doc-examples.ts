@@ -204,7 +204,9 @@ export class DocRun {
       });
     }
     const endMs = performance.now() + COMMAND_MS;
-    while (!(await isHealthy(this.#port))) {
+    // `start` shows its token on its first start, a moment after it answers.
+    const isShown = (): boolean => !/\bstart\b/.test(command) || output.includes('LAMBENT_TOKEN=');
+    while (!(await isHealthy(this.#port)) || !isShown()) {
       if (server.exitCode !== null || performance.now() > endMs) {
         throw new Error(`$ ${command}\ndoes not serve; it printed\n${output}`);
       }

@@ -140,7 +140,7 @@ describe('an asynchronous call', { timeout: 60_000 }, () => {
     );
     assert.equal(records[1]!.error?.errorMessage, 'the gate said 503');
     const pauses = [1, 2].map((index) => records[index]!.arrivedMs - records[index - 1]!.arrivedMs);
-    assert.ok(pauses[0]! < 2_000 && pauses[1]! < 4_000, `${pauses}`);
+    assert.ok(pauses[0]! < 10_000 && pauses[1]! < 10_000, `${pauses}`);
   });
 
   it('is dead after its last attempt', async () => {

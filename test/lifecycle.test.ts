@@ -1,71 +1,13 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { delay, systemClock } from '../src/base/clock.ts';
 import { REPOSITORY, writeApp } from './platform-harness.ts';
-
-interface Server {
-  readonly child: ChildProcess;
-  readonly url: string;
-  /** Everything it printed so far. */
-  output(): string;
-}
-
-/** `lambent start` as its users run it; resolves when it has printed its address. */
-async function startServer(dataDir: string, folders: readonly string[] = []): Promise<Server> {
-  const child = spawn(
-    process.execPath,
-    [join(REPOSITORY, 'bin', 'lambent.js'), 'start', ...folders, '--data', dataDir, '--port', '0'],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  let output = '';
-  child.stderr!.on('data', (chunk) => {
-    output += chunk;
-  });
-  const url = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout! }).on('line', (line) => {
-      output += `${line}\n`;
-      const match = /Server\s+(http:\S+)/.exec(line);
-      if (match !== null) resolve(match[1]!);
-    });
-    child.once('exit', (code) => reject(new Error(`lambent start ended with ${code}: ${output}`)));
-  });
-  return { child, url, output: () => output };
-}
-
-function tokenOf(server: Server): string | undefined {
-  return /lmb_[A-Za-z0-9_-]+/.exec(server.output())?.[0];
-}
-
-/** The token comes on stderr, which may lag behind stdout. */
-async function waitForToken(server: Server): Promise<string> {
-  for (let tries = 0; tokenOf(server) === undefined; tries++) {
-    assert.ok(tries < 500, 'no token was printed');
-    await delay(systemClock, 10);
-  }
-  return tokenOf(server)!;
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function untilGone(pids: readonly number[]): Promise<void> {
-  for (let tries = 0; pids.some(alive); tries++) {
-    assert.ok(tries < 1_000, `still alive: ${pids.filter(alive)}`);
-    await delay(systemClock, 10);
-  }
-}
+import { type Server, startServer, tokenOf, untilGone, waitForToken } from './server-process.ts';
 
 const APP = {
   'functions/pid.ts': 'export default { fetch: () => new Response(String(process.pid)) };',

@@ -21,18 +21,23 @@ function stateOf(pid: number): string {
   }
 }
 
+/** The command line of a process; empty when it has ended. */
+export function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+}
+
 /** Command lines of the running processes that contain `text`, with their ids. */
 export function processesWith(text: string): { pid: number; command: string }[] {
   const found: { pid: number; command: string }[] = [];
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
-    try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      if (command.includes(text)) found.push({ pid, command });
-    } catch {
-      // It ended while it was looked at.
-    }
+    const command = commandOf(pid);
+    if (command.includes(text)) found.push({ pid, command });
   }
   return found;
 }
@@ -40,4 +45,21 @@ export function processesWith(text: string): { pid: number; command: string }[] 
 /** Waits for a condition of the outside world that announces itself to nobody. The test's own timeout bounds it. */
 export async function poll(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await delay(10);
+}
+
+/** The processes below this one, at any depth. */
+export function descendantsOf(pid: number): number[] {
+  let children = '';
+  try {
+    children = readdirSync(`/proc/${pid}/task`)
+      .map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1'))
+      .join(' ');
+  } catch {
+    // It has ended.
+  }
+  return children
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
+    .flatMap((child) => [child, ...descendantsOf(child)]);
 }

@@ -51,8 +51,8 @@ export interface DeployerOptions {
   readonly scratchDir: string;
 }
 
-/** Ends the builder process besides what the port promises. */
 export interface ClosableDeployer extends Deployer {
+  /** Gives up what is being deployed, with `E_SHUTTING_DOWN`, and ends the builder process. */
   close(): Promise<void>;
 }
 
@@ -75,6 +75,8 @@ class LocalDeployer implements ClosableDeployer {
   readonly #builder: Builder;
   readonly #sweeper: BlobSweeper;
   readonly #ready: Promise<void>;
+  readonly #stop = new AbortController();
+  readonly #underWay = new Set<Promise<unknown>>();
   #uploads = 0;
 
   constructor(options: DeployerOptions) {
@@ -88,12 +90,23 @@ class LocalDeployer implements ClosableDeployer {
     this.#ready.catch(() => {});
   }
 
-  async deploy(request: DeployRequest): Promise<DeployResult> {
+  deploy(request: DeployRequest): Promise<DeployResult> {
+    return this.#track(() => this.#deployFolder(request));
+  }
+
+  deployArchive(
+    archive: AsyncIterable<Uint8Array>,
+    request: Omit<DeployRequest, 'folder'>,
+  ): Promise<DeployResult> {
+    return this.#track(() => this.#deployArchive(archive, request));
+  }
+
+  async #deployFolder(request: DeployRequest): Promise<DeployResult> {
     const folder = await realpath(request.folder).catch(() => request.folder);
     return this.#deploy({ folder, isUpload: false, folderName: basename(folder) }, request);
   }
 
-  async deployArchive(
+  async #deployArchive(
     archive: AsyncIterable<Uint8Array>,
     request: Omit<DeployRequest, 'folder'>,
   ): Promise<DeployResult> {
@@ -107,7 +120,7 @@ class LocalDeployer implements ClosableDeployer {
       const scratch = await realpath(await mkdtemp(join(this.#options.scratchDir, 'uploads', 'upload-')));
       try {
         const folder = join(scratch, 'app');
-        await unpackArchive(archive, folder);
+        await unpackArchive(this.#untilStopped(archive), folder);
         const folderName = await readFile(join(folder, FOLDER_NAME_FILE), 'utf8').catch(() => 'app');
         return await this.#deploy({ folder, isUpload: true, folderName: folderName.slice(0, 255) }, request);
       } finally {
@@ -147,8 +160,33 @@ class LocalDeployer implements ClosableDeployer {
     });
   }
 
-  close(): Promise<void> {
-    return this.#builder.close();
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#builder.close();
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #track(work: () => Promise<DeployResult>): Promise<DeployResult> {
+    this.#checkStopped();
+    const result = work();
+    this.#underWay.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#underWay.delete(result);
+    }
+  }
+
+  #checkStopped(): void {
+    if (this.#stop.signal.aborted)
+      throw new LambentError('E_SHUTTING_DOWN', 'the platform is stopping; nothing is deployed any more');
+  }
+
+  async *#untilStopped(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of archive) {
+      this.#checkStopped();
+      yield chunk;
+    }
   }
 
   async #deploy(origin: Origin, request: Omit<DeployRequest, 'folder'>): Promise<DeployResult> {
@@ -200,6 +238,7 @@ class LocalDeployer implements ClosableDeployer {
       cacheDir: join(scratchDir, 'packages'),
       clock,
       onLine: (text) => tell('install', text),
+      signal: this.#stop.signal,
     });
     return this.#sweeper.holding(async () => {
       const functions = await buildApp(plan, {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -224,6 +224,42 @@ describe('process sandbox', () => {
     platform.kill('SIGKILL');
     await untilGone([...pids, spawner]);
     assert.deepEqual(await readdir(join(folder, 'doomed')), []);
+  });
+
+  it('leaves nothing when the platform is killed before it took over an instance', {
+    skip: process.platform !== 'linux' && 'the process tree is read from /proc',
+    timeout: 30_000,
+  }, async () => {
+    const program = join(folder, 'platform-stuck.ts');
+    const own = new URL('./sandbox-process.ts', import.meta.url).href;
+    // It never acknowledges the second instance's channel, because its event loop stands still by then.
+    await writeFile(
+      program,
+      `import { createProcessSandbox } from ${JSON.stringify(own)};
+       const log = { debug() {}, info() {}, warn() {}, error() {} };
+       const sandbox = await createProcessSandbox({ runDir: ${JSON.stringify(join(folder, 'stuck'))}, log });
+       const spec = { command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'], env: {}, codeDir: '/', memoryMb: 512, filesMax: 64 };
+       const listener = { onData() {}, onOutput() {}, onExit() {} };
+       const first = await sandbox.start('first', spec, listener);
+       void sandbox.start('second', spec, listener);
+       process.getBuiltinModule('node:fs').writeSync(1, first.pid + '\\n');
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`,
+    );
+    const platform = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    after(() => platform.kill('SIGKILL'));
+    const [line] = (await once(createInterface({ input: platform.stdout! }), 'line')) as [string];
+    const first = Number(line);
+    const spawner = Number((await readProc(first)).parent);
+    const childrenOf = async (): Promise<number[]> =>
+      (await readFile(`/proc/${spawner}/task/${spawner}/children`, 'latin1'))
+        .split(' ')
+        .filter(Boolean)
+        .map(Number);
+    while ((await childrenOf()).length < 2) await delay(systemClock, 5);
+    const pids = await childrenOf();
+    platform.kill('SIGKILL');
+    await untilGone([...pids, spawner]);
+    assert.deepEqual(await readdir(join(folder, 'stuck')), []);
   });
 });
 

@@ -14,6 +14,8 @@ import type { SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
 
 /** How often the memory of each instance is looked at. */
 const MEMORY_CHECK_MS = 100;
+/** How often it is looked at whether the platform is still there. */
+const CONNECTION_CHECK_MS = 100;
 /** Raw output of one instance that may be forwarded in one period of OUTPUT_PERIOD_MS; the rest is dropped and counted. */
 const OUTPUT_BYTES_MAX = 256 * 1024;
 const OUTPUT_PERIOD_MS = 1_000;
@@ -182,9 +184,15 @@ function main(): void {
       if (entry !== undefined) killGroup(entry);
     }
   });
-  process.on('disconnect', () => {
+  const end = (): void => {
     killAll();
     process.exit(0);
+  };
+  process.on('disconnect', end);
+  // Node.js does not emit 'disconnect' while a channel that was handed over has not been acknowledged, and a platform
+  // that is killed just then never does.
+  systemClock.every(CONNECTION_CHECK_MS, () => {
+    if (!process.connected) end();
   });
   // The platform decides when to stop: a Ctrl-C in the terminal is for it alone.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});

@@ -68,8 +68,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const { mode, dataDir, allowHosts, gatewayLimits } = options;
   const wired = await wire({ mode, dataDir, allowHosts, version: PLATFORM_VERSION, log, gatewayLimits });
   const stoppers: (() => void)[] = [];
+  let token: string | undefined;
   try {
-    const token = mode === 'start' ? await firstToken(wired) : undefined;
+    token = mode === 'start' ? await firstToken(wired) : undefined;
     stoppers.push(keepPoolCurrent(wired));
     report(wired, options);
     const port = await wired.gateway.listen(options.host, options.port);
@@ -78,9 +79,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       await deploy(wired, options, folder, false);
       if (mode === 'dev') stoppers.push(watch(wired, options, folder, log));
     }
-    return running(wired, `http://${shownHost(options.host)}:${port}`, token, stoppers);
+    const url = `http://${shownHost(options.host)}:${port}`;
+    log.info('serving', { url, mode, version: PLATFORM_VERSION, pid: process.pid });
+    return running(wired, url, log, token, stoppers);
   } catch (error) {
     for (const stop of stoppers) stop();
+    // A start that fails must not use up the one time that the token is shown.
+    if (token !== undefined) await wired.store.access.removeToken(FIRST_TOKEN_NAME).catch(() => {});
     await shutDown(wired);
     throw error;
   }
@@ -89,6 +94,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 function running(
   wired: Wired,
   url: string,
+  log: Log,
   token: string | undefined,
   stoppers: readonly (() => void)[],
 ): Platform {
@@ -100,7 +106,9 @@ function running(
   const close = (): Promise<void> => {
     closing ??= (async () => {
       for (const stop of stoppers) stop();
+      log.info('stopping', { url });
       await shutDown(wired);
+      log.info('stopped', { url });
       resolveClosed();
     })();
     return closing;

@@ -1,5 +1,6 @@
+import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import type { LambentError } from '../base/errors.ts';
+import { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { AccessStore } from '../ports/access-store.ts';
 import type { AppStore } from '../ports/app-store.ts';
@@ -8,6 +9,7 @@ import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { createAccessStore } from './access-store.ts';
 import { createAppStore } from './app-store.ts';
 import { createAsyncQueue } from './async-queue.ts';
+import { DATABASE_FILE } from './database.ts';
 import { StoreThread, type ThreadTask } from './store-thread.ts';
 import type { StoreStats, StoreWrites } from './store-worker.ts';
 import { createTelemetryStore } from './telemetry-store.ts';
@@ -55,6 +57,17 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Names the file in an error of SQLite, which does not: who starts a platform may have several data folders. */
+function withPlace(thrown: unknown, path: string): unknown {
+  if (!(thrown instanceof LambentError) || thrown.message.includes(dirname(path))) return thrown;
+  const { code, message, hint, details = {} } = thrown;
+  return new LambentError(code, `${path}: ${message}`, {
+    hint,
+    details: { ...details, path },
+    cause: thrown,
+  });
+}
+
 /**
  * Opens the data folder.
  *
@@ -82,7 +95,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await reader.open(task);
   } catch (thrown) {
     await Promise.all([reader.close(), writer.close()]);
-    throw thrown;
+    throw withPlace(thrown, join(options.folder, DATABASE_FILE));
   }
   const stats = writer.caller<StoreWrites>('store');
   return {

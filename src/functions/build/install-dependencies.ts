@@ -46,7 +46,11 @@ export interface InstallOptions {
   readonly clock: Clock;
   readonly onLine: (text: string) => void;
   readonly installMsMax?: number;
+  /** Gives the installation up, with `E_SHUTTING_DOWN`. */
+  readonly signal?: AbortSignal;
 }
+
+const SETPRIV = '/usr/bin/setpriv';
 
 /** Installations that are being made, so that two deploys of the same lock share one. */
 const underWay = new Map<string, Promise<string>>();
@@ -187,8 +191,9 @@ async function install(plan: InstallPlan, target: string, options: InstallOption
 
 /** Runs npm in the folder; its lines are passed on. */
 function runNpm(cwd: string, options: InstallOptions): Promise<void> {
-  const { clock, onLine, installMsMax = INSTALL_MS_MAX } = options;
-  const npm = findProgram('npm');
+  const { clock, onLine, installMsMax = INSTALL_MS_MAX, signal } = options;
+  if (signal?.aborted) return Promise.reject(stopping());
+  const [program, ...args] = npmCommand();
   const tail: string[] = [];
   let told = 0;
   const take = (line: string): void => {
@@ -200,18 +205,27 @@ function runNpm(cwd: string, options: InstallOptions): Promise<void> {
     if (told <= LINES_TOLD_MAX) onLine(text);
   };
   return new Promise((resolve, reject) => {
-    const child = spawn(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress'], {
+    const child = spawn(program!, args, {
       cwd,
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => ENV_PASSED.test(name))),
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
+    const kill = (): void => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    };
     const timer = clock.after(installMsMax, () => {
       take(`stopped after ${installMsMax} ms`);
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      kill();
     });
-    const fail = (how: string): void => {
+    signal?.addEventListener('abort', kill);
+    const settle = (): void => {
       timer.cancel();
+      signal?.removeEventListener('abort', kill);
+    };
+    const fail = (how: string): void => {
+      settle();
+      if (signal?.aborted) reject(stopping());
       reject(
         new LambentError(
           'E_DEPENDENCIES_FAILED',
@@ -225,12 +239,22 @@ function runNpm(cwd: string, options: InstallOptions): Promise<void> {
     };
     for (const stream of [child.stdout, child.stderr]) splitLines(stream, take);
     child.on('error', (error) => fail(error.message));
-    child.on('close', (code, signal) => {
-      timer.cancel();
+    child.on('close', (code, endedBy) => {
+      settle();
       if (code === 0) resolve();
-      else fail(signal ?? `exit code ${code}`);
+      else fail(endedBy ?? `exit code ${code}`);
     });
   });
+}
+
+function stopping(): LambentError {
+  return new LambentError('E_SHUTTING_DOWN', 'the platform is stopping; the installation was given up');
+}
+
+/** Where `setpriv` exists, the kernel ends npm should the platform be killed. */
+function npmCommand(): string[] {
+  const command = [findProgram('npm'), 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress'];
+  return existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--', ...command] : command;
 }
 
 function splitLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
