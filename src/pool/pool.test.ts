@@ -314,6 +314,32 @@ describe('pool', () => {
     assert.ok(lines.some((line) => line.stream === 'platform' && line.text.includes('at x.ts:1')));
   });
 
+  it('takes no error code from an instance as it is', async () => {
+    const { error } = await call(open(), version({}, 'fail-odd-code'), '/ok');
+    assert.equal(error?.code, 'E_BOOT_FAILED');
+    assert.equal(error?.facts.status, 502);
+    assert.match(error!.message, /Odd: odd code/);
+  });
+
+  it('keeps the minimum of instances up, without work and after one ended', async () => {
+    const pool = open();
+    const which = version({ minInstances: 2, idleMs: 1 });
+    const ready = async (): Promise<Set<number>> => {
+      for (;;) {
+        const up = pool.instances().filter(({ state }) => state === 'ready');
+        if (up.length === 2) return new Set(up.map(({ pid }) => pid));
+        await delay(systemClock, 5);
+      }
+    };
+    pool.warm(which, 1);
+    const first = await ready();
+    assert.equal((await call(pool, which, '/exit')).error?.code, 'E_FUNCTION_EXITED');
+    const second = await ready();
+    assert.equal([...second].filter((pid) => first.has(pid)).length, 1, 'the other one lived on');
+    pool.retainOnly(() => false);
+    await gone(pool);
+  });
+
   it('says so when the process ends or speaks another protocol while it loads', async () => {
     assert.equal((await call(open(), version({}, 'exit'), '/ok')).error?.code, 'E_BOOT_FAILED');
     assert.ok((await call(open(), version({}, 'wrong-protocol'), '/ok')).error);

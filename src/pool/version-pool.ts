@@ -1,6 +1,5 @@
 import { BoundedQueue } from '../base/bounded-queue.ts';
 import type { Clock } from '../base/clock.ts';
-import { ERROR_TABLE } from '../base/error-table.ts';
 import { type ErrorCode, LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import type { FailureMessage } from '../model/frames.ts';
@@ -63,10 +62,6 @@ class InstanceLease implements Lease {
 
   get instance(): InstanceId {
     return this.#instance.id;
-  }
-
-  get upgrades(): boolean {
-    return this.#instance.ready!.upgrades;
   }
 
   memoryPeakMb(): number {
@@ -161,12 +156,12 @@ export class VersionPool implements InstanceEvents {
     this.#startWanted();
   }
 
-  /** Starts one instance unless there is one. */
+  /** Starts one instance, or as many as always stay up, unless they are there. */
   warm(): void {
-    if (this.#instances.length === 0 && this.#starting === 0) this.#start();
+    this.#startUpTo(Math.max(1, this.version.config.minInstances));
   }
 
-  /** Ends idle instances whose time is over, and streams past their deadline. True while there is something to look after. */
+  /** Ends idle instances whose time is over, and streams past their deadline. */
   sweep(nowMs: number, monotonicMs: number): void {
     const { idleMs, minInstances } = this.version.config;
     let idle = 0;
@@ -217,7 +212,8 @@ export class VersionPool implements InstanceEvents {
   }
 
   onBootFailed(instance: Instance, failure: FailureMessage): void {
-    const code: ErrorCode = failure.code in ERROR_TABLE ? (failure.code as ErrorCode) : 'E_BOOT_FAILED';
+    // What an instance says of itself is taken from a list, never as it is.
+    const code: ErrorCode = failure.code === 'E_HANDLER_MISSING' ? failure.code : 'E_BOOT_FAILED';
     const cause =
       code === 'E_HANDLER_MISSING' ? failure.errorMessage : `${failure.errorType}: ${failure.errorMessage}`;
     const message = `function ${this.version.name} cannot be loaded: ${cause}`;
@@ -357,7 +353,8 @@ export class VersionPool implements InstanceEvents {
    * the moment when the newest instance began to help.
    */
   #startWanted(): void {
-    const { maxInstances, concurrency } = this.version.config;
+    const { maxInstances, minInstances, concurrency } = this.version.config;
+    if (!this.retired) this.#startUpTo(minInstances);
     const head = this.#queue?.peek();
     if (head === undefined) return;
     const known = this.#instances.find((instance) => instance.ready !== undefined);
@@ -369,6 +366,10 @@ export class VersionPool implements InstanceEvents {
     const room = this.concurrencyMax - this.running;
     const wanted = known === undefined ? 1 : Math.ceil(Math.min(this.waiting, room) / each);
     while (this.#starting < wanted && this.#instances.length < maxInstances) if (!this.#start()) return;
+  }
+
+  #startUpTo(count: number): void {
+    while (this.#instances.length < count) if (!this.#start()) return;
   }
 
   #start(): boolean {

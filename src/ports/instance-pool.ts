@@ -15,7 +15,10 @@ export interface InstancePool extends PoolView {
    * returned function withdraws a request that still waits; later it does nothing.
    */
   acquire(version: FunctionVersion, deployment: number, waiter: LeaseWaiter): () => void;
-  /** Starts an instance if the version has none, so that the first call finds it warm. Failures show at that call. */
+  /**
+   * Starts an instance if the version has none, or as many as always stay up, so that the first call finds it warm.
+   * Failures show at that call.
+   */
   warm(version: FunctionVersion, deployment: number): void;
   /** Versions not in `keep` get no new instances, and theirs end when they have no more work. */
   retainOnly(isLive: (version: FunctionVersion) => boolean): void;
@@ -40,8 +43,6 @@ export interface Lease {
   readonly startMs: number;
   /** The highest resident memory of the instance so far, in megabytes; 0: not known. */
   memoryPeakMb(): number;
-  /** Whether the code said it takes upgrades. */
-  readonly upgrades: boolean;
   /** Hands the call over. Once, and before anything else. */
   open(opening: StreamOpening): void;
   body(chunk: Uint8Array, last: boolean): void;

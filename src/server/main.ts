@@ -75,6 +75,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     report(wired, options);
     const port = await wired.gateway.listen(options.host, options.port);
     await wired.asyncDispatch.start();
+    warmMinimum(wired);
     for (const folder of options.folders) {
       await deploy(wired, options, folder, false);
       if (mode === 'dev') stoppers.push(watch(wired, options, folder, log));
@@ -155,11 +156,20 @@ function keepPoolCurrent({ liveApps, pool }: Wired): () => void {
         for (const version of deployment.functions) live.add(version.id);
     pool.retainOnly((version: FunctionVersion) => live.has(version.id));
     for (const deployment of changed?.deployments ?? []) {
-      if (deployment.functions.length > WARM_FUNCTIONS_MAX || pool.instances().length >= WARM_INSTANCES_MAX)
-        continue;
-      for (const version of deployment.functions) pool.warm(version, deployment.number);
+      const few =
+        deployment.functions.length <= WARM_FUNCTIONS_MAX && pool.instances().length < WARM_INSTANCES_MAX;
+      for (const version of deployment.functions)
+        if (few || version.config.minInstances > 0) pool.warm(version, deployment.number);
     }
   });
+}
+
+/** Instances that stay up without work are there before the first request. */
+function warmMinimum({ liveApps, pool }: Wired): void {
+  for (const entry of liveApps.snapshot())
+    for (const deployment of entry.deployments)
+      for (const version of deployment.functions)
+        if (version.config.minInstances > 0) pool.warm(version, deployment.number);
 }
 
 async function deploy(
