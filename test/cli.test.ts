@@ -251,6 +251,12 @@ describe('lambent start', { timeout: 60_000 }, () => {
     assert.match((await cli(['cost'])).out, /list price: \$0\.0\d+/);
     const doctor = await cli(['doctor']);
     assert.match(doctor.out, /not isolated/i);
+    assert.match(
+      doctor.out,
+      /disk: \d+ MB are free for .*server-data\./,
+      'of the folder that the server has',
+    );
+    assert.match(doctor.out, /port: Listens on 127\.0\.0\.1:\d+/);
     const created = await cli(['tokens', 'create', 'ci']);
     const token = created.out.trim();
     assert.equal((await cli(['ls'], { LAMBENT_TOKEN: token })).code, 0);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -150,5 +150,29 @@ describe('the life of a server', { timeout: 90_000 }, () => {
     assert.equal((await fetch(`${server.url}/_lambent/api/v1/health`)).status, 200, 'the first goes on');
     server.child.kill('SIGTERM');
     await once(server.child, 'exit');
+  });
+
+  it('ends with a clear error when a thread of its store dies, and loses nothing', async () => {
+    // On a signal this ends the writing thread, as a defect in it would.
+    const fault = join(folder, 'fault.mjs');
+    await writeFile(
+      fault,
+      `import { subscribe } from 'node:diagnostics_channel';
+       subscribe('worker_threads', ({ worker }) => {
+         if (worker.threadName === 'lambent-store-writer') process.on('SIGUSR2', () => worker.terminate());
+       });`,
+    );
+    const server = await startServer(join(folder, 'store'), [app], [], { NODE_OPTIONS: `--import=${fault}` });
+    servers.push(server);
+    const pid = Number(await (await fetch(`${server.url}/pid`)).text());
+    server.child.kill('SIGUSR2');
+    const [code] = await once(server.child, 'exit');
+    assert.equal(code, 1);
+    assert.match(server.output(), /E_STORE_FAILED: A store thread broke off/);
+    await untilGone([pid]);
+    const again = await open('store');
+    assert.equal((await fetch(`${again.url}/pid`)).status, 200, 'the deployment is there');
+    again.child.kill('SIGTERM');
+    await once(again.child, 'exit');
   });
 });

@@ -19,6 +19,7 @@ export async function startServer(
   dataDir: string,
   folders: readonly string[] = [],
   options: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
   const child = spawn(
     process.execPath,
@@ -32,7 +33,7 @@ export async function startServer(
       '0',
       ...options,
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
   );
   let output = '';
   child.stderr!.on('data', (chunk) => {

@@ -108,6 +108,7 @@ const SETTINGS = {
   log: silentLog,
   allowHosts: [],
   cost: awsLambdaCost,
+  doctorChecks: [],
   sandbox: { describe: async () => ISOLATION },
 } as const;
 

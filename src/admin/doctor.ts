@@ -29,8 +29,8 @@ export interface DoctorDeps {
   asyncQueue: AsyncQueue;
   feed: ActivityFeed;
   sandbox: Pick<Sandbox, 'describe'>;
-  /** Further checks of what only the server sees: disk, ports, the pinned Node. */
-  doctorChecks?: readonly DoctorCheck[];
+  /** Further checks of what only the server sees: its disk and its port. */
+  doctorChecks: readonly DoctorCheck[];
 }
 
 /** A check that takes longer is reported as failed. */
@@ -73,7 +73,7 @@ const doctorRoute = createRoute({
 export function addDoctor(api: AdminRouter, deps: DoctorDeps): void {
   api.openapi(doctorRoute, async (c) => {
     const isolation = await deps.sandbox.describe();
-    const checks = [storeCheck(deps), queueCheck(deps), telemetryCheck(deps), ...(deps.doctorChecks ?? [])];
+    const checks = [storeCheck(deps), queueCheck(deps), telemetryCheck(deps), ...deps.doctorChecks];
     const findings = await Promise.all(checks.map((check) => runCheck(check, deps.clock)));
     return c.json({ checks: [...findings, isolationFinding(isolation)], isolation }, 200);
   });

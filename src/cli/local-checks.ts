@@ -1,16 +1,16 @@
-import { access, constants, statfs } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { freemem, totalmem } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { checkDisk } from '../server/doctor-checks.ts';
 import type { Check } from './api-views.ts';
 import { readPinnedNode } from './package-facts.ts';
 import { DEFAULT_PORT } from './platform-options.ts';
 import type { Terminal } from './terminal.ts';
 
 const MB = 1024 * 1024;
-/** Below these a small platform with a few functions gets into trouble. */
+/** Below this a small platform with a few functions gets into trouble. */
 const MEMORY_MB_MIN = 512;
-const DISK_MB_MIN = 1_024;
 
 /** What can be said about this machine without asking the platform. */
 export async function checkMachine(terminal: Terminal, dataDir: string): Promise<Check[]> {
@@ -69,37 +69,6 @@ async function checkMemory(): Promise<Check> {
     text,
     fix: `Each instance needs up to its limit; leave at least ${MEMORY_MB_MIN} MB.`,
   };
-}
-
-async function checkDisk(dataDir: string): Promise<Check> {
-  const folder = await nearestExisting(dataDir);
-  const writable = await access(folder, constants.W_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!writable) {
-    return {
-      name: 'disk',
-      status: 'fail',
-      text: `${folder} is not writable.`,
-      fix: 'Give this user the right to write there, or name another folder with --data.',
-    };
-  }
-  const { bavail, bsize } = await statfs(folder);
-  const freeMb = Math.round((bavail * bsize) / MB);
-  const text = `${freeMb} MB are free for ${dataDir}.`;
-  if (freeMb >= DISK_MB_MIN) return { name: 'disk', status: 'ok', text };
-  return { name: 'disk', status: 'warn', text, fix: `Free some space: at least ${DISK_MB_MIN} MB.` };
-}
-
-async function nearestExisting(folder: string): Promise<string> {
-  for (let candidate = folder; ; candidate = dirname(candidate)) {
-    const there = await access(candidate).then(
-      () => true,
-      () => false,
-    );
-    if (there || candidate === dirname(candidate)) return candidate;
-  }
 }
 
 async function checkPort(port: number): Promise<Check> {

@@ -1,4 +1,4 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import { FastConnection, type FastHost } from './fast-connection.ts';
@@ -29,6 +29,12 @@ export class Gateway implements FastHost, GeneralHost {
   readonly #general: GeneralServer;
   #sweeper: Timer | undefined;
 
+  /** Where it listens; `undefined` while it does not. */
+  get address(): AddressInfo | undefined {
+    const address = this.#listener.address();
+    return typeof address === 'object' && address !== null ? address : undefined;
+  }
+
   constructor(options: GatewayOptions) {
     this.parts = options.parts;
     this.platform = options.platform;
@@ -56,8 +62,7 @@ export class Gateway implements FastHost, GeneralHost {
       this.#listener.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
       this.#listener.listen(port, host, () => {
         this.#sweeper = this.clock.every(this.limits.sweepMs, () => this.#sweep());
-        const address = this.#listener.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : port);
+        resolve(this.address?.port ?? port);
       });
     });
   }

@@ -51,8 +51,8 @@ export interface Platform {
   readonly token: string | undefined;
   /** Finishes what runs (bounded), flushes and stops. */
   close(): Promise<void>;
-  /** Resolves when the platform has stopped, for whatever reason. */
-  readonly closed: Promise<void>;
+  /** Resolves when the platform has stopped: with why, when it did so by itself. */
+  readonly closed: Promise<LambentError | undefined>;
 }
 
 const FIRST_TOKEN_NAME = 'first';
@@ -66,7 +66,16 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     options.log === 'json' ? 'info' : 'warn',
   );
   const { mode, dataDir, allowHosts, gatewayLimits } = options;
-  const wired = await wire({ mode, dataDir, allowHosts, version: PLATFORM_VERSION, log, gatewayLimits });
+  const storeFailed = Promise.withResolvers<LambentError>();
+  const wired = await wire({
+    mode,
+    dataDir,
+    allowHosts,
+    version: PLATFORM_VERSION,
+    log,
+    gatewayLimits,
+    onStoreFailed: storeFailed.resolve,
+  });
   const stoppers: (() => void)[] = [];
   let token: string | undefined;
   try {
@@ -82,7 +91,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     }
     const url = `http://${shownHost(options.host)}:${port}`;
     log.info('serving', { url, mode, version: PLATFORM_VERSION, pid: process.pid });
-    return running(wired, url, log, token, stoppers);
+    return running(wired, url, log, token, stoppers, storeFailed.promise);
   } catch (error) {
     for (const stop of stoppers) stop();
     // A start that fails must not use up the one time that the token is shown.
@@ -98,23 +107,27 @@ function running(
   log: Log,
   token: string | undefined,
   stoppers: readonly (() => void)[],
+  storeFailed: Promise<LambentError>,
 ): Platform {
-  let resolveClosed: () => void;
-  const closed = new Promise<void>((resolve) => {
-    resolveClosed = resolve;
-  });
+  const closed = Promise.withResolvers<LambentError | undefined>();
   let closing: Promise<void> | undefined;
-  const close = (): Promise<void> => {
+  const close = (failure?: LambentError): Promise<void> => {
     closing ??= (async () => {
       for (const stop of stoppers) stop();
       log.info('stopping', { url });
-      await shutDown(wired);
+      try {
+        await shutDown(wired);
+      } catch (error) {
+        // What could not be flushed is a consequence of the failure, which is the news.
+        if (failure === undefined) throw error;
+      }
       log.info('stopped', { url });
-      resolveClosed();
+      closed.resolve(failure);
     })();
     return closing;
   };
-  return { url, token, close, closed };
+  void storeFailed.then(close);
+  return { url, token, close: () => close(), closed: closed.promise };
 }
 
 function shownHost(host: string): string {

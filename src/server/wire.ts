@@ -35,6 +35,7 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
 import { bundleRuntime } from './bundled-runtime.ts';
+import { createDoctorChecks } from './doctor-checks.ts';
 import { prepareNode } from './node-runtime.ts';
 
 export interface WireOptions {
@@ -44,6 +45,8 @@ export interface WireOptions {
   readonly version: string;
   readonly log: Log;
   readonly gatewayLimits: Partial<GatewayLimits> | undefined;
+  /** A store thread died: nothing can be kept any more, and the platform must end. */
+  onStoreFailed(error: LambentError): void;
 }
 
 /** The parts that main.ts drives. */
@@ -163,11 +166,16 @@ function createPlatformHandler(admin: AdminApi, lambda: LambdaApi): PlatformHand
   return (request, response) => void listener(request, response);
 }
 
+async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const store = await openStore({ folder: dataDir, clock: systemClock, log, onFailed: onStoreFailed });
+  const blobs = await openBlobStore({ folder: join(dataDir, 'blobs') });
+  return { store, blobs };
+}
+
 export async function wire(options: WireOptions): Promise<Wired> {
   const { mode, dataDir, allowHosts, version, log } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const store = await openStore({ folder: dataDir, clock: systemClock, log });
-  const blobs = await openBlobStore({ folder: join(dataDir, 'blobs') });
+  const { store, blobs } = await openStores(options);
   const parts = await createParts(options, store, blobs);
   const { clock, random, mintUuid, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
   const { nodeId, asyncDispatch } = parts;
@@ -198,9 +206,10 @@ export async function wire(options: WireOptions): Promise<Wired> {
     allowHosts,
     metrics,
     cost: awsLambdaCost,
+    doctorChecks: createDoctorChecks(dataDir, () => gateway.address, clock),
   });
   const lambda = createLambdaApi({ ...shared, authorize: admin.authorize });
-  const gateway = new Gateway({
+  const gateway: Gateway = new Gateway({
     parts: {
       routing: new Routing(liveApps, random),
       invoker,

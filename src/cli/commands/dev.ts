@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { LambentError } from '../../base/errors.ts';
 import { PLATFORM_VERSION } from '../../server/platform-version.ts';
 import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
 import { createEventPrinter } from '../event-printer.ts';
@@ -49,8 +48,8 @@ ${style.dim('Data   ')}  ${shownPath(terminal.cwd, options.dataDir)}
 Ready in ${formatDuration(terminal.clock.monotonicMs() - startedMs)}. Save a file to reload; Ctrl-C stops.
 
 `);
-  await Promise.race([whenAborted(stop), platform.closed]);
-  if (!stop.aborted) throw new LambentError('E_INTERNAL', 'The platform stopped by itself.');
+  const failure = await Promise.race([whenAborted(stop), platform.closed]);
+  if (failure !== undefined) throw failure;
   terminal.err.write(STOPPING);
   await platform.close();
   return EXIT.ok;

@@ -69,8 +69,7 @@ async function allChecks(
 ): Promise<readonly Check[]> {
   if (remote === undefined) return await checkWithoutServer(terminal, dataDir);
   if (!isLocal) return remote.checks;
-  // Which data folder the server has is not known here.
-  const known = new Set(['disk', ...remote.checks.map((check) => check.name)]);
+  const known = new Set(remote.checks.map((check) => check.name));
   const machine = await checkMachine(terminal, dataDir);
   return [...remote.checks, ...machine.filter((check) => !known.has(check.name))];
 }

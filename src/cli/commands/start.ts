@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path';
-import { LambentError } from '../../base/errors.ts';
 import type { Platform } from '../../server/main.ts';
 import { PLATFORM_VERSION } from '../../server/platform-version.ts';
 import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
@@ -55,8 +54,8 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   });
   if (log === 'pretty') terminal.out.write(welcome(platform, options.dataDir, terminal));
   if (platform.token !== undefined) terminal.err.write(tokenText(platform.token, platform.url));
-  await Promise.race([whenAborted(stop), platform.closed]);
-  if (!stop.aborted) throw new LambentError('E_INTERNAL', 'The platform stopped by itself.');
+  const failure = await Promise.race([whenAborted(stop), platform.closed]);
+  if (failure !== undefined) throw failure;
   if (log === 'pretty') terminal.err.write(STOPPING);
   await platform.close();
   return EXIT.ok;
