@@ -42,10 +42,15 @@ export interface AppRouteDefinition extends RouteDefinition {
 /** Settings of one function; every one has a default. */
 export interface FunctionDefinition {
   /**
-   * The file with the code, relative to the app. Default: `functions/<name>.ts` (or .js, .mjs …), or
+   * The file with the code, relative to the app. Default: `functions/<name>.ts` (or .js, .py …), or
    * `functions/<name>/index.ts`.
    */
   readonly entry?: string | undefined;
+  /**
+   * The language, with the version that it must have where it matters: `python3.12`. Default: by the ending of
+   * `entry`, in the version that the machine has.
+   */
+  readonly runtime?: string | undefined;
   /** The export to call. Default: recognised by what the file exports. */
   readonly handler?: string | undefined;
   /**

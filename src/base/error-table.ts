@@ -166,6 +166,13 @@ export const ERROR_TABLE = {
     'Installing the dependencies failed.',
     'Run the same command in the folder and read its output.',
   ),
+  E_TOOLCHAIN_MISSING: row(
+    400,
+    'operator',
+    false,
+    'The machine lacks the language, or the version of it, that a function needs.',
+    'Run the command that the message names; `lambent doctor` says which languages are ready.',
+  ),
   E_HANDLER_MISSING: row(
     502,
     'author',

@@ -29,6 +29,7 @@ export function createEventPrinter(
       case 'line':
         // Reading, building and storing are over before a person could read about them; installing is not.
         if (event.line.step === 'install') write(`${stamp()}  ${style.dim(visible(event.line.text))}\n`);
+        if (event.line.step === 'skip') write(`${stamp()}  ${style.yellow(visible(event.line.text))}\n`);
         return;
       case 'deployed':
         if (event.reload) write(`${stamp()}  ${style.green('reloaded')} ${describe(event.result)}\n`);

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { freemem, totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { LANGUAGE_LOOKS } from '../functions/build/look-languages.ts';
 import { checkDisk } from '../server/doctor-checks.ts';
 import type { Check } from './api-views.ts';
 import { readPinnedNode } from './package-facts.ts';
@@ -25,9 +26,8 @@ export async function checkMachine(terminal: Terminal, dataDir: string): Promise
       'installs the dependencies of apps',
       'It comes with Node.js; install it to deploy apps with dependencies.',
     ),
-    checkProgram(terminal, 'python3', 'is not used yet: functions in Python come later', undefined),
-    checkProgram(terminal, 'go', 'is not used yet: functions in Go come later', undefined),
     checkProgram(terminal, 'bwrap', 'is not used yet: isolation of functions comes later', undefined),
+    ...LANGUAGE_LOOKS.map((look) => look.run()),
   ]);
 }
 

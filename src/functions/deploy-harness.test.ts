@@ -11,6 +11,7 @@ import type { BuildLine, DeployRequest, DeployResult } from '../ports/deployer.t
 import type { LiveApps } from '../ports/live-apps.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
+import { createLanguages } from './build/languages.ts';
 import { type ClosableDeployer, createDeployer } from './deploy.ts';
 import { createLiveApps, type LiveAppsWriter } from './live-apps.ts';
 
@@ -43,7 +44,16 @@ export async function openDeployFixture(): Promise<DeployFixture> {
   const blobs = await openBlobStore({ folder: join(root, 'data/blobs') });
   const liveApps = await createLiveApps({ apps: store.apps, random: createSeededRandom(1) });
   const scratchDir = join(root, 'data/scratch');
-  const deployer = createDeployer({ apps: store.apps, blobs, liveApps, clock, log, scratchDir });
+  const languages = createLanguages({ clock, log, blobs, scratchDir });
+  const deployer = createDeployer({
+    apps: store.apps,
+    blobs,
+    liveApps,
+    languages,
+    clock,
+    log,
+    scratchDir,
+  });
   const lines: BuildLine[] = [];
   const folderOf = (app: string): string => join(root, 'apps', app);
   return {

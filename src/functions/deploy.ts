@@ -22,8 +22,8 @@ import type { BuildLine, Deployer, DeployRequest, DeployResult } from '../ports/
 import type { LiveApps } from '../ports/live-apps.ts';
 import { unpackArchive } from './archive/archive.ts';
 import { BuildCache } from './build/build-cache.ts';
-import { Builder } from './build/builder.ts';
-import { installDependencies } from './build/install-dependencies.ts';
+import type { AppSource } from './build/language.ts';
+import type { Languages } from './build/languages.ts';
 import { buildApp } from './build-app.ts';
 import { DeployQueue } from './deploy-queue.ts';
 import type { LiveAppsWriter } from './live-apps.ts';
@@ -45,6 +45,7 @@ export interface DeployerOptions {
   readonly apps: AppStore;
   readonly blobs: BlobStore;
   readonly liveApps: LiveApps & LiveAppsWriter;
+  readonly languages: Languages;
   readonly clock: Clock;
   readonly log: Log;
   /** For builds, uploads and installed packages; on the same file system as the blobs. Made when it is missing. */
@@ -72,7 +73,6 @@ class LocalDeployer implements ClosableDeployer {
   readonly #options: DeployerOptions;
   readonly #queue = new DeployQueue();
   readonly #cache: BuildCache;
-  readonly #builder: Builder;
   readonly #sweeper: BlobSweeper;
   readonly #ready: Promise<void>;
   readonly #stop = new AbortController();
@@ -83,7 +83,6 @@ class LocalDeployer implements ClosableDeployer {
     this.#options = options;
     const { clock, log, scratchDir, apps, blobs } = options;
     this.#cache = new BuildCache(clock);
-    this.#builder = new Builder({ clock, log, workDir: join(scratchDir, 'builder') });
     this.#sweeper = new BlobSweeper(apps, blobs, log);
     this.#ready = prepareScratch(scratchDir);
     // Whoever deploys first hears of a failure; until then it is nobody's.
@@ -162,7 +161,7 @@ class LocalDeployer implements ClosableDeployer {
 
   async close(): Promise<void> {
     this.#stop.abort();
-    await this.#builder.close();
+    await Promise.all(Object.values(this.#options.languages).map((language) => language.close?.()));
     await Promise.allSettled(this.#underWay);
   }
 
@@ -199,7 +198,7 @@ class LocalDeployer implements ClosableDeployer {
       );
     try {
       await this.#ready;
-      this.#builder.warm();
+      this.#options.languages.node.warm?.();
       const first = await this.#read(origin);
       const { deployment, live } = await this.#queue.run(first.app, async (waited) => {
         // Another deploy came before: what was read may be older than what that one deployed.
@@ -226,28 +225,22 @@ class LocalDeployer implements ClosableDeployer {
     { folder, isUpload }: Origin,
     request: Omit<DeployRequest, 'folder'>,
   ): Promise<{ deployment: Deployment; live: LiveApp }> {
-    const { clock, scratchDir, blobs } = this.#options;
+    const { languages, scratchDir, blobs } = this.#options;
     const { app, routes } = plan;
     const tell = (step: BuildLine['step'], text: string): void => request.onLine?.({ step, text });
     tell('read', `${app}: ${counted(plan.functions.length, 'function')}, ${counted(routes.length, 'route')}`);
     // Known before the work is done, and checked again when it is.
     const liveBefore = await this.#liveOf(app);
     if (request.weight > 0) trafficWith(liveBefore, Number.MAX_SAFE_INTEGER, request.weight);
-    const modulesDir = await installDependencies({
-      folder,
-      cacheDir: join(scratchDir, 'packages'),
-      clock,
-      onLine: (text) => tell('install', text),
-      signal: this.#stop.signal,
-    });
+    const source: AppSource = { folder, confined: isUpload, signal: this.#stop.signal, tell };
     return this.#sweeper.holding(async () => {
       const functions = await buildApp(plan, {
-        place: { folder, modulesDir, isPrivate: isUpload },
+        source,
         buildsDir: join(scratchDir, 'builds'),
-        builder: this.#builder,
+        languages,
         cache: this.#cache,
         blobs,
-        tell,
+        partial: request.partial ?? false,
       });
       return this.#publish(app, functions, plan, request, tell);
     });
@@ -256,11 +249,13 @@ class LocalDeployer implements ClosableDeployer {
   async #publish(
     app: AppName,
     functions: readonly FunctionVersion[],
-    { routes }: AppPlan,
+    plan: AppPlan,
     { createdBy, note, weight }: Omit<DeployRequest, 'folder'>,
     tell: (step: BuildLine['step'], text: string) => void,
   ): Promise<{ deployment: Deployment; live: LiveApp }> {
     const { clock, apps, log } = this.#options;
+    const names = new Set(functions.map(({ name }) => name));
+    const routes = plan.routes.filter((route) => names.has(route.function));
     const deployment = await apps.createDeployment({
       app,
       createdMs: clock.nowMs(),

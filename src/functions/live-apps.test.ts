@@ -43,7 +43,9 @@ describe('createLiveApps', { timeout: 30_000 }, () => {
       app,
       name: fn(name),
       runtime: 'node' as const,
+      runtimePin: 'node 26.0.0',
       code: code.repeat(64) as BlobDigest,
+      packages: undefined,
       entry: 'index.mjs',
       handler: undefined,
       config: FUNCTION_DEFAULTS,
@@ -161,21 +163,23 @@ describe('versionIdOf', () => {
       app: SHOP,
       name: fn('a'),
       runtime: 'node' as const,
+      runtimePin: 'node 26.0.0',
       code: 'a'.repeat(64) as BlobDigest,
+      packages: undefined,
       entry: 'index.mjs',
       handler: undefined,
       config: { ...FUNCTION_DEFAULTS, env: { A: '1', B: '2' } },
     };
-    const id = versionIdOf(version, 'node 26.0.0');
+    const id = versionIdOf(version);
     assert.match(id, /^fv_[0-9a-f]{32}$/);
     const { config, ...rest } = version;
     const reordered = { config: { ...config, env: { B: '2', A: '1' } }, ...rest };
-    assert.equal(versionIdOf(reordered, 'node 26.0.0'), id);
+    assert.equal(versionIdOf(reordered), id);
     const others = [
-      versionIdOf(version, 'node 26.0.1'),
-      versionIdOf({ ...version, app: 'other' as AppName }, 'node 26.0.0'),
-      versionIdOf({ ...version, handler: 'run' }, 'node 26.0.0'),
-      versionIdOf({ ...version, config: { ...config, memoryMb: 512 } }, 'node 26.0.0'),
+      versionIdOf({ ...version, runtimePin: 'node 26.0.1' }),
+      versionIdOf({ ...version, app: 'other' as AppName }),
+      versionIdOf({ ...version, handler: 'run' }),
+      versionIdOf({ ...version, config: { ...config, memoryMb: 512 } }),
     ];
     assert.equal(new Set([id, ...others]).size, 5);
   });

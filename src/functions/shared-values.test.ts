@@ -17,6 +17,7 @@ function deployment(app: string, memoryMb: number): Deployment {
         app,
         name,
         runtime: 'node',
+        runtimePin: 'node 26.0.0',
         code: name,
         entry: 'index.mjs',
         handler: undefined,

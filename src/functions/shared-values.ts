@@ -25,6 +25,7 @@ export class SharedValues {
     return {
       ...version,
       runtime: this.#equal(version.runtime),
+      runtimePin: this.#equal(version.runtimePin),
       entry: this.#equal(version.entry),
       config: this.#equal(version.config),
     };

@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { FunctionVersion, VersionId } from '../model/function.ts';
 
-/** The exact runtime that versions are made for: another one makes other versions. */
-export const RUNTIME_PIN = `node ${process.versions.node}`;
-
 /**
  * The identity of a version: `fv_` and 32 hex digits of a SHA-256 over its code, everything that says how it runs,
- * and the runtime. The app and the function's name are part of it, so that two apps with equal code never share
+ * and the exact toolchain. The app and the function's name are part of it, so that two apps with equal code never share
  * a running instance.
  */
-export function versionIdOf(version: Omit<FunctionVersion, 'id'>, runtimePin = RUNTIME_PIN): VersionId {
-  const { app, name, runtime, code, entry, handler, config } = version;
-  const text = canonicalJson({ app, name, runtime, runtimePin, code, entry, handler, config });
+export function versionIdOf(version: Omit<FunctionVersion, 'id'>): VersionId {
+  const { app, name, runtime, runtimePin, code, packages, entry, handler, config } = version;
+  const text = canonicalJson({ app, name, runtime, runtimePin, code, packages, entry, handler, config });
   return `fv_${createHash('sha256').update(text).digest('hex').slice(0, 32)}` as VersionId;
 }
 

@@ -67,8 +67,12 @@ export interface FunctionVersion {
   readonly app: AppName;
   readonly name: FunctionName;
   readonly runtime: RuntimeName;
+  /** The exact toolchain that it was built for, as `python 3.11.7`; empty in deployments of older platforms. */
+  readonly runtimePin: string;
   /** The blob (a tar archive) that holds the built code. */
   readonly code: BlobDigest;
+  /** The blob with its installed packages, where they are kept apart because several versions share them. */
+  readonly packages: BlobDigest | undefined;
   /** The module to load, relative to the code's root, with forward slashes. */
   readonly entry: string;
   /** The export to call; `undefined`: recognise what the module offers. */

@@ -106,7 +106,11 @@ export const functionSchema = z
     {
       entry: text(
         'a path inside the app such as `functions/hello.ts`',
-        'The file with the code, relative to the app. Default: `functions/<name>.ts` (or .js, .mjs …), or `functions/<name>/index.ts`.',
+        'The file with the code, relative to the app. Default: `functions/<name>.ts` (or .js, .py …), or `functions/<name>/index.ts`.',
+      ),
+      runtime: text(
+        'a language such as `node`, `python` or `python3.12`',
+        'The language, with the version that it must have where it matters: `python3.12`. Default: by the ending of `entry`, in the version that the machine has.',
       ),
       handler: text(
         'the name of an export such as `handler`',

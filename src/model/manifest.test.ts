@@ -54,6 +54,8 @@ functions:
     assert.deepEqual(functions, [
       {
         name: 'hello',
+        runtime: 'node',
+        runtimeVersion: undefined,
         entry: 'src/hello.mts',
         handler: 'run',
         external: ['sharp', '@img/x'],
@@ -206,7 +208,12 @@ rotues: []
     );
     assert.match(fault('functions: { nope: {} }').message, /1:14: .*names no `entry`/);
     assert.match(fault('functions: { hello: { entry: ../x.ts } }').message, /1:30: .*inside the app/);
-    assert.match(fault('functions: { hello: { entry: x.py } }').message, /ends in one of/);
+    assert.match(fault('functions: { hello: { entry: x.cob } }').message, /ends in one of/);
+    assert.match(
+      fault('functions: { hello: { runtime: nod } }').message,
+      /must be one of node.*did you mean `node`/,
+    );
+    assert.match(fault('functions: { hello: { runtime: node22 } }').message, /must be one of node/);
     assert.match(fault('functions: { hello: { timeout: 25h } }').message, /1:32: .*from 1ms to 24h/);
     assert.match(fault('functions: { hello: { memory: 1mb } }').message, /from 32mb to 32gb/);
     assert.match(fault('functions: { hello: { minInstances: 30 } }').message, /at most maxInstances \(20\)/);

@@ -9,7 +9,15 @@
 
 import { nearestOf } from '../base/nearest.ts';
 import type { CorsPolicy, Route, RouteMethod } from './deployment.ts';
-import { APP_NAME, type AppName, FUNCTION_NAME, type FunctionConfig, type FunctionName } from './function.ts';
+import {
+  APP_NAME,
+  type AppName,
+  FUNCTION_NAME,
+  type FunctionConfig,
+  type FunctionName,
+  type RuntimeName,
+} from './function.ts';
+import { ENTRY_ENDINGS, LANGUAGES, parseRuntime, type RuntimePin, runtimeOfEntry } from './languages.ts';
 import { parseCors } from './manifest-cors.ts';
 import { parseFunctionConfig } from './manifest-function.ts';
 import {
@@ -36,12 +44,12 @@ export const FUNCTIONS_MAX = 20_000;
 /** The most routes of one app. */
 export const ROUTES_MAX = 50_000;
 
-/** File endings that hold functions. */
-export const CODE_EXTENSIONS = ['.ts', '.mts', '.cts', '.tsx', '.js', '.mjs', '.cjs', '.jsx'] as const;
-
 /** A function as the folder or the manifest names it: what to build, and how to run it. */
 export interface FunctionPlan {
   readonly name: FunctionName;
+  readonly runtime: RuntimeName;
+  /** The version of the language that the manifest asks for, as `3.12`; `undefined`: what the machine has. */
+  readonly runtimeVersion: string | undefined;
   /** Relative to the app, with forward slashes. */
   readonly entry: string;
   readonly handler: string | undefined;
@@ -202,23 +210,50 @@ function planFunction(
     problems.add(
       path,
       'key',
-      `\`functions.${name}\` names no \`entry\`, and there is no functions/${name}.ts (or .js, .mjs …) and no functions/${name}/index.ts`,
+      `\`functions.${name}\` names no \`entry\`, and there is no functions/${name}.ts (or .js, .py …) and no functions/${name}/index.ts`,
     );
     return undefined;
   }
-  if (!isInside(entry) || !CODE_EXTENSIONS.some((extension) => entry.endsWith(extension))) {
-    const expected = `a path inside the app, with \`/\`, that ends in one of ${CODE_EXTENSIONS.join(' ')}`;
-    problems.addWrong([...path, 'entry'], expected, settings.entry);
-    return undefined;
-  }
+  const pin = planRuntime(settings, entry, path, problems);
+  if (pin === undefined) return undefined;
   return {
     name: name as FunctionName,
+    runtime: pin.runtime,
+    runtimeVersion: pin.version,
     entry,
     handler: settings.handler,
     external: settings.external ?? [],
     include: settings.include ?? [],
     config,
   };
+}
+
+/** The language of a function: what the manifest says, or else what its entry is. */
+function planRuntime(
+  { runtime: text, entry: named }: FunctionInput,
+  entry: string,
+  path: ManifestPath,
+  problems: ManifestProblems,
+): RuntimePin | undefined {
+  const found = runtimeOfEntry(entry);
+  if (!isInside(entry) || found === undefined) {
+    const expected = `a path inside the app, with \`/\`, that ends in one of ${ENTRY_ENDINGS.join(' ')}`;
+    problems.addWrong([...path, 'entry'], expected, named);
+    return undefined;
+  }
+  if (text === undefined) return { runtime: found, version: undefined };
+  const pin = parseRuntime(text);
+  if (pin?.runtime === found) return pin;
+  const names = LANGUAGES.map(({ runtime }) => runtime);
+  problems.addWrong(
+    [...path, 'runtime'],
+    pin === undefined
+      ? `one of ${names.join(', ')}, for all but node with a version if you like, such as \`python3.12\``
+      : `${found}, because of \`${entry}\``,
+    text,
+    nearestOf(text, names),
+  );
+  return undefined;
 }
 
 function isInside(path: string): boolean {

@@ -118,6 +118,7 @@ function createScriptedPool(
         command: [process.execPath, '--disable-warning=ExperimentalWarning', program],
         env: {},
         codeDir: folder,
+        readDirs: [],
         memoryMb: config.memoryMb,
       },
       boot: {

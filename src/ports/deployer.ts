@@ -3,7 +3,8 @@ import type { AppName } from '../model/function.ts';
 
 /** A line of a build, for the person who waits. */
 export interface BuildLine {
-  readonly step: 'read' | 'install' | 'build' | 'store' | 'switch';
+  /** `skip`: a function was left out. */
+  readonly step: 'read' | 'install' | 'build' | 'skip' | 'store' | 'switch';
   readonly text: string;
 }
 
@@ -14,6 +15,8 @@ export interface DeployRequest {
   readonly note: string;
   /** Percent of traffic for the new deployment; 100 replaces. 1 to 99 needs a live deployment beside it. 0: preview only. */
   readonly weight: number;
+  /** Deploy what can be built here: functions whose language this machine lacks are told of and left out. */
+  readonly partial?: boolean;
   onLine?(line: BuildLine): void;
 }
 

@@ -13,6 +13,8 @@ export interface SandboxSpec {
   readonly env: Readonly<Record<string, string>>;
   /** The folder with the version's code, on the host; readable and not writable inside. */
   readonly codeDir: string;
+  /** Further folders on the host that the program reads, at the same paths: its runtime, installed packages. */
+  readonly readDirs: readonly string[];
   /** Memory of the process and its children together, in megabytes. */
   readonly memoryMb: number;
   /** Open files. */

@@ -17,6 +17,7 @@ const spec = (script: string, more: Partial<SandboxSpec> = {}): SandboxSpec => (
   command: [process.execPath, '-e', script],
   env: { ONLY: 'this' },
   codeDir: '/',
+  readDirs: [],
   memoryMb: 512,
   filesMax: 256,
   ...more,
@@ -208,7 +209,7 @@ describe('process sandbox', () => {
        const sandbox = await createProcessSandbox({ runDir: ${JSON.stringify(join(folder, 'doomed'))}, log });
        const pids = [];
        for (let index = 0; index < 3; index++) {
-         const started = await sandbox.start('i' + index, { command: [process.execPath, '-e', 'for (;;);'], env: {}, codeDir: '/', memoryMb: 512, filesMax: 64 }, { onData() {}, onOutput() {}, onExit() {} });
+         const started = await sandbox.start('i' + index, { command: [process.execPath, '-e', 'for (;;);'], env: {}, codeDir: '/', readDirs: [], memoryMb: 512, filesMax: 64 }, { onData() {}, onOutput() {}, onExit() {} });
          pids.push(started.pid);
        }
        console.log(JSON.stringify(pids));
@@ -238,7 +239,7 @@ describe('process sandbox', () => {
       `import { createProcessSandbox } from ${JSON.stringify(own)};
        const log = { debug() {}, info() {}, warn() {}, error() {} };
        const sandbox = await createProcessSandbox({ runDir: ${JSON.stringify(join(folder, 'stuck'))}, log });
-       const spec = { command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'], env: {}, codeDir: '/', memoryMb: 512, filesMax: 64 };
+       const spec = { command: [process.execPath, '-e', 'setInterval(() => {}, 1000)'], env: {}, codeDir: '/', readDirs: [], memoryMb: 512, filesMax: 64 };
        const listener = { onData() {}, onOutput() {}, onExit() {} };
        const first = await sandbox.start('first', spec, listener);
        void sandbox.start('second', spec, listener);

@@ -187,16 +187,19 @@ function warmMinimum({ liveApps, pool }: Wired): void {
 
 async function deploy(
   wired: Wired,
-  { onEvent }: PlatformOptions,
+  options: PlatformOptions,
   folder: string,
   reload: boolean,
 ): Promise<void> {
+  const { onEvent } = options;
   try {
     const result = await wired.deployer.deploy({
       folder,
       createdBy: 'local',
       note: '',
       weight: 100,
+      // Whoever works on one function needs no toolchain for the others.
+      partial: options.mode === 'dev',
       onLine: (line) => onEvent({ kind: 'line', app: folder, line }),
     });
     onEvent({ kind: 'deployed', result, reload });

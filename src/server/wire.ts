@@ -8,11 +8,13 @@ import { getRequestListener } from '@hono/node-server';
 import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
-import { LambentError } from '../base/errors.ts';
 import { createUuidMinter, type NodeId } from '../base/ids.ts';
+import type { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { type AsyncDispatch, createAsyncDispatch } from '../functions/async-dispatch.ts';
+import { createLanguages } from '../functions/build/languages.ts';
+import { LANGUAGE_LOOKS } from '../functions/build/look-languages.ts';
 import { createDeployer } from '../functions/deploy.ts';
 import { createInvoker } from '../functions/invoke.ts';
 import { createLiveApps } from '../functions/live-apps.ts';
@@ -34,9 +36,8 @@ import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
-import { bundleRuntime } from './bundled-runtime.ts';
 import { createDoctorChecks } from './doctor-checks.ts';
-import { prepareNode } from './node-runtime.ts';
+import { createStarter } from './runtimes.ts';
 
 export interface WireOptions {
   readonly mode: 'dev' | 'start';
@@ -97,9 +98,6 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const activity: ActivitySink = recorder;
   const liveApps = await createLiveApps({ apps: store.apps, random });
-  const runtime = bundleRuntime(join(dataDir, 'runtime'));
-  // Whoever needs it first hears of a failure; until then it is nobody's.
-  runtime.catch(() => {});
   const sandbox = await createProcessSandbox({ runDir: join(dataDir, 'run'), log });
   const pool = createPool({
     sandbox,
@@ -107,24 +105,19 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     clock,
     log,
     mintInstanceId: mintUuid,
-    async prepare(version, deployment) {
-      const codeDir = await blobs.locate(version.code);
-      if (codeDir === undefined)
-        throw new LambentError(
-          'E_START_FAILED',
-          `the code of function ${version.name} is missing from the data folder`,
-        );
-      return prepareNode(version, deployment, codeDir, await runtime);
-    },
+    prepare: createStarter(blobs, dataDir),
   });
   const invoker = createInvoker({ pool, activity, clock });
+  const scratchDir = join(dataDir, 'scratch');
+  const languages = createLanguages({ clock, log, blobs, scratchDir });
   const deployer = createDeployer({
+    languages,
     apps: store.apps,
     blobs,
     liveApps,
     clock,
     log,
-    scratchDir: join(dataDir, 'scratch'),
+    scratchDir,
   });
   const nodeId = mintUuid() as NodeId;
   const asyncDispatch = createAsyncDispatch({
@@ -206,7 +199,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     allowHosts,
     metrics,
     cost: awsLambdaCost,
-    doctorChecks: createDoctorChecks(dataDir, () => gateway.address, clock),
+    doctorChecks: [...createDoctorChecks(dataDir, () => gateway.address, clock), ...LANGUAGE_LOOKS],
   });
   const lambda = createLambdaApi({ ...shared, authorize: admin.authorize });
   const gateway: Gateway = new Gateway({

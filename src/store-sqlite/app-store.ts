@@ -159,7 +159,9 @@ export function createAppReads(db: DatabaseSync) {
     `SELECT ${summaryColumns} FROM deployments WHERE app = ? AND number < ? ORDER BY number DESC LIMIT ?`,
   );
   const listApps = db.prepare('SELECT name, generation, traffic FROM apps ORDER BY position');
-  const listBlobs = db.prepare('SELECT DISTINCT code FROM versions');
+  const listBlobs = db.prepare(`
+    SELECT code FROM versions
+    UNION SELECT json_extract(body, '$.packages') FROM versions WHERE json_extract(body, '$.packages') IS NOT NULL`);
 
   return {
     findDeployment(app: AppName, number: number): Deployment | undefined {
@@ -226,6 +228,8 @@ function toVersion(app: AppName, row: Row): FunctionVersion {
     app,
     name: textOf(row, 'name') as FunctionName,
     code: textOf(row, 'code') as BlobDigest,
+    runtimePin: body.runtimePin ?? '',
+    packages: body.packages ?? undefined,
     handler: body.handler ?? undefined,
     config: { ...body.config, concurrency: body.config.concurrency ?? undefined },
   };

@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process';
 import { createHash, type Hash } from 'node:crypto';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import {
   copyFile,
   cp,
@@ -14,10 +13,11 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { basename, delimiter, join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import { isBelow } from './copy-files.ts';
+import { findProgram, runTool } from './run-tool.ts';
 
 /** How long an installation may take. */
 export const INSTALL_MS_MAX = 10 * 60_000;
@@ -25,15 +25,10 @@ export const INSTALL_MS_MAX = 10 * 60_000;
 export const INSTALLATIONS_KEPT = 20;
 /** The largest lock file, in bytes. */
 const LOCK_BYTES_MAX = 32 * 1024 * 1024;
-/** How much of npm's output is told when it fails, and while it runs. */
-const TAIL_LINES = 20;
-const LINES_TOLD_MAX = 200;
-const LINE_CHARS_MAX = 500;
-
 const LOCK_FILES = ['npm-shrinkwrap.json', 'package-lock.json'];
-/** What of the platform's environment npm gets: how to reach the network and its own settings; no secrets of the platform. */
-const ENV_PASSED =
-  /^(PATH|HOME|USERPROFILE|APPDATA|LANG|LC_ALL|TMPDIR|TEMP|TMP|SystemRoot|(HTTPS?|NO|ALL)_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR|npm_config_(registry|userconfig|globalconfig|cache|cafile|proxy|https_proxy|noproxy))$/i;
+/** npm's own settings that are passed on from the platform's environment. */
+const NPM_ENV =
+  /^(NODE_EXTRA_CA_CERTS|npm_config_(registry|userconfig|globalconfig|cache|cafile|proxy|https_proxy|noproxy))$/i;
 /** Settings of an app's .npmrc that say where packages come from. Others could make npm run programs, as `git` does. */
 const NPMRC_KEPT =
   /^\s*((@[^:=\s]+:)?registry|\/\/[^=]*:(_authToken|_auth|username|_password|email)|legacy-peer-deps|strict-ssl|omit-lockfile-registry-resolved)\s*=/;
@@ -49,8 +44,6 @@ export interface InstallOptions {
   /** Gives the installation up, with `E_SHUTTING_DOWN`. */
   readonly signal?: AbortSignal;
 }
-
-const SETPRIV = '/usr/bin/setpriv';
 
 /** Installations that are being made, so that two deploys of the same lock share one. */
 const underWay = new Map<string, Promise<string>>();
@@ -189,103 +182,29 @@ async function install(plan: InstallPlan, target: string, options: InstallOption
   return target;
 }
 
-/** Runs npm in the folder; its lines are passed on. */
-function runNpm(cwd: string, options: InstallOptions): Promise<void> {
+function runNpm(cwd: string, options: InstallOptions): Promise<unknown> {
   const { clock, onLine, installMsMax = INSTALL_MS_MAX, signal } = options;
-  if (signal?.aborted) return Promise.reject(stopping());
-  const [program, ...args] = npmCommand();
-  const tail: string[] = [];
-  let told = 0;
-  const take = (line: string): void => {
-    const text = line.trimEnd().slice(0, LINE_CHARS_MAX);
-    if (text === '') return;
-    tail.push(text);
-    if (tail.length > TAIL_LINES) tail.shift();
-    told += 1;
-    if (told <= LINES_TOLD_MAX) onLine(text);
-  };
-  return new Promise((resolve, reject) => {
-    const child = spawn(program!, args, {
-      cwd,
-      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => ENV_PASSED.test(name))),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
-    const kill = (): void => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    };
-    const timer = clock.after(installMsMax, () => {
-      take(`stopped after ${installMsMax} ms`);
-      kill();
-    });
-    signal?.addEventListener('abort', kill);
-    const settle = (): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', kill);
-    };
-    const fail = (how: string): void => {
-      settle();
-      if (signal?.aborted) reject(stopping());
-      reject(
-        new LambentError(
-          'E_DEPENDENCIES_FAILED',
-          `\`npm ci --ignore-scripts\` failed (${how}):\n${tail.join('\n')}`,
-          {
-            hint: 'Run `npm ci --ignore-scripts` in the folder and read its output.',
-            details: { output: tail },
-          },
-        ),
-      );
-    };
-    for (const stream of [child.stdout, child.stderr]) splitLines(stream, take);
-    child.on('error', (error) => fail(error.message));
-    child.on('close', (code, endedBy) => {
-      settle();
-      if (code === 0) resolve();
-      else fail(endedBy ?? `exit code ${code}`);
-    });
-  });
-}
-
-function stopping(): LambentError {
-  return new LambentError('E_SHUTTING_DOWN', 'the platform is stopping; the installation was given up');
-}
-
-/** Where `setpriv` exists, the kernel ends npm should the platform be killed. */
-function npmCommand(): string[] {
-  const command = [findProgram('npm'), 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress'];
-  return existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--', ...command] : command;
-}
-
-function splitLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
-  let rest = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => {
-    const lines = (rest + chunk).split('\n');
-    // A line without end must not grow without end.
-    rest = lines.pop()!.slice(-LINE_CHARS_MAX * 4);
-    for (const line of lines) onLine(line);
-  });
-  stream.on('end', () => onLine(rest));
-}
-
-function findProgram(name: string): string {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    const candidate = join(folder, name);
-    try {
-      accessSync(candidate, constants.X_OK);
-      return candidate;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  throw new LambentError(
-    'E_DEPENDENCIES_FAILED',
-    `there is no \`${name}\` on the PATH to install the packages with`,
-    {
-      hint: 'Install npm, or run `npm ci` in the folder yourself before deploying.',
+  const npm = findProgram('npm');
+  if (npm === undefined)
+    throw new LambentError(
+      'E_DEPENDENCIES_FAILED',
+      'there is no `npm` on the PATH to install the packages with',
+      { hint: 'Install npm, or run `npm ci` in the folder yourself before deploying.' },
+    );
+  return runTool({
+    command: [npm, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress'],
+    cwd,
+    envPassed: NPM_ENV,
+    clock,
+    msMax: installMsMax,
+    onLine,
+    signal,
+    failure: {
+      code: 'E_DEPENDENCIES_FAILED',
+      title: 'npm ci --ignore-scripts',
+      hint: 'Run `npm ci --ignore-scripts` in the folder and read its output.',
     },
-  );
+  });
 }
 
 async function dropOldInstallations(cacheDir: string): Promise<void> {

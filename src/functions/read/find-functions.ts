@@ -3,17 +3,18 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { LambentError } from '../../base/errors.ts';
 import { FUNCTION_NAME } from '../../model/function.ts';
-import { CODE_EXTENSIONS, type FoundFunction } from '../../model/manifest.ts';
+import { LANGUAGES, runtimeOfEntry } from '../../model/languages.ts';
+import type { FoundFunction } from '../../model/manifest.ts';
 
-/** Files beside functions that are none: hidden ones, helpers (`_x.ts`), declarations, tests. */
-const NO_FUNCTION = /^[._]|\.d\.[mc]?ts$|\.(test|spec)\.[^.]+$/;
-const INDEX_FILES = CODE_EXTENSIONS.map((extension) => `index${extension}`);
+/** Files beside functions that are none: hidden ones, helpers (`_x.ts`), declarations, tests (also as Python names them). */
+const NO_FUNCTION = /^[._]|\.d\.[mc]?ts$|\.(test|spec)\.[^.]+$|^test_.*\.py$|_test\.py$|^conftest\.py$/;
+const INDEX_FILES = LANGUAGES.flatMap(({ indexes }) => indexes);
 /** The largest package.json, in bytes. */
 const PACKAGE_JSON_BYTES_MAX = 1024 * 1024;
 
 /**
  * The functions of a folder by convention: each code file in `functions/`, and each `functions/<name>/index.ts`
- * (or .js, .mjs …). `functions/hello.ts` answers at `/hello` and everything below, `functions/index.ts` at `/`
+ * (or .js, main.py …: see model/languages.ts). `functions/hello.ts` answers at `/hello` and everything below, `functions/index.ts` at `/`
  * and everything that no other route takes. Names that begin with `_` or `.`, and tests, are left alone.
  */
 export async function findFunctions(folder: string): Promise<FoundFunction[]> {
@@ -47,7 +48,7 @@ export async function findFunctions(folder: string): Promise<FoundFunction[]> {
   return [...found.values()];
 }
 
-/** The one function of an app that is a single file: `index.ts` (or .js, .mjs …), or `main` of its package.json. */
+/** The one function of an app that is a single file: `index.ts` (or .js, main.py …), or `main` of its package.json. */
 export async function findSingleFile(folder: string): Promise<FoundFunction | undefined> {
   const entry = (await indexOf(folder)) ?? (await mainOf(folder));
   return entry === undefined ? undefined : { name: 'index', entry, path: '/' };
@@ -67,7 +68,7 @@ async function mainOf(folder: string): Promise<string | undefined> {
 }
 
 function isCode(file: string): boolean {
-  return CODE_EXTENSIONS.some((extension) => file.endsWith(extension));
+  return runtimeOfEntry(file) !== undefined;
 }
 
 async function indexOf(folder: string): Promise<string | undefined> {

@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/log.ts';
+import type { RuntimeName } from '../../model/function.ts';
+import type { BlobStore } from '../../ports/blob-store.ts';
+import type { Language } from './language.ts';
+import { NodeLanguage } from './node-language.ts';
+
+export interface LanguagesOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where installed packages that versions share are kept. */
+  readonly blobs: BlobStore;
+  /** For builds and installed packages; each language has folders of its own below. */
+  readonly scratchDir: string;
+}
+
+/** Every language that functions can be written in, by its name in the manifest. */
+export type Languages = Readonly<Record<RuntimeName, Language>>;
+
+export function createLanguages({ clock, log, scratchDir }: LanguagesOptions): Languages {
+  return {
+    node: new NodeLanguage({
+      clock,
+      log,
+      workDir: join(scratchDir, 'builder'),
+      packagesDir: join(scratchDir, 'packages'),
+    }),
+  };
+}

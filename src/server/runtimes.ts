@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import { LambentError } from '../base/errors.ts';
+import type { BlobDigest, FunctionVersion, RuntimeName } from '../model/function.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
+import { bundleRuntime } from './bundled-runtime.ts';
+import { nodeRuntime } from './node-runtime.ts';
+import type { PreparedStart, RuntimeStart } from './runtime-start.ts';
+
+/** One entry a language: whatever occurs in a deployment can be started. */
+function createTable(dataDir: string): Readonly<Record<RuntimeName, RuntimeStart>> {
+  const program = bundleRuntime(join(dataDir, 'runtime'));
+  // Whoever needs it first hears of a failure; until then it is nobody's.
+  program.catch(() => {});
+  return { node: nodeRuntime(program) };
+}
+
+/** Finds what a version needs on the disk, and how its language is started. */
+export function createStarter(
+  blobs: BlobStore,
+  dataDir: string,
+): (version: FunctionVersion, deployment: number) => Promise<PreparedStart> {
+  const table = createTable(dataDir);
+  const locate = async (digest: BlobDigest, { name }: FunctionVersion): Promise<string> => {
+    const folder = await blobs.locate(digest);
+    if (folder !== undefined) return folder;
+    const message = `the code of function ${name} is missing from the data folder`;
+    throw new LambentError('E_START_FAILED', message);
+  };
+  return async (version, deployment) => {
+    const codeDir = await locate(version.code, version);
+    const packagesDir = version.packages === undefined ? undefined : await locate(version.packages, version);
+    return table[version.runtime]({ version, deployment, codeDir, packagesDir });
+  };
+}
