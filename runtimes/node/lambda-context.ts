@@ -1,3 +1,4 @@
+import type { EventHead } from '../../src/model/frames.ts';
 import type { Invocation } from './invocations.ts';
 
 export interface FunctionFacts {
@@ -21,6 +22,8 @@ export interface LambdaContext {
   logStreamName: string;
   identity: undefined;
   clientContext: unknown;
+  /** The function that called, if one did. */
+  readonly caller: EventHead['caller'];
   /** Kept for code that sets it. Here an answer never waits for the event loop to become empty. */
   callbackWaitsForEmptyEventLoop: boolean;
   getRemainingTimeInMillis(): number;
@@ -47,7 +50,7 @@ export function createLambdaContext(
   invocation: Invocation,
   requestId: string,
   deadlineMs: number,
-  clientContext: unknown,
+  event: EventHead | undefined,
   settle: Settle,
 ): LambdaContext {
   return {
@@ -59,7 +62,8 @@ export function createLambdaContext(
     logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME ?? `/aws/lambda/${facts.function}`,
     logStreamName: logStream(facts.version),
     identity: undefined,
-    clientContext,
+    clientContext: event?.clientContext,
+    caller: event?.caller,
     callbackWaitsForEmptyEventLoop: true,
     getRemainingTimeInMillis: () => Math.max(0, deadlineMs - now()),
     done: settle,

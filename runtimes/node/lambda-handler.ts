@@ -1,3 +1,4 @@
+import type { EventHead } from '../../src/model/frames.ts';
 import { sendResponse } from './fetch-handler.ts';
 import type { Handler, HandlerDeps } from './handler.ts';
 import { current, type Invocation } from './invocations.ts';
@@ -89,13 +90,13 @@ export function createLambdaHandler(
     makeEvent: () => unknown,
     requestId: string,
     deadlineMs: number,
-    clientContext: unknown,
+    eventHead: EventHead | undefined,
   ): void => {
     const call = new Call(deps, invocation);
     try {
       const event = makeEvent();
       const { settle } = call;
-      const context = createLambdaContext(facts, invocation, requestId, deadlineMs, clientContext, settle);
+      const context = createLambdaContext(facts, invocation, requestId, deadlineMs, eventHead, settle);
       if (!isStreaming(handler)) current.run(invocation, invoke, event, context, call);
       else current.run(invocation, stream, event, context, createAnswerStream(invocation), call);
     } catch (thrown) {
@@ -116,7 +117,7 @@ export function createLambdaHandler(
     onEvent: (invocation) =>
       withBody(invocation, deps, (body) => {
         const head = invocation.event;
-        run(invocation, () => parseEvent(body), head.requestId, head.deadlineMs, head.clientContext);
+        run(invocation, () => parseEvent(body), head.requestId, head.deadlineMs, head);
       }),
   };
 }

@@ -9,8 +9,15 @@
  * Deliberately absent: any protection against the author's code, which runs in this same process and can say
  * anything over the channel. Containing it is the work of the sandbox and of the platform's parsers.
  */
-import { type BootMessage, FRAME, PROTOCOL_VERSION, type ReadyMessage } from '../../src/model/frames.ts';
+import {
+  type BootMessage,
+  CALL_STREAM,
+  FRAME,
+  PROTOCOL_VERSION,
+  type ReadyMessage,
+} from '../../src/model/frames.ts';
 import { boot } from './boot.ts';
+import { Calls } from './calls.ts';
 import { Channel } from './channel.ts';
 import { OutputCapture } from './console.ts';
 import { describeFailure, failureText } from './failure.ts';
@@ -27,6 +34,7 @@ class Runtime implements HandlerDeps {
   readonly channel: Channel;
   readonly invocations: Invocations;
   readonly output: OutputCapture;
+  readonly #calls: Calls;
   #handler: Handler | undefined;
   #boot: BootMessage | undefined;
   #failed = false;
@@ -43,6 +51,8 @@ class Runtime implements HandlerDeps {
     this.output = new OutputCapture(this.channel);
     this.invocations.flushPartial = (invocation) => this.output.flushPartial(invocation);
     this.output.install();
+    this.#calls = new Calls(this.channel);
+    this.#calls.install();
     // `process.exit` ends here, after its own listeners: what was logged must still arrive.
     (process as unknown as { reallyExit(code?: number): void }).reallyExit = (code) => {
       this.output.finish();
@@ -73,6 +83,10 @@ class Runtime implements HandlerDeps {
       return;
     }
     const last = (flags & 1) !== 0;
+    if (stream >= CALL_STREAM) {
+      this.#calls.onFrame(kind, stream, payload, last);
+      return;
+    }
     if (kind === FRAME.HTTP_REQUEST || kind === FRAME.EVENT) {
       const invocation = this.invocations.start(stream, kind === FRAME.HTTP_REQUEST, payload, last);
       try {

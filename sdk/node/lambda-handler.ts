@@ -17,6 +17,10 @@ export interface Context {
   readonly logStreamName: string;
   readonly identity?: CognitoIdentity | undefined;
   readonly clientContext?: ClientContext | undefined;
+  /** The function that called this one through `invoke`, if one did. (Not at AWS.) */
+  readonly caller?:
+    | { readonly app: string; readonly function: string; readonly requestId?: string }
+    | undefined;
   /** Aborts when nobody waits for the answer any more: the caller went away, or the time is up. (Not at AWS.) */
   readonly signal: AbortSignal;
   /** Milliseconds until the function is stopped. */

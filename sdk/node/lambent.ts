@@ -1,9 +1,9 @@
 /**
- * What a function's code imports as `lambent`: types of the handlers that the platform calls, and `defineApp`
- * for a typed `lambent.config.ts`. At run time there is next to nothing in here, and nothing is needed: a
- * function that exports a `fetch` handler, a `handler`, or a web app runs without importing it.
+ * What a function's code imports as `lambent`: types of the handlers that the platform calls, `defineApp` for a
+ * typed `lambent.config.ts`, and the calls of the platform: `invoke` and `emit`. Nothing of it is needed: a function
+ * that exports a `fetch` handler, a `handler`, or a web app runs without importing it.
  *
- * Deliberately absent: dependencies, and any connection to the platform.
+ * Deliberately absent: dependencies, and a connection to the platform of its own (the runtime has it).
  */
 import type { AppDefinition } from './app-definition.ts';
 
@@ -17,11 +17,13 @@ export type {
   RouteDefinition,
   RouteMethod,
 } from './app-definition.ts';
+export { emit, type NewEvent } from './emit.ts';
 export type {
   FetchContext,
   FetchHandler,
   FetchModule,
 } from './fetch-handler.ts';
+export { type AppFunctions, type FunctionSignature, type InvokeOptions, invoke } from './invoke.ts';
 export type {
   ClientContext,
   CognitoIdentity,
@@ -32,6 +34,7 @@ export type {
   HttpResultV2,
   LambdaCallback,
 } from './lambda-handler.ts';
+export type { CallError } from './platform.ts';
 
 /** Describes an app in `lambent.config.ts`: `export default defineApp({ … })`. Returns what it is given. */
 export function defineApp<const App extends AppDefinition>(app: App): App {

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { InvocationId, MintUuid } from '../base/ids.ts';
 import { jsonProblem, readBody } from '../base/request-body.ts';
+import { parseTraceparent } from '../model/trace-context.ts';
 import type { ActivityFeed } from '../ports/activity-feed.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
 import { EVENT_BYTES_MAX, type EventOutcome, type Invoker } from '../ports/invoker.ts';
@@ -129,7 +130,7 @@ export function addInvocations(api: AdminRouter, deps: InvocationsDeps, mintUuid
     }
     const payload = await readEvent(c.req.raw);
     const id = mintUuid() as InvocationId;
-    const traceparent = traceparentOf(c.req.raw);
+    const traceparent = parseTraceparent(c.req.raw.headers.get('traceparent'));
     if (c.req.valid('query').mode === 'async') {
       await asyncQueue.enqueue({ id, app, function: name, payload, traceparent, acceptedMs: clock.nowMs() });
       deps.onAsyncAccepted?.();
@@ -203,12 +204,4 @@ function resultText(payload: Buffer): string {
   } catch {
     return JSON.stringify(text);
   }
-}
-
-/** The caller's trace context, if it is one (https://www.w3.org/TR/trace-context/#traceparent-header). */
-function traceparentOf(request: Request): string | undefined {
-  const value = request.headers.get('traceparent');
-  return value !== null && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(value)
-    ? value
-    : undefined;
 }

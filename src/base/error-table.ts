@@ -252,6 +252,27 @@ export const ERROR_TABLE = {
     'The function already runs as often as its limit allows and its queue is full.',
     'Retry later, or raise `maxConcurrency` in the manifest.',
   ),
+  E_CALL_DEPTH: row(
+    508,
+    'author',
+    false,
+    'Functions called each other in a chain that is longer than allowed: most often a loop.',
+    'End the loop: the chain of calls is in the history of invocations. A chain may have 16 calls.',
+  ),
+  E_CALL_DEADLOCK: row(
+    508,
+    'author',
+    false,
+    'A function waits for a call of itself that can never get a place, because those that wait have them all.',
+    'Raise `maxConcurrency` or `maxInstances` of the function, or call it asynchronously.',
+  ),
+  E_TOO_MANY_CALLS: row(
+    429,
+    'author',
+    true,
+    'One instance of a function has more calls to the platform open, or more bytes in them, than allowed.',
+    'Wait for some of the calls before you make more.',
+  ),
 
   // The platform.
   E_OVERLOADED: row(

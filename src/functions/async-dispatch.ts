@@ -127,6 +127,7 @@ class Dispatcher implements AsyncDispatch {
       traceparent: claimed.traceparent,
       clientContext: undefined,
       attempt: claimed.attempts,
+      caller: claimed.caller,
     });
   }
 

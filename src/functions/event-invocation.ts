@@ -8,15 +8,21 @@ import {
   FRAME,
   WINDOW_BYTES,
 } from '../model/frames.ts';
+import type { VersionId } from '../model/function.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import type { ActivitySink } from '../ports/activity.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 import { EVENT_BYTES_MAX, type EventCall, type EventOutcome } from '../ports/invoker.ts';
+import { type CalledBy, NO_CHAIN } from '../ports/platform-calls.ts';
 import { billedMsOf, errorOfFailure, errorOfPlatform, explain, settle } from './invocation-settlement.ts';
 
 interface Parts {
   readonly activity: ActivitySink;
   readonly clock: Clock;
+}
+
+function callerHead({ app, function: name, invocation }: CalledBy): NonNullable<EventHead['caller']> {
+  return invocation === undefined ? { app, function: name } : { app, function: name, requestId: invocation };
 }
 
 /** One event in a function: payload in, JSON result out. */
@@ -40,12 +46,16 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
     this.#arrivedMs = parts.clock.nowMs();
   }
 
+  get waiting(): readonly VersionId[] | undefined {
+    return this.#call.caller?.chain.waiting;
+  }
+
   start(pool: InstancePool): void {
     pool.acquire(this.#call.version, this.#call.deployment, this);
   }
 
   onLease(lease: Lease): void {
-    const { id, version, trigger, attempt, traceparent, clientContext, payload } = this.#call;
+    const { id, version, trigger, attempt, traceparent, clientContext, payload, caller } = this.#call;
     const { clock } = this.#parts;
     this.#lease = lease;
     this.#startedMonotonicMs = clock.monotonicMs();
@@ -53,6 +63,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
     const head: EventHead = { requestId: id, deadlineMs, trigger, attempt };
     if (traceparent !== undefined) head.traceparent = traceparent;
     if (clientContext !== undefined) head.clientContext = clientContext;
+    if (caller !== undefined) head.caller = callerHead(caller);
     const first = payload.subarray(0, BODY_CHUNK_BYTES);
     this.#sentBytes = first.length;
     this.#windowBytes -= first.length;
@@ -64,6 +75,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
       body: first,
       last,
       deadlineMs,
+      origin: { traceparent, chain: caller?.chain ?? NO_CHAIN },
       listener: this,
     });
     this.#sendMore();

@@ -2,9 +2,11 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import { CANCEL_REASON, type FailureMessage, FRAME } from '../model/frames.ts';
 import type { InvocationError } from '../model/invocation.ts';
+import { parseTraceparent } from '../model/trace-context.ts';
 import type { ActivitySink } from '../ports/activity.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 import type { CancelReason, HttpCall, HttpExchange, HttpSink } from '../ports/invoker.ts';
+import { type CallOrigin, NO_CHAIN } from '../ports/platform-calls.ts';
 import { errorOfFailure, errorOfPlatform, explain, lambentErrorOf, settle } from './invocation-settlement.ts';
 import { parseResponseHead, type ResponseHead, type ResponseHeads } from './response-head.ts';
 
@@ -16,6 +18,19 @@ const CONTENT_LENGTH_LINE = /^content-length: .*\r\n/im;
 interface Parts {
   readonly activity: ActivitySink;
   readonly clock: Clock;
+}
+
+const TRACEPARENT_LINE = 'traceparent: ';
+const NO_ORIGIN: CallOrigin = { traceparent: undefined, chain: NO_CHAIN };
+
+/** Nearly every request has no trace context, and then costs no more than one search. */
+function originOf(headerLines: string): CallOrigin {
+  const at = headerLines.indexOf(TRACEPARENT_LINE);
+  if (at < 0 || (at > 0 && headerLines[at - 1] !== '\n')) return NO_ORIGIN;
+  const from = at + TRACEPARENT_LINE.length;
+  const end = headerLines.indexOf('\n', from);
+  const value = headerLines.slice(from, end < 0 ? undefined : end);
+  return { traceparent: parseTraceparent(value), chain: NO_CHAIN };
 }
 
 /** One HTTP request in a function: from the wait for an instance to the last byte of the answer. */
@@ -63,6 +78,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
       body: call.body,
       last: call.bodyComplete,
       deadlineMs,
+      origin: originOf(call.headerLines),
       listener: this,
     });
     if (this.#early === undefined) return;

@@ -13,6 +13,10 @@
  * Bodies are flow-controlled by stream and direction: a sender may have WINDOW_BYTES unacknowledged
  * (those inside HTTP_REQUEST, EVENT, HTTP_RESPONSE and RESULT count too); the receiver returns CREDIT as
  * it passes bytes on. So a slow reader stops its own stream and no other, and memory stays bounded.
+ *
+ * The platform numbers streams of invocations from 1. An instance calls the platform on streams that it opens
+ * itself, with CALL; their numbers have CALL_STREAM set, so that the two can never meet. Such a call is a payload
+ * in one direction and then a result in the other, both of them bodies like any other: BODY, CREDIT, FLAG_FIN.
  */
 
 export const FRAME_HEADER_BYTES = 12;
@@ -26,6 +30,15 @@ export const BODY_CHUNK_BYTES = 64 * 1024;
 export const PROTOCOL_VERSION = 1;
 
 export const FLAG_FIN = 1;
+
+/** Set in the number of each stream that the instance opens. */
+export const CALL_STREAM = 0x8000_0000;
+/** Calls of one instance that may be open at a time; a further one fails with `E_TOO_MANY_CALLS`. */
+export const CALLS_OPEN_MAX = 256;
+/** The largest payload of a call and its largest result, in bytes. */
+export const CALL_BYTES_MAX = 6 * 1024 * 1024;
+/** The largest head of a call, in bytes. */
+export const CALL_HEAD_BYTES_MAX = 16 * 1024;
 
 /** Frame kinds. Below 0x40 the platform sends, from 0x40 the instance, from 0x80 both. */
 export const FRAME = {
@@ -41,6 +54,10 @@ export const FRAME = {
   DRAIN: 0x07,
   /** Asks for PONG: proof that the event loop turns. */
   PING: 0x08,
+  /** The first bytes of what a CALL gave (for `invoke`: JSON text, UTF-8); BODY brings the rest. */
+  CALL_RESULT: 0x09,
+  /** JSON `CallFailureMessage`: the CALL failed. Ends its stream in both directions. */
+  CALL_FAILED: 0x0a,
 
   /** JSON `ReadyMessage`: the code is loaded. */
   READY: 0x41,
@@ -59,6 +76,11 @@ export const FRAME = {
   /** u32 LE highest resident memory so far, in KiB. */
   STATS: 0x49,
   PONG: 0x4a,
+  /**
+   * Asks the platform for something. On a stream with CALL_STREAM, not in use: u32 stream of the invocation that asks
+   * (0: none, as at load), u32 head length, head (JSON `CallHead`), the first bytes of the payload.
+   */
+  CALL: 0x4b,
 
   /** Body bytes of the stream; FLAG_FIN on the last (which may be empty). After a 101 answer: raw bytes of the upgraded connection. */
   BODY: 0x80,
@@ -145,6 +167,24 @@ export interface EventHead {
   clientContext?: unknown;
   /** From 1; 0 when the call is synchronous. */
   attempt: number;
+  /** The function that called, if one did. */
+  caller?: { app: string; function: string; requestId?: string };
+}
+
+/** Head of CALL. Who asks is not in it: the platform knows that itself. */
+export interface CallHead {
+  /** Name of the operation, as `invoke`. */
+  operation: string;
+  /** What the operation needs to know beside the payload. */
+  args: Record<string, unknown>;
+}
+
+/** Payload of CALL_FAILED. */
+export interface CallFailureMessage extends FailureMessage {
+  /** Whether the same call can succeed later without anybody changing anything. */
+  retryable: boolean;
+  /** What to do next, for the author. */
+  hint: string;
 }
 
 /** Reads the head of an HTTP_REQUEST. Only for heads that the platform wrote. */

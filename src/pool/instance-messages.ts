@@ -1,6 +1,13 @@
 /** Frames from an instance are untrusted input: here they become typed values, or `undefined`. */
 import { z } from 'zod';
-import { type FailureMessage, PROTOCOL_VERSION, type ReadyMessage, SEVERITIES } from '../model/frames.ts';
+import {
+  CALL_HEAD_BYTES_MAX,
+  type CallHead,
+  type FailureMessage,
+  PROTOCOL_VERSION,
+  type ReadyMessage,
+  SEVERITIES,
+} from '../model/frames.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 
 const LOG_HEAD_BYTES = 10;
@@ -18,6 +25,11 @@ const failureSchema = z.object({
   errorType: z.string(),
   errorMessage: z.string(),
   stackTrace: z.array(z.string()),
+});
+
+const callHeadSchema = z.object({
+  operation: z.string().max(64),
+  args: z.record(z.string(), z.unknown()),
 });
 
 function parseJson(payload: Buffer): unknown {
@@ -62,4 +74,23 @@ export function parseLog(payload: Buffer): InstanceLogLine | undefined {
     timeMs: Math.floor(timeMs),
     text: payload.toString('utf8', LOG_HEAD_BYTES),
   };
+}
+
+const CALL_FIXED_BYTES = 8;
+
+export interface CallOpening {
+  /** The stream of the invocation that calls; 0: none. */
+  readonly invocationStream: number;
+  readonly head: CallHead;
+  /** The first bytes of the payload. */
+  readonly body: Buffer;
+}
+
+export function parseCall(payload: Buffer): CallOpening | undefined {
+  if (payload.length < CALL_FIXED_BYTES) return undefined;
+  const headBytes = payload.readUInt32LE(4);
+  const bodyAt = CALL_FIXED_BYTES + headBytes;
+  if (headBytes > CALL_HEAD_BYTES_MAX || bodyAt > payload.length) return undefined;
+  const head = callHeadSchema.safeParse(parseJson(payload.subarray(CALL_FIXED_BYTES, bodyAt))).data;
+  return head && { invocationStream: payload.readUInt32LE(0), head, body: payload.subarray(bodyAt) };
 }

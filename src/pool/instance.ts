@@ -4,6 +4,7 @@ import type { InstanceId, InvocationId } from '../base/ids.ts';
 import {
   BODY_CHUNK_BYTES,
   type BootMessage,
+  CALL_STREAM,
   CANCEL_REASON,
   type FailureMessage,
   FLAG_FIN,
@@ -14,12 +15,16 @@ import {
 } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
+import { traceparentBelow } from '../model/trace-context.ts';
 import type { StreamListener, StreamOpening } from '../ports/instance-pool.ts';
 import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
+import { type CallerIdentity, NO_CHAIN, type PlatformCalls } from '../ports/platform-calls.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { InstanceCalls } from './instance-calls.ts';
 import { parseFailure, parseLog, parseReady } from './instance-messages.ts';
 import { LogAllowance } from './log-allowance.ts';
 import { OutputLines } from './output-lines.ts';
+import { RecentStreams } from './recent-streams.ts';
 
 /**
  * starting -> ready -> retiring -> gone, or any of them -> gone.
@@ -46,6 +51,8 @@ export interface InstanceEvents {
     timeMs: number,
     text: string,
   ): void;
+  /** A call of the instance's failed for a reason that lies in the platform. */
+  onDefect(instance: Instance, operation: string, thrown: unknown): void;
 }
 
 /** After a timeout, others in the instance may go on only if it answers PING within this time. */
@@ -63,9 +70,6 @@ const BUFFERED_MAX = 64 * 1024 * 1024;
 const LINES_MAX = 10_000;
 const LINE_CHARS_MAX = 8 * 1024 * 1024;
 const RAW_LINES_MAX = 2_000;
-
-/** Names of the invocations on this many latest streams are kept, so that late log lines find theirs. */
-const RECENT = 1_024;
 
 /** A response's head may come on top of the window. */
 const UNCREDITED_MAX = WINDOW_BYTES + BODY_CHUNK_BYTES;
@@ -102,8 +106,8 @@ export class Instance {
   #process: SandboxProcess | undefined;
   #writer: FrameWriter | undefined;
   #nextStream = 1;
-  readonly #recentStreams: number[] = [];
-  readonly #recentInvocations: InvocationId[] = [];
+  readonly #recent = new RecentStreams();
+  readonly #calls: InstanceCalls;
   #awaitsPong = false;
   #endReason: LambentError | undefined;
   #killed = false;
@@ -113,6 +117,7 @@ export class Instance {
     version: FunctionVersion,
     deployment: number,
     clock: Clock,
+    operations: PlatformCalls,
     events: InstanceEvents,
   ) {
     this.id = id;
@@ -126,6 +131,13 @@ export class Instance {
     this.#parser = new FrameParser((kind, flags, stream, payload) =>
       this.#onFrame(kind, flags, stream, payload),
     );
+    this.#calls = new InstanceCalls({
+      operations,
+      frame: (kind, flags, stream, payload) => this.#writer!.frame(kind, flags, stream, payload),
+      breach: (what) => this.#breach(what),
+      onDefect: (operation, thrown) => events.onDefect(this, operation, thrown),
+      identify: (stream, signal) => this.#identify(stream, signal),
+    });
     this.#allowances = [LINES_MAX, RAW_LINES_MAX].map(
       (linesMax) =>
         new LogAllowance(clock, linesMax, LINE_CHARS_MAX, (dropped) => {
@@ -162,10 +174,9 @@ export class Instance {
   /** Opens a stream; its number is the answer. Only while ready. */
   open(call: StreamOpening): number {
     const stream = this.#nextStream;
-    this.#nextStream = stream === 0xffff_ffff ? 1 : stream + 1;
+    this.#nextStream = stream + 1 === CALL_STREAM ? 1 : stream + 1;
     this.#streams.set(stream, { listener: call.listener, deadlineMs: call.deadlineMs, uncredited: 0 });
-    this.#recentStreams[stream % RECENT] = stream;
-    this.#recentInvocations[stream % RECENT] = call.invocation;
+    this.#recent.note(stream, call.invocation, call.origin);
     this.served += 1;
     const encoding = call.kind === FRAME.HTTP_REQUEST ? 'latin1' : 'utf8';
     this.#writer!.request(call.kind, stream, call.head, encoding, call.body, call.last);
@@ -245,6 +256,7 @@ export class Instance {
     this.lossReason = reason;
     const streams = [...this.#streams.values()];
     this.#streams.clear();
+    this.#calls.close();
     for (const entry of streams) {
       entry.listener?.onLost(reason);
       this.#events.onRoom(this);
@@ -336,6 +348,10 @@ export class Instance {
     }
     if (kind === FRAME.LOG) {
       this.#onLog(stream, payload);
+      return;
+    }
+    if (InstanceCalls.owns(stream)) {
+      this.#calls.onFrame(kind, flags, stream, payload);
       return;
     }
     const entry = this.#streams.get(stream);
@@ -440,18 +456,39 @@ export class Instance {
     const line = parseLog(payload);
     if (line === undefined) this.#breach('an unreadable LOG frame');
     else if (this.#allowances[0]!.admit(line.text.length))
-      this.#events.onLog(this, this.#invocationOf(stream), line.from, line.severity, line.timeMs, line.text);
+      this.#events.onLog(
+        this,
+        this.#recent.invocationOf(stream),
+        line.from,
+        line.severity,
+        line.timeMs,
+        line.text,
+      );
   }
 
-  #invocationOf(stream: number): InvocationId | undefined {
-    const at = stream % RECENT;
-    return stream !== 0 && this.#recentStreams[at] === stream ? this.#recentInvocations[at] : undefined;
+  /** Who makes a call: all of it is known here; the instance says only on which of its streams. */
+  #identify(stream: number, signal: AbortSignal): CallerIdentity | undefined {
+    if (stream !== 0 && stream >= this.#nextStream) return undefined;
+    const { app, name, id } = this.version;
+    const invocation = this.#recent.invocationOf(stream);
+    const origin = this.#recent.originOf(stream);
+    return {
+      app,
+      function: name,
+      version: id,
+      deployment: this.deployment,
+      instance: this.id,
+      invocation,
+      traceparent: invocation && traceparentBelow(origin?.traceparent, invocation),
+      chain: origin?.chain ?? NO_CHAIN,
+      signal,
+    };
   }
 
   /** Raw output belongs to the only running invocation, if there is exactly one. */
   #onlyInvocation(): InvocationId | undefined {
     if (this.#streams.size !== 1) return undefined;
-    for (const stream of this.#streams.keys()) return this.#invocationOf(stream);
+    for (const stream of this.#streams.keys()) return this.#recent.invocationOf(stream);
     return undefined;
   }
 }

@@ -18,6 +18,7 @@ import {
 } from '../model/function.ts';
 import type { LogLine } from '../model/invocation.ts';
 import type { InstancePool, Lease } from '../ports/instance-pool.ts';
+import { NO_CHAIN } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
 import { createPool, type PoolLimits } from './pool.ts';
@@ -64,6 +65,7 @@ function call(
           body: undefined,
           last: true,
           deadlineMs: systemClock.nowMs() + which.config.timeoutMs,
+          origin: { traceparent: undefined, chain: NO_CHAIN },
           listener: {
             onResponse(payload, last) {
               body += payload.toString('latin1', 8 + payload.readUInt32LE(4));
@@ -112,6 +114,7 @@ function createScriptedPool(
     clock: systemClock,
     log: silentLog,
     mintInstanceId: mint,
+    operations: new Map([['hold', () => new Promise<never>(() => {})]]),
     limits,
     prepare: async ({ id, entry, config }, deployment) => ({
       spec: {
@@ -283,6 +286,11 @@ describe('pool', () => {
     '/bad-log',
     '/second-ready',
     '/flood',
+    '/bad-call',
+    '/call-for-another',
+    '/call-twice',
+    '/call-after-end',
+    '/answer-on-call',
   ]) {
     it(`ends a process that breaks the protocol (${command}), and no other`, async () => {
       const pool = open();
@@ -292,6 +300,14 @@ describe('pool', () => {
       assert.equal((await call(pool, good, '/ok')).body, before.body);
     });
   }
+
+  it('refuses one call more than may be open, and one of too many bytes', async () => {
+    const pool = open();
+    const which = version();
+    assert.equal((await call(pool, which, '/many-calls')).body, 'E_TOO_MANY_CALLS');
+    assert.equal((await call(pool, version(), '/large-call')).body, 'E_PAYLOAD_TOO_LARGE');
+    assert.equal((await call(pool, which, '/ok')).error, undefined);
+  });
 
   it('ends a process whose error report cannot be read', async () => {
     assert.equal((await call(open(), version(), '/bad-failed')).error?.code, 'E_PROTOCOL');

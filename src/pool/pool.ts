@@ -18,6 +18,7 @@ import type { FunctionVersion, VersionId } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { ActivitySink, InstanceView } from '../ports/activity.ts';
 import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
+import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { Sandbox, SandboxSpec } from '../ports/sandbox.ts';
 import { Instance } from './instance.ts';
 import { VersionPool, type VersionPoolHost } from './version-pool.ts';
@@ -53,6 +54,8 @@ export interface PoolOptions {
   readonly log: Log;
   readonly mintInstanceId: MintUuid;
   readonly limits?: Partial<PoolLimits>;
+  /** What instances may ask of the platform. */
+  readonly operations: PlatformCalls;
   /** How a version is started: the program for its language, and the message that tells it what to load. Rejects if the code is gone. */
   prepare(
     version: FunctionVersion,
@@ -149,6 +152,7 @@ class Pool implements InstancePool, VersionPoolHost {
       version,
       deployment,
       this.clock,
+      this.#options.operations,
       {
         onReady: () => pool.onReady(),
         onBootFailed: (which, failure) => pool.onBootFailed(which, failure),
@@ -157,6 +161,12 @@ class Pool implements InstancePool, VersionPoolHost {
         onGone: (which) => this.#gone(pool, which),
         onLog: (which, invocation, from, severity, timeMs, text) =>
           this.log(which, invocation, from, severity, timeMs, text),
+        onDefect: (which, operation, thrown) =>
+          this.#options.log.error('a call of a function failed inside the platform', {
+            function: which.version.name,
+            operation,
+            error: String(thrown),
+          }),
       },
     );
     pool.adopt(instance);

@@ -90,7 +90,7 @@ class InstanceLease implements Lease {
 }
 
 /** The instances of one version and the calls that wait for them. */
-export class VersionPool implements InstanceEvents {
+export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   readonly version: FunctionVersion;
   readonly deployment: number;
   /** True once its deployment is no longer live: no new starts beyond what waits, and idle instances end at once. */
@@ -283,7 +283,7 @@ export class VersionPool implements InstanceEvents {
   }
 
   #wait(waiter: LeaseWaiter): () => void {
-    const refusal = this.#refusal();
+    const refusal = this.#deadlock(waiter) ?? this.#refusal();
     if (refusal !== undefined) {
       waiter.onRefused(refusal);
       return nothingToWithdraw;
@@ -295,6 +295,20 @@ export class VersionPool implements InstanceEvents {
     return () => {
       if (this.#queue!.remove(waiting)) this.#host.waits(-1);
     };
+  }
+
+  /** Whether those that wait for this very call have every place there may be, so that none can become free. */
+  #deadlock({ waiting }: LeaseWaiter): LambentError | undefined {
+    if (waiting === undefined) return undefined;
+    const { id, name, config } = this.version;
+    const places = waiting.filter((version) => version === id).length;
+    if (places === 0) return undefined;
+    const known = this.#instances.find((instance) => instance.ready !== undefined);
+    const each = config.concurrency ?? (known === undefined ? WEB_CONCURRENCY : this.#capacityOf(known));
+    const most = Math.min(this.concurrencyMax, config.maxInstances * each);
+    if (places < most) return undefined;
+    const message = `function ${name} calls itself, directly or through others, and all of its ${most} places at once are taken by calls that wait for this one`;
+    return new LambentError('E_CALL_DEADLOCK', message);
   }
 
   #refusal(): LambentError | undefined {

@@ -1,6 +1,7 @@
 import type { InvocationId, NodeId } from '../base/ids.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { InvocationError } from '../model/invocation.ts';
+import type { CalledBy } from './platform-calls.ts';
 
 /** An asynchronous invocation that was accepted and is owed. */
 export interface AsyncInvocation {
@@ -10,6 +11,8 @@ export interface AsyncInvocation {
   /** UTF-8 JSON text. */
   readonly payload: Uint8Array;
   readonly traceparent: string | undefined;
+  /** Present where a function called. Nobody waits for the call, so that its chain names none that does. */
+  readonly caller?: CalledBy | undefined;
   /** Epoch milliseconds. */
   readonly acceptedMs: number;
   /** Attempts begun so far. */

@@ -1,8 +1,9 @@
 import type { LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import type { FailureMessage } from '../model/frames.ts';
-import type { FunctionVersion } from '../model/function.ts';
+import type { FunctionVersion, VersionId } from '../model/function.ts';
 import type { PoolView } from './activity.ts';
+import type { CallOrigin } from './platform-calls.ts';
 
 /**
  * Gives calls a place in a running instance: at once when one is warm and has room, otherwise after a wait in
@@ -27,8 +28,10 @@ export interface InstancePool extends PoolView {
 }
 
 export interface LeaseWaiter {
+  /** The versions whose invocations wait for this one: with their places taken by them alone, none becomes free. */
+  readonly waiting?: readonly VersionId[] | undefined;
   onLease(lease: Lease): void;
-  /** `E_CONCURRENCY_LIMIT`, `E_OVERLOADED`, `E_BOOT_FAILED`, `E_HANDLER_MISSING`, `E_START_FAILED`, `E_SHUTTING_DOWN`. */
+  /** `E_CONCURRENCY_LIMIT`, `E_CALL_DEADLOCK`, `E_OVERLOADED`, `E_BOOT_FAILED`, `E_HANDLER_MISSING`, `E_START_FAILED`, `E_SHUTTING_DOWN`. */
   onRefused(error: LambentError): void;
 }
 
@@ -64,6 +67,8 @@ export interface StreamOpening {
   readonly last: boolean;
   /** Epoch milliseconds: the invocation is stopped then. */
   readonly deadlineMs: number;
+  /** For the calls that the invocation makes. */
+  readonly origin: CallOrigin;
   readonly listener: StreamListener;
 }
 

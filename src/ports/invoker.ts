@@ -2,6 +2,7 @@ import type { LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import type { InvocationError, TriggerKind } from '../model/invocation.ts';
+import type { CalledBy } from './platform-calls.ts';
 
 /**
  * Runs functions: finds or starts an instance, hands the call over, meters and records it.
@@ -78,6 +79,8 @@ export interface EventCall {
   readonly clientContext: unknown;
   /** From 1 for asynchronous calls; 0 for synchronous. */
   readonly attempt: number;
+  /** Present where a function called. */
+  readonly caller?: CalledBy | undefined;
 }
 
 /** What came of an event call. A failure of the function is an outcome, not an exception. */

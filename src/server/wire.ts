@@ -16,6 +16,7 @@ import { type AsyncDispatch, createAsyncDispatch } from '../functions/async-disp
 import { createLanguages } from '../functions/build/languages.ts';
 import { LANGUAGE_LOOKS } from '../functions/build/look-languages.ts';
 import { createDeployer } from '../functions/deploy.ts';
+import { createInvokeCall } from '../functions/invoke-call.ts';
 import { createInvoker } from '../functions/invoke.ts';
 import { createLiveApps } from '../functions/live-apps.ts';
 import { Gateway } from '../gateway/gateway.ts';
@@ -28,6 +29,7 @@ import type { BlobStore } from '../ports/blob-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
+import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
@@ -99,8 +101,11 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const activity: ActivitySink = recorder;
   const liveApps = await createLiveApps({ apps: store.apps, random });
   const sandbox = await createProcessSandbox({ runDir: join(dataDir, 'run'), log });
+  // What functions may ask of the platform; filled below, because some of it runs functions again.
+  const operations = new Map<string, OperationHandler>();
   const pool = createPool({
     sandbox,
+    operations,
     activity,
     clock,
     log,
@@ -129,6 +134,12 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     log,
     node: nodeId,
   });
+  const { asyncQueue } = store;
+  const onAsyncAccepted = (): void => asyncDispatch.wake();
+  operations.set(
+    'invoke',
+    createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
+  );
   return {
     clock,
     random,

@@ -4,6 +4,7 @@ import type { InvocationId, NodeId } from '../base/ids.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import type { AsyncInvocation, AsyncQueue, ClaimedInvocation } from '../ports/async-queue.ts';
+import type { CalledBy } from '../ports/platform-calls.ts';
 import type { Caller } from './operation.ts';
 import { bytesOf, jsonOf, numberOf, optionalNumberOf, optionalTextOf, type Row, textOf } from './row.ts';
 
@@ -22,7 +23,7 @@ export const ASYNC_PAGE_MAX = 1_000;
 /** Most payload bytes that one `claim` or `listDead` gives, unless a single one has more. */
 export const ASYNC_PAGE_BYTES_MAX = 32 * 1024 * 1024;
 
-const COLUMNS = 'id, app, function, payload, traceparent, accepted_ms, attempts';
+const COLUMNS = 'id, app, function, payload, traceparent, caller, accepted_ms, attempts';
 const FROM = 'FROM async_invocations JOIN async_payloads USING (key)';
 
 export interface QueueLimits {
@@ -60,15 +61,16 @@ export function createQueueWrites(db: DatabaseSync, limits: QueueLimits = QUEUE_
 
 function createAcceptance(db: DatabaseSync, limits: QueueLimits) {
   const insert = db.prepare(`
-    INSERT INTO async_invocations (id, state, app, function, traceparent, accepted_ms, due_ms)
-    VALUES (?1, 'waiting', ?2, ?3, ?4, ?5, ?5)
+    INSERT INTO async_invocations (id, state, app, function, traceparent, caller, accepted_ms, due_ms)
+    VALUES (?1, 'waiting', ?2, ?3, ?4, ?5, ?6, ?6)
     ON CONFLICT (id) DO NOTHING RETURNING key`);
   const insertPayload = db.prepare('INSERT INTO async_payloads (key, payload) VALUES (?, ?)');
   const counts = db.prepare('SELECT state, count FROM async_counts');
   return {
     enqueue(invocation: NewInvocation): void {
-      const { id, app, function: name, payload, traceparent, acceptedMs } = invocation;
-      const row = insert.get(id, app, name, traceparent ?? null, acceptedMs);
+      const { id, app, function: name, payload, traceparent, caller, acceptedMs } = invocation;
+      const callerText = caller === undefined ? null : JSON.stringify(toStoredCaller(caller));
+      const row = insert.get(id, app, name, traceparent ?? null, callerText, acceptedMs);
       if (row === undefined) return;
       insertPayload.run(numberOf(row, 'key'), payload);
       const { waiting, claimed } = toCounts(counts.all());
@@ -196,6 +198,23 @@ function toCounts(rows: Row[]): QueueCounts {
   return counts;
 }
 
+/** The caller as stored: nobody waits for an asynchronous call, so that its chain is only as long as it is. */
+interface StoredCaller {
+  readonly app: AppName;
+  readonly function: FunctionName;
+  readonly invocation?: InvocationId;
+  readonly depth: number;
+}
+
+function toStoredCaller({ app, function: name, invocation, chain }: CalledBy): StoredCaller {
+  const caller = { app, function: name, depth: chain.depth };
+  return invocation === undefined ? caller : { ...caller, invocation };
+}
+
+function toCaller({ app, function: name, invocation, depth }: StoredCaller): CalledBy {
+  return { app, function: name, invocation, chain: { depth, waiting: [] } };
+}
+
 function toInvocation(row: Row): AsyncInvocation {
   return {
     id: textOf(row, 'id') as InvocationId,
@@ -203,6 +222,7 @@ function toInvocation(row: Row): AsyncInvocation {
     function: textOf(row, 'function') as FunctionName,
     payload: bytesOf(row, 'payload'),
     traceparent: optionalTextOf(row, 'traceparent'),
+    caller: row.caller === null ? undefined : toCaller(jsonOf(row, 'caller') as StoredCaller),
     acceptedMs: numberOf(row, 'accepted_ms'),
     attempts: numberOf(row, 'attempts'),
   };

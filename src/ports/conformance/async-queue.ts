@@ -4,6 +4,7 @@ import type { InvocationId, NodeId } from '../../base/ids.ts';
 import type { AppName, FunctionName } from '../../model/function.ts';
 import type { InvocationError } from '../../model/invocation.ts';
 import type { AsyncInvocation, AsyncQueue, ClaimedInvocation } from '../async-queue.ts';
+import type { CalledBy } from '../platform-calls.ts';
 import { type OpenFresh, withFresh } from './harness.ts';
 
 const startMs = 1_800_000_000_000;
@@ -16,6 +17,13 @@ const failure: InvocationError = {
   stackTrace: ['at home (index.js:1:1)'],
 };
 
+const caller: CalledBy = {
+  app: 'shop' as AppName,
+  function: 'checkout' as FunctionName,
+  invocation: '01a3d0b2-2222-7000-8000-000000000001' as InvocationId,
+  chain: { depth: 3, waiting: [] },
+};
+
 function invocation(place: number, acceptedMs = startMs + place): Omit<AsyncInvocation, 'attempts'> {
   return {
     id: `01a3d0b2-1111-7000-8000-${place.toString(16).padStart(12, '0')}` as InvocationId,
@@ -23,6 +31,7 @@ function invocation(place: number, acceptedMs = startMs + place): Omit<AsyncInvo
     function: 'mail' as FunctionName,
     payload: Buffer.from(JSON.stringify({ place, text: 'grüße' })),
     traceparent: place % 2 === 0 ? undefined : '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    caller: place % 2 === 0 ? undefined : caller,
     acceptedMs,
   };
 }
