@@ -19,17 +19,24 @@ export interface Layer {
 
 const INNER = ['base', 'model', 'ports'];
 /** Tests meet the real thing rather than a stand-in, so they may name what production code reaches by ports. */
-const REAL = ['base', 'model', 'ports', 'frames', 'room', 'adapter', 'runtime', 'sdk'];
+const REAL = ['base', 'model', 'ports', 'frames', 'room', 'spawner', 'adapter', 'runtime', 'sdk'];
 
 export const LAYERS: readonly Layer[] = [
   { name: 'base', files: /^src\/base\//, may: ['base'], packages: [] },
   { name: 'frames', files: /^src\/model\/frames\.ts$/, may: [], packages: [] },
   { name: 'model', files: /^src\/model\//, may: ['base', 'model', 'frames'], packages: ['zod', 'yaml'] },
   { name: 'ports', files: /^src\/ports\//, may: ['base', 'model', 'frames', 'ports'], packages: [] },
+  // What all sandbox drivers share: the process that starts instances.
+  {
+    name: 'spawner',
+    files: /^src\/spawner\//,
+    may: [...INNER, 'frames', 'spawner'],
+    mayInTests: ['adapter'],
+  },
   {
     name: 'adapter',
     files: /^src\/(?:store|sandbox)-[a-z0-9-]+\/|^src\/sources\/[a-z0-9-]+\//,
-    may: [...INNER, 'frames', 'self'],
+    may: [...INNER, 'frames', 'spawner', 'self'],
     mayInTests: REAL,
   },
   // The only place that names concrete adapters.

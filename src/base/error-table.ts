@@ -231,6 +231,13 @@ export const ERROR_TABLE = {
     'The function used more memory than its limit and was stopped.',
     'Use less, or raise `memory` in the manifest.',
   ),
+  E_TOO_MANY_PROCESSES: row(
+    502,
+    'author',
+    false,
+    'The function started more processes and threads than an instance may have and was stopped.',
+    'Start fewer at a time, and wait for those that have ended.',
+  ),
   E_PROTOCOL: row(
     502,
     'author',

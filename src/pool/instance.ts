@@ -266,7 +266,12 @@ export class Instance {
 
   #exitReason(exit: SandboxExit): LambentError {
     const { name, config } = this.version;
-    if (exit.outOfMemory || this.#output.sawHeapExhaustion)
+    if (exit.exceeded === 'processes')
+      return new LambentError(
+        'E_TOO_MANY_PROCESSES',
+        `function ${name} had more processes and threads than an instance may have and was stopped`,
+      );
+    if (exit.exceeded === 'memory' || this.#output.sawHeapExhaustion)
       return new LambentError(
         'E_OUT_OF_MEMORY',
         `function ${name} used more than its ${config.memoryMb} MB and was stopped`,

@@ -11,9 +11,12 @@ export interface SandboxSpec {
   readonly command: readonly string[];
   /** The whole environment: nothing is inherited. Holds no secret (those go over the channel). */
   readonly env: Readonly<Record<string, string>>;
-  /** The folder with the version's code, on the host; readable and not writable inside. */
+  /** The folder with the version's code; readable and not writable inside, where it has the same path. */
   readonly codeDir: string;
-  /** Further folders on the host that the program reads, at the same paths: its runtime, installed packages. */
+  /**
+   * Further folders on the host that the program reads, at the same paths: its runtime, installed packages. The
+   * program itself and the shared libraries of binaries among them are found by the driver.
+   */
   readonly readDirs: readonly string[];
   /** Memory of the process and its children together, in megabytes. */
   readonly memoryMb: number;
@@ -25,8 +28,8 @@ export interface SandboxSpec {
 export interface SandboxExit {
   readonly code: number | null;
   readonly signal: string | null;
-  /** Set when the driver stopped it for its memory. */
-  readonly outOfMemory: boolean;
+  /** The limit for which the driver or the kernel stopped it. */
+  readonly exceeded: 'memory' | 'processes' | undefined;
 }
 
 export interface SandboxListener {

@@ -97,7 +97,7 @@ describe('process sandbox', () => {
     await started.until('hello');
     started.process.kill();
     const exit = await started.exit;
-    assert.deepEqual(exit, { code: null, signal: 'SIGKILL', outOfMemory: false });
+    assert.deepEqual(exit, { code: null, signal: 'SIGKILL', exceeded: undefined });
     await untilGone([started.process.pid]);
   });
 
@@ -160,7 +160,7 @@ describe('process sandbox', () => {
         { memoryMb: 300 },
       ),
     );
-    assert.equal((await started.exit).outOfMemory, true);
+    assert.equal((await started.exit).exceeded, 'memory');
   });
 
   it('ends what a process left behind', async () => {

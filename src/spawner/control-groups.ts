@@ -1,0 +1,98 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import { killNow } from './process-tree.ts';
+import type { ControlGroup, Exceeded } from './spawner-protocol.ts';
+
+/** The kernel needs a moment to let go of a group whose last process has just ended. */
+const REMOVE_RETRY_MS = 20;
+const REMOVE_TRIES_MAX = 250;
+
+/** Makes the groups and writes their limits. Throws what the kernel answers; nothing is left then. */
+export function makeControlGroups(groups: readonly ControlGroup[]): void {
+  try {
+    for (const { folder, settings } of groups) {
+      mkdirSync(folder, { recursive: true });
+      for (const [file, value] of settings) writeFileSync(join(folder, file), value);
+    }
+  } catch (error) {
+    for (const { folder } of groups) removeOnce(folder);
+    throw error;
+  }
+}
+
+/** What the kernel counts when it ends or refuses a process. Versions 1 and 2 differ in the files, not in the words. */
+const COUNTERS: readonly (readonly [file: string, counted: RegExp, Exceeded])[] = [
+  ['memory.oom_control', /^oom_kill [1-9]/m, 'memory'],
+  ['memory.events', /^oom_kill [1-9]/m, 'memory'],
+  ['pids.events', /^max [1-9]/m, 'processes'],
+];
+
+/** The limit that the groups' processes ran into, if they did. */
+export function exceededOf(groups: readonly ControlGroup[]): Exceeded | undefined {
+  for (const { folder } of groups)
+    for (const [file, counted, exceeded] of COUNTERS)
+      if (counted.test(readOrEmpty(join(folder, file)))) return exceeded;
+  return undefined;
+}
+
+/** Ends whatever is still in the groups and removes them, at once where the kernel lets it, else a little later. */
+export function removeControlGroups(
+  groups: readonly ControlGroup[],
+  clock: Clock,
+  onStuck: (folder: string) => void,
+  triesLeft = REMOVE_TRIES_MAX,
+): void {
+  const left = groups.filter(({ folder }) => {
+    for (const pid of membersOf(folder)) killNow(pid);
+    return !removeOnce(folder);
+  });
+  if (left.length === 0) return;
+  if (triesLeft === 0) for (const { folder } of left) onStuck(folder);
+  else clock.after(REMOVE_RETRY_MS, () => removeControlGroups(left, clock, onStuck, triesLeft - 1));
+}
+
+/** Ends and removes all groups in these folders, and the folders. False: not all are gone yet. */
+export function endControlGroups(folders: Iterable<string>): boolean {
+  let gone = true;
+  for (const folder of folders) {
+    for (const name of childrenOf(folder)) {
+      const group = join(folder, name);
+      for (const pid of membersOf(group)) killNow(pid);
+      removeOnce(group);
+    }
+    if (!removeOnce(folder)) gone = false;
+  }
+  return gone;
+}
+
+function childrenOf(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+function membersOf(folder: string): number[] {
+  return readOrEmpty(join(folder, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function removeOnce(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}

@@ -1,0 +1,190 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { LambentError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { SandboxListener, SandboxProcess } from '../ports/sandbox.ts';
+import { killNow } from './process-tree.ts';
+import type { Launch, SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
+
+interface Running {
+  readonly id: string;
+  readonly listener: SandboxListener;
+  readonly resolve: (process: SandboxProcess) => void;
+  readonly reject: (error: LambentError) => void;
+  process: ChannelProcess | undefined;
+}
+
+class ChannelProcess implements SandboxProcess {
+  readonly pid: number;
+  readonly #socket: Socket;
+  readonly #kill: () => void;
+
+  constructor(pid: number, socket: Socket, listener: SandboxListener, kill: () => void) {
+    this.pid = pid;
+    this.#socket = socket;
+    this.#kill = kill;
+    socket.on('data', (chunk: Buffer) => listener.onData(chunk));
+    // The exit report tells the story; the socket's own error adds nothing to it.
+    socket.on('error', () => {});
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#socket.destroyed) return true;
+    this.#socket.write(bytes);
+    return this.#socket.writableLength === 0;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  kill(): void {
+    this.#kill();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/**
+ * The platform's side of the spawner: starts instances through it and brings what it reports to their listeners. What
+ * every driver shares; how an instance is contained is in the `Launch` that the driver writes.
+ */
+export class SpawnerClient {
+  readonly #log: Log;
+  readonly #stagePlace: string | undefined;
+  readonly #running = new Map<string, Running>();
+  #spawner: ChildProcess | undefined;
+  #closing = false;
+
+  /** `stagePlace`: see `Stages`; set only for a platform that runs as root. */
+  constructor(log: Log, stagePlace?: string) {
+    this.#log = log;
+    this.#stagePlace = stagePlace;
+  }
+
+  /** Rejects with `E_START_FAILED`, and `E_SHUTTING_DOWN` after `close`. The spawner begins with the first launch. */
+  start(launch: Launch, listener: SandboxListener): Promise<SandboxProcess> {
+    if (this.#closing) return Promise.reject(new LambentError('E_SHUTTING_DOWN', 'the platform is stopping'));
+    const { id } = launch;
+    return new Promise((resolve, reject) => {
+      this.#running.set(id, { id, listener, resolve, reject, process: undefined });
+      this.#send({ kind: 'start', launch });
+    });
+  }
+
+  /** Ends every instance and the spawner. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const spawner = this.#spawner;
+    if (spawner?.connected !== true) return;
+    await new Promise<void>((resolve) => {
+      spawner.once('exit', () => resolve());
+      spawner.disconnect();
+    });
+  }
+
+  #send(request: SpawnerRequest): void {
+    this.#spawner ??= this.#startSpawner();
+    this.#spawner.send(request, (error) => {
+      if (error !== null && request.kind === 'start') this.#failed(request.launch.id, error.message);
+    });
+  }
+
+  #startSpawner(): ChildProcess {
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const program = fileURLToPath(new URL(`./spawner.${extension}`, import.meta.url));
+    const command = [
+      // Mounts that the spawner makes are its own, and end with it.
+      ...(this.#stagePlace === undefined ? [] : ['unshare', '--mount', '--propagation', 'private', '--']),
+      process.execPath,
+      '--max-old-space-size=64',
+      '--disable-warning=ExperimentalWarning',
+      program,
+      ...(this.#stagePlace === undefined ? [] : [this.#stagePlace]),
+    ];
+    const spawner = spawn(command[0]!, command.slice(1), {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: { PATH: process.env.PATH ?? '' },
+      // Out of the platform's process group, so that a signal to that group does not take it first.
+      detached: true,
+    });
+    spawner.on('message', (message, handle) =>
+      this.#onReport(message as SpawnerReport, handle as Socket | undefined),
+    );
+    spawner.once('exit', (code, signal) => this.#onSpawnerGone(spawner, code, signal));
+    spawner.on('error', (error) => this.#log.error('the spawner failed', { error: error.message }));
+    return spawner;
+  }
+
+  #onReport(report: SpawnerReport, handle: Socket | undefined): void {
+    const running = this.#running.get(report.id);
+    if (running === undefined) {
+      handle?.destroy();
+      return;
+    }
+    switch (report.kind) {
+      case 'started':
+        this.#started(running, report.pid, handle);
+        break;
+      case 'failed':
+        this.#failed(report.id, report.message);
+        break;
+      case 'output':
+        running.listener.onOutput(report.stream, Buffer.from(report.chunk));
+        break;
+      case 'exited':
+        this.#exited(running, report);
+        break;
+    }
+  }
+
+  #started(running: Running, pid: number, handle: Socket | undefined): void {
+    const { id } = running;
+    if (handle === undefined) {
+      this.#failed(id, 'the channel did not arrive');
+      return;
+    }
+    running.process = new ChannelProcess(pid, handle, running.listener, () =>
+      this.#send({ kind: 'kill', id }),
+    );
+    running.resolve(running.process);
+  }
+
+  #failed(id: string, message: string): void {
+    const running = this.#running.get(id);
+    this.#running.delete(id);
+    running?.reject(new LambentError('E_START_FAILED', `a process could not be started: ${message}`));
+  }
+
+  #exited(
+    running: Running,
+    exit: Pick<Extract<SpawnerReport, { kind: 'exited' }>, 'code' | 'signal' | 'exceeded'>,
+  ): void {
+    this.#running.delete(running.id);
+    running.process?.close();
+    running.reject(new LambentError('E_START_FAILED', 'the process ended while it was starting'));
+    running.listener.onExit({ code: exit.code, signal: exit.signal, exceeded: exit.exceeded });
+  }
+
+  /** Without its spawner an instance's end would go unseen: all are ended, and the next start makes a new spawner. */
+  #onSpawnerGone(spawner: ChildProcess, code: number | null, signal: string | null): void {
+    if (this.#spawner === spawner) this.#spawner = undefined;
+    if (!this.#closing) this.#log.error('the spawner ended; its instances are stopped', { code, signal });
+    for (const running of [...this.#running.values()]) {
+      if (running.process !== undefined) killNow(-running.process.pid);
+      this.#exited(running, { code: null, signal: 'SIGKILL', exceeded: undefined });
+    }
+  }
+}

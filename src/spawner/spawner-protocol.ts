@@ -1,0 +1,66 @@
+/** What the platform and its spawner process say to each other over Node's IPC channel. */
+
+/** A control group that an instance is put into before its program starts. */
+export interface ControlGroup {
+  /** Absolute path of the group's folder; made at the start, removed after the end. */
+  readonly folder: string;
+  /** Files in it and what is written into them, in order. A setting that fails fails the start. */
+  readonly settings: readonly (readonly [file: string, value: string])[];
+}
+
+/** How one instance is started. */
+export interface Launch {
+  readonly id: string;
+  readonly command: readonly string[];
+  /**
+   * Whether the command puts the program into a process namespace of its own, so that it ends once that is empty and
+   * says with an exit code how the program ended.
+   */
+  readonly contained: boolean;
+  /** The whole environment of the program. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Scratch folder and working directory; made at the start, removed after the end. */
+  readonly folder: string;
+  readonly memoryMb: number;
+  /** Processes and threads; watched, as memory is, where no control group counts them. */
+  readonly tasksMax: number;
+  readonly filesMax: number;
+  /** None: memory and processes are looked at from time to time. */
+  readonly controlGroups: readonly ControlGroup[];
+  /** The user and group that the program runs as, without any further group; `undefined`: those of the platform. */
+  readonly uid: number | undefined;
+  /** What the program can read from descriptor 4 on: bytes, or a file of the host. */
+  readonly inputs: readonly (Uint8Array | string)[];
+  /** Folders and files of the host that have to be mounted at another place first (once), to be reached by `uid`. */
+  readonly stages: readonly Stage[];
+}
+
+export interface Stage {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The limit for which an instance was ended. */
+export type Exceeded = 'memory' | 'processes';
+
+export type SpawnerRequest =
+  | { readonly kind: 'start'; readonly launch: Launch }
+  | { readonly kind: 'kill'; readonly id: string };
+
+export type SpawnerReport =
+  /** Comes with the channel's socket. */
+  | { readonly kind: 'started'; readonly id: string; readonly pid: number }
+  | { readonly kind: 'failed'; readonly id: string; readonly message: string }
+  | {
+      readonly kind: 'output';
+      readonly id: string;
+      readonly stream: 'stdout' | 'stderr';
+      readonly chunk: Uint8Array;
+    }
+  | {
+      readonly kind: 'exited';
+      readonly id: string;
+      readonly code: number | null;
+      readonly signal: string | null;
+      readonly exceeded: Exceeded | undefined;
+    };
