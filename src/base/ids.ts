@@ -11,6 +11,9 @@ export type InstanceId = Branded<'InstanceId'>;
 /** One platform process. UUID version 7, new at each start. */
 export type NodeId = Branded<'NodeId'>;
 
+/** One run of a workflow. UUID version 7. */
+export type ExecutionId = Branded<'ExecutionId'>;
+
 /** Mints UUID version 7 strings. */
 export type MintUuid = () => string;
 

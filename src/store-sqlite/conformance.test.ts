@@ -7,6 +7,7 @@ import { exerciseAccessStore } from '../ports/conformance/access-store.ts';
 import { exerciseAppStore } from '../ports/conformance/app-store.ts';
 import { exerciseAsyncQueue } from '../ports/conformance/async-queue.ts';
 import type { OpenFresh } from '../ports/conformance/harness.ts';
+import { exerciseJournalStore } from '../ports/conformance/journal-store.ts';
 import { exerciseTelemetryStore } from '../ports/conformance/telemetry-store.ts';
 import { openStore, type Store } from './store.ts';
 
@@ -34,4 +35,5 @@ function freshPort<Port>(pick: (store: Store) => Port): OpenFresh<Port> {
 exerciseAccessStore(freshPort((store) => store.access));
 exerciseAppStore(freshPort((store) => store.apps));
 exerciseAsyncQueue(freshPort((store) => store.asyncQueue));
+exerciseJournalStore(freshPort((store) => store.journal));
 exerciseTelemetryStore(freshPort((store) => store.telemetry));

@@ -14,6 +14,7 @@ import { inspectDatabase, loadMigrations, type Migration, migrate } from './migr
 const RELEASED: Record<string, string> = {
   '0001-initial': 'b0fb89f75d2dc5dba5a5fa5148da8afc9530827d74c7461211d8f9da3a84a771',
   '0002-async-caller': 'ccd9b6d2dc3ab52b2979cc6d5d65bdb86e53f1e1f82db07e25624b2ce85bc54c',
+  '0003-journal': '8137d2940407b4dc6f08df986b7031620701f9038ffa9858c9f7a8c869f1902d',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

@@ -7,6 +7,8 @@ import { createQueueReads, createQueueWrites } from './async-queue.ts';
 import { createDataFolder, openForReading, openForWriting } from './database.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type Answer, GROUP_OPERATIONS_MAX, GroupCommit, type Request } from './group-commit.ts';
+import { createJournalReads } from './journal-reads.ts';
+import { createJournalWrites } from './journal-store.ts';
 import { flattenOperations, type Operation } from './operation.ts';
 import { toPortableError } from './sqlite-error.ts';
 import type { ThreadInput, ThreadOutput, ThreadRole, ThreadTask } from './store-thread.ts';
@@ -57,6 +59,7 @@ function openWriter(task: ThreadTask): Role {
     flattenOperations({
       access: createAccessWrites(db),
       apps: createAppWrites(db),
+      journal: createJournalWrites(db),
       queue: createQueueWrites(db),
       telemetry,
       store,
@@ -88,6 +91,7 @@ function openReader(task: ThreadTask): Role {
   const operations = flattenOperations({
     access: createAccessReads(db),
     apps: createAppReads(db),
+    journal: createJournalReads(db),
     queue: createQueueReads(db),
     telemetry: createTelemetryReads(db),
   });

@@ -1,0 +1,67 @@
+import type { ExecutionId, NodeId } from '../base/ids.ts';
+import type { AppName } from './function.ts';
+import type { Failure, Outcome, Payload } from './journal.ts';
+
+/** Which front end reads and writes the journal. */
+export type WorkflowKind = 'code' | 'asl';
+
+/**
+ * queued -> ready -> running <-> waiting, and from running to one of the final ones.
+ * *queued*: held back by its concurrency key. *ready*: can go on as soon as a node takes it. *running*: a node holds
+ * it. *waiting*: for a timer or for something from outside; nothing of it is in any memory.
+ */
+export type ExecutionStatus = 'queued' | 'ready' | 'running' | 'waiting' | Outcome['status'];
+
+export const FINAL_STATUSES: readonly Outcome['status'][] = [
+  'succeeded',
+  'failed',
+  'cancelled',
+  'timedOut',
+  'continued',
+];
+
+export function isFinal(status: ExecutionStatus): status is Outcome['status'] {
+  return (FINAL_STATUSES as readonly string[]).includes(status);
+}
+
+/** An operation of another execution, to which this one's end is told. */
+export interface ParentOperation {
+  readonly execution: ExecutionId;
+  readonly op: number;
+}
+
+/** What is known of an execution without its journal. */
+export interface ExecutionRecord {
+  readonly id: ExecutionId;
+  readonly app: AppName;
+  readonly workflow: string;
+  readonly kind: WorkflowKind;
+  /** What it runs for its whole life: a function's version, or the digest of a definition. */
+  readonly version: string;
+  readonly deployment: number;
+  readonly status: ExecutionStatus;
+  /** Higher goes first. -100 to 100. */
+  readonly priority: number;
+  readonly parent: ParentOperation | undefined;
+  /** Epoch milliseconds. */
+  readonly createdMs: number;
+  readonly endedMs: number | undefined;
+  /** When a waiting one goes on by itself. */
+  readonly dueMs: number | undefined;
+  /** When it is over, whatever it does. */
+  readonly expiresMs: number | undefined;
+  /** Who holds it while it is running. */
+  readonly node: NodeId | undefined;
+  /** Entries in its journal, and their bytes. */
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** What comes to an execution from outside. It lies in its inbox until its program takes it in. */
+export type ExecutionInput =
+  | { readonly kind: 'signal'; readonly name: string; readonly input: Payload; readonly update?: string }
+  | { readonly kind: 'cancel'; readonly reason: string }
+  | { readonly kind: 'completed'; readonly op: number; readonly output: Payload }
+  | { readonly kind: 'failed'; readonly op: number; readonly error: Failure }
+  /** Somebody works on the operation: its time counts anew. */
+  | { readonly kind: 'heartbeat'; readonly op: number };

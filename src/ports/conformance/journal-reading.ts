@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { AppName } from '../../model/function.ts';
+import type { ExecutionQuery, JournalStore } from '../journal-store.ts';
+import { type OpenFresh, withFresh } from './harness.ts';
+import { claimOne, endNext, executionId, noted, start, startMs, transition } from './journal-samples.ts';
+
+export function exerciseJournalReading(open: OpenFresh<JournalStore>): void {
+  describe('JournalStore: reading', () => {
+    it('pages through a history from any place', () =>
+      withFresh(open, async (store) => {
+        await start(store, 1);
+        const claimed = await claimOne(store);
+        for (const seq of [1, 4, 7])
+          await store.append(
+            transition(claimed, seq, [noted(seq), noted(seq + 1), noted(seq + 2)], { status: 'running' }),
+          );
+        const notes = async (from: number, limit: number): Promise<unknown[]> =>
+          (await store.history(executionId(1), from, limit)).map((entry) =>
+            entry.kind === 'noted' ? entry.note : entry.kind,
+          );
+        assert.deepEqual(await notes(0, 3), ['started', 1, 2]);
+        assert.deepEqual(await notes(5, 3), [5, 6, 7]);
+        assert.deepEqual(await notes(9, 9), [9]);
+        assert.deepEqual(await notes(10, 9), []);
+        assert.deepEqual(await store.history(executionId(2), 0, 9), []);
+      }));
+
+    it('lists newest first, by app, workflow, status and parent', () =>
+      withFresh(open, async (store) => {
+        await start(store, 1);
+        await endNext(store);
+        await start(store, 2, { workflow: 'other' });
+        await start(store, 3, { app: 'blog' as AppName });
+        await start(store, 4, { parent: { execution: executionId(2), op: 5 } });
+        const places = async (query: Partial<ExecutionQuery>): Promise<number[]> =>
+          (await store.list({ limit: 10, ...query })).map((each) => Number.parseInt(each.id.slice(-2), 16));
+        assert.deepEqual(await places({}), [4, 3, 2, 1]);
+        assert.deepEqual(await places({ limit: 2, before: executionId(4) }), [3, 2]);
+        assert.deepEqual(await places({ app: 'shop' as AppName }), [4, 2, 1]);
+        assert.deepEqual(await places({ app: 'shop' as AppName, workflow: 'order' }), [4, 1]);
+        assert.deepEqual(await places({ status: 'succeeded' }), [1]);
+        assert.deepEqual(await places({ parent: executionId(2) }), [4]);
+      }));
+
+    it('prunes what ended long ago', () =>
+      withFresh(open, async (store) => {
+        const idempotency = { key: 'k', fingerprint: 'a' };
+        for (const place of [1, 2, 3]) {
+          await start(store, place, place === 1 ? { idempotency } : {}, startMs + place);
+          if (place < 3) await endNext(store, startMs + place);
+        }
+        assert.equal(await store.prune(startMs + 2, 10), 1);
+        assert.equal(await store.find(executionId(1)), undefined);
+        assert.deepEqual(await store.history(executionId(1), 0, 10), []);
+        const { ready, succeeded } = await store.counts();
+        assert.deepEqual([ready, succeeded], [1, 1]);
+        await start(store, 4, { idempotency });
+      }));
+  });
+}

@@ -1,0 +1,61 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { NodeId } from '../base/ids.ts';
+import type { ExecutionRecord } from '../model/execution.ts';
+import { RECORD_COLUMNS, type StoredInboxItem, toInboxItem, toRecord } from './journal-reads.ts';
+import { numberOf, type Row, textOf } from './row.ts';
+
+/** Most that one claim takes, and most bytes of journals, unless a single one has more. */
+export const CLAIM_MAX = 1_000;
+export const CLAIM_BYTES_MAX = 32 * 1024 * 1024;
+
+/** A claimed execution as it leaves the store thread: entries and inputs as JSON text. */
+export interface StoredClaim {
+  readonly record: ExecutionRecord;
+  readonly fence: number;
+  readonly entries: readonly string[];
+  readonly inbox: readonly StoredInboxItem[];
+}
+
+export function createJournalClaims(db: DatabaseSync) {
+  const listReady = db.prepare(`
+    SELECT key, bytes FROM executions WHERE status = 'ready' ORDER BY priority DESC, due_ms, key LIMIT ?`);
+  const listDue = db.prepare(`
+    SELECT key, bytes FROM executions WHERE status = 'waiting' AND due_ms <= ? ORDER BY due_ms, key LIMIT ?`);
+  const hold = db.prepare(`
+    UPDATE executions SET status = 'running', node = ?, fence = fence + 1, debounce = NULL WHERE key = ?`);
+  const find = db.prepare(`SELECT ${RECORD_COLUMNS}, fence FROM executions WHERE key = ?`);
+  const entries = db.prepare('SELECT entries FROM journal WHERE execution = ? ORDER BY seq');
+  const inbox = db.prepare(
+    'SELECT position, input FROM execution_inbox WHERE execution = ? ORDER BY position',
+  );
+  const recover = db.prepare(`
+    UPDATE executions SET status = 'ready', node = NULL, due_ms = ? WHERE status = 'running' AND node <> ?`);
+  return {
+    claim(node: NodeId, nowMs: number, limit: number): StoredClaim[] {
+      const most = Math.max(0, Math.min(limit, CLAIM_MAX));
+      const rows: Row[] = listReady.all(most);
+      if (rows.length < most) rows.push(...listDue.all(nowMs, most - rows.length));
+      return withinBytes(rows).map((row) => {
+        const key = numberOf(row, 'key');
+        hold.run(node, key);
+        const held = find.get(key)!;
+        return {
+          record: toRecord(held),
+          fence: numberOf(held, 'fence'),
+          entries: entries.all(key).map((each) => textOf(each, 'entries')),
+          inbox: inbox.all(key).map(toInboxItem),
+        };
+      });
+    },
+    recover: (node: NodeId, nowMs: number): number => Number(recover.run(nowMs, node).changes),
+  };
+}
+
+function withinBytes(rows: Row[]): Row[] {
+  let bytes = 0;
+  const beyond = rows.findIndex((row, index) => {
+    bytes += numberOf(row, 'bytes');
+    return index > 0 && bytes > CLAIM_BYTES_MAX;
+  });
+  return beyond < 0 ? rows : rows.slice(0, beyond);
+}

@@ -1,0 +1,141 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { ExecutionId, NodeId } from '../base/ids.ts';
+import type { ExecutionRecord, ExecutionStatus, WorkflowKind } from '../model/execution.ts';
+import type { AppName } from '../model/function.ts';
+import type { ExecutionQuery } from '../ports/journal-store.ts';
+import { numberOf, optionalNumberOf, optionalTextOf, type Row, textOf } from './row.ts';
+
+/** Most that one page of a list, or of awaiting operations, has. */
+export const JOURNAL_PAGE_MAX = 1_000;
+/** Most bytes of entries in one page of a history, unless a single transition has more. */
+export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
+
+export const RECORD_COLUMNS = `id, app, workflow, kind, version, deployment, status, priority, parent, parent_op,
+  created_ms, ended_ms, due_ms, expires_ms, node, entries, bytes`;
+
+/** One transition's entries as JSON text, and the place of the first. */
+export interface StoredEntries {
+  readonly seq: number;
+  readonly entries: string;
+}
+
+export interface StoredInboxItem {
+  readonly position: number;
+  readonly input: string;
+}
+
+export interface StoredAwaiting {
+  readonly position: number;
+  readonly execution: ExecutionId;
+  readonly op: number;
+  readonly detail: string | undefined;
+}
+
+export function createJournalReads(db: DatabaseSync) {
+  const find = db.prepare(`SELECT ${RECORD_COLUMNS} FROM executions WHERE id = ?`);
+  const inbox = db.prepare(`
+    SELECT position, input FROM execution_inbox WHERE execution = (SELECT key FROM executions WHERE id = ?)
+    ORDER BY position`);
+  const awaiting = db.prepare(`
+    SELECT a.position, e.id, a.op, a.detail FROM execution_awaits a JOIN executions e ON e.key = a.execution
+    WHERE a.await_key = ? AND a.position > ? ORDER BY a.position LIMIT ?`);
+  const ready = db.prepare("SELECT 1 AS one FROM executions WHERE status = 'ready' LIMIT 1");
+  const due = db.prepare("SELECT min(due_ms) AS due_ms FROM executions WHERE status = 'waiting'");
+  const counts = db.prepare('SELECT status, count FROM execution_counts');
+  return {
+    find(id: ExecutionId): ExecutionRecord | undefined {
+      const row = find.get(id);
+      return row === undefined ? undefined : toRecord(row);
+    },
+    inbox: (id: ExecutionId): StoredInboxItem[] => inbox.all(id).map(toInboxItem),
+    findAwaiting: (key: string, limit: number, after: number): StoredAwaiting[] =>
+      awaiting.all(key, after, pageOf(limit)).map((row) => ({
+        position: numberOf(row, 'position'),
+        execution: textOf(row, 'id') as ExecutionId,
+        op: numberOf(row, 'op'),
+        detail: optionalTextOf(row, 'detail'),
+      })),
+    nextDueMs: (): number | undefined =>
+      ready.get() === undefined ? optionalNumberOf(due.get()!, 'due_ms') : 0,
+    counts: (): Record<ExecutionStatus, number> =>
+      Object.fromEntries(
+        counts.all().map((row) => [textOf(row, 'status'), numberOf(row, 'count')]),
+      ) as Record<ExecutionStatus, number>,
+    history: createHistory(db),
+    list: createList(db),
+  };
+}
+
+function createHistory(db: DatabaseSync) {
+  const page = db.prepare(`
+    SELECT j.seq, j.count, j.entries FROM journal j
+    WHERE j.execution = ?1 AND j.seq >=
+      coalesce((SELECT max(seq) FROM journal WHERE execution = ?1 AND seq <= ?2), 0)
+    ORDER BY j.seq`);
+  const findKey = db.prepare('SELECT key FROM executions WHERE id = ?');
+  return (id: ExecutionId, from: number, limit: number): StoredEntries[] => {
+    const row = findKey.get(id);
+    if (row === undefined || limit <= 0) return [];
+    const found: StoredEntries[] = [];
+    let bytes = 0;
+    for (const each of page.iterate(numberOf(row, 'key'), from)) {
+      const [seq, entries] = [numberOf(each, 'seq'), textOf(each, 'entries')];
+      bytes += entries.length;
+      if (seq >= from + limit || (found.length > 0 && bytes > HISTORY_BYTES_MAX)) break;
+      found.push({ seq, entries });
+    }
+    return found;
+  };
+}
+
+function createList(db: DatabaseSync) {
+  const before = '(?1 IS NULL OR key < (SELECT key FROM executions WHERE id = ?1))';
+  const select = `SELECT ${RECORD_COLUMNS} FROM executions WHERE ${before}`;
+  const end = 'ORDER BY key DESC LIMIT ?2';
+  const all = db.prepare(`${select} AND (?3 IS NULL OR status = ?3) ${end}`);
+  const byApp = db.prepare(`${select} AND app = ?4 AND (?3 IS NULL OR status = ?3) ${end}`);
+  const byWorkflow = db.prepare(
+    `${select} AND app = ?4 AND workflow = ?5 AND (?3 IS NULL OR status = ?3) ${end}`,
+  );
+  const byParent = db.prepare(`${select} AND parent = ?4 AND (?3 IS NULL OR status = ?3) ${end}`);
+  return ({ app, workflow, status, parent, limit, before: last }: ExecutionQuery): ExecutionRecord[] => {
+    const first = [last ?? null, pageOf(limit), status ?? null] as const;
+    let rows: Row[];
+    if (parent !== undefined) rows = byParent.all(...first, parent);
+    else if (app === undefined) rows = all.all(...first);
+    else if (workflow === undefined) rows = byApp.all(...first, app);
+    else rows = byWorkflow.all(...first, app, workflow);
+    return rows.map(toRecord);
+  };
+}
+
+export function toInboxItem(row: Row): StoredInboxItem {
+  return { position: numberOf(row, 'position'), input: textOf(row, 'input') };
+}
+
+function pageOf(limit: number): number {
+  return Math.max(0, Math.min(limit, JOURNAL_PAGE_MAX));
+}
+
+export function toRecord(row: Row): ExecutionRecord {
+  const parent = optionalTextOf(row, 'parent');
+  return {
+    id: textOf(row, 'id') as ExecutionId,
+    app: textOf(row, 'app') as AppName,
+    workflow: textOf(row, 'workflow'),
+    kind: textOf(row, 'kind') as WorkflowKind,
+    version: textOf(row, 'version'),
+    deployment: numberOf(row, 'deployment'),
+    status: textOf(row, 'status') as ExecutionStatus,
+    priority: numberOf(row, 'priority'),
+    parent:
+      parent === undefined ? undefined : { execution: parent as ExecutionId, op: numberOf(row, 'parent_op') },
+    createdMs: numberOf(row, 'created_ms'),
+    endedMs: optionalNumberOf(row, 'ended_ms'),
+    dueMs: optionalNumberOf(row, 'due_ms'),
+    expiresMs: optionalNumberOf(row, 'expires_ms'),
+    node: optionalTextOf(row, 'node') as NodeId | undefined,
+    entries: numberOf(row, 'entries'),
+    bytes: numberOf(row, 'bytes'),
+  };
+}
