@@ -10,6 +10,7 @@ import {
   parseHttpHead,
   WINDOW_BYTES,
 } from '../../src/model/frames.ts';
+import { StreamTable } from '../../src/model/stream-table.ts';
 import type { Channel } from './channel.ts';
 
 /** Which invocation the running code works for. Everything a handler starts, timers and promises too, inherits it. */
@@ -327,7 +328,7 @@ export class Invocations {
   /** Sends the unfinished output lines of an invocation that ends. */
   flushPartial: (invocation: Invocation) => void = () => {};
   readonly #channel: Channel;
-  readonly #open = new Map<number, Invocation>();
+  readonly #open = new StreamTable<Invocation>();
   #background = 0;
   #onIdle: (() => void) | undefined;
   #statsMs = 0;

@@ -14,6 +14,7 @@ import {
   WINDOW_BYTES,
 } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
+import { StreamTable } from '../model/stream-table.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import { traceparentBelow } from '../model/trace-context.ts';
 import type { StreamListener, StreamOpening } from '../ports/instance-pool.ts';
@@ -99,7 +100,7 @@ export class Instance {
   lossReason: LambentError | undefined;
   readonly #clock: Clock;
   readonly #events: InstanceEvents;
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams = new StreamTable<Stream>();
   readonly #parser: FrameParser;
   readonly #output: OutputLines;
   readonly #allowances: readonly LogAllowance[];
@@ -173,7 +174,7 @@ export class Instance {
 
   /** Opens a stream; its number is the answer. Only while ready. */
   open(call: StreamOpening): number {
-    const stream = this.#nextStream;
+    const stream = this.#streams.freeNumber(this.#nextStream, CALL_STREAM);
     this.#nextStream = stream + 1 === CALL_STREAM ? 1 : stream + 1;
     this.#streams.set(stream, { listener: call.listener, deadlineMs: call.deadlineMs, uncredited: 0 });
     this.#recent.note(stream, call.invocation, call.origin);
@@ -213,10 +214,9 @@ export class Instance {
 
   /** Ends streams whose deadline has passed. Called every few milliseconds while there is work. */
   expire(nowMs: number): void {
-    for (const [stream, entry] of this.#streams) {
-      if (entry.deadlineMs > nowMs) continue;
-      this.#timeOut(stream, entry);
-    }
+    this.#streams.forEach((stream, entry) => {
+      if (entry.deadlineMs <= nowMs) this.#timeOut(stream, entry);
+    });
   }
 
   /** No new work; ends once idle. */
@@ -254,10 +254,8 @@ export class Instance {
     this.state = 'gone';
     const reason = this.#exitReason(exit);
     this.lossReason = reason;
-    const streams = [...this.#streams.values()];
-    this.#streams.clear();
     this.#calls.close();
-    for (const entry of streams) {
+    for (const entry of this.#streams.takeAll()) {
       entry.listener?.onLost(reason);
       this.#events.onRoom(this);
     }
@@ -493,7 +491,10 @@ export class Instance {
   /** Raw output belongs to the only running invocation, if there is exactly one. */
   #onlyInvocation(): InvocationId | undefined {
     if (this.#streams.size !== 1) return undefined;
-    for (const stream of this.#streams.keys()) return this.#recent.invocationOf(stream);
-    return undefined;
+    let only: InvocationId | undefined;
+    this.#streams.forEach((stream) => {
+      only = this.#recent.invocationOf(stream);
+    });
+    return only;
   }
 }

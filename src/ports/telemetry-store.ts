@@ -47,13 +47,16 @@ export interface UsageRow {
   readonly billedMbMs: number;
 }
 
+/** Records in order, each made when it is read: an array is one, and so is what keeps them in a more compact form. */
+export type RecordList = Iterable<InvocationRecord> & { readonly length: number };
+
 /** History of invocations and their log lines. Written off the hot path, in batches; kept by time and size limits. */
 export interface TelemetryStore {
   /**
    * Stores finished invocations and log lines in one transaction, in the order given.
    * Log lines get their sequence numbers here; the call returns the highest so far.
    */
-  append(invocations: readonly InvocationRecord[], lines: readonly LogLine[]): Promise<number>;
+  append(invocations: RecordList, lines: readonly LogLine[]): Promise<number>;
   findInvocation(id: InvocationId): Promise<InvocationRecord | undefined>;
   /** Newest first. `limit` 1 to 1,000; `cursor` is a former page's `next`. A cursor that is none: `E_BAD_REQUEST`. */
   listInvocations(filter: InvocationFilter, limit: number, cursor?: string): Promise<Page<InvocationRecord>>;

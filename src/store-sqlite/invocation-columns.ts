@@ -1,10 +1,6 @@
 import type { AppName, FunctionName, VersionId } from '../model/function.ts';
-import type {
-  InvocationError,
-  InvocationRecord,
-  InvocationStatus,
-  TriggerKind,
-} from '../model/invocation.ts';
+import type { InvocationError, InvocationStatus, TriggerKind } from '../model/invocation.ts';
+import type { RecordList } from '../ports/telemetry-store.ts';
 import { ID_CHARS, refuseId } from './packed-ids.ts';
 
 /*
@@ -160,7 +156,7 @@ const STATUS_PLACE = new Map(INVOCATION_STATUSES.map((status, place) => [status,
 const TRIGGER_PLACE = new Map(TRIGGER_KINDS.map((kind, place) => [kind, place]));
 
 /** The hot one: it runs on the gateway's thread. Sequences are given later, by the store. */
-export function batchRecords(records: readonly InvocationRecord[]): InvocationBatch {
+export function batchRecords(records: RecordList): InvocationBatch {
   const count = records.length;
   const numbers = new Float64Array(COLUMN_COUNT * count);
   const sites = new SiteDictionary();
@@ -168,8 +164,8 @@ export function batchRecords(records: readonly InvocationRecord[]): InvocationBa
   const errors = new ErrorDictionary();
   let ids = '';
   let summaryText = '';
-  for (let row = 0; row < count; row += 1) {
-    const record = records[row]!;
+  let row = 0;
+  for (const record of records) {
     if (record.id.length !== ID_CHARS) refuseId(record.id);
     ids += record.id;
     let at = row + count;
@@ -205,6 +201,7 @@ export function batchRecords(records: readonly InvocationRecord[]): InvocationBa
     numbers[at] = record.httpStatus;
     at += count;
     numbers[at] = record.attempt;
+    row += 1;
   }
   return {
     count,

@@ -4,8 +4,9 @@ import type { Log } from '../base/log.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { ActivitySink } from '../ports/activity.ts';
 import { ACTIVITY_LISTENERS_MAX, type ActivityFeed, type TelemetryDrops } from '../ports/activity-feed.ts';
-import type { TelemetryStore } from '../ports/telemetry-store.ts';
+import type { RecordList, TelemetryStore } from '../ports/telemetry-store.ts';
 import { DropOldestBuffer } from './drop-oldest-buffer.ts';
+import { RecordBuffer } from './record-buffer.ts';
 
 /*
  * Telemetry: what happened, kept without slowing down what happens.
@@ -60,7 +61,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 }
 
 interface Batch {
-  readonly invocations: readonly InvocationRecord[];
+  readonly invocations: RecordList;
   readonly lines: readonly LogLine[];
 }
 
@@ -68,7 +69,7 @@ class BatchingRecorder implements Recorder {
   readonly #telemetry: TelemetryStore;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #invocations: DropOldestBuffer<InvocationRecord>;
+  readonly #invocations: RecordBuffer;
   readonly #lines: DropOldestBuffer<LogLine>;
   readonly #lineCharsMax: number;
   #lineChars = 0;
@@ -94,7 +95,7 @@ class BatchingRecorder implements Recorder {
     this.#telemetry = options.telemetry;
     this.#clock = options.clock;
     this.#log = options.log;
-    this.#invocations = new DropOldestBuffer(options.invocationsBufferedMax ?? INVOCATIONS_BUFFERED_MAX);
+    this.#invocations = new RecordBuffer(options.invocationsBufferedMax ?? INVOCATIONS_BUFFERED_MAX);
     this.#lines = new DropOldestBuffer(options.linesBufferedMax ?? LINES_BUFFERED_MAX);
     this.#lineCharsMax = options.lineCharsBufferedMax ?? LINE_CHARS_BUFFERED_MAX;
     this.#invocationListeners = new Listeners(options.log);
@@ -107,7 +108,7 @@ class BatchingRecorder implements Recorder {
       this.#lost.invocationsOverflow += 1;
       return;
     }
-    if (this.#invocations.push(record) !== undefined) {
+    if (this.#invocations.push(record)) {
       this.#lost.invocationsOverflow += 1;
       this.#settled.invocations += 1;
     }

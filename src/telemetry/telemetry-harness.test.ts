@@ -2,7 +2,7 @@
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import type { AppName, FunctionName, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
-import type { TelemetryStore } from '../ports/telemetry-store.ts';
+import type { RecordList, TelemetryStore } from '../ports/telemetry-store.ts';
 
 export function sampleRecord(
   changes: Partial<Record<keyof InvocationRecord, unknown>> = {},
@@ -66,7 +66,8 @@ export class HeldStore implements Pick<TelemetryStore, 'append' | 'prune'> {
   #writes: Write[] = [];
   #waiters: ((write: Write) => void)[] = [];
 
-  append(invocations: readonly InvocationRecord[], lines: readonly LogLine[]): Promise<number> {
+  append(records: RecordList, lines: readonly LogLine[]): Promise<number> {
+    const invocations = [...records];
     return new Promise((resolve, reject) => {
       const write: Write = {
         invocations,
