@@ -24,6 +24,7 @@ functions:
   single: { routes: ['GET /single/:what'], concurrency: 1, maxConcurrency: 1 }
   echo: { routes: [POST /echo] }
   count: { routes: [POST /count] }
+  waits: { routes: ['/waits/*'] }
 `,
   'tell.js': TELL,
   'functions/watched.js': `import { next, tell } from '../tell.js';
@@ -59,6 +60,23 @@ createServer(async (request, response) => {
   if (what === 'upload') request.resume();
   tell('started');
 }).listen(8080);`,
+  // Answers after /waits/go, each part of a stream after one.
+  'functions/waits.js': `import { next, tell } from '../tell.js';
+export default {
+  async fetch(request, env, ctx) {
+    const what = ctx.params['*'];
+    if (what === 'go') { tell('go'); return new Response(''); }
+    if (what === 'whole') { await next(); return new Response('whole ' + await request.text()); }
+    let count = 0;
+    return new Response(new ReadableStream({
+      async pull(controller) {
+        count += 1;
+        if (count > 1) await next();
+        if (count > 3) controller.close(); else controller.enqueue(new TextEncoder().encode('part ' + count));
+      },
+    }, { highWaterMark: 0 }));
+  },
+};`,
   'functions/breaks.js': `export default {
   fetch(request, env, ctx) {
     let count = 0;
@@ -157,6 +175,64 @@ describe('HTTP exchanges that end early', { timeout: 60_000 }, () => {
       }
     });
   }
+
+  const go = async (): Promise<void> => {
+    await platform.fetch('/waits/go');
+  };
+
+  describe('a caller who ends its own side alone', () => {
+    for (const further of ['', 'Connection: close\r\n']) {
+      it(`gets its answer, also a late one ${further.trim()}`.trim(), async () => {
+        const connection = await open();
+        await connection.write(`GET /waits/whole HTTP/1.1\r\n${HOST}${further}\r\n`);
+        connection.socket.end();
+        // It is looked for meanwhile, which changes nothing.
+        assert.equal((await connection.head()).status, 100);
+        await go();
+        assert.equal((await connection.response()).body.toString(), 'whole ');
+        assert.equal(await connection.closed(), 'end');
+      });
+
+      it(`gets all of a stream ${further.trim()}`.trim(), async () => {
+        const connection = await open();
+        await connection.write(`GET /waits/stream HTTP/1.1\r\n${HOST}${further}\r\n`);
+        connection.socket.end();
+        assert.equal((await connection.head()).status, 200);
+        assert.equal((await connection.chunk()).toString(), 'part 1');
+        assert.equal((await connection.bytes(1)).toString(), '0', 'the beginning of the next size');
+        await go();
+        assert.equal((await connection.chunk()).toString(), 'part 2');
+        await go();
+        assert.equal((await connection.chunk()).toString(), 'part 3');
+        assert.equal((await connection.bytes(1)).toString(), '0');
+        await go();
+        assert.equal(await connection.through('\r\n\r\n'), '0\r\n\r\n');
+        assert.equal(await connection.closed(), 'end');
+      });
+    }
+
+    it('gets the answers to all that it asked', async () => {
+      const connection = await open();
+      const body = 'Content-Length: 5\r\n\r\nhello';
+      const get = `GET /single/quick HTTP/1.1\r\n${HOST}\r\n`;
+      await connection.write(`${get}${get}POST /waits/whole HTTP/1.1\r\n${HOST}${body}${get}`);
+      connection.socket.end();
+      await go();
+      for (const text of ['quick', 'quick', 'whole hello', 'quick'])
+        assert.equal((await connection.response()).body.toString(), text);
+      assert.equal(await connection.closed(), 'end');
+    });
+
+    it('gets no answer to half a request', async () => {
+      for (const half of [`GET /single/quick HTTP/1.1\r\n`, `POST /count HTTP/1.1\r\n${CHUNKED}5\r\nhel`]) {
+        const connection = await open();
+        await connection.write(half);
+        connection.socket.end();
+        await connection.closed();
+        assert.equal(connection.waitingText, '');
+      }
+    });
+  });
 
   it('the place of a caller who went away is free for the next', async () => {
     const first = await open();

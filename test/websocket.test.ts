@@ -16,6 +16,7 @@ functions:
   lambda: { routes: [/lambda] }
   crash: { routes: [/crash] }
   raw: { routes: [/raw] }
+  half: { routes: [/half] }
 `,
   // "close 4001 bye" closes, "where" tells about the request, all else comes back.
   'functions/pair.js': `const closes = [];
@@ -36,6 +37,7 @@ export default {
     });
     server.addEventListener('close', ({ code, reason }) => {
       if (request.url.endsWith('/quiet')) return;
+      if (request.url.endsWith('/told')) return console.log('told ' + code);
       const text = code + ' ' + reason;
       if (asking.length > 0) asking.shift()(text); else closes.push(text);
     });
@@ -66,6 +68,7 @@ server.on('upgrade', (request, socket, head) => {
     });
     client.on('close', (code, reason) => {
       if (request.url.endsWith('/quiet')) return;
+      if (request.url.endsWith('/told')) return console.log('told ' + code);
       const text = code + ' ' + reason;
       if (asking.length > 0) asking.shift()(text); else closes.push(text);
     });
@@ -82,6 +85,13 @@ server.listen(8080);`,
     return new Response(null, { status: 101, webSocket: client });
   },
 };`,
+  // Begins with half a frame; the rest, and another frame, follow when something comes.
+  'functions/half.js': `import { createServer } from 'node:http';
+createServer().on('upgrade', (request, socket) => {
+  socket.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n\\r\\n');
+  socket.write(Buffer.from([0x81, 4, 0x68, 0x61]));
+  socket.on('data', () => socket.write(Buffer.from([0x6c, 0x66, 0x81, 1, 0x21])));
+}).listen(8080);`,
   // Another protocol than WebSocket: what comes goes back in capitals.
   'functions/raw.js': `import { createServer } from 'node:http';
 createServer().on('upgrade', (request, socket) => {
@@ -374,17 +384,33 @@ describe('WebSockets', { timeout: 60_000 }, () => {
     await connection.closed();
   });
 
-  it('end when the platform stops, without holding it up', async () => {
+  it('are told when the platform stops, and do not hold it up', async () => {
     const own = await startTestPlatform({ talk: APP }, { link: ['ws'] });
     const before = platform;
     platform = own;
     try {
-      const all = await Promise.all([dial('/pair/echo'), dial('/server/echo')]);
+      const all = await Promise.all([dial('/pair/told'), dial('/server/told')]);
       const closes = Promise.all(all.map((client) => once(client, 'close')));
+      const connection = await RawConnection.open(own.port);
+      await connection.write(`GET /half HTTP/1.1\r\n${HANDSHAKE}\r\n`);
+      assert.equal((await connection.head()).status, 101);
+      const begun = [0x81, 4, 0x68, 0x61];
+      assert.deepEqual([...(await connection.bytes(4))], begun);
       const startMs = performance.now();
-      await own.close();
-      await closes;
+      const stopped = own.close();
+      assert.deepEqual(
+        (await closes).map(([code]) => code),
+        [1001, 1001],
+      );
+      await connection.write('go on');
+      // The end of the frame, then the platform's own, and nothing of the function's next one.
+      assert.deepEqual([...(await connection.bytes(6))], [0x6c, 0x66, 0x88, 2, 0x03, 0xe9]);
+      await connection.closed();
+      assert.equal(connection.waitingText, '');
+      await stopped;
       assert.ok(performance.now() - startMs < 5_000);
+      const told = own.events.flatMap((event) => (event.kind === 'log' ? [event.line.text] : []));
+      assert.deepEqual(told, ['told 1001', 'told 1001'], 'the functions know why');
     } finally {
       platform = before;
     }

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
+import type { Clock } from '../base/clock.ts';
 import type { LambentError } from '../base/errors.ts';
 import type { HttpExchange, HttpSink } from '../ports/invoker.ts';
 import { withCors } from './cors.ts';
+import { LOOK_BEFORE_ANSWER, LOOK_BETWEEN_CHUNKS, watchHalfClosed } from './half-closed.ts';
 import { callFunction, decide, type GatewayParts, type Incoming } from './handle-request.ts';
 import { readInto } from './raw-socket.ts';
 import { type Answer, type DateHeader, errorAnswer, hasBody, statusLine } from './respond.ts';
@@ -11,6 +13,7 @@ import { parseSimpleRequest, type SimpleHeaders, type SimpleRequest } from './si
 export interface FastHost {
   readonly parts: GatewayParts;
   readonly date: DateHeader;
+  readonly clock: Clock;
   /** The connection sent something that is not simple: `node:http` takes it over, beginning with `chunk`. */
   takeOver(socket: Socket, chunk: Buffer): void;
   gone(connection: FastConnection): void;
@@ -42,8 +45,7 @@ export class FastConnection {
     this.#host = host;
     this.#remoteAddress = accepted.remoteAddress ?? '';
     this.socket = readInto(accepted, (buffer, bytes) => this.#receive(buffer, bytes));
-    // Whoever ends its side waits for no answer, as far as a server can tell: the work on one stops.
-    this.socket.on('end', () => this.socket.destroySoon());
+    this.socket.on('end', () => this.#halfClosed());
     this.socket.on('close', () => this.#closed());
     this.socket.on('error', () => {});
     this.socket.on('drain', () => this.#exchange?.drained());
@@ -72,7 +74,10 @@ export class FastConnection {
       return;
     }
     const ahead = this.#ahead;
-    if (ahead === undefined) return;
+    if (ahead === undefined) {
+      if (this.socket.readableEnded) this.socket.destroySoon();
+      return;
+    }
     this.#ahead = undefined;
     this.socket.resume();
     this.#receive(ahead, ahead.length);
@@ -122,6 +127,12 @@ export class FastConnection {
     };
     exchange.upstream = callFunction(parts, decision, incoming, call, id, exchange);
     return true;
+  }
+
+  /** The caller sends nothing more; what it asked for is answered. */
+  #halfClosed(): void {
+    if (this.#exchange === undefined) this.socket.destroySoon();
+    else watchHalfClosed(this.socket, this.#host.clock, () => this.#exchange?.look());
   }
 
   #keep(chunk: Buffer): void {
@@ -242,6 +253,12 @@ class FastExchange implements HttpSink {
   }
 
   onCredit(): void {}
+
+  /** What may be sent now to find out whether the caller is still there. */
+  look(): string | undefined {
+    if (!this.#headSent) return LOOK_BEFORE_ANSWER;
+    return this.#chunked ? LOOK_BETWEEN_CHUNKS : undefined;
+  }
 
   drained(): void {
     const owed = this.#owedBytes;

@@ -23,12 +23,14 @@ export interface GeneralHost {
 
 /** What is known of a connection that `node:http` holds. */
 export interface GeneralConnection {
-  /** Requests that are not answered yet. */
-  running: number;
+  /** Answers that are not complete yet, in the order of their requests. */
+  readonly answers: Set<ServerResponse>;
   /** It switched to another protocol. */
   upgraded: boolean;
   /** The client broke HTTP: nothing more is read, and this is the last answer. */
   refusal: LambentError | undefined;
+  /** Once upgraded: tells the client that the server stops. */
+  goAway: (() => void) | undefined;
   /** Ends the request whose body is being received. */
   breakOff: ((error: LambentError) => void) | undefined;
 }
@@ -93,7 +95,7 @@ function writeAnswer(
   response.writeHead(answer.status, headers);
   const { socket } = request;
   // Behind the answer to another request it has to wait for its turn, and so it is left to `node:http`.
-  if (!incomplete || connection.running > 1) {
+  if (!incomplete || connection.answers.size > 1) {
     response.end(body);
     return;
   }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { LambentError } from '../base/errors.ts';
 import { type GeneralConnection, type GeneralHost, handleGeneral } from './general-connection.ts';
+import { LOOK_BEFORE_ANSWER, LOOK_BETWEEN_CHUNKS, watchHalfClosed } from './half-closed.ts';
 import { closingAnswer, errorAnswer } from './respond.ts';
 import { closeSoon, handleUpgrade, wantsUpgrade } from './upgrade-connection.ts';
 
@@ -10,6 +11,15 @@ import { closeSoon, handleUpgrade, wantsUpgrade } from './upgrade-connection.ts'
 interface ParseError extends Error {
   readonly code?: string;
   readonly reason?: string;
+}
+
+/** What may be sent now to find out whether a caller who ended its side is still there. */
+function lookOf({ answers }: GeneralConnection): string | undefined {
+  const [first] = answers;
+  // HTTP/1.0 has neither interim answers nor chunks.
+  if (first === undefined || first.socket === null || first.req.httpVersion !== '1.1') return undefined;
+  if (!first.headersSent) return LOOK_BEFORE_ANSWER;
+  return first.chunkedEncoding && !first.writableEnded ? LOOK_BETWEEN_CHUNKS : undefined;
 }
 
 /** The connections that `node:http` holds, because they sent something that is not simple. */
@@ -35,12 +45,17 @@ export class GeneralServer {
     this.#http = http;
     // By default headers beyond a number are dropped without a word; their bytes are limited anyway.
     http.maxHeadersCount = 0;
+    // Not in its documentation: a caller who ends its side gets its answers, and the connection ends after the last.
+    (http as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
     const handle =
       (awaitsContinue: boolean) =>
       (request: IncomingMessage, response: ServerResponse): void => {
         const connection = this.#connections.get(request.socket)!;
-        connection.running += 1;
-        response.once('close', () => this.#answered(request.socket, connection));
+        connection.answers.add(response);
+        response.once('close', () => {
+          connection.answers.delete(response);
+          this.#answered(request.socket, connection);
+        });
         handleGeneral(host, connection, request, response, awaitsContinue);
       };
     http.on('request', handle(false));
@@ -48,8 +63,9 @@ export class GeneralServer {
     // Expectations other than 100-continue may be ignored (RFC 9110, 10.1.1).
     http.on('checkExpectation', handle(false));
     http.on('upgrade', (request, socket, head) => {
-      this.#connections.get(request.socket)!.upgraded = true;
-      handleUpgrade(host, request, socket, head);
+      const connection = this.#connections.get(request.socket)!;
+      connection.upgraded = true;
+      handleUpgrade(host, connection, request, socket, head);
     });
     http.on('connect', (_request, socket: Duplex) => {
       socket.on('error', () => socket.destroy());
@@ -62,14 +78,27 @@ export class GeneralServer {
 
   /** Takes over a connection that has just been put together. */
   adopt(socket: Socket): void {
-    this.#connections.set(socket, { running: 0, upgraded: false, refusal: undefined, breakOff: undefined });
+    const connection: GeneralConnection = {
+      answers: new Set(),
+      upgraded: false,
+      goAway: undefined,
+      refusal: undefined,
+      breakOff: undefined,
+    };
+    this.#connections.set(socket, connection);
     socket.once('close', () => this.#connections.delete(socket));
+    socket.once('end', () => {
+      if (connection.answers.size > 0) watchHalfClosed(socket, this.#host.clock, () => lookOf(connection));
+    });
     this.#http.emit('connection', socket);
   }
 
-  /** Lets requests finish, and closes connections that have none. Upgraded ones have no end of their own. */
+  /** Lets requests finish, and closes connections that have none. Upgraded ones are told to end. */
   drain(): void {
-    for (const [socket, connection] of this.#connections) if (connection.running === 0) socket.destroySoon();
+    for (const [socket, connection] of this.#connections) {
+      if (connection.goAway !== undefined) connection.goAway();
+      else if (connection.answers.size === 0) socket.destroySoon();
+    }
     // Ends its watch over times; it never listened, which is what the error would say.
     this.#http.close(() => {});
   }
@@ -79,8 +108,7 @@ export class GeneralServer {
   }
 
   #answered(socket: Socket, connection: GeneralConnection): void {
-    connection.running -= 1;
-    if (connection.running > 0) return;
+    if (connection.answers.size > 0) return;
     if (connection.refusal !== undefined) this.#refuse(socket, connection.refusal);
     else if (this.#host.closing && !connection.upgraded) socket.destroySoon();
   }
@@ -97,7 +125,7 @@ export class GeneralServer {
     connection.refusal = refusal;
     // The answers to requests that came before go first.
     if (connection.breakOff !== undefined) connection.breakOff(refusal);
-    else if (connection.running === 0) this.#refuse(socket, refusal);
+    else if (connection.answers.size === 0) this.#refuse(socket, refusal);
   }
 
   /** `undefined`: the client is gone, and nobody would read an answer. */

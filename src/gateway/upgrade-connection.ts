@@ -4,10 +4,11 @@ import { LambentError, toLambentError } from '../base/errors.ts';
 import type { HttpExchange, HttpSink } from '../ports/invoker.ts';
 import { BodyPump } from './body-pump.ts';
 import { withCors } from './cors.ts';
-import type { GeneralHost } from './general-connection.ts';
+import type { GeneralConnection, GeneralHost } from './general-connection.ts';
 import { callFunction, type Decision, decide, decidePreview } from './handle-request.ts';
 import { type ReadRequest, readRequest } from './read-request.ts';
 import { type Answer, closingAnswer, errorAnswer, statusLine } from './respond.ts';
+import { GOING_AWAY, WebSocketFrames } from './websocket-frames.ts';
 
 /**
  * Whether a request may leave HTTP. `h2c` is no upgrade that the gateway makes: clients offer it with ordinary
@@ -20,6 +21,7 @@ export function wantsUpgrade(request: IncomingMessage): boolean {
 /** A request to switch protocols, in practice to WebSocket. After a 101 the gateway passes raw bytes both ways. */
 export function handleUpgrade(
   host: GeneralHost,
+  connection: GeneralConnection,
   request: IncomingMessage,
   socket: Duplex,
   early: Buffer,
@@ -40,7 +42,8 @@ export function handleUpgrade(
     if (decision.kind === 'answer') refuse(host, socket, decision.answer, shownId);
     else if (decision.kind === 'platform')
       fail(new LambentError('E_UPGRADE_REFUSED', 'this path takes no upgrade'));
-    else if (decision.kind === 'function') connect(host, request, socket, early, decision, read, id);
+    else if (decision.kind === 'function')
+      connect(host, connection, request, socket, early, decision, read, id);
     else decidePreview(parts, decision.preview, incoming, shownId).then(proceed).catch(fail);
   };
   try {
@@ -52,6 +55,7 @@ export function handleUpgrade(
 
 function connect(
   host: GeneralHost,
+  connection: GeneralConnection,
   request: IncomingMessage,
   socket: Duplex,
   early: Buffer,
@@ -68,6 +72,7 @@ function connect(
     bodyComplete: false,
   };
   const upstream = callFunction(host.parts, decision, read.incoming, call, id, sink);
+  connection.goAway = () => sink.goAway();
   sink.begin(upstream);
   if (sink.over) return;
   if (early.length > 0) socket.unshift(early);
@@ -88,6 +93,9 @@ export function closeSoon(host: GeneralHost, socket: Duplex): void {
   socket.once('close', () => cut.cancel());
 }
 
+/** In the head of a 101. */
+const WEBSOCKET_LINE = /^upgrade: *websocket *\r$/im;
+
 /** Writes the function's side of an upgraded connection. */
 class UpgradeExchange implements HttpSink {
   over = false;
@@ -99,6 +107,10 @@ class UpgradeExchange implements HttpSink {
   #pump: BodyPump | undefined;
   #headSent = false;
   #owedBytes = 0;
+  /** What the function sends, where it is a WebSocket. */
+  #frames: WebSocketFrames | undefined;
+  /** The server stops: the connection ends after the present frame. */
+  #leaving = false;
 
   constructor(host: GeneralHost, socket: Duplex, cors: string, requestId: string) {
     this.#host = host;
@@ -135,12 +147,54 @@ class UpgradeExchange implements HttpSink {
       `${statusLine(status)}${block}${connection}${this.#host.date.line()}x-request-id: ${this.#requestId}\r\n\r\n`,
       'latin1',
     );
+    if (isSwitch && WEBSOCKET_LINE.test(headerBlock)) this.#frames = new WebSocketFrames();
     if (body !== undefined) this.onBody(body);
+    if (isSwitch && this.#host.closing) this.goAway();
   }
 
-  onBody(chunk: Buffer): void {
+  /**
+   * The server stops. A WebSocket is told so, and its closing goes its usual way, through the function too, if that
+   * does not take long; of other protocols only the end of the connection is known.
+   */
+  goAway(): void {
+    // One that is not answered yet hears of it when it is.
+    if (!this.#headSent || this.over || this.#leaving) return;
+    if (this.#frames === undefined) {
+      this.#socket.end(() => this.#socket.destroy());
+      return;
+    }
+    this.#leaving = true;
+    const { clock, limits } = this.#host;
+    const cut = clock.after(limits.lingerMs, () => this.#socket.destroy());
+    this.#socket.once('close', () => cut.cancel());
+    if (this.#frames.betweenFrames) this.#sayGoingAway(this.#frames);
+  }
+
+  #sayGoingAway(frames: WebSocketFrames): void {
+    if (frames.closed) return;
+    frames.pass(GOING_AWAY);
+    this.#socket.write(GOING_AWAY);
+  }
+
+  onBody(received: Buffer): void {
+    const chunk = this.#frames === undefined ? received : this.#passFrames(this.#frames, received);
+    if (chunk.length < received.length) this.#upstream?.credit(received.length - chunk.length);
     if (this.over || this.#socket.write(chunk)) this.#upstream?.credit(chunk.length);
     else this.#owedBytes += chunk.length;
+  }
+
+  /** What of the function's bytes goes on to the client. */
+  #passFrames(frames: WebSocketFrames, chunk: Buffer): Buffer {
+    if (!this.#leaving) {
+      frames.pass(chunk);
+      return chunk;
+    }
+    if (frames.betweenFrames) return chunk.subarray(0, 0);
+    const passed = chunk.subarray(0, frames.passRest(chunk));
+    if (!frames.betweenFrames) return passed;
+    this.#socket.write(passed);
+    this.#sayGoingAway(frames);
+    return chunk.subarray(0, 0);
   }
 
   onEnd(): void {
