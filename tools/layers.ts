@@ -64,6 +64,14 @@ export const LAYERS: readonly Layer[] = [
     may: [...INNER, 'frames', 'self'],
     mayInTests: REAL,
   },
+  // Programs of any language run beside one of these, which builds on the Node.js runtime's end of the channel.
+  {
+    name: 'shim',
+    files: /^runtimes\/(?:child|bootstrap|command)\//,
+    may: ['frames', 'runtime', 'shim'],
+    mayInTests: ['base', 'frames', 'model', 'ports', 'runtime', 'adapter'],
+    packages: [],
+  },
   // What runs inside the sandbox, and what a user's code imports: nothing of the platform but the wire.
   {
     name: 'runtime',

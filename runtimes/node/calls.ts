@@ -91,9 +91,12 @@ export class Calls {
     };
   }
 
-  /** Rejects with a `CallError`. */
-  call(head: CallHead, payload: Uint8Array): Promise<Uint8Array> {
-    const invocationStream = current.getStore()?.stream ?? 0;
+  /** `invocationStream`: the stream of the invocation that asks; 0: none. Rejects with a `CallError`. */
+  call(
+    head: CallHead,
+    payload: Uint8Array,
+    invocationStream = current.getStore()?.stream ?? 0,
+  ): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length >= CALLS_WAITING_MAX) {
         reject(tooMany());

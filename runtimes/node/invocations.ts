@@ -327,6 +327,8 @@ function cancelReason(reason: number): Error {
 export class Invocations {
   /** Sends the unfinished output lines of an invocation that ends. */
   flushPartial: (invocation: Invocation) => void = () => {};
+  /** The highest resident memory so far of what the author's code runs in, in KiB. */
+  measurePeakKb: () => number = () => process.resourceUsage().maxRSS;
   readonly #channel: Channel;
   readonly #open = new StreamTable<Invocation>();
   #background = 0;
@@ -349,6 +351,16 @@ export class Invocations {
 
   get(stream: number): Invocation | undefined {
     return this.#open.get(stream);
+  }
+
+  /** The stream of the invocation that runs, if it is the only one; otherwise 0. */
+  get onlyStream(): number {
+    let only = 0;
+    if (this.#open.size === 1)
+      this.#open.forEach((stream) => {
+        only = stream;
+      });
+    return only;
   }
 
   remove(invocation: Invocation): void {
@@ -379,7 +391,7 @@ export class Invocations {
     const timeMs = now();
     if (timeMs - this.#statsMs < STATS_PERIOD_MS) return;
     this.#statsMs = timeMs;
-    const peakKb = process.resourceUsage().maxRSS;
+    const peakKb = this.measurePeakKb();
     if (peakKb <= this.#peakKb) return;
     this.#peakKb = peakKb;
     this.#channel.number(FRAME.STATS, 0, peakKb);

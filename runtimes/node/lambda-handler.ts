@@ -8,6 +8,7 @@ import { sendLambdaResponse, sendLambdaResult } from './lambda-response.ts';
 import { type AnswerStream, createAnswerStream, isStreaming } from './lambda-stream.ts';
 import { isRealResponse } from './web-globals.ts';
 import { WebResponse } from './web-response.ts';
+import { withWholeBody } from './whole-body.ts';
 
 /**
  * Handlers with AWS Lambda's signature: `async (event, context)`, `(event, context, callback)`, and those that
@@ -18,9 +19,6 @@ import { WebResponse } from './web-response.ts';
 export type LambdaFunction = (event: unknown, context: LambdaContext, third?: unknown) => unknown;
 
 type StreamingFunction = (event: unknown, stream: AnswerStream, context: LambdaContext) => unknown;
-
-/** A request's body is held in memory as a whole: this much at most, like at AWS. */
-const EVENT_BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 class Call {
   readonly #deps: HandlerDeps;
@@ -113,9 +111,9 @@ export function createLambdaHandler(
   return {
     kind,
     upgrades: false,
-    onHttp: (invocation) => withBody(invocation, deps, (body) => onHttp(invocation, body)),
+    onHttp: (invocation) => withWholeBody(invocation, deps, (body) => onHttp(invocation, body)),
     onEvent: (invocation) =>
-      withBody(invocation, deps, (body) => {
+      withWholeBody(invocation, deps, (body) => {
         const head = invocation.event;
         run(invocation, () => parseEvent(body), head.requestId, head.deadlineMs, head);
       }),
@@ -124,35 +122,4 @@ export function createLambdaHandler(
 
 function parseEvent(body: Buffer): unknown {
   return body.length === 0 ? {} : JSON.parse(body.toString());
-}
-
-/** Calls back with the whole body, at once when it is here already. */
-function withBody(invocation: Invocation, deps: HandlerDeps, then: (body: Buffer) => void): void {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  const take = (): void => {
-    try {
-      let piece = invocation.read();
-      for (; piece; piece = invocation.read()) {
-        bytes += piece.length;
-        if (bytes > EVENT_BODY_BYTES_MAX)
-          throw new RangeError(
-            `the body of the request is over ${EVENT_BODY_BYTES_MAX} bytes, too much for an event`,
-          );
-        pieces.push(piece);
-      }
-      if (piece === undefined) {
-        invocation.onBody = take;
-        return;
-      }
-    } catch (error) {
-      invocation.onBody = undefined;
-      if (invocation.cancelled) invocation.end();
-      else deps.fail(invocation, error);
-      return;
-    }
-    invocation.onBody = undefined;
-    then(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
-  };
-  take();
 }

@@ -59,7 +59,7 @@ export const FUNCTION_DEFAULTS: FunctionConfig = {
 };
 
 /** The languages whose code the platform knows how to run. */
-export type RuntimeName = 'node';
+export type RuntimeName = 'node' | 'bootstrap';
 
 /** An immutable build of a function. Two equal builds with equal configuration are the same version. */
 export interface FunctionVersion {

@@ -21,10 +21,14 @@ export const LANGUAGES: readonly LanguageFiles[] = [
     extensions: NODE_EXTENSIONS,
     indexes: NODE_EXTENSIONS.map((extension) => `index${extension}`),
   },
+  // A custom runtime of AWS Lambda: an executable of this name, with its folder.
+  { runtime: 'bootstrap', extensions: [], indexes: ['bootstrap'] },
 ];
 
 /** All that can be an entry, for messages. */
-export const ENTRY_ENDINGS: readonly string[] = LANGUAGES.flatMap(({ extensions }) => extensions);
+export const ENTRY_ENDINGS: readonly string[] = LANGUAGES.flatMap(({ extensions, indexes }) =>
+  extensions.length > 0 ? extensions : indexes,
+);
 
 /** The language that a file is an entry of, by its ending or its whole name. */
 export function runtimeOfEntry(path: string): RuntimeName | undefined {
@@ -46,6 +50,7 @@ export interface RuntimePin {
 export function parseRuntime(text: string): RuntimePin | undefined {
   const [, name, version] = /^([a-z]+)(\d+(?:\.\d+){0,2})?$/.exec(text) ?? [];
   const language = LANGUAGES.find(({ runtime }) => runtime === name);
-  if (language === undefined || (language.runtime === 'node' && version !== undefined)) return undefined;
+  const hasVersions = language?.runtime !== 'node' && language?.runtime !== 'bootstrap';
+  if (language === undefined || (version !== undefined && !hasVersions)) return undefined;
   return { runtime: language.runtime, version };
 }

@@ -203,8 +203,6 @@ function planFunction(
     if (!/^(@[a-z0-9~-][\w.~-]*\/)?[a-zA-Z0-9~-][\w.~-]*$/.test(name))
       problems.addWrong([...path, 'external', at], 'the name of a package', name);
   }
-  if (settings.handler !== undefined && !/^[A-Za-z_$][\w$]*$/.test(settings.handler))
-    problems.addWrong([...path, 'handler'], 'the name of an export such as `handler`', settings.handler);
   const entry = settings.entry?.replace(/^\.\//, '') ?? found?.entry;
   if (entry === undefined) {
     problems.add(
@@ -216,6 +214,10 @@ function planFunction(
   }
   const pin = planRuntime(settings, entry, path, problems);
   if (pin === undefined) return undefined;
+  // To a custom runtime it means whatever that makes of it.
+  const handlerPattern = pin.runtime === 'bootstrap' ? /^\S{1,128}$/ : /^[A-Za-z_$][\w$]*$/;
+  if (settings.handler !== undefined && !handlerPattern.test(settings.handler))
+    problems.addWrong([...path, 'handler'], 'the name of an export such as `handler`', settings.handler);
   return {
     name: name as FunctionName,
     runtime: pin.runtime,

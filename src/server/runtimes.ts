@@ -2,16 +2,21 @@ import { join } from 'node:path';
 import { LambentError } from '../base/errors.ts';
 import type { BlobDigest, FunctionVersion, RuntimeName } from '../model/function.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
+import { bootstrapRuntime } from './program-runtimes.ts';
 import { bundleRuntime } from './bundled-runtime.ts';
 import { nodeRuntime } from './node-runtime.ts';
 import type { PreparedStart, RuntimeStart } from './runtime-start.ts';
 
 /** One entry a language: whatever occurs in a deployment can be started. */
 function createTable(dataDir: string): Readonly<Record<RuntimeName, RuntimeStart>> {
-  const program = bundleRuntime(join(dataDir, 'runtime'));
+  const cacheDir = join(dataDir, 'runtime');
+  const program = bundleRuntime(cacheDir, 'node');
   // Whoever needs it first hears of a failure; until then it is nobody's.
   program.catch(() => {});
-  return { node: nodeRuntime(program) };
+  return {
+    node: nodeRuntime(program),
+    bootstrap: bootstrapRuntime(cacheDir),
+  };
 }
 
 /** Finds what a version needs on the disk, and how its language is started. */

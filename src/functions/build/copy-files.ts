@@ -9,7 +9,8 @@ export const COPIED_FILES_MAX = 20_000;
 /** The most bytes that are copied along with one function. */
 export const COPIED_BYTES_MAX = 1024 * 1024 * 1024;
 /** Folders that belong to tools, never to a function. */
-const SKIPPED = new Set(['node_modules', '.git', '.lambent']);
+const NEVER_COPIED: ReadonlySet<string> = new Set(['.git', '.lambent']);
+const SKIPPED: ReadonlySet<string> = new Set(['node_modules', ...NEVER_COPIED]);
 
 /** Copies into one function's folder and counts against its limits. */
 export class FileCopier {
@@ -28,7 +29,13 @@ export class FileCopier {
 
   /** Copies packages to their places, links resolved to plain files. */
   async copyPackages(packages: readonly PlacedPackage[]): Promise<void> {
-    for (const { dir, to } of packages) await this.#copyTree(dir, dir, to);
+    for (const { dir, to } of packages) await this.#copyTree(dir, dir, to, SKIPPED);
+  }
+
+  /** Copies a folder of the app with all that is in it, `node_modules` too. `path` is relative to the app; `.`: all of it. */
+  async copyFolder(folder: string, path: string): Promise<void> {
+    const place = path === '.' ? '' : path;
+    await this.#copyTree(folder, join(folder, place), place, NEVER_COPIED);
   }
 
   /** Copies the files that paths and globs name, to the same places relative to the app. */
@@ -53,23 +60,23 @@ export class FileCopier {
     }
   }
 
-  async #copyTree(root: string, from: string, to: string): Promise<void> {
+  async #copyTree(root: string, from: string, to: string, skipped: ReadonlySet<string>): Promise<void> {
     const entries = (await readdir(from)).toSorted();
     for (const name of entries) {
-      if (SKIPPED.has(name)) continue;
-      await this.#copyInside(root, join(from, name), `${to}/${name}`);
+      if (skipped.has(name)) continue;
+      await this.#copyInside(root, join(from, name), to === '' ? name : `${to}/${name}`, skipped);
     }
   }
 
   /** Copies a file or folder that must really be below `root`, wherever links on the way lead. */
-  async #copyInside(root: string, from: string, to: string): Promise<void> {
+  async #copyInside(root: string, from: string, to: string, skipped = SKIPPED): Promise<void> {
     const isLink = (await lstat(from)).isSymbolicLink();
     const real = isLink ? await realpath(from).catch(() => undefined) : from;
     if (real === undefined) return;
     const facts = await stat(real);
     // A link to a folder could lead in circles, and one that leaves could take in anything.
     if (isLink && (facts.isDirectory() || !isBelow(root, real))) return;
-    if (facts.isDirectory()) await this.#copyTree(root, real, to);
+    if (facts.isDirectory()) await this.#copyTree(root, real, to, skipped);
     else if (facts.isFile()) await this.#copyOne(real, to, facts);
   }
 

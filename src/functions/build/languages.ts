@@ -4,6 +4,7 @@ import type { Log } from '../../base/log.ts';
 import type { RuntimeName } from '../../model/function.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
 import type { Language } from './language.ts';
+import { ProgramLanguage } from './program-language.ts';
 import { NodeLanguage } from './node-language.ts';
 
 export interface LanguagesOptions {
@@ -20,6 +21,7 @@ export type Languages = Readonly<Record<RuntimeName, Language>>;
 
 export function createLanguages({ clock, log, scratchDir }: LanguagesOptions): Languages {
   return {
+    bootstrap: new ProgramLanguage('bootstrap'),
     node: new NodeLanguage({
       clock,
       log,

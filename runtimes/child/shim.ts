@@ -1,0 +1,178 @@
+/**
+ * What runs in an instance whose code is a program of its own, in whatever language: this process speaks to the
+ * platform over descriptor 3, and to the program in a way that it knows already. `bootstrap/` speaks the AWS Lambda
+ * Runtime API, `command/` proxies HTTP.
+ *
+ * It promises: the program is started unmodified, with a clean environment and no descriptor of the platform's; what
+ * it prints belongs to the invocation that runs, where only one does; when it ends, the instance ends in the same
+ * way, and the other way round.
+ *
+ * Deliberately absent: any protection against the program. Containing it is the work of the sandbox and of the
+ * platform's parsers.
+ */
+import { dirname } from 'node:path';
+import {
+  type BootMessage,
+  CALL_STREAM,
+  FLAG_FIN,
+  FRAME,
+  PROTOCOL_VERSION,
+  type ReadyMessage,
+  SEVERITIES,
+} from '../../src/model/frames.ts';
+import { Calls } from '../node/calls.ts';
+import { Channel } from '../node/channel.ts';
+import { structuredSeverity } from '../node/console.ts';
+import { describeFailure } from '../node/failure.ts';
+import type { Handler } from '../node/handler.ts';
+import { type Invocation, Invocations } from '../node/invocations.ts';
+import { Program, type ProgramEnd, type ProgramOptions } from './program.ts';
+
+const CHANNEL_FD = 3;
+const INFO = SEVERITIES.indexOf('info');
+const ERROR = SEVERITIES.indexOf('error');
+/** Where programs are looked for that the author's code starts by name; `node` is the one that runs this. */
+const PATH = [dirname(process.execPath), process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'].join(':');
+
+const { setTimeout, clearTimeout } = globalThis;
+
+/** How a kind of program is run. */
+export type BootProgram = (message: BootMessage, shim: Shim) => Promise<Handler>;
+
+export class Shim {
+  readonly channel: Channel;
+  readonly invocations: Invocations;
+  readonly calls: Calls;
+  readonly #boot: BootProgram;
+  #program: Program | undefined;
+  #handler: Handler | undefined;
+  #timeoutMs = 0;
+  #ending = false;
+
+  constructor(boot: BootProgram) {
+    this.#boot = boot;
+    this.channel = new Channel(
+      CHANNEL_FD,
+      (kind, flags, stream, payload) => this.#onFrame(kind, flags, stream, payload),
+      () => process.exit(1),
+    );
+    this.invocations = new Invocations(this.channel);
+    this.calls = new Calls(this.channel);
+  }
+
+  /** Starts the author's program. Its end is the end of this process, in the same way. */
+  start(
+    options: Pick<ProgramOptions, 'command' | 'cwd' | 'env'>,
+    onEndAtBoot: (end: ProgramEnd) => void,
+  ): Program {
+    const { TMPDIR } = process.env;
+    const program = new Program({
+      ...options,
+      env: {
+        PATH,
+        LANG: 'C.UTF-8',
+        ...(TMPDIR === undefined ? {} : { TMPDIR, HOME: TMPDIR }),
+        ...options.env,
+      },
+      onLine: (text, toStderr) =>
+        this.channel.log(
+          this.invocations.onlyStream,
+          toStderr,
+          structuredSeverity(text) ?? (toStderr ? ERROR : INFO),
+          text,
+        ),
+      onEnd: (end) => {
+        if (this.#ending) return;
+        if (this.#handler === undefined) onEndAtBoot(end);
+        else this.#exitLike(end);
+      },
+    });
+    this.#program = program;
+    this.invocations.measurePeakKb = () => program.peakKb();
+    return program;
+  }
+
+  fail(invocation: Invocation, thrown: unknown): void {
+    if (invocation.cancelled) invocation.end();
+    else invocation.fail(describeFailure(thrown, 'E_FUNCTION_ERROR'));
+  }
+
+  #onFrame(kind: number, flags: number, stream: number, payload: Buffer): void {
+    if (stream === 0) {
+      if (kind === FRAME.BOOT) void this.#start(JSON.parse(payload.toString()) as BootMessage);
+      else if (kind === FRAME.PING) this.channel.frame(FRAME.PONG, 0, 0);
+      else if (kind === FRAME.DRAIN) void this.#drain();
+      return;
+    }
+    const last = (flags & FLAG_FIN) !== 0;
+    if (stream >= CALL_STREAM) this.calls.onFrame(kind, stream, payload, last);
+    else if (kind === FRAME.HTTP_REQUEST || kind === FRAME.EVENT)
+      this.#open(this.invocations.start(stream, kind === FRAME.HTTP_REQUEST, payload, last));
+    else {
+      const invocation = this.invocations.get(stream);
+      if (kind === FRAME.BODY) invocation?.receive(payload, last);
+      else if (kind === FRAME.CREDIT) invocation?.credit(payload.readUInt32LE(0));
+      else if (kind === FRAME.CANCEL) invocation?.cancel(payload[0] ?? 0);
+    }
+  }
+
+  #open(invocation: Invocation): void {
+    try {
+      if (invocation.isHttp) this.#handler!.onHttp(invocation);
+      else this.#handler!.onEvent(invocation);
+    } catch (thrown) {
+      this.fail(invocation, thrown);
+    }
+  }
+
+  async #start(message: BootMessage): Promise<void> {
+    this.#timeoutMs = message.timeoutMs;
+    try {
+      const handler = await this.#boot(message, this);
+      this.#handler = handler;
+      const { kind, upgrades } = handler;
+      const ready: ReadyMessage = { protocol: PROTOCOL_VERSION, handlerKind: kind, upgrades };
+      this.channel.json(FRAME.READY, 0, 0, ready);
+      this.channel.flush();
+    } catch (thrown) {
+      this.#ending = true;
+      this.channel.json(FRAME.BOOT_FAILED, 0, 0, describeFailure(thrown, 'E_BOOT_FAILED'));
+      this.#exit(1);
+    }
+  }
+
+  /** No more work comes: what runs may end, then the program may clean up. */
+  async #drain(): Promise<void> {
+    this.#ending = true;
+    await Promise.race([this.invocations.idle(), wait(this.#timeoutMs)]);
+    await this.#program?.stop();
+    this.#exit(0);
+  }
+
+  #exitLike({ code, signal }: ProgramEnd): void {
+    this.channel.flushSync();
+    if (signal !== null) process.kill(process.pid, signal);
+    else process.exit(code ?? 1);
+  }
+
+  #exit(code: number): void {
+    this.channel.flushSync();
+    process.exit(code);
+  }
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      clearTimeout(timer);
+      resolve();
+    }, ms);
+    timer.unref();
+  });
+}
+
+/** How a program ended, for messages. */
+export function describeEnd({ code, signal, error }: ProgramEnd): string {
+  if (error !== undefined) return `could not be started (${error.code ?? error.message})`;
+  return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
+}
