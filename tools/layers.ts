@@ -39,11 +39,11 @@ export const LAYERS: readonly Layer[] = [
     may: [...INNER, 'frames', 'spawner', 'self'],
     mayInTests: REAL,
   },
-  // The only place that names concrete adapters.
+  // The only places that name concrete adapters.
   {
     name: 'wire',
-    files: /^src\/server\/wire\.ts$/,
-    may: [...INNER, 'frames', 'room', 'adapter', 'server'],
+    files: /^src\/server\/(?:wire|open-sandbox)\.ts$/,
+    may: [...INNER, 'frames', 'room', 'adapter', 'server', 'wire'],
   },
   {
     name: 'server',

@@ -200,6 +200,7 @@ export const ISOLATION: SandboxDescription = {
   driver: 'process',
   level: 'E',
   summary: 'Functions are plain processes.',
+  advice: undefined,
   protections: [{ name: 'files', enforced: false, note: 'nothing is hidden' }],
 };
 

@@ -4,7 +4,8 @@ import { toLambentError } from '../base/errors.ts';
 import type { ActivityFeed } from '../ports/activity-feed.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
-import type { Sandbox, SandboxDescription } from '../ports/sandbox.ts';
+import type { Sandbox } from '../ports/sandbox.ts';
+import { isolationFinding } from './isolation-finding.ts';
 import type { AdminRouter } from './router.ts';
 import { jsonAnswer } from './schemas.ts';
 
@@ -52,6 +53,7 @@ const IsolationSchema = z
     driver: z.string(),
     level: z.enum(['A', 'B', 'C', 'D', 'E']),
     summary: z.string(),
+    advice: z.string().optional(),
     protections: z.array(z.object({ name: z.string(), enforced: z.boolean(), note: z.string() })).readonly(),
   })
   .openapi('Isolation');
@@ -144,10 +146,4 @@ function telemetryCheck({ feed }: DoctorDeps): DoctorCheck {
       };
     },
   };
-}
-
-function isolationFinding({ driver, level, summary }: SandboxDescription): DoctorFinding {
-  const text = `Level ${level} by ${driver}: ${summary}`;
-  if (level === 'A' || level === 'B') return { name: 'isolation', status: 'ok', text };
-  return { name: 'isolation', status: 'warn', text, fix: 'Run only code that you trust here.' };
 }

@@ -296,6 +296,13 @@ export const ERROR_TABLE = {
     'A process for the function could not be started.',
     'Run `lambent doctor`; it names what is missing.',
   ),
+  E_ISOLATION_TOO_WEAK: row(
+    500,
+    'operator',
+    false,
+    'Functions would be isolated less well than is required.',
+    'Install what `lambent doctor` names, or accept the level with --accept-isolation.',
+  ),
   E_SHUTTING_DOWN: row(503, 'operator', true, 'The platform is stopping.', 'Retry in a moment.'),
   E_PORT_IN_USE: row(
     500,

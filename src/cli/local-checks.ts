@@ -26,7 +26,6 @@ export async function checkMachine(terminal: Terminal, dataDir: string): Promise
       'installs the dependencies of apps',
       'It comes with Node.js; install it to deploy apps with dependencies.',
     ),
-    checkProgram(terminal, 'bwrap', 'is not used yet: isolation of functions comes later', undefined),
     ...LANGUAGE_LOOKS.map((look) => look.run()),
   ]);
 }
@@ -34,7 +33,7 @@ export async function checkMachine(terminal: Terminal, dataDir: string): Promise
 /** What can be said where no platform runs. */
 export async function checkWithoutServer(terminal: Terminal, dataDir: string): Promise<Check[]> {
   const machine = await checkMachine(terminal, dataDir);
-  return [...machine, await checkPort(DEFAULT_PORT), ISOLATION];
+  return [...machine, await checkPort(DEFAULT_PORT)];
 }
 
 async function checkNode(): Promise<Check> {
@@ -107,11 +106,3 @@ async function checkProgram(
     ? { name: program, status: 'ok', text }
     : { name: program, status: 'warn', text, fix };
 }
-
-/** Said here as well, so that nobody learns it only after the first deployment. */
-const ISOLATION: Check = {
-  name: 'isolation',
-  status: 'warn',
-  text: 'Functions are not isolated: each is an ordinary process of this user, with a clean environment and resource limits only.',
-  fix: 'Deploy only code that you trust.',
-};

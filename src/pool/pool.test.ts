@@ -158,7 +158,7 @@ describe('pool', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'lambent-pool-'));
-    sandbox = await createProcessSandbox({ runDir: join(folder, 'run'), log: silentLog });
+    sandbox = await createProcessSandbox({ runDir: join(folder, 'run'), log: silentLog, advice: undefined });
   });
   after(async () => {
     await Promise.all(pools.map((pool) => pool.close(0)));

@@ -58,12 +58,18 @@ export interface SandboxProcess {
   kill(): void;
 }
 
-/** What a driver promises. Letters as in docs/isolation.md: A is everything, E nothing. */
+/** Letters as in docs/isolation.md: A is everything, E nothing. Lower in the alphabet is better. */
+export const ISOLATION_LEVELS = ['A', 'B', 'C', 'D', 'E'] as const;
+export type IsolationLevel = (typeof ISOLATION_LEVELS)[number];
+
+/** What a driver promises. */
 export interface SandboxDescription {
   readonly driver: string;
-  readonly level: 'A' | 'B' | 'C' | 'D' | 'E';
+  readonly level: IsolationLevel;
   /** One sentence for people. */
   readonly summary: string;
+  /** What would make it better, in a sentence; `undefined`: nothing that is known. */
+  readonly advice: string | undefined;
   /** Each protection with whether it is in force here. */
   readonly protections: readonly {
     readonly name: string;

@@ -23,14 +23,18 @@ export interface ProcessSandboxOptions {
   /** Where scratch folders of instances are made; emptied at start. */
   readonly runDir: string;
   readonly log: Log;
+  /** What would get functions isolated here. */
+  readonly advice: string | undefined;
 }
 
 class ProcessSandbox implements Sandbox {
   readonly #runDir: string;
+  readonly #advice: string | undefined;
   readonly #spawner: SpawnerClient;
 
-  constructor({ runDir, log }: ProcessSandboxOptions) {
+  constructor({ runDir, log, advice }: ProcessSandboxOptions) {
     this.#runDir = runDir;
+    this.#advice = advice;
     this.#spawner = new SpawnerClient(log);
   }
 
@@ -58,6 +62,7 @@ class ProcessSandbox implements Sandbox {
     return {
       driver: 'process',
       level: 'E',
+      advice: this.#advice,
       summary: 'not isolated: functions are plain processes of the platform’s own user',
       protections: [
         { name: 'environment', enforced: true, note: 'starts empty; holds only what the manifest sets' },

@@ -16,6 +16,9 @@ import type { GatewayLimits } from '../gateway/gateway-limits.ts';
 import type { FunctionVersion, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
+import type { IsolationLevel, SandboxDescription } from '../ports/sandbox.ts';
+import { ISOLATION_REQUIRED, requireIsolation } from './isolation.ts';
+import type { IsolationChoice } from './open-sandbox.ts';
 import { PLATFORM_VERSION } from './platform-version.ts';
 import { shutDown } from './shutdown.ts';
 import { type Wired, wire } from './wire.ts';
@@ -39,6 +42,10 @@ export interface PlatformOptions {
   /** Hosts answered for in `dev` besides those of this machine. */
   readonly allowHosts: readonly string[];
   readonly log: 'json' | 'pretty';
+  /** Default: `best`. */
+  readonly isolation?: IsolationChoice;
+  /** The weakest isolation that `start` goes on with; default: B. `dev` takes what there is. */
+  readonly acceptIsolation?: IsolationLevel;
   /** Where the usual bounds of connections do not fit. */
   readonly gatewayLimits?: Partial<GatewayLimits>;
   onEvent(event: PlatformEvent): void;
@@ -49,6 +56,8 @@ export interface Platform {
   readonly url: string;
   /** The control API's first token, in plain text; only on the very first start of a data folder in mode `start`. */
   readonly token: string | undefined;
+  /** How well functions are contained here. */
+  readonly isolation: SandboxDescription;
   /** Finishes what runs (bounded), flushes and stops. */
   close(): Promise<void>;
   /** Resolves when the platform has stopped: with why, when it did so by itself. */
@@ -57,7 +66,7 @@ export interface Platform {
 
 const FIRST_TOKEN_NAME = 'first';
 
-/** Rejects with `E_PORT_IN_USE`, `E_STORE_LOCKED`, `E_STORE_NEWER`, `E_STORE_DAMAGED` and other codes of the store. */
+/** Rejects with `E_ISOLATION_TOO_WEAK`, `E_PORT_IN_USE`, `E_STORE_LOCKED`, `E_STORE_NEWER`, `E_STORE_DAMAGED` and other codes of the store. */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const write = (line: string): boolean => process.stdout.write(line);
   const log = createLog(
@@ -73,12 +82,15 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     allowHosts,
     version: PLATFORM_VERSION,
     log,
+    isolation: options.isolation ?? 'process',
     gatewayLimits,
     onStoreFailed: storeFailed.resolve,
   });
   const stoppers: (() => void)[] = [];
   let token: string | undefined;
   try {
+    const isolation = await wired.sandbox.describe();
+    if (mode === 'start') requireIsolation(isolation, options.acceptIsolation ?? ISOLATION_REQUIRED);
     token = mode === 'start' ? await firstToken(wired) : undefined;
     stoppers.push(keepPoolCurrent(wired));
     report(wired, options);
@@ -91,7 +103,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     }
     const url = `http://${shownHost(options.host)}:${port}`;
     log.info('serving', { url, mode, version: PLATFORM_VERSION, pid: process.pid });
-    return running(wired, url, log, token, stoppers, storeFailed.promise);
+    return running(wired, { url, token, isolation }, log, stoppers, storeFailed.promise);
   } catch (error) {
     for (const stop of stoppers) stop();
     // A start that fails must not use up the one time that the token is shown.
@@ -103,12 +115,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 
 function running(
   wired: Wired,
-  url: string,
+  facts: Pick<Platform, 'url' | 'token' | 'isolation'>,
   log: Log,
-  token: string | undefined,
   stoppers: readonly (() => void)[],
   storeFailed: Promise<LambentError>,
 ): Platform {
+  const { url } = facts;
   const closed = Promise.withResolvers<LambentError | undefined>();
   let closing: Promise<void> | undefined;
   const close = (failure?: LambentError): Promise<void> => {
@@ -127,7 +139,7 @@ function running(
     return closing;
   };
   void storeFailed.then(close);
-  return { url, token, close: () => close(), closed: closed.promise };
+  return { ...facts, close: () => close(), closed: closed.promise };
 }
 
 function shownHost(host: string): string {

@@ -31,7 +31,6 @@ import type { InstancePool } from '../ports/instance-pool.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
-import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
@@ -39,6 +38,7 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
 import { createDoctorChecks } from './doctor-checks.ts';
+import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
 import { createStarter } from './runtimes.ts';
 
 export interface WireOptions {
@@ -47,6 +47,7 @@ export interface WireOptions {
   readonly allowHosts: readonly string[];
   readonly version: string;
   readonly log: Log;
+  readonly isolation: IsolationChoice;
   readonly gatewayLimits: Partial<GatewayLimits> | undefined;
   /** A store thread died: nothing can be kept any more, and the platform must end. */
   onStoreFailed(error: LambentError): void;
@@ -100,7 +101,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const activity: ActivitySink = recorder;
   const liveApps = await createLiveApps({ apps: store.apps, random });
-  const sandbox = await createProcessSandbox({ runDir: join(dataDir, 'run'), log });
+  const sandbox = await openSandbox(dataDir, options.isolation, log);
   // What functions may ask of the platform; filled below, because some of it runs functions again.
   const operations = new Map<string, OperationHandler>();
   const pool = createPool({

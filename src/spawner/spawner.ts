@@ -9,7 +9,16 @@
  * It knows nothing of how instances are contained: the command it is given sees to that.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -26,6 +35,10 @@ const CONNECTION_CHECK_MS = 100;
 /** Raw output of one instance that may be forwarded in one period of OUTPUT_PERIOD_MS; the rest is dropped and counted. */
 const OUTPUT_BYTES_MAX = 256 * 1024;
 const OUTPUT_PERIOD_MS = 1_000;
+/** The channel to the platform, after the three that every program has. */
+const PLATFORM_FD = 3;
+/** O_CLOEXEC. */
+const CLOSE_ON_EXEC = 0o2000000;
 /** How long the end waits for the kernel to let go of control groups. */
 const END_RETRY_MS = 10;
 const END_TRIES_MAX = 200;
@@ -81,7 +94,7 @@ function start(launch: Launch): void {
     for (const input of launch.inputs) opened.push(openInput(folder, input));
     const [program, ...args] = wrapCommand(launch);
     const child = spawn(program!, args, {
-      cwd: folder,
+      cwd: launch.contained ? '/' : folder,
       env: { ...launch.env },
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', ...opened],
       // Its own session: one signal to the group reaches all it started.
@@ -213,7 +226,25 @@ function killAll(): void {
     Atomics.wait(pause, 0, 0, END_RETRY_MS);
 }
 
+/**
+ * Descriptors that came from whoever started the platform would go on to every instance. Those that Node.js opened by
+ * itself are closed by the kernel at each `exec`; the others are not for instances.
+ */
+function closeStrayDescriptors(): void {
+  if (!existsSync('/proc/self/fdinfo')) return;
+  for (const descriptor of readdirSync('/proc/self/fd').map(Number)) {
+    if (descriptor <= PLATFORM_FD) continue;
+    try {
+      const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))?.[1];
+      if (flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0) closeSync(descriptor);
+    } catch {
+      // It was the one that the folder was read with.
+    }
+  }
+}
+
 function main(): void {
+  closeStrayDescriptors();
   process.on('message', (request: SpawnerRequest) => {
     if (request.kind === 'start') start(request.launch);
     else {

@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LambentError } from '../base/errors.ts';
 import type { BlobDigest } from '../model/function.ts';
@@ -31,7 +31,9 @@ const WORKING = '.working-';
 export async function openBlobStore(options: BlobStoreOptions): Promise<BlobStore> {
   const { folder } = options;
   await mapErrors(async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    // Not to be listed, but instances with a user of their own may enter what is theirs.
+    await mkdir(folder, { recursive: true, mode: 0o711 });
+    await chmod(folder, 0o711);
     for (const name of await readdir(folder)) {
       if (name.startsWith(WORKING)) await removeSealed(join(folder, name));
     }

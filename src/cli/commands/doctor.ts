@@ -1,10 +1,12 @@
 import { join, resolve } from 'node:path';
+import { isolationFinding } from '../../admin/isolation-finding.ts';
 import { LambentError } from '../../base/errors.ts';
 import { createApiClient, isLoopback, namesServer } from '../api-client.ts';
 import type { Check, DoctorView } from '../api-views.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { checkMachine, checkWithoutServer } from '../local-checks.ts';
+import type { SandboxDescription } from '../../ports/sandbox.ts';
 import { createStyle, printJson, type Style, visible } from '../output.ts';
 import { withProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
@@ -38,40 +40,47 @@ async function doctor(args: Arguments, terminal: Terminal): Promise<ExitCode> {
       throw thrown;
     }
   });
-  const dataDir = args.text('data') ?? (terminal.env.LAMBENT_DATA || join(terminal.home, '.lambent'));
-  const checks = await allChecks(
-    remote,
-    isLoopback(client.address),
-    terminal,
-    resolve(terminal.cwd, dataDir),
+  const dataDir = resolve(
+    terminal.cwd,
+    args.text('data') ?? (terminal.env.LAMBENT_DATA || join(terminal.home, '.lambent')),
   );
+  const { checks, isolation } =
+    remote === undefined
+      ? await lookHere(terminal, dataDir)
+      : await joinLocal(remote, isLoopback(client.address), terminal, dataDir);
   const subject = remote === undefined ? 'this machine' : client.address;
-  if (args.flag('json')) printJson(terminal.out, { subject, checks, isolation: remote?.isolation ?? null });
+  if (args.flag('json')) printJson(terminal.out, { subject, checks, isolation });
   else {
     const style = createStyle(terminal.out, terminal.env);
     const heading =
       remote === undefined
         ? `No server answers at ${client.address}: checking this machine.`
         : `The server at ${client.address}:`;
-    const isolation = remote === undefined ? '' : isolationText(remote, style);
     const text = checks.map((check) => checkText(check, style)).join('');
-    terminal.out.write(`${heading}\n\n${text}${isolation}`);
+    terminal.out.write(`${heading}\n\n${text}${isolationText(isolation, style)}`);
   }
   return checks.some((check) => check.status === 'fail') ? EXIT.failed : EXIT.ok;
 }
 
+/** What this machine shows where no server runs. Isolation is proved on a live instance. */
+async function lookHere(terminal: Terminal, dataDir: string): Promise<DoctorView> {
+  // Loaded here: where a server runs there is no need for it.
+  const { lookAtIsolation } = await import('../../server/isolation.ts');
+  const [checks, isolation] = await Promise.all([checkWithoutServer(terminal, dataDir), lookAtIsolation()]);
+  return { checks: [...checks, isolationFinding(isolation)], isolation };
+}
+
 /** What the server says, and what this machine shows where the server runs on it; what both checked, once. */
-async function allChecks(
-  remote: DoctorView | undefined,
+async function joinLocal(
+  remote: DoctorView,
   isLocal: boolean,
   terminal: Terminal,
   dataDir: string,
-): Promise<readonly Check[]> {
-  if (remote === undefined) return await checkWithoutServer(terminal, dataDir);
-  if (!isLocal) return remote.checks;
+): Promise<DoctorView> {
+  if (!isLocal) return remote;
   const known = new Set(remote.checks.map((check) => check.name));
   const machine = await checkMachine(terminal, dataDir);
-  return [...remote.checks, ...machine.filter((check) => !known.has(check.name))];
+  return { ...remote, checks: [...remote.checks, ...machine.filter((check) => !known.has(check.name))] };
 }
 
 function checkText(check: Check, style: Style): string {
@@ -81,7 +90,7 @@ function checkText(check: Check, style: Style): string {
   return `${mark}  ${visible(check.name)}: ${visible(check.text)}\n${fix}`;
 }
 
-function isolationText({ isolation }: DoctorView, style: Style): string {
+function isolationText(isolation: SandboxDescription, style: Style): string {
   const lines = isolation.protections.map((protection) => {
     const mark = protection.enforced ? style.green('yes') : style.yellow('no ');
     return `  ${mark}  ${visible(protection.name)}: ${visible(protection.note)}`;

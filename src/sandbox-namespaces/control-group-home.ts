@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeControlGroups } from '../spawner/control-groups.ts';
+import type { ControlGroup } from '../spawner/spawner-protocol.ts';
+
+/**
+ * Where the control groups of instances are made: `lambent-KEY` below the platform's own group, or for version 2 and
+ * root below the topmost one, because a group of version 2 cannot hold processes and limited groups at once.
+ */
+
+export interface GroupLimits {
+  readonly memoryMb: number;
+  readonly tasksMax: number;
+}
+
+export interface ControlGroupHome {
+  readonly version: 1 | 2;
+  /** Folders that hold the groups of instances; removed with the platform. */
+  readonly folders: readonly string[];
+  /** The groups of one instance. */
+  groupsOf(id: string, limits: GroupLimits): ControlGroup[];
+}
+
+/** Each instance gets the same share of a busy machine. */
+const CPU_SHARES_V1 = '256';
+const CPU_WEIGHT_V2 = '25';
+const CONTROLLERS = ['memory', 'cpu', 'pids'] as const;
+
+type Controller = (typeof CONTROLLERS)[number];
+
+/** Where the kernel counts swap, it must not be a way around the limit. */
+const SWAP_LIMIT_V1 = 'memory.memsw.limit_in_bytes';
+const SWAP_LIMIT_V2 = 'memory.swap.max';
+
+function settingsV1(
+  controller: Controller,
+  { memoryMb, tasksMax }: GroupLimits,
+  countsSwap: boolean,
+): [string, string][] {
+  switch (controller) {
+    case 'memory':
+      return [
+        ['memory.limit_in_bytes', `${memoryMb}M`],
+        ...(countsSwap ? [[SWAP_LIMIT_V1, `${memoryMb}M`] as [string, string]] : []),
+      ];
+    case 'cpu':
+      return [['cpu.shares', CPU_SHARES_V1]];
+    case 'pids':
+      return [['pids.max', String(tasksMax)]];
+  }
+}
+
+function settingsV2({ memoryMb, tasksMax }: GroupLimits, countsSwap: boolean): [string, string][] {
+  return [
+    ['memory.max', String(memoryMb * 2 ** 20)],
+    ...(countsSwap ? [[SWAP_LIMIT_V2, '0'] as [string, string]] : []),
+    ['memory.oom.group', '1'],
+    ['cpu.weight', CPU_WEIGHT_V2],
+    ['pids.max', String(tasksMax)],
+  ];
+}
+
+/** Mount points of version 1 by controller, and that of version 2 as `unified`. */
+function mountPoints(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const [before, after] = line.split(' - ');
+    const path = before?.split(' ')[4];
+    const [type, , options] = after?.split(' ') ?? [];
+    if (path === undefined) continue;
+    if (type === 'cgroup2') found.set('unified', path);
+    if (type === 'cgroup') for (const option of options?.split(',') ?? []) found.set(option, path);
+  }
+  return found;
+}
+
+/** The platform's own group by controller; that of version 2 as `unified`. */
+function ownGroups(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const line of readFileSync('/proc/self/cgroup', 'utf8').split('\n')) {
+    const [, controllers, ...path] = line.split(':');
+    if (controllers === undefined) continue;
+    for (const name of controllers === '' ? ['unified'] : controllers.split(','))
+      found.set(name, path.join(':'));
+  }
+  return found;
+}
+
+function homeV1(
+  mounts: Map<string, string>,
+  own: Map<string, string>,
+  name: string,
+): ControlGroupHome | undefined {
+  const homes = new Map<Controller, string>();
+  for (const controller of CONTROLLERS) {
+    const [mount, path] = [mounts.get(controller), own.get(controller)];
+    if (mount === undefined || path === undefined) return undefined;
+    homes.set(controller, join(mount, path, name));
+  }
+  const countsSwap = existsSync(join(mounts.get('memory')!, SWAP_LIMIT_V1));
+  return {
+    version: 1,
+    folders: [...new Set(homes.values())],
+    groupsOf(id, limits) {
+      const settings = new Map<string, [string, string][]>();
+      // Controllers that are mounted together share a folder.
+      for (const [controller, home] of homes)
+        settings.set(home, [...(settings.get(home) ?? []), ...settingsV1(controller, limits, countsSwap)]);
+      return [...settings].map(([home, each]) => ({ folder: join(home, id), settings: each }));
+    },
+  };
+}
+
+function homeV2(parent: string, name: string): ControlGroupHome | undefined {
+  const home = join(parent, name);
+  const wanted = CONTROLLERS.map((controller) => `+${controller}`).join(' ');
+  try {
+    mkdirSync(home, { recursive: true });
+    writeFileSync(join(parent, 'cgroup.subtree_control'), wanted);
+    writeFileSync(join(home, 'cgroup.subtree_control'), wanted);
+  } catch {
+    removeFolder(home);
+    return undefined;
+  }
+  const countsSwap = existsSync(join(home, SWAP_LIMIT_V2));
+  return {
+    version: 2,
+    folders: [home],
+    groupsOf: (id, limits) => [{ folder: join(home, id), settings: settingsV2(limits, countsSwap) }],
+  };
+}
+
+/** In a group that was delegated to us alone: we move into one below, so that it may hold limited groups. */
+function makeRoomV2(own: string): void {
+  const leaf = join(own, 'lambent-platform');
+  try {
+    mkdirSync(leaf, { recursive: true });
+    writeFileSync(join(leaf, 'cgroup.procs'), String(process.pid));
+  } catch {
+    removeFolder(leaf);
+  }
+}
+
+/** Makes a group as for an instance and takes it away again: that it can be made is the only proof that it can. */
+function working(home: ControlGroupHome | undefined): ControlGroupHome | undefined {
+  if (home === undefined) return undefined;
+  const groups = home.groupsOf('probe', { memoryMb: 64, tasksMax: 16 });
+  try {
+    makeControlGroups(groups);
+    return home;
+  } catch {
+    for (const folder of home.folders) removeFolder(folder);
+    return undefined;
+  } finally {
+    for (const { folder } of groups) removeFolder(folder);
+  }
+}
+
+function removeFolder(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Was not made, or is in use.
+  }
+}
+
+/** `undefined`: this platform may make no control groups. `key`: anything that tells this platform from others. */
+export function findControlGroupHome(key: string): ControlGroupHome | undefined {
+  const name = `lambent-${createHash('sha256').update(key).digest('hex').slice(0, 12)}`;
+  try {
+    const [mounts, own] = [mountPoints(), ownGroups()];
+    const unified = mounts.get('unified');
+    const offered = unified === undefined ? '' : readFileSync(join(unified, 'cgroup.controllers'), 'latin1');
+    if (
+      unified !== undefined &&
+      CONTROLLERS.every((controller) => offered.split(/\s/).includes(controller))
+    ) {
+      const topmost = working(homeV2(unified, name));
+      if (topmost !== undefined) return topmost;
+      const ownPath = join(unified, own.get('unified') ?? '/');
+      makeRoomV2(ownPath);
+      return working(homeV2(ownPath, name));
+    }
+    return working(homeV1(mounts, own, name));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * The `namespaces` driver: each instance is a process in Linux namespaces of its own, set up by bubblewrap. It sees
+ * its code, its runtime, a private `/tmp`, and nothing else of the machine: no file, no process, no network, no
+ * environment. It has a user of its own (where the platform runs as root), limits that the kernel holds, and a
+ * filter on system calls.
+ *
+ * It contains hostile functions as long as the kernel has no bug that they can reach. It cannot promise more: those
+ * who are each other's enemies need machines of their own.
+ *
+ * Deliberately absent: trust in a check that was not made. What is promised here is what `probe-isolation.ts` saw.
+ */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join, relative } from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import type { InstanceId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type {
+  Sandbox,
+  SandboxDescription,
+  SandboxListener,
+  SandboxProcess,
+  SandboxSpec,
+} from '../ports/sandbox.ts';
+import { SpawnerClient } from '../spawner/spawner-client.ts';
+import type { Launch, Stage } from '../spawner/spawner-protocol.ts';
+import { bubblewrapArguments, encodeArguments, isInside, withoutNested } from './bubblewrap-arguments.ts';
+import { type ControlGroupHome, findControlGroupHome } from './control-group-home.ts';
+import { InstanceUsers } from './instance-users.ts';
+import { describeIsolation, probeIsolation } from './probe-isolation.ts';
+import { RuntimeRoot } from './runtime-root.ts';
+import { type Architecture, createSeccompFilter } from './seccomp-filter.ts';
+
+export interface NamespacesSandboxOptions {
+  /** Where scratch folders of instances are made; emptied at start. */
+  readonly runDir: string;
+  /** The folder that holds the code of all versions. */
+  readonly codeRoot: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Processes and threads of one instance. Node.js alone has about a dozen. */
+const TASKS_MAX = 256;
+/** `/tmp` and `/dev/shm`, each; what is in them counts as memory of the instance. */
+const SCRATCH_BYTES = 256 * 2 ** 20;
+/** A folder that every system has and no platform needs: the spawner covers it for itself. */
+const STAGE_PLACES = ['/boot', '/media', '/mnt', '/srv', '/opt'];
+
+/** Versions whose arguments are kept. */
+const ENCLOSURES_MAX = 1_000;
+
+/** What starts of one version have in common. */
+interface Enclosed {
+  readonly args: Uint8Array;
+  readonly stages: readonly Stage[];
+}
+
+class NamespacesSandbox implements Sandbox {
+  readonly #options: NamespacesSandboxOptions;
+  readonly #root: RuntimeRoot;
+  readonly #groups: ControlGroupHome | undefined;
+  readonly #spawner: SpawnerClient;
+  readonly #users: InstanceUsers | undefined;
+  readonly #stagePlace: string | undefined;
+  readonly #stages = new Map<string, Stage>();
+  readonly #enclosures = new Map<string, Promise<Enclosed>>();
+  readonly #filterPath: string;
+  #description: SandboxDescription | undefined;
+
+  constructor(options: NamespacesSandboxOptions, groups: ControlGroupHome | undefined) {
+    this.#options = options;
+    this.#groups = groups;
+    this.#root = new RuntimeRoot(join(options.runDir, 'root'));
+    this.#filterPath = join(options.runDir, 'system-calls.bpf');
+    if (process.getuid?.() === 0) {
+      this.#users = new InstanceUsers();
+      this.#stagePlace = STAGE_PLACES.find(
+        (place) =>
+          existsSync(place) && ![options.runDir, process.execPath].some((path) => isInside(path, place)),
+      );
+    }
+    this.#spawner = new SpawnerClient(options.log, this.#stagePlace);
+  }
+
+  async prepare(): Promise<void> {
+    const { runDir } = this.#options;
+
+    await rm(runDir, { recursive: true, force: true });
+    await mkdir(runDir, { recursive: true, mode: 0o711 });
+    await this.#root.prepare();
+    await writeFile(this.#filterPath, createSeccompFilter(process.arch as Architecture), { mode: 0o600 });
+  }
+
+  async start(id: InstanceId, spec: SandboxSpec, listener: SandboxListener): Promise<SandboxProcess> {
+    const { args, stages } = await this.#enclosureOf(spec);
+    const uid = this.#users?.take();
+    const launch: Launch = {
+      id,
+      command: ['bwrap', '--args', '4', '--seccomp', '5', '--', ...spec.command],
+      contained: true,
+      env: {},
+      folder: join(this.#options.runDir, id),
+      memoryMb: spec.memoryMb,
+      tasksMax: TASKS_MAX,
+      filesMax: spec.filesMax,
+      controlGroups: this.#groups?.groupsOf(id, { memoryMb: spec.memoryMb, tasksMax: TASKS_MAX }) ?? [],
+      uid,
+      inputs: [args, this.#filterPath],
+      stages,
+    };
+    const release = (): void => {
+      if (uid !== undefined) this.#users?.release(uid);
+    };
+    try {
+      return await this.#spawner.start(launch, {
+        onData: (chunk) => listener.onData(chunk),
+        onOutput: (stream, chunk) => listener.onOutput(stream, chunk),
+        onExit(exit) {
+          release();
+          listener.onExit(exit);
+        },
+      });
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Rejects with why no instance can be started. */
+  async probe(clock: Clock): Promise<SandboxDescription> {
+    const result = await probeIsolation(this, this.#options.runDir, clock);
+    this.#description = describeIsolation(result, {
+      groupsVersion: this.#groups?.version,
+      platformUid: process.getuid?.() ?? 0,
+    });
+    return this.#description;
+  }
+
+  async describe(): Promise<SandboxDescription> {
+    assert.ok(this.#description !== undefined, 'used before it was probed');
+    return this.#description;
+  }
+
+  async close(): Promise<void> {
+    await this.#spawner.close();
+    await rm(this.#options.runDir, { recursive: true, force: true });
+  }
+
+  /** The same for all instances of a version. */
+  #enclosureOf(spec: SandboxSpec): Promise<Enclosed> {
+    const key = JSON.stringify([spec.command[0], spec.env, spec.readDirs, spec.codeDir]);
+    const known = this.#enclosures.get(key);
+    if (known !== undefined) return known;
+    if (this.#enclosures.size >= ENCLOSURES_MAX) this.#enclosures.clear();
+    const enclosure = this.#enclose(spec);
+    this.#enclosures.set(key, enclosure);
+    // A path that is missing today may be there tomorrow.
+    enclosure.catch(() => this.#enclosures.delete(key));
+    return enclosure;
+  }
+
+  async #enclose(spec: SandboxSpec): Promise<Enclosed> {
+    const { codeRoot } = this.#options;
+    const [program] = spec.command;
+    const trusted = [program!, ...spec.readDirs].filter((path) => !isInside(path, codeRoot));
+    await this.#root.addLibrariesOf(trusted);
+    const paths = withoutNested([...trusted, ...spec.readDirs, spec.codeDir]);
+    for (const path of paths) await this.#root.addMountPoint(path);
+    const { folders, links } = await this.#root.entries();
+    const reached = [
+      ...folders.map((name) => [join(this.#root.folder, name), `/${name}`] as const),
+      ...paths.map((path) => [path, path] as const),
+    ].map(([from, to]) => ({ to, ...this.#reach(from) }));
+    const args = bubblewrapArguments({
+      env: spec.env,
+      bindings: reached,
+      links,
+      scratchBytes: SCRATCH_BYTES,
+    });
+    const stages = new Map(reached.flatMap(({ stage }) => (stage === undefined ? [] : [[stage.to, stage]])));
+    return { args: encodeArguments(args), stages: [...stages.values()] };
+  }
+
+  /** The path under which bubblewrap, no longer root, finds what lies at this one; and the stage that makes it so. */
+  #reach(path: string): { from: string; stage: Stage | undefined } {
+    if (this.#stagePlace === undefined) return { from: path, stage: undefined };
+    const { codeRoot } = this.#options;
+    // All code through one mount: each mount makes every start a little slower.
+    const from = isInside(path, codeRoot) ? codeRoot : path;
+    const stage = this.#stages.get(from) ?? { from, to: join(this.#stagePlace, String(this.#stages.size)) };
+    this.#stages.set(from, stage);
+    return { from: join(stage.to, relative(from, path)), stage };
+  }
+}
+
+/** Why the driver cannot be used here, and what would help. */
+export interface Unavailable {
+  readonly reason: string;
+  readonly advice: string | undefined;
+}
+
+/** Starts the driver and proves on a live instance what it promises. */
+export async function openNamespacesSandbox(
+  options: NamespacesSandboxOptions,
+): Promise<Sandbox | Unavailable> {
+  const missing = missingPrograms();
+  if (process.platform !== 'linux') return { reason: 'this is not Linux', advice: 'Isolation needs Linux.' };
+  if (missing !== undefined) return missing;
+  const sandbox = new NamespacesSandbox(options, findControlGroupHome(options.runDir));
+  try {
+    await sandbox.prepare();
+    const { level, summary } = await sandbox.probe(options.clock);
+    if (level !== 'E') return sandbox;
+    await sandbox.close();
+    return { reason: summary, advice: undefined };
+  } catch (error) {
+    await sandbox.close();
+    const reason = `bubblewrap cannot make a sandbox here: ${error instanceof Error ? error.message : error}`;
+    return {
+      reason,
+      advice:
+        'Allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns).',
+    };
+  }
+}
+
+/** Programs of the system that starting an instance takes, and the Debian packages that bring them. */
+const PROGRAMS = [
+  ['bwrap', 'bubblewrap'],
+  ['setpriv', 'util-linux'],
+  ['unshare', 'util-linux'],
+  ['mount', 'mount'],
+  ['ldd', 'libc-bin'],
+] as const;
+
+function missingPrograms(): Unavailable | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  const missing = PROGRAMS.filter(
+    ([program]) => !folders.some((folder) => existsSync(join(folder, program))),
+  );
+  if (missing.length === 0) return undefined;
+  const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
+  return {
+    reason: `${missing.map(([program]) => program).join(', ')} is not installed`,
+    advice: `Install it: \`apt-get install ${packages}\`.`,
+  };
+}

@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Sandbox } from '../ports/sandbox.ts';
+import { openNamespacesSandbox } from '../sandbox-namespaces/sandbox-namespaces.ts';
+import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
+
+/** `best`: the strongest that this machine proves to have. `process`: plain processes, without a look at the rest. */
+export type IsolationChoice = 'best' | 'process';
+
+/** `dataDir`: the platform's data folder. */
+export async function openSandbox(dataDir: string, choice: IsolationChoice, log: Log): Promise<Sandbox> {
+  const runDir = join(dataDir, 'run');
+  if (choice === 'process') return createProcessSandbox({ runDir, log, advice: undefined });
+  const codeRoot = join(dataDir, 'blobs');
+  const found = await openNamespacesSandbox({ runDir, codeRoot, clock: systemClock, log });
+  if (!('reason' in found)) return found;
+  const { reason, advice } = found;
+  return createProcessSandbox({
+    runDir,
+    log,
+    advice:
+      advice === undefined
+        ? `Functions are not isolated because ${reason}.`
+        : `${sentence(reason)} ${advice}`,
+  });
+}
+
+function sentence(text: string): string {
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+}
