@@ -26,7 +26,10 @@ export function createAppStore(write: Caller<AppWrites>, read: Caller<AppReads>)
     },
     switchTraffic: (app, traffic, expectedGeneration) =>
       write('switchTraffic', [app, traffic, expectedGeneration]),
-    findDeployment: (app, number) => read('findDeployment', [app, number]),
+    async findDeployment(app, number) {
+      const stored = await read('findDeployment', [app, number]);
+      return stored && fromStored(stored);
+    },
     listDeployments: (app, limit, before) => read('listDeployments', [app, limit, before]),
     listApps: () => read('listApps', []),
     deleteApp: (app) => write('deleteApp', [app]),
@@ -46,6 +49,24 @@ interface StoredDeployment extends Omit<NewDeployment, 'functions' | 'routes'> {
     /** JSON of what else there is. */
     readonly body: string;
   }[];
+}
+
+/** The same on its way back. */
+interface FoundDeployment extends Omit<Deployment, 'functions' | 'routes'> {
+  /** JSON. */
+  readonly routes: string;
+  /** JSON of an array for each function: name, id, code, and JSON of what else there is. */
+  readonly functions: string;
+}
+
+function fromStored(found: FoundDeployment): Deployment {
+  const routes = jsonOf({ ...found }, 'routes') as Route[];
+  const functions = jsonOf({ ...found }, 'functions') as Row[];
+  return {
+    ...found,
+    routes: routes.map(toRoute),
+    functions: functions.map((each) => toVersion(found.app, each)),
+  };
 }
 
 function toStored(deployment: NewDeployment): StoredDeployment {
@@ -152,9 +173,9 @@ export function createAppReads(db: DatabaseSync) {
     `SELECT ${summaryColumns}, format, routes FROM deployments WHERE app = ? AND number = ?`,
   );
   const listFunctions = db.prepare(`
-    SELECT f.name, v.id, v.code, v.body
+    SELECT json_group_array(json_array(f.name, v.id, v.code, v.body) ORDER BY f.position) AS functions
     FROM deployment_functions f JOIN versions v ON v.key = f.version
-    WHERE f.app = ? AND f.number = ? ORDER BY f.position`);
+    WHERE f.app = ? AND f.number = ?`);
   const listDeployments = db.prepare(
     `SELECT ${summaryColumns} FROM deployments WHERE app = ? AND number < ? ORDER BY number DESC LIMIT ?`,
   );
@@ -164,16 +185,15 @@ export function createAppReads(db: DatabaseSync) {
     UNION SELECT json_extract(body, '$.packages') FROM versions WHERE json_extract(body, '$.packages') IS NOT NULL`);
 
   return {
-    findDeployment(app: AppName, number: number): Deployment | undefined {
+    findDeployment(app: AppName, number: number): FoundDeployment | undefined {
       const row = findDeployment.get(app, number);
       if (row === undefined) return undefined;
       const format = numberOf(row, 'format');
       if (format !== FORMAT)
         throw new LambentError('E_STORE_NEWER', `Deployment ${number} of ${app} has format ${format}.`);
       const { createdMs, createdBy, note } = toSummary(row);
-      const routes = (jsonOf(row, 'routes') as Route[]).map(toRoute);
-      const functions = listFunctions.all(app, number).map((each) => toVersion(app, each));
-      return { app, number, createdMs, createdBy, note, functions, routes };
+      const functions = textOf(listFunctions.get(app, number)!, 'functions');
+      return { app, number, createdMs, createdBy, note, functions, routes: textOf(row, 'routes') };
     },
     listDeployments: (app: AppName, limit: number, before?: number): DeploymentSummary[] =>
       listDeployments.all(app, before ?? Number.MAX_SAFE_INTEGER, Math.max(0, limit)).map(toSummary),
@@ -220,14 +240,14 @@ function toRoute(stored: Route): Route {
   return { ...stored, host: stored.host ?? undefined, cors: stored.cors ?? undefined };
 }
 
-function toVersion(app: AppName, row: Row): FunctionVersion {
-  const body = jsonOf(row, 'body') as Omit<FunctionVersion, 'app' | 'name' | 'id' | 'code'>;
+function toVersion(app: AppName, stored: Row): FunctionVersion {
+  const body = jsonOf(stored, '3') as Omit<FunctionVersion, 'app' | 'name' | 'id' | 'code'>;
   return {
     ...body,
-    id: textOf(row, 'id') as VersionId,
+    id: textOf(stored, '1') as VersionId,
     app,
-    name: textOf(row, 'name') as FunctionName,
-    code: textOf(row, 'code') as BlobDigest,
+    name: textOf(stored, '0') as FunctionName,
+    code: textOf(stored, '2') as BlobDigest,
     runtimePin: body.runtimePin ?? '',
     packages: body.packages ?? undefined,
     handler: body.handler ?? undefined,

@@ -294,20 +294,24 @@ describe('the store: a full disk', () => {
   it('refuses writes, keeps the rest working, and writes again once there is space', async () => {
     const store = await open(newFolder(), { pagesMax: 400 });
     await store.telemetry.append(mixedRecords(1_000, 60_000, 9), []);
-    let stored = 0;
-    await assert.rejects(async () => {
-      for (; stored < 1_000; stored += 1) await store.asyncQueue.enqueue(big(stored));
-    }, hasCode('E_DISK_FULL'));
+    const fill = async (from: number): Promise<number> => {
+      let stored = from;
+      await assert.rejects(async () => {
+        for (; stored < 1_000; stored += 1) await store.asyncQueue.enqueue(big(stored));
+      }, hasCode('E_DISK_FULL'));
+      return stored;
+    };
+    const stored = await fill(0);
     assert.ok(stored > 3, 'some fit');
-    assert.equal((await store.asyncQueue.counts()).waiting, stored);
+    assert.equal((await store.asyncQueue.counts()).waiting, stored, 'reading goes on');
+    // Deleting needs no space; most other writes may need a page, and whether one is left depends on the tables.
+    assert.equal((await store.telemetry.prune(0, 0, 0)).invocations, 1_000);
     assert.equal(await store.access.addToken({ name: 'a', hash: 'h', createdMs: 0 }), true);
     const [claimed] = await store.asyncQueue.claim('node' as never, 1_000, 1);
     assert.equal(await store.asyncQueue.complete(claimed!.id, claimed!.fence), true);
-    await store.asyncQueue.enqueue(big(stored));
-    assert.equal((await store.asyncQueue.counts()).waiting, stored);
-    await assert.rejects(store.asyncQueue.enqueue(big(stored + 1)), hasCode('E_DISK_FULL'));
-    assert.equal((await store.telemetry.prune(0, 0, 0)).invocations, 1_000);
-    await store.asyncQueue.enqueue(big(stored + 1));
+    const again = await fill(stored + 1);
+    assert.ok(again > stored + 1, 'more fits again');
+    assert.equal((await store.asyncQueue.counts()).waiting, again - 2);
   });
 
   it('lets small operations through that waited with one that is too big', async () => {
