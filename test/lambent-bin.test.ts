@@ -22,6 +22,7 @@ const PROGRAM = `
 const [mode, ...rest] = process.argv.slice(2);
 if (mode === 'exit') process.exit(Number(rest[0]));
 if (mode === 'args') console.log(JSON.stringify(rest));
+if (mode === 'start' || mode === 'dev') console.log(JSON.stringify(process.execArgv));
 if (mode === 'kill') process.kill(process.pid, 'SIGKILL');
 if (mode === 'echo') process.stdin.pipe(process.stdout);
 if (mode === 'wait') {
@@ -53,8 +54,11 @@ function writePackageFile(pinned: string, folder = root): Promise<void> {
   return writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
 }
 
-function start(args: string[], folder = root): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [join(folder, 'bin/lambent.js'), ...args]);
+/** As an older Node.js, which cannot become another program and stays between. */
+const OLDER = ['--import', 'data:text/javascript,process.execve=undefined'];
+
+function start(args: string[], folder = root, nodeArgs = OLDER): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [...nodeArgs, join(folder, 'bin/lambent.js'), ...args]);
 }
 
 interface Ended {
@@ -125,6 +129,30 @@ describe('bin/lambent.js', { timeout: 30_000 }, () => {
     // The platform holds the other end of the pipe: its goodbye, then the end of the pipe, show that it is gone.
     assert.equal((await lines.next()).value, 'SIGTERM');
     assert.equal((await lines.next()).done, true);
+  });
+
+  it('becomes the pinned Node.js where it can, so that no process stays between', async () => {
+    const args = await ended(start(['args', '', 'a b', '*'], root, []));
+    assert.deepEqual(JSON.parse(args.out), ['', 'a b', '*']);
+    const child = start(['wait'], root, []);
+    const lines = linesOf(child)[Symbol.asyncIterator]();
+    assert.equal((await lines.next()).value, `pid ${child.pid}`);
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'exit'), [7, null]);
+  });
+
+  it('sets up V8 for a server, and keeps what the person asked of Node.js', async () => {
+    for (const nodeArgs of [OLDER, []]) {
+      const server = await ended(start(['start'], root, nodeArgs));
+      assert.deepEqual(JSON.parse(server.out), ['--max-semi-space-size=4']);
+    }
+    await writePackageFile(process.versions.node);
+    try {
+      const server = await ended(start(['dev'], root, ['--no-opt']));
+      assert.deepEqual(JSON.parse(server.out), ['--no-opt', '--max-semi-space-size=4']);
+    } finally {
+      await writePackageFile('99.0.0');
+    }
   });
 
   it('runs in the same process when it is the pinned Node.js', async () => {

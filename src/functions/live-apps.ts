@@ -15,7 +15,7 @@ import { SharedValues } from './shared-values.ts';
  */
 
 /** Deployments that are read at the same time at the start. */
-const LOADS_PARALLEL_MAX = 64;
+const LOADS_PARALLEL_MAX = 4;
 /** Deployments kept for preview hosts. They are immutable, so that they never go stale. */
 const PREVIEWS_KEPT = 64;
 
