@@ -123,7 +123,7 @@ export class RuntimeApi {
   #route(request: IncomingMessage, response: ServerResponse): void {
     const { calls, invocations } = this.#options;
     request.on('error', () => {});
-    if (answerCall(calls, this.#streamOf(request) ?? invocations.onlyStream, request, response)) return;
+    if (answerCall(calls, invocations, request, response)) return;
     const path = PATH.exec((request.url ?? '').split('?', 1)[0]!);
     if (path === null) {
       refuse(response, 404, 'NotFound', `There is no ${request.url} in the Runtime API.`);
@@ -135,11 +135,6 @@ export class RuntimeApi {
     else if (first === 'next') this.#next(response);
     else if (init !== undefined) void this.#initError(request, response);
     else void this.#answer(requestId!, action!, request, response);
-  }
-
-  /** A program that works on several invocations at once may say for which one it calls. */
-  #streamOf(request: IncomingMessage): number | undefined {
-    return this.#running.get(String(request.headers['lambda-runtime-aws-request-id']))?.stream;
   }
 
   #next(response: ServerResponse): void {

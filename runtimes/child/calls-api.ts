@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CALL_BYTES_MAX } from '../../src/model/frames.ts';
 import { CallError, type Calls } from '../node/calls.ts';
+import type { Invocations } from '../node/invocations.ts';
 
 /**
  * Calls of the platform over HTTP, for programs that have no SDK: `POST /lambent/calls/OPERATION?ARG=VALUE` with the
@@ -8,11 +9,13 @@ import { CallError, type Calls } from '../node/calls.ts';
  * `errorMessage`, `stackTrace`, `retryable`, `hint`) with 422. It listens inside the instance only.
  */
 export const CALLS_PATH = '/lambent/calls/';
+/** By this a program that works on several invocations at once says for which one it calls. */
+const FOR_HEADER = 'x-lambent-request-id';
 
-/** True when the request was one of these. `invocationStream`: for whom it is, if the program cannot say. */
+/** True when the request was one of these. */
 export function answerCall(
   calls: Calls,
-  invocationStream: number,
+  invocations: Invocations,
   request: IncomingMessage,
   response: ServerResponse,
 ): boolean {
@@ -26,6 +29,8 @@ export function answerCall(
     operation: url.pathname.slice(CALLS_PATH.length),
     args: Object.fromEntries(url.searchParams),
   };
+  const named = request.headers[FOR_HEADER];
+  const invocationStream = typeof named === 'string' ? invocations.streamOf(named) : invocations.onlyStream;
   readAll(request, CALL_BYTES_MAX)
     .then((payload) => calls.call(head, payload, invocationStream))
     .then(

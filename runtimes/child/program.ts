@@ -31,11 +31,15 @@ export interface ProgramEnd {
 
 /** The author's program as a child process, and what it prints as lines. It inherits no descriptor but 0 to 2. */
 export class Program {
+  /** It has ended; what it wrote last may still be on its way. */
+  hasExited = false;
   /** The last lines it wrote. */
   readonly lastLines: string[] = [];
   readonly #options: ProgramOptions;
   readonly #child: ChildProcess;
   readonly #rest = { stdout: '', stderr: '' };
+  /** Processes with when they began, by which a number that is used again is told apart. */
+  readonly #tree = new Map<number, string>();
   #ended = false;
 
   constructor(options: ProgramOptions) {
@@ -47,6 +51,8 @@ export class Program {
     this.#child.once('error', (error) => this.#end({ code: null, signal: null, error }));
     // Its last words come before this: `close` waits for the pipes, which a child of its own may hold open.
     this.#child.once('exit', (code, signal) => {
+      this.hasExited = true;
+      this.#killRest();
       const done = (): void => this.#end({ code, signal, error: undefined });
       this.#child.once('close', done);
       setTimeout(done, 200).unref();
@@ -62,6 +68,7 @@ export class Program {
   /** Asks it to end, and ends it if it does not. Resolves when it has ended. */
   stop(): Promise<void> {
     if (this.#ended) return Promise.resolve();
+    this.#lookAtTree();
     return new Promise((resolve) => {
       const force = setTimeout(() => this.#child.kill('SIGKILL'), END_MS);
       this.#child.once('exit', () => {
@@ -74,13 +81,33 @@ export class Program {
 
   /** The highest resident memory of it and its children, together, in KiB; where the kernel tells (Linux). */
   peakKb(): number {
-    const open = this.#child.pid === undefined ? [] : [this.#child.pid];
+    this.#lookAtTree();
     let sum = 0;
-    for (let at = 0; at < open.length && at < TREE_MAX; at += 1) {
-      sum += peakOf(open[at]!);
-      open.push(...childrenOf(open[at]!));
-    }
+    for (const pid of this.#tree.keys()) sum += peakOf(pid);
     return sum;
+  }
+
+  /** Notes the processes that it has started, as long as they can be found below it. */
+  #lookAtTree(): void {
+    const open = this.#child.pid === undefined ? [] : [this.#child.pid];
+    this.#tree.clear();
+    for (let at = 0; at < open.length && at < TREE_MAX; at += 1) {
+      const pid = open[at]!;
+      this.#tree.set(pid, birthOf(pid));
+      open.push(...childrenOf(pid));
+    }
+  }
+
+  /** Ends what it started and left behind, as far as it was seen; the sandbox ends the rest. */
+  #killRest(): void {
+    for (const [pid, birth] of this.#tree) {
+      if (pid === this.#child.pid || birth === '' || birthOf(pid) !== birth) continue;
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // Gone meanwhile.
+      }
+    }
   }
 
   #end(end: ProgramEnd): void {
@@ -120,6 +147,16 @@ function peakOf(pid: number): number {
     return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
   } catch {
     return 0;
+  }
+}
+
+/** When a process began, in ticks since the machine did; empty when there is none. */
+function birthOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
   }
 }
 

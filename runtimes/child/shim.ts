@@ -34,6 +34,9 @@ const ERROR = SEVERITIES.indexOf('error');
 /** Where programs are looked for that the author's code starts by name; `node` is the one that runs this. */
 const PATH = [dirname(process.execPath), process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'].join(':');
 
+/** By then the end of a process that broke its connections has been noticed. */
+const SEEN_TO_END_MS = 50;
+
 const { setTimeout, clearTimeout } = globalThis;
 
 /** How a kind of program is run. */
@@ -95,6 +98,13 @@ export class Shim {
   fail(invocation: Invocation, thrown: unknown): void {
     if (invocation.cancelled) invocation.end();
     else invocation.fail(describeFailure(thrown, 'E_FUNCTION_ERROR'));
+  }
+
+  /** A connection may break a moment before its program is seen to end; then the end is what happened. */
+  failUnlessEnding(invocation: Invocation, thrown: unknown): void {
+    setTimeout(() => {
+      if (this.#program?.hasExited !== true && !invocation.ended) this.fail(invocation, thrown);
+    }, SEEN_TO_END_MS);
   }
 
   #onFrame(kind: number, flags: number, stream: number, payload: Buffer): void {

@@ -363,6 +363,16 @@ export class Invocations {
     return only;
   }
 
+  /** The stream of the invocation with this id; 0 when none has it. */
+  streamOf(requestId: string): number {
+    let found = 0;
+    this.#open.forEach((stream, invocation) => {
+      const id = invocation.isHttp ? invocation.http.requestId : invocation.event.requestId;
+      if (id === requestId) found = stream;
+    });
+    return found;
+  }
+
   remove(invocation: Invocation): void {
     this.#open.delete(invocation.stream);
     this.#checkIdle();

@@ -51,6 +51,15 @@ export interface FunctionDefinition {
    * `entry`, in the version that the machine has.
    */
   readonly runtime?: string | undefined;
+  /**
+   * Starts a web server in any language: a line for the shell, or the program and its arguments. It runs in the folder
+   * that `entry` names (default: the app) and listens on the port in PORT.
+   */
+  readonly command?: string | readonly string[] | undefined;
+  /** The port that `command` listens on, if it does not look at PORT. Default: one that is free, in PORT. */
+  readonly port?: number | undefined;
+  /** A path that the server of `command` answers with a status below 400 once it is ready. Default: it is when it listens. */
+  readonly ready?: string | undefined;
   /** The export to call. Default: recognised by what the file exports. */
   readonly handler?: string | undefined;
   /**

@@ -12,9 +12,9 @@ import { findPackage } from './build/installed-packages.ts';
 import { planPackages } from './build/package-closure.ts';
 
 /** Left out unless `.lambentignore` brings it back with `!`. */
-const DEFAULT_RULES = '.DS_Store\nThumbs.db\n*.log\n*.swp\n*~\n.env\n.env.*\ncoverage/\n';
+const DEFAULT_RULES = '.DS_Store\nThumbs.db\n*.log\n*.swp\n*~\n.env\n.env.*\ncoverage/\n*/**/node_modules\n';
 /** Never packed. */
-const NEVER = new Set(['.git', '.hg', '.svn', '.lambent', 'node_modules']);
+const NEVER = new Set(['.git', '.hg', '.svn', '.lambent']);
 /** The server can install from these again. */
 const NPM_LOCKS = ['package-lock.json', 'npm-shrinkwrap.json'];
 
@@ -34,7 +34,7 @@ interface PackedFile {
  * The folder of an app as a tar.gz, to be sent to `POST /deployments`. Equal contents give equal bytes.
  *
  * Left out: `.git`, `.lambent`, logs, editor files, `.env` files, and what `.lambentignore` lists (in the manner
- * of .gitignore). `node_modules` stays behind where there is a lock file of npm, because the server installs the
+ * of .gitignore). The app's `node_modules` stays behind where there is a lock file of npm, because the server installs the
  * same packages from it; without one (pnpm, yarn, or no lock at all) the production dependencies of package.json
  * travel along as plain files. Links to files inside the folder become files; other links are refused.
  *
@@ -122,11 +122,14 @@ class FileList {
   async addFolder(path: string, source: string, depth: number): Promise<void> {
     if (depth > limits.PATH_DEPTH_MAX)
       throw tooLarge(`has folders more than ${limits.PATH_DEPTH_MAX} deep at ${path}`);
+    const isPackage = path.startsWith('node_modules/');
     for (const entry of await readdir(source, { withFileTypes: true })) {
-      if (NEVER.has(entry.name)) continue;
+      // The app's own packages come in another way; those of a folder in it, only where `.lambentignore` brings them.
+      const isOwnPackages = entry.name === 'node_modules' && (path === '' || isPackage);
+      if (NEVER.has(entry.name) || isOwnPackages) continue;
       const entryPath = path === '' ? entry.name : `${path}/${entry.name}`;
-      const isPackage = path.startsWith('node_modules/');
-      if (!isPackage && this.#rules.ignores(entryPath, entry.isDirectory())) continue;
+      const isBrought = isPackage || path.split('/').includes('node_modules');
+      if (!isBrought && this.#rules.ignores(entryPath, entry.isDirectory())) continue;
       const entrySource = join(source, entry.name);
       if (entry.isDirectory()) await this.addFolder(entryPath, entrySource, depth + 1);
       else if (entry.isFile()) await this.#addFile(entryPath, entrySource);

@@ -108,6 +108,8 @@ export interface BootMessage {
   env: Record<string, string>;
   memoryMb: number;
   timeoutMs: number;
+  /** Of a web server: the program to start in `entry`, its port if it is fixed, and the path that tells when it is ready. */
+  command?: { argv: readonly string[]; port?: number | undefined; readyPath?: string | undefined };
 }
 
 /** Payload of READY. */

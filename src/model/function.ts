@@ -40,6 +40,18 @@ export interface FunctionConfig {
   attemptsMax: number;
   /** Plain environment variables. */
   env: Readonly<Record<string, string>>;
+  /** How a web server is started; `undefined` for all other functions. */
+  command?: ServerCommand | undefined;
+}
+
+/** A program that listens for HTTP. */
+export interface ServerCommand {
+  /** The program and its arguments; it runs in the function's folder, with PORT in its environment. */
+  readonly argv: readonly string[];
+  /** The port that it listens on if it does not look at PORT; `undefined`: one that is free. */
+  readonly port?: number | undefined;
+  /** A path that it answers with a status below 400 once it is ready; `undefined`: it is when it listens. */
+  readonly readyPath?: string | undefined;
 }
 
 export const FUNCTION_DEFAULTS: FunctionConfig = {
@@ -59,7 +71,7 @@ export const FUNCTION_DEFAULTS: FunctionConfig = {
 };
 
 /** The languages whose code the platform knows how to run. */
-export type RuntimeName = 'node' | 'bootstrap';
+export type RuntimeName = 'node' | 'bootstrap' | 'command';
 
 /** An immutable build of a function. Two equal builds with equal configuration are the same version. */
 export interface FunctionVersion {

@@ -23,6 +23,8 @@ export const LANGUAGES: readonly LanguageFiles[] = [
   },
   // A custom runtime of AWS Lambda: an executable of this name, with its folder.
   { runtime: 'bootstrap', extensions: [], indexes: ['bootstrap'] },
+  // A web server: its entry is a folder, and the manifest's `command` makes it one.
+  { runtime: 'command', extensions: [], indexes: [] },
 ];
 
 /** All that can be an entry, for messages. */
@@ -39,6 +41,9 @@ export function runtimeOfEntry(path: string): RuntimeName | undefined {
   )?.runtime;
 }
 
+/** Their version is the platform's own, or nobody's. */
+const VERSIONLESS: ReadonlySet<RuntimeName> = new Set(['node', 'bootstrap', 'command']);
+
 /** A language as the manifest names it: `python`, or with the version that it must have, `python3.12`. */
 export interface RuntimePin {
   readonly runtime: RuntimeName;
@@ -50,7 +55,7 @@ export interface RuntimePin {
 export function parseRuntime(text: string): RuntimePin | undefined {
   const [, name, version] = /^([a-z]+)(\d+(?:\.\d+){0,2})?$/.exec(text) ?? [];
   const language = LANGUAGES.find(({ runtime }) => runtime === name);
-  const hasVersions = language?.runtime !== 'node' && language?.runtime !== 'bootstrap';
+  const hasVersions = language !== undefined && !VERSIONLESS.has(language.runtime);
   if (language === undefined || (version !== undefined && !hasVersions)) return undefined;
   return { runtime: language.runtime, version };
 }

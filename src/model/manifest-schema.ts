@@ -35,6 +35,11 @@ const text = (expected: string, description: string) =>
 const texts = (expected: string, description: string) =>
   z.array(text(expected, expected), { error: `a list of texts, each ${expected}` }).describe(description);
 
+const COMMAND_EXPECTED =
+  'a line for the shell such as `node server.js`, or a list: the program and its arguments';
+
+const commandPart = z.string({ error: COMMAND_EXPECTED }).min(1, { error: COMMAND_EXPECTED });
+
 export const ROUTE_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'ANY'] as const;
 
 const METHOD_EXPECTED = `one of ${ROUTE_METHODS.join(', ')}`;
@@ -112,6 +117,30 @@ export const functionSchema = z
         'a language such as `node`, `python` or `python3.12`',
         'The language, with the version that it must have where it matters: `python3.12`. Default: by the ending of `entry`, in the version that the machine has.',
       ),
+      command: z
+        .union(
+          [
+            commandPart,
+            z.array(commandPart, { error: COMMAND_EXPECTED }).min(1, { error: COMMAND_EXPECTED }),
+          ],
+          {
+            error: COMMAND_EXPECTED,
+          },
+        )
+        .describe(
+          'Starts a web server in any language: a line for the shell, or the program and its arguments. It runs in the folder that `entry` names (default: the app) and listens on the port in PORT.',
+        ),
+      port: whole(
+        1,
+        65_535,
+        'The port that `command` listens on, if it does not look at PORT. Default: one that is free, in PORT.',
+      ),
+      ready: z
+        .string({ error: 'a path such as `/healthz`' })
+        .regex(/^\/[!-~]*$/, { error: 'a path such as `/healthz`' })
+        .describe(
+          'A path that the server of `command` answers with a status below 400 once it is ready. Default: it is when it listens.',
+        ),
       handler: text(
         'the name of an export such as `handler`',
         'The export to call. Default: recognised by what the file exports.',

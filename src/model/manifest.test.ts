@@ -200,6 +200,40 @@ rotues: []
     );
   });
 
+  it('reads servers with their command, and what custom runtimes call a handler', () => {
+    const { functions } = plan(`
+functions:
+  web: { command: 'node server.js --port $PORT', entry: ./site/, ready: /healthz, concurrency: 5 }
+  whole: { command: [bin/rails, server], port: 3000, runtime: command }
+  custom: { entry: legacy/bootstrap, handler: "module::handler[0]" }
+`);
+    assert.deepEqual(
+      functions.map(({ runtime, entry, handler, config }) => [runtime, entry, handler, config.command]),
+      [
+        [
+          'command',
+          'site',
+          undefined,
+          {
+            argv: ['/bin/sh', '-c', 'node server.js --port $PORT'],
+            port: undefined,
+            readyPath: '/healthz',
+          },
+        ],
+        ['command', '.', undefined, { argv: ['bin/rails', 'server'], port: 3_000, readyPath: undefined }],
+        ['bootstrap', 'legacy/bootstrap', 'module::handler[0]', undefined],
+      ],
+    );
+    const wrong = (settings: string): string => fault(`functions: { web: { ${settings} } }`).message;
+    assert.match(wrong('command: []'), /`functions.web.command` must be a line for the shell/);
+    assert.match(wrong('command: run, entry: ../up'), /must be a folder inside the app/);
+    assert.match(wrong('command: run, runtime: node'), /must be `command`, because there is a `command`/);
+    assert.match(wrong('command: run, handler: x'), /a function with a `command` has no `handler`/);
+    assert.match(wrong('command: run, port: 70000'), /whole number from 1 to 65535/);
+    assert.match(wrong('command: run, ready: healthz'), /must be a path such as/);
+    assert.match(wrong('entry: a.ts, port: 3000'), /`functions.web.port` is for functions with a `command`/);
+  });
+
   it('refuses wrong names, ranges and combinations', () => {
     assert.match(fault('app: My_App').message, /1:6: `app` must be .*did you mean `my-app`\?/);
     assert.match(

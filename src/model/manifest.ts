@@ -203,6 +203,15 @@ function planFunction(
     if (!/^(@[a-z0-9~-][\w.~-]*\/)?[a-zA-Z0-9~-][\w.~-]*$/.test(name))
       problems.addWrong([...path, 'external', at], 'the name of a package', name);
   }
+  if (settings.command !== undefined)
+    return planServer(name as FunctionName, settings, config, path, problems);
+  for (const key of ['port', 'ready'] as const)
+    if (settings[key] !== undefined)
+      problems.add(
+        [...path, key],
+        'key',
+        `\`${[...path, key].join('.')}\` is for functions with a \`command\``,
+      );
   const entry = settings.entry?.replace(/^\.\//, '') ?? found?.entry;
   if (entry === undefined) {
     problems.add(
@@ -227,6 +236,36 @@ function planFunction(
     external: settings.external ?? [],
     include: settings.include ?? [],
     config,
+  };
+}
+
+/** A function with a `command`: its entry is a folder. */
+function planServer(
+  name: FunctionName,
+  settings: FunctionInput,
+  config: FunctionConfig,
+  path: ManifestPath,
+  problems: ManifestProblems,
+): FunctionPlan {
+  const { command = [], port, ready, runtime = 'command' } = settings;
+  const entry = settings.entry?.replace(/^\.\//, '').replace(/\/+$/, '') || '.';
+  if (!isInside(entry))
+    problems.addWrong([...path, 'entry'], 'a folder inside the app, with `/`', settings.entry);
+  if (runtime !== 'command')
+    problems.addWrong([...path, 'runtime'], '`command`, because there is a `command`', runtime);
+  for (const key of ['handler', 'external'] as const)
+    if (settings[key] !== undefined)
+      problems.add([...path, key], 'key', `a function with a \`command\` has no \`${key}\``);
+  const argv = typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
+  return {
+    name,
+    runtime: 'command',
+    runtimeVersion: undefined,
+    entry,
+    handler: undefined,
+    external: [],
+    include: settings.include ?? [],
+    config: { ...config, command: { argv, port, readyPath: ready } },
   };
 }
 

@@ -42,5 +42,6 @@ export function bootMessageOf(
     timeoutMs: config.timeoutMs,
   };
   if (handler !== undefined) boot.handler = handler;
+  if (config.command !== undefined) boot.command = config.command;
   return boot;
 }

@@ -18,6 +18,7 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const PROGRAMS = {
   node: ['node'],
   bootstrap: ['bootstrap', 'child', 'node'],
+  command: ['command', 'child', 'node'],
 } as const;
 
 export type ProgramName = keyof typeof PROGRAMS;

@@ -27,6 +27,12 @@ export function bootstrapRuntime(cacheDir: string): RuntimeStart {
   };
 }
 
+/** How an instance of a web server is started: its command beside a process that passes requests on to it. */
+export function commandRuntime(cacheDir: string): RuntimeStart {
+  const program = lazyProgram(cacheDir, 'command');
+  return async (request) => prepare(request, await program());
+}
+
 function prepare({ version, deployment, codeDir }: StartRequest, program: string): PreparedStart {
   const spec = {
     command: [process.execPath, '--disable-warning=ExperimentalWarning', program],

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { LambentError } from '../base/errors.ts';
 import type { BlobDigest, FunctionVersion, RuntimeName } from '../model/function.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
-import { bootstrapRuntime } from './program-runtimes.ts';
+import { bootstrapRuntime, commandRuntime } from './program-runtimes.ts';
 import { bundleRuntime } from './bundled-runtime.ts';
 import { nodeRuntime } from './node-runtime.ts';
 import type { PreparedStart, RuntimeStart } from './runtime-start.ts';
@@ -16,6 +16,7 @@ function createTable(dataDir: string): Readonly<Record<RuntimeName, RuntimeStart
   return {
     node: nodeRuntime(program),
     bootstrap: bootstrapRuntime(cacheDir),
+    command: commandRuntime(cacheDir),
   };
 }
 

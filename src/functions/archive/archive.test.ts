@@ -283,6 +283,24 @@ describe('archives', { timeout: 60_000 }, () => {
       );
     });
 
+    it('takes the packages of a folder in the app along only where they are asked for', async () => {
+      const folder = await appOf({
+        'site/server.js': '',
+        'site/node_modules/a/index.js': 'a',
+        'site/node_modules/a/node_modules/b/run.log': 'b',
+        'tool/node_modules/c/index.js': 'c',
+        'node_modules/d/index.js': 'd',
+        '.lambentignore': '!site/node_modules\n',
+      });
+      await symlink('../node_modules', join(folder, 'tool/node_modules/linked'));
+      await unpackArchive(packApp(folder), target);
+      const files = await readdir(target, { recursive: true });
+      assert.deepEqual(
+        files.filter((path) => path.includes('node_modules') && /\.\w+$/.test(path)).toSorted(),
+        ['site/node_modules/a/index.js', 'site/node_modules/a/node_modules/b/run.log'],
+      );
+    });
+
     it('takes production dependencies along where no lock file of npm is, links resolved', async () => {
       const folder = await appOf({
         'index.ts': '',

@@ -38,6 +38,11 @@ export class FileCopier {
     await this.#copyTree(folder, join(folder, place), place, NEVER_COPIED);
   }
 
+  /** Copies installed packages as they are, in the place of the app's own. */
+  async copyModules(modulesDir: string): Promise<void> {
+    await this.#copyTree(modulesDir, modulesDir, 'node_modules', NEVER_COPIED);
+  }
+
   /** Copies the files that paths and globs name, to the same places relative to the app. */
   async copyIncluded(folder: string, patterns: readonly string[]): Promise<void> {
     for (const pattern of patterns) {

@@ -20,13 +20,10 @@ export interface LanguagesOptions {
 export type Languages = Readonly<Record<RuntimeName, Language>>;
 
 export function createLanguages({ clock, log, scratchDir }: LanguagesOptions): Languages {
+  const packagesDir = join(scratchDir, 'packages');
   return {
-    bootstrap: new ProgramLanguage('bootstrap'),
-    node: new NodeLanguage({
-      clock,
-      log,
-      workDir: join(scratchDir, 'builder'),
-      packagesDir: join(scratchDir, 'packages'),
-    }),
+    bootstrap: new ProgramLanguage({ runtime: 'bootstrap', clock, packagesDir }),
+    command: new ProgramLanguage({ runtime: 'command', clock, packagesDir }),
+    node: new NodeLanguage({ clock, log, workDir: join(scratchDir, 'builder'), packagesDir }),
   };
 }

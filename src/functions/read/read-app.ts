@@ -6,6 +6,7 @@ import {
   type AppPlan,
   discoversFunctions,
   type FoundFunction,
+  type FunctionPlan,
   type Manifest,
   NO_MANIFEST,
   parseManifest,
@@ -45,8 +46,8 @@ export async function readApp(folder: string, options: ReadOptions): Promise<App
       hint: 'Add functions/hello.ts or index.ts, or name functions in lambent.yaml; `lambent init` writes a first one.',
     });
   const foundEntries = new Set(found.map(({ entry }) => entry));
-  for (const { name, entry } of plan.functions)
-    if (!foundEntries.has(entry)) await checkEntry(folder, name, entry, manifest);
+  for (const each of plan.functions)
+    if (!foundEntries.has(each.entry)) await checkEntry(folder, each, manifest);
   return plan;
 }
 
@@ -76,15 +77,20 @@ async function readManifest(
   return parseManifest(read.data, { file, locate: read.locate });
 }
 
-async function checkEntry(folder: string, name: string, entry: string, manifest: Manifest): Promise<void> {
+async function checkEntry(
+  folder: string,
+  { name, entry, runtime }: FunctionPlan,
+  manifest: Manifest,
+): Promise<void> {
   const facts = await stat(join(folder, entry)).catch(() => undefined);
-  if (facts?.isFile()) return;
+  const isFolder = runtime === 'command';
+  if (isFolder ? facts?.isDirectory() : facts?.isFile()) return;
   const path = ['functions', name, 'entry'];
   throw manifestError(manifest.source.file, [
     {
       path,
       place: manifest.source.locate(path, 'value'),
-      message: `the function \`${name}\` is to be built from \`${entry}\`, ${facts === undefined ? 'which does not exist' : 'which is no file'}`,
+      message: `the function \`${name}\` is to be built from \`${entry}\`, ${facts === undefined ? 'which does not exist' : `which is no ${isFolder ? 'folder' : 'file'}`}`,
     },
   ]);
 }
