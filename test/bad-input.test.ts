@@ -177,3 +177,58 @@ describe('code that never finishes loading', { timeout: 60_000 }, () => {
     await assertNeighbour();
   });
 });
+
+describe('what strangers are told under `start`', { timeout: 60_000 }, () => {
+  const SECRET = 'postgres://admin:hunter2@db';
+  let server: TestPlatform;
+
+  before(async () => {
+    server = await startTestPlatform(
+      {
+        app: {
+          'functions/throws.js': `export default { fetch() { throw new TypeError('no answer from ${SECRET}'); } };`,
+          'functions/loads.js': `throw new Error('cannot load ${SECRET}');`,
+          'functions/missing.js': 'export const hunter2 = 1;',
+          'functions/late.js': 'export default { fetch: () => new Promise(() => {}) };',
+          'lambent.yaml': 'functions: { throws: , loads: , missing: , late: { timeout: 50ms } }',
+        },
+      },
+      { mode: 'start' },
+    );
+  });
+  after(() => server.close());
+
+  for (const [name, status, code, message] of [
+    ['throws', 500, 'E_FUNCTION_ERROR', 'The function threw an error or rejected.'],
+    ['loads', 502, 'E_BOOT_FAILED', 'The code of the function threw while it was loaded.'],
+    ['missing', 502, 'E_HANDLER_MISSING', /^The function exports nothing that the platform can call/],
+    ['late', 504, 'E_FUNCTION_TIMEOUT', 'The function did not finish within its time limit and was stopped.'],
+  ] as const) {
+    it(`the code and what it means, of ${name}`, async () => {
+      for (const init of [{}, { method: 'POST', body: 'x' }]) {
+        const response = await server.fetch(`/${name}`, init);
+        const text = await response.text();
+        const { error, requestId } = JSON.parse(text) as { error: ErrorAnswer; requestId: string };
+        assert.deepEqual([response.status, error.code], [status, code]);
+        if (typeof message === 'string') assert.equal(error.message, message);
+        else assert.match(error.message, message);
+        assert.doesNotMatch(text, /hunter2/);
+        assert.match(error.hint, /request id/);
+        assert.equal(requestId, response.headers.get('x-request-id'));
+        // Its author reads all of it.
+        const record = await server.waitForInvocation(({ id }) => id === requestId);
+        if (name !== 'late') assert.match(record.error!.errorMessage, /hunter2/);
+      }
+    });
+  }
+
+  it('what is their own fault, in full', async () => {
+    const { error } = (await (await server.fetch('/nowhere')).json()) as { error: ErrorAnswer };
+    assert.equal(error.message, 'no route for GET /nowhere');
+    assert.equal(
+      server.events.some(({ kind }) => kind === 'refused'),
+      false,
+      'a server does not tell of each',
+    );
+  });
+});

@@ -99,6 +99,13 @@ describe('lambent dev', { timeout: 60_000 }, () => {
     await fetch(`${url}/add`, { method: 'POST', body: '{"a":1,"b":2}' });
     await dev.printed(/\d\d:\d\d:\d\d {2}add {2}adding 1 and 2/);
 
+    assert.equal((await fetch(`${url}/helo/you`)).status, 404);
+    await dev.printed(/GET \/helo\/you {2}404 E_ROUTE_NOT_FOUND {2}nearest route: GET \/hello\/:name/);
+    assert.equal((await fetch(`${url}/robots.txt`)).status, 404);
+    await dev.printed(/GET \/robots\.txt {2}404 E_ROUTE_NOT_FOUND {2}routes: .*GET \/hello\/:name/);
+    assert.equal((await fetch(`${url}/hello/you`, { method: 'DELETE' })).status, 405);
+    await dev.printed(/DELETE \/hello\/you {2}405 E_METHOD_NOT_ALLOWED/);
+
     let mark = dev.text.length;
     await writeFile(file, good.replace('Hello, $', 'Goodbye, $'));
     await dev.printed(/reloaded app d2 in \d+ ms/, mark);

@@ -11,7 +11,7 @@ describe('a fetch handler', () => {
   after(() => instance[Symbol.asyncDispose]());
 
   it('says that it is one', () => {
-    assert.deepEqual(instance.ready, { protocol: 1, handlerKind: 'fetch', upgrades: true });
+    assert.deepEqual(instance.ready, { protocol: 1, handlerKind: 'fetch' });
   });
 
   it('answers text in one frame, with type and length in bytes', async () => {

@@ -102,7 +102,6 @@ export function createFetchHandler(
 
   return {
     kind: 'fetch',
-    upgrades: true,
     onHttp: (invocation) => run(invocation, WebRequest.incoming(invocation), sendResponse),
     onEvent: (invocation) => {
       const headers = new WebHeaders({ 'content-type': 'application/json' });

@@ -4,7 +4,6 @@ import type { Invocation, Invocations } from './invocations.ts';
 /** The author's code, in the one shape in which the runtime calls it. */
 export interface Handler {
   readonly kind: ReadyMessage['handlerKind'];
-  readonly upgrades: boolean;
   onHttp(invocation: Invocation): void;
   onEvent(invocation: Invocation): void;
 }

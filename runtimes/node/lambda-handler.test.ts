@@ -11,7 +11,7 @@ describe('a Lambda handler', () => {
   after(() => instance[Symbol.asyncDispose]());
 
   it('says that it is one', () => {
-    assert.deepEqual(instance.ready, { protocol: 1, handlerKind: 'lambda', upgrades: false });
+    assert.deepEqual(instance.ready, { protocol: 1, handlerKind: 'lambda' });
   });
 
   it('gets HTTP as an event of payload format 2.0', async () => {

@@ -110,7 +110,6 @@ export function createLambdaHandler(
 
   return {
     kind,
-    upgrades: false,
     onHttp: (invocation) => withWholeBody(invocation, deps, (body) => onHttp(invocation, body)),
     onEvent: (invocation) =>
       withWholeBody(invocation, deps, (body) => {

@@ -124,7 +124,6 @@ class Runtime implements HandlerDeps {
         const ready: ReadyMessage = {
           protocol: PROTOCOL_VERSION,
           handlerKind: handler.kind,
-          upgrades: handler.upgrades,
         };
         this.channel.json(FRAME.READY, 0, 0, ready);
         this.invocations.reportMemory();

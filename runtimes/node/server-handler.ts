@@ -79,7 +79,6 @@ export async function createServerHandler(target: ServerTarget, deps: HandlerDep
   };
   return {
     kind: 'server',
-    upgrades: server !== undefined,
     onHttp: (invocation) => {
       const isUpgrade =
         server !== undefined &&

@@ -81,10 +81,6 @@ for (const [name, entry] of [
       return { socket, next };
     };
 
-    it('takes upgrades', () => {
-      assert.equal(instance.ready?.upgrades, true);
-    });
-
     it('echoes text and bytes of every size', async () => {
       const { socket, next } = await connect();
       for (const size of [0, 1, 125, 126, 65_535, 65_536, 1_000_000]) {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
+import { createDefects } from '../base/defects.ts';
 import { type ErrorRecord, LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId, NodeId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
@@ -112,6 +113,8 @@ const SETTINGS = {
   sandbox: { describe: async () => ISOLATION },
 } as const;
 
+const METRIC_SETTINGS = { defects: createDefects(silentLog), version: '1.2.3' };
+
 export async function openBench(changes: Partial<AdminDeps> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'lambent-admin-'));
   const store = await openStore({ folder, clock: systemClock, log: silentLog });
@@ -122,7 +125,7 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
   const deployer = new StoringDeployer(store.apps, liveApps);
   const instances: InstanceView[] = [];
   const pool = { instances: () => instances, waiting: 0 };
-  const metrics = createMetrics({ feed: recorder, pool, clock, version: '1.2.3' });
+  const metrics = createMetrics({ feed: recorder, pool, clock, ...METRIC_SETTINGS });
   const deps: AdminDeps = {
     ...SETTINGS,
     clock,

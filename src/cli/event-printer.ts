@@ -1,4 +1,6 @@
 import { relative } from 'node:path';
+import { nearestOf } from '../base/nearest.ts';
+import type { Refusal } from '../gateway/handle-request.ts';
 import type { Route } from '../model/deployment.ts';
 import type { InvocationRecord } from '../model/invocation.ts';
 import type { DeployResult } from '../ports/deployer.ts';
@@ -24,6 +26,7 @@ export function createEventPrinter(
   const style = createStyle(terminal.out, terminal.env);
   const write = (text: string): void => terminal.out.write(text);
   const stamp = (): string => style.dim(formatClock(terminal.clock.nowMs()));
+  const routes = new Map<string, readonly Route[]>();
   return (event) => {
     switch (event.kind) {
       case 'line':
@@ -32,6 +35,7 @@ export function createEventPrinter(
         if (event.line.step === 'skip') write(`${stamp()}  ${style.yellow(visible(event.line.text))}\n`);
         return;
       case 'deployed':
+        routes.set(event.result.deployment.app, event.result.deployment.routes);
         if (event.reload) write(`${stamp()}  ${style.green('reloaded')} ${describe(event.result)}\n`);
         else write(`${appHeading(event.result, style)}\n`);
         return;
@@ -47,6 +51,9 @@ export function createEventPrinter(
         return;
       case 'invocation':
         if (mode === 'dev') write(invocationLine(event.record, style));
+        return;
+      case 'refused':
+        write(refusalLine(event.timeMs, event.refusal, [...routes.values()].flat(), style));
         return;
     }
   };
@@ -89,6 +96,44 @@ function invocationLine(record: InvocationRecord, style: Style): string {
     ...(record.cold ? [style.dim(`cold ${formatDuration(record.startUs / 1000)}`)] : []),
   ];
   return `${parts.join('  ')}\n`;
+}
+
+/** Routes that are shown to whoever asked for another, where none is near it. */
+const ROUTES_SHOWN = 5;
+
+/** `09:05:01  GET /usres  404 E_ROUTE_NOT_FOUND  nearest route: ANY /users`. */
+function refusalLine(
+  timeMs: number,
+  { method, host, path, error }: Refusal,
+  routes: readonly Route[],
+  style: Style,
+): string {
+  const parts = [
+    style.dim(formatClock(timeMs)),
+    visible(`${method} ${path}`),
+    style.yellow(`${error.facts.status} ${error.code}`),
+  ];
+  if (error.code === 'E_ROUTE_NOT_FOUND') parts.push(visible(hintOf(method, path, routes)));
+  else if (error.code === 'E_HOST_REFUSED') parts.push(visible(`Host: ${host}`));
+  return `${parts.join('  ')}\n`;
+}
+
+function hintOf(method: string, path: string, routes: readonly Route[]): string {
+  if (routes.length === 0) return 'there are no routes';
+  const parts = path.split('/');
+  /** As the route would be asked for with the parts of this very path. */
+  const asAsked = new Map(
+    routes.map((route) => {
+      const filled = route.path.split('/').map((part, index) => (part.startsWith(':') ? parts[index] : part));
+      return [`${route.method === 'ANY' ? method : route.method} ${filled.join('/')}`, route];
+    }),
+  );
+  // Every path is near the root.
+  asAsked.delete(`${method} /`);
+  const nearest = asAsked.get(nearestOf(`${method} ${path}`, asAsked.keys()) ?? '');
+  if (nearest !== undefined) return `nearest route: ${nearest.method} ${nearest.path}`;
+  const shown = [...new Set(routes.map((route) => `${route.method} ${route.path}`))];
+  return `routes: ${shown.slice(0, ROUTES_SHOWN).join(', ')}${shown.length > ROUTES_SHOWN ? ' …' : ''}`;
 }
 
 function outcome(record: InvocationRecord, style: Style): string {

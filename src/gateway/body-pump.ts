@@ -1,6 +1,8 @@
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { BODY_CHUNK_BYTES, WINDOW_BYTES } from '../model/frames.ts';
+import type { Defects } from '../base/defects.ts';
 import type { HttpExchange } from '../ports/invoker.ts';
+import { contained } from './contained.ts';
 
 /** Sends a body on in the function's own pace: at most one window ahead of what it has taken. */
 export class BodyPump {
@@ -9,9 +11,15 @@ export class BodyPump {
   #discarding = false;
 
   /** @param admit is asked for each piece; after `false` the body is discarded */
-  constructor(source: Readable, upstream: HttpExchange, admit: (bytes: number) => boolean) {
+  constructor(
+    host: { readonly defects: Defects },
+    socket: Duplex,
+    source: Readable,
+    upstream: HttpExchange,
+    admit: (bytes: number) => boolean,
+  ) {
     this.#source = source;
-    source.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer): void => {
       if (this.#discarding) return;
       if (!admit(chunk.length)) {
         this.discard();
@@ -21,10 +29,12 @@ export class BodyPump {
         upstream.writeBody(chunk.subarray(at, at + BODY_CHUNK_BYTES), false);
       this.#windowBytes -= chunk.length;
       if (this.#windowBytes <= 0) source.pause();
-    });
-    source.on('end', () => {
+    };
+    const end = (): void => {
       if (!this.#discarding) upstream.writeBody(new Uint8Array(0), true);
-    });
+    };
+    source.on('data', contained(host, socket, take));
+    source.on('end', contained(host, socket, end));
   }
 
   /** The function took so much: more may come. */

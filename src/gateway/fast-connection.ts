@@ -1,12 +1,14 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
+import type { Defects } from '../base/defects.ts';
 import type { LambentError } from '../base/errors.ts';
 import type { HttpExchange, HttpSink } from '../ports/invoker.ts';
+import { contained } from './contained.ts';
 import { withCors } from './cors.ts';
 import { LOOK_BEFORE_ANSWER, LOOK_BETWEEN_CHUNKS, watchHalfClosed } from './half-closed.ts';
-import { callFunction, decide, type GatewayParts, type Incoming } from './handle-request.ts';
+import { callFunction, decide, failureAnswer, type GatewayParts, type Incoming } from './handle-request.ts';
 import { readInto } from './raw-socket.ts';
-import { type Answer, type DateHeader, errorAnswer, hasBody, statusLine } from './respond.ts';
+import { type Answer, type DateHeader, hasBody, statusLine } from './respond.ts';
 import { parseSimpleRequest, type SimpleHeaders, type SimpleRequest } from './simple-request.ts';
 
 /** What a fast connection needs of the server it belongs to. */
@@ -14,6 +16,7 @@ export interface FastHost {
   readonly parts: GatewayParts;
   readonly date: DateHeader;
   readonly clock: Clock;
+  readonly defects: Defects;
   /** The connection sent something that is not simple: `node:http` takes it over, beginning with `chunk`. */
   takeOver(socket: Socket, chunk: Buffer): void;
   gone(connection: FastConnection): void;
@@ -44,11 +47,13 @@ export class FastConnection {
   constructor(accepted: Socket, host: FastHost) {
     this.#host = host;
     this.#remoteAddress = accepted.remoteAddress ?? '';
-    this.socket = readInto(accepted, (buffer, bytes) => this.#receive(buffer, bytes));
-    this.socket.on('end', () => this.#halfClosed());
-    this.socket.on('close', () => this.#closed());
+    this.socket = readInto(accepted, (buffer, bytes) => this.#take(buffer, bytes));
+    const on = (event: string, task: () => void): unknown =>
+      this.socket.on(event, contained(host, this.socket, task));
+    on('end', () => this.#halfClosed());
+    on('close', () => this.#closed());
     this.socket.on('error', () => {});
-    this.socket.on('drain', () => this.#exchange?.drained());
+    on('drain', () => this.#exchange?.drained());
     this.socket.resume();
   }
 
@@ -80,7 +85,17 @@ export class FastConnection {
     }
     this.#ahead = undefined;
     this.socket.resume();
-    this.#receive(ahead, ahead.length);
+    this.#take(ahead, ahead.length);
+  }
+
+  /** The usual way in, and so without the closure of `contained`. */
+  #take(buffer: Buffer, bytes: number): void {
+    try {
+      this.#receive(buffer, bytes);
+    } catch (thrown) {
+      this.#host.defects.note('a connection was served', thrown);
+      this.socket.destroy();
+    }
   }
 
   #receive(buffer: Buffer, bytes: number): void {
@@ -132,7 +147,7 @@ export class FastConnection {
   /** The caller sends nothing more; what it asked for is answered. */
   #halfClosed(): void {
     if (this.#exchange === undefined) this.socket.destroySoon();
-    else watchHalfClosed(this.socket, this.#host.clock, () => this.#exchange?.look());
+    else watchHalfClosed(this.#host, this.socket, () => this.#exchange?.look());
   }
 
   #keep(chunk: Buffer): void {
@@ -244,12 +259,11 @@ class FastExchange implements HttpSink {
   }
 
   onFailure(error: LambentError): void {
-    if (!this.#headSent) {
-      this.answer(errorAnswer(error, this.#requestId));
-      return;
-    }
-    // The head is out: only the end of the connection tells the caller that the body is not whole.
-    this.#connection.finished(false);
+    contained(this.#host, this.#connection.socket, () => {
+      // When the head is out, only the end of the connection tells the caller that the body is not whole.
+      if (this.#headSent) this.#connection.finished(false);
+      else this.answer(failureAnswer(this.#host.parts, error, this.#requestId));
+    })();
   }
 
   onCredit(): void {}

@@ -1,6 +1,8 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.ts';
+import type { Defects } from '../base/defects.ts';
 import { LambentError } from '../base/errors.ts';
+import { contained } from './contained.ts';
 import { FastConnection, type FastHost } from './fast-connection.ts';
 import { GATEWAY_LIMITS, type GatewayLimits } from './gateway-limits.ts';
 import type { GeneralHost, PlatformHandler } from './general-connection.ts';
@@ -13,6 +15,7 @@ export interface GatewayOptions {
   readonly parts: GatewayParts;
   readonly platform: PlatformHandler;
   readonly clock: Clock;
+  readonly defects: Defects;
   readonly limits?: Partial<GatewayLimits> | undefined;
 }
 
@@ -22,6 +25,7 @@ export class Gateway implements FastHost, GeneralHost {
   readonly date: DateHeader;
   readonly platform: PlatformHandler;
   readonly clock: Clock;
+  readonly defects: Defects;
   readonly limits: GatewayLimits;
   closing = false;
   readonly #fast = new Set<FastConnection>();
@@ -39,6 +43,7 @@ export class Gateway implements FastHost, GeneralHost {
     this.parts = options.parts;
     this.platform = options.platform;
     this.clock = options.clock;
+    this.defects = options.defects;
     this.limits = { ...GATEWAY_LIMITS, ...options.limits };
     this.date = new DateHeader(options.clock);
     this.#general = new GeneralServer(this);
@@ -51,7 +56,7 @@ export class Gateway implements FastHost, GeneralHost {
         keepAlive: true,
         keepAliveInitialDelay: keepAliveProbeMs,
       },
-      (socket) => this.#accept(socket),
+      contained(this, undefined, (socket: Socket) => this.#accept(socket)),
     );
     this.#listener.maxConnections = connectionsMax;
   }
@@ -61,7 +66,10 @@ export class Gateway implements FastHost, GeneralHost {
     return new Promise((resolve, reject) => {
       this.#listener.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
       this.#listener.listen(port, host, () => {
-        this.#sweeper = this.clock.every(this.limits.sweepMs, () => this.#sweep());
+        this.#sweeper = this.clock.every(
+          this.limits.sweepMs,
+          contained(this, undefined, () => this.#sweep()),
+        );
         resolve(this.address?.port ?? port);
       });
     });

@@ -1,11 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
-import { LambentError, toLambentError } from '../base/errors.ts';
+import { type Defects, defectError } from '../base/defects.ts';
+import { LambentError } from '../base/errors.ts';
 import type { HttpExchange, HttpSink } from '../ports/invoker.ts';
 import { BodyPump } from './body-pump.ts';
+import { contained } from './contained.ts';
 import { withCors } from './cors.ts';
 import type { GatewayLimits } from './gateway-limits.ts';
-import { callFunction, type Decision, decide, decidePreview, type GatewayParts } from './handle-request.ts';
+import {
+  callFunction,
+  type Decision,
+  decide,
+  decidePreview,
+  failureAnswer,
+  type GatewayParts,
+} from './handle-request.ts';
 import { announcesBody, type ReadRequest, readRequest } from './read-request.ts';
 import { type Answer, type DateHeader, errorAnswer, hasBody } from './respond.ts';
 
@@ -16,6 +25,7 @@ export interface GeneralHost {
   readonly parts: GatewayParts;
   readonly date: DateHeader;
   readonly clock: Clock;
+  readonly defects: Defects;
   readonly limits: GatewayLimits;
   readonly platform: PlatformHandler;
   readonly closing: boolean;
@@ -63,8 +73,12 @@ export function handleGeneral(
       serve(host, connection, request, response, decision, read, id, awaitsContinue);
     } else decidePreview(parts, decision.preview, incoming, shownId).then(proceed).catch(fail);
   };
-  const fail = (error: unknown): void =>
-    writeAnswer(host, connection, request, response, errorAnswer(toLambentError(error), shownId), shownId);
+  const fail = (thrown: unknown): void => {
+    if (!(thrown instanceof LambentError)) host.defects.note('a request was answered', thrown);
+    const error = thrown instanceof LambentError ? thrown : defectError();
+    if (response.headersSent) request.socket.destroy();
+    else writeAnswer(host, connection, request, response, failureAnswer(parts, error, shownId), shownId);
+  };
   try {
     proceed(decide(parts, incoming, shownId));
   } catch (error) {
@@ -165,7 +179,7 @@ function serve(
   if (!read.hasBody || exchange.over) return;
   if (awaitsContinue) response.writeContinue();
   let receivedBytes = 0;
-  const pump = new BodyPump(request, upstream, (bytes) => {
+  const pump = new BodyPump(host, request.socket, request, upstream, (bytes) => {
     receivedBytes += bytes;
     if (receivedBytes <= limitBytes) return true;
     exchange.breakOff(tooLarge());
@@ -211,12 +225,16 @@ class GeneralExchange implements HttpSink {
     this.#response = response;
     this.#corsLines = cors;
     this.#requestId = requestId;
-    response.on('drain', () => this.#drained());
-    response.on('close', () => {
+    const closed = (): void => {
       if (this.over) return;
       this.over = true;
       this.#upstream?.cancel('callerGone');
-    });
+    };
+    response.on(
+      'drain',
+      contained(host, request.socket, () => this.#drained()),
+    );
+    response.on('close', contained(host, request.socket, closed));
   }
 
   begin(upstream: HttpExchange): void {
@@ -260,6 +278,10 @@ class GeneralExchange implements HttpSink {
 
   onEnd(): void {
     this.over = true;
+    contained(this.#host, this.#request.socket, () => this.#end())();
+  }
+
+  #end(): void {
     this.#response.end();
     if (this.#pump === undefined || this.#request.readableEnded) return;
     // The function answered without reading the whole body. The connection is of use again after the rest of it.
@@ -272,12 +294,16 @@ class GeneralExchange implements HttpSink {
   onFailure(error: LambentError): void {
     if (this.over) return;
     this.over = true;
+    contained(this.#host, this.#request.socket, () => this.#fail(error))();
+  }
+
+  #fail(error: LambentError): void {
     this.#pump?.discard();
     if (this.#response.headersSent) {
       this.#breakAnswer();
       return;
     }
-    const answer = errorAnswer(error, this.#requestId);
+    const answer = failureAnswer(this.#host.parts, error, this.#requestId);
     const block = withCors(answer.block, this.#corsLines);
     const whole = { ...answer, block };
     writeAnswer(this.#host, this.#connection, this.#request, this.#response, whole, this.#requestId);

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { LambentError } from '../base/errors.ts';
+import { contained } from './contained.ts';
 import { type GeneralConnection, type GeneralHost, handleGeneral } from './general-connection.ts';
 import { LOOK_BEFORE_ANSWER, LOOK_BETWEEN_CHUNKS, watchHalfClosed } from './half-closed.ts';
 import { closingAnswer, errorAnswer } from './respond.ts';
@@ -50,13 +51,15 @@ export class GeneralServer {
     const handle =
       (awaitsContinue: boolean) =>
       (request: IncomingMessage, response: ServerResponse): void => {
-        const connection = this.#connections.get(request.socket)!;
+        const { socket } = request;
+        const connection = this.#connections.get(socket)!;
         connection.answers.add(response);
-        response.once('close', () => {
+        const closed = (): void => {
           connection.answers.delete(response);
-          this.#answered(request.socket, connection);
-        });
-        handleGeneral(host, connection, request, response, awaitsContinue);
+          this.#answered(socket, connection);
+        };
+        response.once('close', contained(host, socket, closed));
+        contained(host, socket, handleGeneral)(host, connection, request, response, awaitsContinue);
       };
     http.on('request', handle(false));
     http.on('checkContinue', handle(true));
@@ -65,13 +68,15 @@ export class GeneralServer {
     http.on('upgrade', (request, socket, head) => {
       const connection = this.#connections.get(request.socket)!;
       connection.upgraded = true;
-      handleUpgrade(host, connection, request, socket, head);
+      contained(host, socket, handleUpgrade)(host, connection, request, socket, head);
     });
     http.on('connect', (_request, socket: Duplex) => {
       socket.on('error', () => socket.destroy());
       this.#refuse(socket, new LambentError('E_METHOD_NOT_ALLOWED', 'this server is no proxy for CONNECT'));
     });
-    http.on('clientError', (error: ParseError, socket) => this.#broken(error, socket as Socket));
+    http.on('clientError', (error: ParseError, socket) =>
+      contained(host, socket, () => this.#broken(error, socket as Socket))(),
+    );
     // It watches over the times of its connections from here on; another server listens for it.
     http.emit('listening');
   }
@@ -88,7 +93,7 @@ export class GeneralServer {
     this.#connections.set(socket, connection);
     socket.once('close', () => this.#connections.delete(socket));
     socket.once('end', () => {
-      if (connection.answers.size > 0) watchHalfClosed(socket, this.#host.clock, () => lookOf(connection));
+      if (connection.answers.size > 0) watchHalfClosed(this.#host, socket, () => lookOf(connection));
     });
     this.#http.emit('connection', socket);
   }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { createDefects } from '../base/defects.ts';
+import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import { watchHalfClosed } from './half-closed.ts';
 
@@ -35,7 +37,7 @@ describe('a half-closed connection', () => {
   it('ends when nothing was sent for a minute and no look is possible', async () => {
     const { near } = await openHalfClosed();
     const clock = new ManualClock();
-    watchHalfClosed(near, clock, () => undefined);
+    watchHalfClosed({ clock, defects: createDefects(silentLog) }, near, () => undefined);
     clock.advance(59_000);
     await new Promise((resolve) => near.write('something', resolve));
     clock.advance(59_000);

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
+import type { Defects } from '../base/defects.ts';
+import { contained } from './contained.ts';
 
 /**
  * When a caller who ended its side of the connection is looked for: times in milliseconds since something was last
@@ -21,13 +23,17 @@ export const LOOK_BETWEEN_CHUNKS = '0';
  *
  * @param look the bytes that may be sent at this point of the answer, if there are any
  */
-export function watchHalfClosed(socket: Socket, clock: Clock, look: () => string | undefined): void {
+export function watchHalfClosed(
+  host: { readonly clock: Clock; readonly defects: Defects },
+  socket: Socket,
+  look: () => string | undefined,
+): void {
   let lookedBytes = 0;
   const takenBytes = (): number => socket.bytesWritten - socket.writableLength - lookedBytes;
   let before = takenBytes();
   let looks = 0;
   let waitedMs = 0;
-  const lookAgain = (): void => {
+  const lookAgain = contained(host, socket, () => {
     if (socket.destroyed || socket.writableEnded) return;
     const taken = takenBytes();
     if (taken > before) {
@@ -48,9 +54,9 @@ export function watchHalfClosed(socket: Socket, clock: Clock, look: () => string
       }
     }
     wait();
-  };
+  });
   const wait = (): void => {
-    const timer = clock.after((LOOK_AT_MS[looks] ?? SILENCE_MS_MAX) - waitedMs, () => {
+    const timer = host.clock.after((LOOK_AT_MS[looks] ?? SILENCE_MS_MAX) - waitedMs, () => {
       socket.off('close', timer.cancel);
       lookAgain();
     });

@@ -10,6 +10,7 @@
  *
  * Deliberately absent: TLS and HTTP/2 (put a reverse proxy in front), and any waiting for the disk.
  */
+import { ERROR_TABLE } from '../base/error-table.ts';
 import { LambentError } from '../base/errors.ts';
 import type { InvocationId, MintUuid } from '../base/ids.ts';
 import type { HttpExchange, HttpSink, Invoker } from '../ports/invoker.ts';
@@ -63,6 +64,18 @@ export interface GatewayParts {
   isPlatformPath(path: string): boolean;
   /** Whether this server answers for a host; `undefined` in the parts: for all. */
   readonly allowsHost: ((host: string) => boolean) | undefined;
+  /** Whether callers are told what went wrong in a function, as its author needs; strangers need not know. */
+  readonly tellsFailures: boolean;
+  /** Hears of each request that never gets to a function or to the platform. */
+  readonly onRefused: ((refusal: Refusal) => void) | undefined;
+}
+
+/** A request that the gateway refused by itself. */
+export interface Refusal {
+  readonly method: string;
+  readonly host: string;
+  readonly path: string;
+  readonly error: LambentError;
 }
 
 export function pathOf(target: string): string {
@@ -70,7 +83,25 @@ export function pathOf(target: string): string {
   return query < 0 ? target : target.slice(0, query);
 }
 
-/** Where a request goes. Synchronous and without side effects: it runs once for every request. */
+/** What a stranger is told to do about a failure of the function itself. */
+const STRANGER_HINT = 'Give whoever runs this the request id and the time: the reason is in the logs.';
+
+/**
+ * The answer to a call that failed. What is the caller's own fault is said in full. Of other failures a stranger gets
+ * the code and what it means: messages hold paths, names and values that are nobody else's business.
+ */
+export function failureAnswer({ tellsFailures }: GatewayParts, error: LambentError, id: string): Answer {
+  const { fault, meaning } = error.facts;
+  if (tellsFailures || fault === 'caller') return errorAnswer(error, id);
+  const { code, retryAfterS } = error;
+  const hint = fault === 'author' ? STRANGER_HINT : ERROR_TABLE[code].hint;
+  return errorAnswer(
+    new LambentError(code, meaning, retryAfterS === undefined ? { hint } : { hint, retryAfterS }),
+    id,
+  );
+}
+
+/** Where a request goes. Synchronous, and without side effects but for the word about a refusal. */
 export function decide(parts: GatewayParts, incoming: Incoming, id: string): Decision {
   const { host, target, method } = incoming;
   if (parts.allowsHost !== undefined && !parts.allowsHost(host) && !parts.routing.namesHost(host)) {
@@ -78,13 +109,13 @@ export function decide(parts: GatewayParts, incoming: Incoming, id: string): Dec
       'E_HOST_REFUSED',
       `this server does not answer for the host ${JSON.stringify(host)}`,
     );
-    return { kind: 'answer', answer: errorAnswer(error, id) };
+    return refuse(parts, incoming, error, id);
   }
   const path = pathOf(target);
   if (parts.isPlatformPath(path)) return { kind: 'platform' };
   const preview = host.startsWith('d') ? parsePreviewHost(host) : undefined;
   if (preview !== undefined) return { kind: 'preview', preview };
-  return decideMatch(parts.routing.match(method, host, path), incoming, id);
+  return decideMatch(parts, parts.routing.match(method, host, path), incoming, id);
 }
 
 /** The same for a preview host, once its deployment is there. */
@@ -96,14 +127,27 @@ export async function decidePreview(
 ): Promise<Decision> {
   const { host, target, method } = incoming;
   const match = await parts.routing.matchPreview(preview, method, host, pathOf(target));
-  if (match !== undefined) return decideMatch(match, incoming, id);
+  if (match !== undefined) return decideMatch(parts, match, incoming, id);
   const error = new LambentError('E_NOT_FOUND', `app ${preview.app} has no deployment ${preview.number}`, {
     hint: `See \`lambent deployments ${preview.app}\`.`,
   });
-  return { kind: 'answer', answer: errorAnswer(error, id) };
+  return refuse(parts, incoming, error, id);
 }
 
-function decideMatch(match: RouteMatch, incoming: Incoming, id: string): Decision {
+function refuse(
+  parts: GatewayParts,
+  incoming: Incoming,
+  error: LambentError,
+  id: string,
+  furtherBlock = '',
+): Decision {
+  const { method, host, target } = incoming;
+  parts.onRefused?.({ method, host, path: pathOf(target), error });
+  const answer = errorAnswer(error, id);
+  return { kind: 'answer', answer: { ...answer, block: answer.block + furtherBlock } };
+}
+
+function decideMatch(parts: GatewayParts, match: RouteMatch, incoming: Incoming, id: string): Decision {
   const { method, origin, target } = incoming;
   if (match.status === 'found') {
     const policy = match.bound.route.cors;
@@ -117,7 +161,7 @@ function decideMatch(match: RouteMatch, incoming: Incoming, id: string): Decisio
   }
   if (match.status === 'none') {
     const error = new LambentError('E_ROUTE_NOT_FOUND', `no route for ${method} ${pathOf(target)}`);
-    return { kind: 'answer', answer: errorAnswer(error, id) };
+    return refuse(parts, incoming, error, id);
   }
   if (match.cors !== undefined && isPreflight(incoming)) return preflight(match.cors, origin!);
   const allow = [...new Set([...match.allow, 'OPTIONS'])].join(', ');
@@ -127,8 +171,7 @@ function decideMatch(match: RouteMatch, incoming: Incoming, id: string): Decisio
     'E_METHOD_NOT_ALLOWED',
     `${pathOf(target)} does not take ${method}, but ${allow}`,
   );
-  const answer = errorAnswer(error, id);
-  return { kind: 'answer', answer: { ...answer, block: `${answer.block}allow: ${allow}\r\n` } };
+  return refuse(parts, incoming, error, id, `allow: ${allow}\r\n`);
 }
 
 function isPreflight(incoming: Incoming): boolean {

@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { LambentError, toLambentError } from '../base/errors.ts';
+import { defectError } from '../base/defects.ts';
+import { LambentError } from '../base/errors.ts';
 import type { HttpExchange, HttpSink } from '../ports/invoker.ts';
 import { BodyPump } from './body-pump.ts';
+import { contained } from './contained.ts';
 import { withCors } from './cors.ts';
 import type { GeneralConnection, GeneralHost } from './general-connection.ts';
-import { callFunction, type Decision, decide, decidePreview } from './handle-request.ts';
+import { callFunction, type Decision, decide, decidePreview, failureAnswer } from './handle-request.ts';
 import { type ReadRequest, readRequest } from './read-request.ts';
 import { type Answer, closingAnswer, errorAnswer, statusLine } from './respond.ts';
 import { GOING_AWAY, WebSocketFrames } from './websocket-frames.ts';
@@ -36,8 +38,11 @@ export function handleUpgrade(
   }
   const { incoming } = read;
   const shownId = incoming.requestId ?? id;
-  const fail = (error: unknown): void =>
-    refuse(host, socket, errorAnswer(toLambentError(error), shownId), shownId);
+  const fail = (thrown: unknown): void => {
+    if (!(thrown instanceof LambentError)) host.defects.note('an upgrade was answered', thrown);
+    const error = thrown instanceof LambentError ? thrown : defectError();
+    refuse(host, socket, failureAnswer(parts, error, shownId), shownId);
+  };
   const proceed = (decision: Decision): void => {
     if (decision.kind === 'answer') refuse(host, socket, decision.answer, shownId);
     else if (decision.kind === 'platform')
@@ -76,7 +81,7 @@ function connect(
   sink.begin(upstream);
   if (sink.over) return;
   if (early.length > 0) socket.unshift(early);
-  sink.receive(new BodyPump(socket, upstream, () => true));
+  sink.receive(new BodyPump(host, socket, socket, upstream, () => true));
 }
 
 /** Answers in HTTP and closes. What the client still sends is taken in, so that it gets to read the answer. */
@@ -117,15 +122,17 @@ class UpgradeExchange implements HttpSink {
     this.#socket = socket;
     this.#corsLines = cors;
     this.#requestId = requestId;
-    socket.on('drain', () => {
+    const drained = (): void => {
       const owed = this.#owedBytes;
       this.#owedBytes = 0;
       if (owed > 0) this.#upstream?.credit(owed);
-    });
-    socket.on('close', () => {
+    };
+    const closed = (): void => {
       if (!this.over) this.#upstream?.cancel('callerGone');
       this.over = true;
-    });
+    };
+    socket.on('drain', contained(host, socket, drained));
+    socket.on('close', contained(host, socket, closed));
   }
 
   begin(upstream: HttpExchange): void {
@@ -206,12 +213,16 @@ class UpgradeExchange implements HttpSink {
   onFailure(error: LambentError): void {
     if (this.over) return;
     this.over = true;
+    contained(this.#host, this.#socket, () => this.#fail(error))();
+  }
+
+  #fail(error: LambentError): void {
     if (this.#headSent) {
       // The client speaks another protocol by now: only the end of the connection tells it.
       this.#socket.destroy();
       return;
     }
-    const answer = errorAnswer(error, this.#requestId);
+    const answer = failureAnswer(this.#host.parts, error, this.#requestId);
     const block = withCors(answer.block, this.#corsLines);
     this.#socket.end(closingAnswer({ ...answer, block }, this.#host.date, this.#requestId), 'utf8');
     this.#letGo();

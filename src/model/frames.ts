@@ -117,8 +117,6 @@ export interface ReadyMessage {
   protocol: number;
   /** How the code wants to be called. */
   handlerKind: 'fetch' | 'lambda' | 'plain' | 'server';
-  /** Whether the code can take an upgrade (WebSocket). */
-  upgrades: boolean;
 }
 
 /** Payload of BOOT_FAILED and FAILED: an error in the author's code. */

@@ -4,11 +4,13 @@ import {
   CALL_HEAD_BYTES_MAX,
   type CallHead,
   type FailureMessage,
+  FRAME,
   PROTOCOL_VERSION,
   type ReadyMessage,
   SEVERITIES,
 } from '../model/frames.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
+import type { StreamListener } from '../ports/instance-pool.ts';
 
 const LOG_HEAD_BYTES = 10;
 const TEXT_MAX = 64 * 1024;
@@ -17,7 +19,6 @@ const STACK_LINES_MAX = 50;
 const readySchema = z.object({
   protocol: z.literal(PROTOCOL_VERSION),
   handlerKind: z.enum(['fetch', 'lambda', 'plain', 'server']),
-  upgrades: z.boolean(),
 });
 
 const failureSchema = z.object({
@@ -93,4 +94,36 @@ export function parseCall(payload: Buffer): CallOpening | undefined {
   if (headBytes > CALL_HEAD_BYTES_MAX || bodyAt > payload.length) return undefined;
   const head = callHeadSchema.safeParse(parseJson(payload.subarray(CALL_FIXED_BYTES, bodyAt))).data;
   return head && { invocationStream: payload.readUInt32LE(0), head, body: payload.subarray(bodyAt) };
+}
+
+/** Tells a stream's listener what its instance says; the answer is how that breaks the protocol, if it does. */
+export function tellListener(
+  listener: StreamListener,
+  kind: number,
+  payload: Buffer,
+  last: boolean,
+): string | undefined {
+  switch (kind) {
+    case FRAME.HTTP_RESPONSE:
+      listener.onResponse(payload, last);
+      return undefined;
+    case FRAME.BODY:
+      listener.onBody(payload, last);
+      return undefined;
+    case FRAME.RESULT:
+      listener.onResult(payload, last);
+      return undefined;
+    case FRAME.CREDIT:
+      if (payload.length !== 4) return 'a CREDIT frame of the wrong size';
+      listener.onCredit(payload.readUInt32LE(0));
+      return undefined;
+    case FRAME.FAILED: {
+      const failure = parseFailure(payload);
+      if (failure === undefined) return 'an unreadable FAILED frame';
+      listener.onFailed(failure);
+      return undefined;
+    }
+    default:
+      return `a frame of unknown kind ${kind}`;
+  }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { defectError } from '../base/defects.ts';
 import { LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import {
@@ -20,9 +21,10 @@ import { traceparentBelow } from '../model/trace-context.ts';
 import type { StreamListener, StreamOpening } from '../ports/instance-pool.ts';
 import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
 import { type CallerIdentity, NO_CHAIN, type PlatformCalls } from '../ports/platform-calls.ts';
+import { exitReason } from './exit-reason.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { InstanceCalls } from './instance-calls.ts';
-import { parseFailure, parseLog, parseReady } from './instance-messages.ts';
+import { parseFailure, parseLog, parseReady, tellListener } from './instance-messages.ts';
 import { LogAllowance } from './log-allowance.ts';
 import { OutputLines } from './output-lines.ts';
 import { RecentStreams } from './recent-streams.ts';
@@ -53,7 +55,7 @@ export interface InstanceEvents {
     text: string,
   ): void;
   /** A call of the instance's failed for a reason that lies in the platform. */
-  onDefect(instance: Instance, operation: string, thrown: unknown): void;
+  onDefect(instance: Instance, during: string, thrown: unknown): void;
 }
 
 /** After a timeout, others in the instance may go on only if it answers PING within this time. */
@@ -136,7 +138,7 @@ export class Instance {
       operations,
       frame: (kind, flags, stream, payload) => this.#writer!.frame(kind, flags, stream, payload),
       breach: (what) => this.#breach(what),
-      onDefect: (operation, thrown) => events.onDefect(this, operation, thrown),
+      onDefect: (operation, thrown) => events.onDefect(this, `the operation ${operation}`, thrown),
       identify: (stream, signal) => this.#identify(stream, signal),
     });
     this.#allowances = [LINES_MAX, RAW_LINES_MAX].map(
@@ -239,7 +241,14 @@ export class Instance {
   }
 
   onData(chunk: Buffer): void {
-    if (this.#killed || this.#parser.push(chunk)) return;
+    if (this.#killed) return;
+    try {
+      if (this.#parser.push(chunk)) return;
+    } catch (thrown) {
+      this.#events.onDefect(this, 'a frame of an instance was read', thrown);
+      this.kill(defectError());
+      return;
+    }
     this.#breach('a frame that is too long or not a frame at all');
   }
 
@@ -252,40 +261,18 @@ export class Instance {
     this.#output.flush();
     for (const allowance of this.#allowances) allowance.report();
     this.state = 'gone';
-    const reason = this.#exitReason(exit);
+    const reason = exitReason(this.version, exit, {
+      heapExhausted: this.#output.sawHeapExhaustion,
+      loading: this.ready === undefined,
+      decided: this.#endReason,
+    });
     this.lossReason = reason;
     this.#calls.close();
     for (const entry of this.#streams.takeAll()) {
-      entry.listener?.onLost(reason);
+      this.#lose(entry.listener, reason);
       this.#events.onRoom(this);
     }
     this.#events.onGone(this);
-  }
-
-  #exitReason(exit: SandboxExit): LambentError {
-    const { name, config } = this.version;
-    if (exit.exceeded === 'processes')
-      return new LambentError(
-        'E_TOO_MANY_PROCESSES',
-        `function ${name} had more processes and threads than an instance may have and was stopped`,
-      );
-    if (exit.exceeded === 'memory' || this.#output.sawHeapExhaustion)
-      return new LambentError(
-        'E_OUT_OF_MEMORY',
-        `function ${name} used more than its ${config.memoryMb} MB and was stopped`,
-      );
-    if (this.#endReason !== undefined) return this.#endReason;
-    const how = exit.signal === null ? `with exit code ${exit.code}` : `by signal ${exit.signal}`;
-    if (this.ready === undefined)
-      return new LambentError(
-        'E_BOOT_FAILED',
-        `the process of function ${name} ended ${how} while it loaded its code`,
-        { hint: 'Read `lambent logs`: does the code call process.exit() at load?' },
-      );
-    return new LambentError(
-      'E_FUNCTION_EXITED',
-      `the process of function ${name} ended ${how} before it had answered`,
-    );
   }
 
   #send(process: SandboxProcess, bytes: Uint8Array): boolean {
@@ -310,7 +297,7 @@ export class Instance {
       `function ${this.version.name} did not finish within ${seconds} s and was stopped`,
     );
     this.#streams.delete(stream);
-    entry.listener?.onLost(error);
+    this.#lose(entry.listener, error);
     this.state = 'retiring';
     this.#events.onRoom(this);
     if (this.#streams.size === 0) {
@@ -334,13 +321,12 @@ export class Instance {
     });
   }
 
-  #breach(what: string): void {
-    this.kill(
-      new LambentError(
-        'E_PROTOCOL',
-        `the process of function ${this.version.name} broke the protocol: ${what}`,
-      ),
-    );
+  /** `listener`: of the stream that ended with it. */
+  #breach(what: string, listener?: StreamListener): void {
+    const message = `the process of function ${this.version.name} broke the protocol: ${what}`;
+    const error = new LambentError('E_PROTOCOL', message);
+    this.kill(error);
+    listener?.onLost(error);
   }
 
   #onFrame(kind: number, flags: number, stream: number, payload: Buffer): void {
@@ -373,7 +359,14 @@ export class Instance {
       }
       if (entry.listener === undefined) this.credit(stream, payload.length);
     }
-    if (entry.listener !== undefined) this.#deliver(entry.listener, kind, payload, last);
+    if (entry.listener !== undefined) {
+      try {
+        const breach = tellListener(entry.listener, kind, payload, last);
+        if (breach !== undefined) this.#breach(breach, last ? entry.listener : undefined);
+      } catch (thrown) {
+        this.#contain(stream, entry.listener, thrown);
+      }
+    }
     if (last) this.#afterStream();
   }
 
@@ -385,33 +378,18 @@ export class Instance {
     this.#events.onRoom(this);
   }
 
-  #deliver(listener: StreamListener, kind: number, payload: Buffer, last: boolean): void {
-    switch (kind) {
-      case FRAME.HTTP_RESPONSE:
-        listener.onResponse(payload, last);
-        break;
-      case FRAME.BODY:
-        listener.onBody(payload, last);
-        break;
-      case FRAME.RESULT:
-        listener.onResult(payload, last);
-        break;
-      case FRAME.CREDIT:
-        if (payload.length === 4) listener.onCredit(payload.readUInt32LE(0));
-        else this.#breach('a CREDIT frame of the wrong size');
-        break;
-      case FRAME.FAILED: {
-        const failure = parseFailure(payload);
-        if (failure !== undefined) listener.onFailed(failure);
-        else {
-          listener.onLost(new LambentError('E_PROTOCOL', 'the function failed with an unreadable error'));
-          this.#breach('an unreadable FAILED frame');
-        }
-        break;
-      }
-      default:
-        this.#breach(`a frame of unknown kind ${kind}`);
-        if (last) listener.onLost(this.#endReason!);
+  /** What an answer led to failed inside the platform: its own call ends, and no other. */
+  #contain(stream: number, listener: StreamListener, thrown: unknown): void {
+    this.#events.onDefect(this, 'an answer of a function was passed on', thrown);
+    this.cancel(stream, CANCEL_REASON.responseRefused);
+    this.#lose(listener, defectError());
+  }
+
+  #lose(listener: StreamListener | undefined, reason: LambentError): void {
+    try {
+      listener?.onLost(reason);
+    } catch (thrown) {
+      this.#events.onDefect(this, 'the end of a call was told', thrown);
     }
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { delay, systemClock } from '../base/clock.ts';
+import { createDefects, type Defects } from '../base/defects.ts';
 import type { LambentError } from '../base/errors.ts';
 import { createUuidMinter, type InvocationId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
@@ -17,7 +18,7 @@ import {
   type VersionId,
 } from '../model/function.ts';
 import type { LogLine } from '../model/invocation.ts';
-import type { InstancePool, Lease } from '../ports/instance-pool.ts';
+import type { InstancePool, Lease, StreamOpening } from '../ports/instance-pool.ts';
 import { NO_CHAIN } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
@@ -43,6 +44,19 @@ function version(config: Partial<FunctionConfig> = {}, entry = 'ready'): Functio
 
 type Outcome = { lease: Lease | undefined; body: string; error: LambentError | undefined };
 
+/** What a call of a command begins with. */
+function opening(which: FunctionVersion, command: string): Omit<StreamOpening, 'listener'> {
+  return {
+    invocation: mint() as InvocationId,
+    kind: FRAME.HTTP_REQUEST,
+    head: `id\n0\n127.0.0.1\nhttp\nGET ${command}\n\nGET ${command}`,
+    body: undefined,
+    last: true,
+    deadlineMs: systemClock.nowMs() + which.config.timeoutMs,
+    origin: { traceparent: undefined, chain: NO_CHAIN },
+  };
+}
+
 /** One call of a command, to its end. */
 function call(
   pool: InstancePool,
@@ -59,13 +73,7 @@ function call(
       onLease(lease) {
         taken = lease;
         lease.open({
-          invocation: mint() as InvocationId,
-          kind: FRAME.HTTP_REQUEST,
-          head: `id\n0\n127.0.0.1\nhttp\nGET ${command}\n\nGET ${command}`,
-          body: undefined,
-          last: true,
-          deadlineMs: systemClock.nowMs() + which.config.timeoutMs,
-          origin: { traceparent: undefined, chain: NO_CHAIN },
+          ...opening(which, command),
           listener: {
             onResponse(payload, last) {
               body += payload.toString('latin1', 8 + payload.readUInt32LE(4));
@@ -107,12 +115,14 @@ function createScriptedPool(
   folder: string,
   limits: Partial<PoolLimits>,
   log: (line: LogLine) => void,
+  defects: Defects,
 ): InstancePool {
   return createPool({
     sandbox,
     activity: { invocation() {}, log },
     clock: systemClock,
     log: silentLog,
+    defects,
     mintInstanceId: mint,
     operations: new Map([['hold', () => new Promise<never>(() => {})]]),
     limits,
@@ -146,12 +156,19 @@ describe('pool', () => {
   const lines: LogLine[] = [];
   let onLine: (line: LogLine) => void = () => {};
   const pools: InstancePool[] = [];
+  const defects = createDefects(silentLog);
 
   function open(limits: Partial<PoolLimits> = {}): InstancePool {
-    const pool = createScriptedPool(sandbox, folder, limits, (line) => {
-      lines.push(line);
-      onLine(line);
-    });
+    const pool = createScriptedPool(
+      sandbox,
+      folder,
+      limits,
+      (line) => {
+        lines.push(line);
+        onLine(line);
+      },
+      defects,
+    );
     pools.push(pool);
     return pool;
   }
@@ -197,6 +214,46 @@ describe('pool', () => {
     assert.ok(outcomes.every((outcome) => outcome.error === undefined));
     assert.ok(new Set(outcomes.map((outcome) => outcome.body)).size <= 2);
     assert.ok(pool.instances().length <= 2);
+  });
+
+  it('ends a call whose caller has a defect, and no other', async () => {
+    const pool = open();
+    const which = version();
+    const opened = signal();
+    const held = call(pool, which, '/hold', opened.fire);
+    await opened.promise;
+    const before = defects.count;
+    const broken = new Promise<LambentError>((resolve) => {
+      pool.acquire(which, 1, {
+        onRefused: resolve,
+        onLease(lease) {
+          const listener = {
+            onResponse() {
+              throw new TypeError('a defect');
+            },
+            onResult() {},
+            onBody() {},
+            onCredit() {},
+            onFailed() {},
+            onLost: resolve,
+          };
+          lease.open({ ...opening(which, '/ok'), listener });
+        },
+      });
+    });
+    assert.equal((await broken).code, 'E_INTERNAL');
+    const refused = await new Promise<LambentError>((resolve) => {
+      const onLease = (): void => {
+        throw new TypeError('another defect');
+      };
+      pool.acquire(which, 1, { onRefused: resolve, onLease });
+    });
+    assert.equal(refused.code, 'E_INTERNAL');
+    assert.equal(defects.count - before, 2);
+    assert.equal((await call(pool, which, '/ok')).error, undefined, 'the instance goes on');
+    assert.equal(pool.instances()[0]!.activeInvocations, 1, 'no place is lost');
+    await pool.close(0);
+    assert.equal((await held).error?.code, 'E_SHUTTING_DOWN');
   });
 
   it('lets a Lambda handler do one thing at a time', async () => {

@@ -10,6 +10,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Clock, Timer } from '../base/clock.ts';
+import type { Defects } from '../base/defects.ts';
 import { LambentError, toLambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId, MintUuid } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -52,6 +53,7 @@ export interface PoolOptions {
   readonly activity: ActivitySink;
   readonly clock: Clock;
   readonly log: Log;
+  readonly defects: Defects;
   readonly mintInstanceId: MintUuid;
   readonly limits?: Partial<PoolLimits>;
   /** What instances may ask of the platform. */
@@ -161,12 +163,7 @@ class Pool implements InstancePool, VersionPoolHost {
         onGone: (which) => this.#gone(pool, which),
         onLog: (which, invocation, from, severity, timeMs, text) =>
           this.log(which, invocation, from, severity, timeMs, text),
-        onDefect: (which, operation, thrown) =>
-          this.#options.log.error('a call of a function failed inside the platform', {
-            function: which.version.name,
-            operation,
-            error: String(thrown),
-          }),
+        onDefect: (_which, during, thrown) => this.defect(during, thrown),
       },
     );
     pool.adopt(instance);
@@ -196,6 +193,10 @@ class Pool implements InstancePool, VersionPoolHost {
 
   mayWait(): boolean {
     return this.#waiting < this.#limits.waitingMax;
+  }
+
+  defect(during: string, thrown: unknown): void {
+    this.#options.defects.note(during, thrown);
   }
 
   log(

@@ -1,8 +1,9 @@
 import { BoundedQueue } from '../base/bounded-queue.ts';
 import type { Clock } from '../base/clock.ts';
+import { defectError } from '../base/defects.ts';
 import { type ErrorCode, LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
-import type { FailureMessage } from '../model/frames.ts';
+import { CANCEL_REASON, type FailureMessage } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { Lease, LeaseWaiter, StreamOpening } from '../ports/instance-pool.ts';
@@ -29,6 +30,7 @@ export interface VersionPoolHost {
   ran(pool: VersionPool, delta: 1 | -1): void;
   waits(delta: number): void;
   mayWait(): boolean;
+  defect(during: string, thrown: unknown): void;
   log(
     instance: Instance,
     invocation: InvocationId | undefined,
@@ -66,6 +68,10 @@ class InstanceLease implements Lease {
 
   memoryPeakMb(): number {
     return Math.ceil(this.#instance.memoryPeakKb / 1024);
+  }
+
+  get isOpen(): boolean {
+    return this.#stream !== 0;
   }
 
   open(opening: StreamOpening): void {
@@ -184,7 +190,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   refuseAll(error: LambentError): void {
     for (let next = this.#queue?.shift(); next !== undefined; next = this.#queue?.shift()) {
       this.#host.waits(-1);
-      next.waiter.onRefused(error);
+      this.#refuse(next.waiter, error);
     }
   }
 
@@ -285,7 +291,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   #wait(waiter: LeaseWaiter): () => void {
     const refusal = this.#deadlock(waiter) ?? this.#refusal();
     if (refusal !== undefined) {
-      waiter.onRefused(refusal);
+      this.#refuse(waiter, refusal);
       return nothingToWithdraw;
     }
     const waiting: Waiting = { waiter, sinceMs: this.#host.clock.monotonicMs() };
@@ -339,7 +345,24 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   #lease(instance: Instance, waiter: LeaseWaiter, queueMs: number, startMs: number, cold: boolean): void {
     this.running += 1;
     this.#host.ran(this, 1);
-    waiter.onLease(new InstanceLease(instance, cold, queueMs, startMs));
+    const lease = new InstanceLease(instance, cold, queueMs, startMs);
+    try {
+      waiter.onLease(lease);
+    } catch (thrown) {
+      this.#host.defect('a call was handed to its instance', thrown);
+      // With a stream open, the end of that gives the place back.
+      if (lease.isOpen) lease.cancel(CANCEL_REASON.responseRefused);
+      else this.onRoom();
+      this.#refuse(waiter, defectError());
+    }
+  }
+
+  #refuse(waiter: LeaseWaiter, error: LambentError): void {
+    try {
+      waiter.onRefused(error);
+    } catch (thrown) {
+      this.#host.defect('a call was refused', thrown);
+    }
   }
 
   #mayRun(): boolean {

@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import type { DoctorFinding } from '../admin/doctor.ts';
 import { systemClock } from '../base/clock.ts';
+import { createDefects } from '../base/defects.ts';
+import { silentLog } from '../base/log.ts';
 import { createDoctorChecks, type ListeningAddress } from './doctor-checks.ts';
 
+const defects = createDefects(silentLog);
 const servers: Server[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
@@ -22,7 +25,7 @@ async function listen(host: string, port: number): Promise<AddressInfo> {
 }
 
 async function find(name: string, at: ListeningAddress | undefined): Promise<DoctorFinding> {
-  const checks = createDoctorChecks(join(tmpdir(), 'not-there', 'data'), () => at, systemClock);
+  const checks = createDoctorChecks(join(tmpdir(), 'not-there', 'data'), () => at, systemClock, defects);
   return await checks.find((check) => check.name === name)!.run();
 }
 
@@ -43,6 +46,13 @@ describe('what the server checks of itself', () => {
       ['ok', 'Listens on [::]:80, from every network that leads to this machine.'],
     );
     assert.equal((await find('port', undefined)).status, 'fail');
+  });
+
+  it('says that defects were contained', async () => {
+    assert.equal((await find('defects', undefined)).status, 'ok');
+    defects.note('a test ran', new Error('on purpose'));
+    const { status, text } = await find('defects', undefined);
+    assert.deepEqual([status, text], ['warn', '1 defects of Lambent were contained since the start.']);
   });
 
   it('warns when localhost may lead to another program', async (t) => {

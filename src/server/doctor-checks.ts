@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import type { DoctorCheck, DoctorFinding } from '../admin/doctor.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Defects } from '../base/defects.ts';
 
 const MB = 1024 * 1024;
 /** Below this a small platform with a few functions gets into trouble. */
@@ -16,16 +17,29 @@ export interface ListeningAddress {
   readonly port: number;
 }
 
-/** What only the server knows of itself: its data folder, and its port. `listening`: `undefined` before it listens. */
+/** What only the server knows of itself. `listening`: `undefined` before it listens. */
 export function createDoctorChecks(
   dataDir: string,
   listening: () => ListeningAddress | undefined,
   clock: Clock,
+  defects: Defects,
 ): readonly DoctorCheck[] {
   return [
     { name: 'disk', run: () => checkDisk(dataDir) },
     { name: 'port', run: () => checkListening(listening(), clock) },
+    { name: 'defects', run: async () => checkDefects(defects) },
   ];
+}
+
+function checkDefects({ count }: Defects): DoctorFinding {
+  const name = 'defects';
+  if (count === 0) return { name, status: 'ok', text: 'No defect of Lambent showed since the start.' };
+  return {
+    name,
+    status: 'warn',
+    text: `${count} defects of Lambent were contained since the start.`,
+    fix: 'Look for "a defect in Lambent" in the log of the platform, and please report what it says.',
+  };
 }
 
 /** Whether the data folder, or the folder that it would be made in, can be written to and has space. */

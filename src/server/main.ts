@@ -13,6 +13,7 @@ import { createLog, type Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { watchFolder } from '../functions/watch.ts';
 import type { GatewayLimits } from '../gateway/gateway-limits.ts';
+import type { Refusal } from '../gateway/handle-request.ts';
 import type { FunctionVersion, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
@@ -28,7 +29,9 @@ export type PlatformEvent =
   | { readonly kind: 'deployed'; readonly result: DeployResult; readonly reload: boolean }
   | { readonly kind: 'deployFailed'; readonly folder: string; readonly error: LambentError }
   | { readonly kind: 'log'; readonly line: LogLine }
-  | { readonly kind: 'invocation'; readonly record: InvocationRecord };
+  | { readonly kind: 'invocation'; readonly record: InvocationRecord }
+  /** A request that got to no function; only in `dev`. */
+  | { readonly kind: 'refused'; readonly timeMs: number; readonly refusal: Refusal };
 
 export interface PlatformOptions {
   readonly mode: 'dev' | 'start';
@@ -85,6 +88,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     isolation: options.isolation ?? 'process',
     gatewayLimits,
     onStoreFailed: storeFailed.resolve,
+    onRefused: mode === 'dev' ? tellRefusal(options) : undefined,
   });
   const stoppers: (() => void)[] = [];
   let token: string | undefined;
@@ -162,6 +166,10 @@ async function firstToken({ store }: Wired): Promise<string | undefined> {
 function report({ recorder }: Wired, { onEvent }: PlatformOptions): void {
   recorder.onLine((line) => onEvent({ kind: 'log', line }));
   recorder.onInvocation((record) => onEvent({ kind: 'invocation', record }));
+}
+
+function tellRefusal({ onEvent }: PlatformOptions): (refusal: Refusal) => void {
+  return (refusal) => onEvent({ kind: 'refused', timeMs: systemClock.nowMs(), refusal });
 }
 
 /** After a switch an app with at most this many functions has them started ahead of the next request. */

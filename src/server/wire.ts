@@ -8,6 +8,7 @@ import { getRequestListener } from '@hono/node-server';
 import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { createDefects, type Defects } from '../base/defects.ts';
 import { createUuidMinter, type NodeId } from '../base/ids.ts';
 import type { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -22,6 +23,7 @@ import { createLiveApps } from '../functions/live-apps.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayLimits } from '../gateway/gateway-limits.ts';
 import type { PlatformHandler } from '../gateway/general-connection.ts';
+import type { Refusal } from '../gateway/handle-request.ts';
 import { Routing } from '../gateway/routing.ts';
 import { createPool } from '../pool/pool.ts';
 import type { ActivitySink } from '../ports/activity.ts';
@@ -51,6 +53,8 @@ export interface WireOptions {
   readonly gatewayLimits: Partial<GatewayLimits> | undefined;
   /** A store thread died: nothing can be kept any more, and the platform must end. */
   onStoreFailed(error: LambentError): void;
+  /** Hears of each request that the gateway refused by itself; left out: nobody wants to know. */
+  readonly onRefused: ((refusal: Refusal) => void) | undefined;
 }
 
 /** The parts that main.ts drives. */
@@ -98,6 +102,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const { dataDir, log } = options;
   const [clock, random] = [systemClock, systemRandom];
   const mintUuid = createUuidMinter(clock, random);
+  const defects = createDefects(log);
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const activity: ActivitySink = recorder;
   const liveApps = await createLiveApps({ apps: store.apps, random });
@@ -110,6 +115,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     activity,
     clock,
     log,
+    defects,
     mintInstanceId: mintUuid,
     prepare: createStarter(blobs, dataDir),
   });
@@ -144,6 +150,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   return {
     clock,
     random,
+    defects,
     mintUuid,
     recorder,
     liveApps,
@@ -156,8 +163,10 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   };
 }
 
+type Parts = Awaited<ReturnType<typeof createParts>>;
+
 /** The platform's own interfaces speak fetch; connections speak `node:http`. */
-function createPlatformHandler(admin: AdminApi, lambda: LambdaApi): PlatformHandler {
+function createPlatformHandler(admin: AdminApi, lambda: LambdaApi, defects: Defects): PlatformHandler {
   const listener = getRequestListener(
     (request, { incoming }) => {
       const remoteAddress = incoming.socket?.remoteAddress ?? '';
@@ -168,7 +177,11 @@ function createPlatformHandler(admin: AdminApi, lambda: LambdaApi): PlatformHand
     },
     { overrideGlobalObjects: false },
   );
-  return (request, response) => void listener(request, response);
+  return (request, response) =>
+    void listener(request, response).catch((thrown) => {
+      defects.note('the control API answered', thrown);
+      response.destroy();
+    });
 }
 
 async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
@@ -178,13 +191,36 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
   return { store, blobs };
 }
 
+function createGateway(
+  { mode, allowHosts, gatewayLimits, onRefused }: WireOptions,
+  { liveApps, random, invoker, mintUuid, clock, defects }: Parts,
+  platform: PlatformHandler,
+): Gateway {
+  const isDev = mode === 'dev';
+  return new Gateway({
+    parts: {
+      routing: new Routing(liveApps, random),
+      invoker,
+      mintId: mintUuid,
+      isPlatformPath,
+      allowsHost: isDev ? createHostCheck(allowHosts) : undefined,
+      tellsFailures: isDev,
+      onRefused,
+    },
+    platform,
+    clock,
+    defects,
+    limits: gatewayLimits,
+  });
+}
+
 export async function wire(options: WireOptions): Promise<Wired> {
   const { mode, dataDir, allowHosts, version, log } = options;
   const { store, blobs } = await openStores(options);
   const parts = await createParts(options, store, blobs);
-  const { clock, random, mintUuid, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
-  const { nodeId, asyncDispatch } = parts;
-  const metrics = createMetrics({ feed: recorder, pool, clock, version });
+  const { clock, random, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
+  const { nodeId, asyncDispatch, defects } = parts;
+  const metrics = createMetrics({ feed: recorder, pool, clock, defects, version });
   const retention = createRetention({ telemetry: store.telemetry, clock, log });
   const { apps, telemetry, asyncQueue, access } = store;
   const shared = {
@@ -211,21 +247,10 @@ export async function wire(options: WireOptions): Promise<Wired> {
     allowHosts,
     metrics,
     cost: awsLambdaCost,
-    doctorChecks: [...createDoctorChecks(dataDir, () => gateway.address, clock), ...LANGUAGE_LOOKS],
+    doctorChecks: [...createDoctorChecks(dataDir, () => gateway.address, clock, defects), ...LANGUAGE_LOOKS],
   });
   const lambda = createLambdaApi({ ...shared, authorize: admin.authorize });
-  const gateway: Gateway = new Gateway({
-    parts: {
-      routing: new Routing(liveApps, random),
-      invoker,
-      mintId: mintUuid,
-      isPlatformPath,
-      allowsHost: mode === 'dev' ? createHostCheck(allowHosts) : undefined,
-    },
-    platform: createPlatformHandler(admin, lambda),
-    clock,
-    limits: options.gatewayLimits,
-  });
+  const gateway: Gateway = createGateway(options, parts, createPlatformHandler(admin, lambda, defects));
   return {
     mode,
     clock,

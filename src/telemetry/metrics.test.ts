@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createDefects } from '../base/defects.ts';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import type { InstanceView, PoolView } from '../ports/activity.ts';
@@ -12,7 +13,14 @@ const emptyPool: PoolView = { instances: () => [], waiting: 0 };
 function setUp(options: Partial<MetricsOptions> = {}) {
   const clock = new ManualClock();
   const recorder = createRecorder({ telemetry: new HeldStore().asStore(), clock, log: silentLog });
-  const metrics = createMetrics({ feed: recorder, pool: emptyPool, clock, version: '1.2.3', ...options });
+  const metrics = createMetrics({
+    feed: recorder,
+    pool: emptyPool,
+    clock,
+    defects: createDefects(silentLog),
+    version: '1.2.3',
+    ...options,
+  });
   return { clock, recorder, metrics };
 }
 

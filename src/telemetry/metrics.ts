@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Defects } from '../base/defects.ts';
 import type { InvocationRecord, InvocationStatus, TriggerKind } from '../model/invocation.ts';
 import type { InstanceView, PoolView } from '../ports/activity.ts';
 import type { ActivityFeed } from '../ports/activity-feed.ts';
@@ -31,6 +32,7 @@ export interface MetricsOptions {
   feed: ActivityFeed;
   pool: PoolView;
   clock: Clock;
+  defects: Defects;
   /** Version of the platform. */
   version: string;
   /** Smaller limit, for tests. */
@@ -46,7 +48,7 @@ export interface Metrics {
 
 /** Counts what passes by in the feed, and reads the rest (instances, memory) when asked. */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const { feed, pool, clock, version } = options;
+  const { feed, pool, clock, defects, version } = options;
   const series = new SeriesTable(options.functionsMax ?? METRIC_FUNCTIONS_MAX);
   const lag = new LagMeter(clock);
   const startedS = clock.nowMs() / 1_000;
@@ -58,6 +60,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       writeInvocations(text, series.all());
       writePool(text, pool);
       writeDrops(text, feed);
+      writeDefects(text, defects);
       text.single(
         'lambent_event_loop_lag_seconds',
         'gauge',
@@ -219,6 +222,11 @@ function writeDrops(text: MetricText, feed: ActivityFeed): void {
   text.sample(name, 'kind="line",reason="overflow"', linesOverflow);
   text.sample(name, 'kind="invocation",reason="store"', invocationsFailed);
   text.sample(name, 'kind="line",reason="store"', linesFailed);
+}
+
+function writeDefects(text: MetricText, { count }: Defects): void {
+  const help = 'Defects of the platform itself that ended one call or connection; each is in its log.';
+  text.single('lambent_defects_total', 'counter', help, count);
 }
 
 /** The names that Prometheus' own client libraries use for a process, so that ready-made dashboards fit. */

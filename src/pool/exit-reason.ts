@@ -1,0 +1,43 @@
+import { LambentError } from '../base/errors.ts';
+import type { FunctionVersion } from '../model/function.ts';
+import type { SandboxExit } from '../ports/sandbox.ts';
+
+/** What is known of an instance besides how its process ended. */
+export interface LastState {
+  /** It printed that its heap was full. */
+  readonly heapExhausted: boolean;
+  /** Its code was not loaded yet. */
+  readonly loading: boolean;
+  /** The platform ended it, and why. */
+  readonly decided: LambentError | undefined;
+}
+
+/** Why an instance ended, as its open calls are told. */
+export function exitReason(
+  { name, config }: FunctionVersion,
+  exit: SandboxExit,
+  last: LastState,
+): LambentError {
+  if (exit.exceeded === 'processes')
+    return new LambentError(
+      'E_TOO_MANY_PROCESSES',
+      `function ${name} had more processes and threads than an instance may have and was stopped`,
+    );
+  if (exit.exceeded === 'memory' || last.heapExhausted)
+    return new LambentError(
+      'E_OUT_OF_MEMORY',
+      `function ${name} used more than its ${config.memoryMb} MB and was stopped`,
+    );
+  if (last.decided !== undefined) return last.decided;
+  const how = exit.signal === null ? `with exit code ${exit.code}` : `by signal ${exit.signal}`;
+  if (last.loading)
+    return new LambentError(
+      'E_BOOT_FAILED',
+      `the process of function ${name} ended ${how} while it loaded its code`,
+      { hint: 'Read `lambent logs`: does the code call process.exit() at load?' },
+    );
+  return new LambentError(
+    'E_FUNCTION_EXITED',
+    `the process of function ${name} ended ${how} before it had answered`,
+  );
+}
