@@ -55,7 +55,6 @@ async function boot(message: BootMessage, shim: Shim): Promise<Handler> {
 function createHandler(message: BootMessage, api: RuntimeApi, shim: Shim): Handler {
   return {
     kind: 'lambda',
-    upgrades: false,
     onHttp: (invocation) =>
       withWholeBody(invocation, shim, (body) => {
         const head = invocation.http;

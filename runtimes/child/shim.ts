@@ -140,8 +140,7 @@ export class Shim {
     try {
       const handler = await this.#boot(message, this);
       this.#handler = handler;
-      const { kind, upgrades } = handler;
-      const ready: ReadyMessage = { protocol: PROTOCOL_VERSION, handlerKind: kind, upgrades };
+      const ready: ReadyMessage = { protocol: PROTOCOL_VERSION, handlerKind: handler.kind };
       this.channel.json(FRAME.READY, 0, 0, ready);
       this.channel.flush();
     } catch (thrown) {

@@ -51,7 +51,6 @@ async function boot(message: BootMessage, shim: Shim): Promise<Handler> {
   proxy.host = await Promise.race([untilReady(port, readyPath), ended]);
   return {
     kind: 'server',
-    upgrades: true,
     onHttp: (invocation) =>
       isUpgrade(invocation) ? proxyUpgrade(proxy, invocation) : proxy.pass(invocation),
     onEvent: (invocation) => deliverEvent(proxy, invocation, shim),
