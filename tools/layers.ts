@@ -86,7 +86,7 @@ export const LAYERS: readonly Layer[] = [
     files: /^sdk\/[a-z0-9-]+\//,
     may: ['frames', 'self'],
     mayTypes: ['model'],
-    mayInTests: ['base', 'frames', 'model'],
+    mayInTests: ['base', 'frames', 'model', 'runtime'],
     packages: [],
   },
   { name: 'bin', files: /^bin\//, may: [], packages: [] },

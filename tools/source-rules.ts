@@ -211,7 +211,7 @@ export function checkNames(code: CodeBase): Finding[] {
       if (GRAB_BAGS.test(stem)) {
         const text = `${part} says nothing: name it after what it holds`;
         findings.push({ rule: 'name', file, line: 1, what: part, text });
-      } else if (!KEBAB.test(part) && !/^(?:README\.md|\..*)$/.test(part)) {
+      } else if (!KEBAB.test(part.replace(/_test\.go$/, '.go')) && !/^(?:README\.md|\..*)$/.test(part)) {
         findings.push({ rule: 'name', file, line: 1, what: part, text: `${part} is not in kebab-case` });
       }
     }

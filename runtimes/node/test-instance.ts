@@ -19,6 +19,7 @@ import {
 
 export const FIXTURES = join(import.meta.dirname, 'fixtures');
 const NEVER_MS = 4_000_000_000_000;
+const NODE_COMMAND: readonly [string, ...string[]] = [process.execPath, join(import.meta.dirname, 'main.ts')];
 
 export interface LogEntry {
   stream: number;
@@ -163,9 +164,11 @@ export class TestInstance implements AsyncDisposable {
   readonly #instanceEvents: Exchange;
   #nextStream = 1;
 
-  constructor(boot: Partial<BootMessage>) {
+  /** @param command the program with its arguments, where it is not this runtime */
+  constructor(boot: Partial<BootMessage>, command: readonly [string, ...string[]] = NODE_COMMAND) {
     this.#instanceEvents = new Exchange(this, 0, false);
-    this.child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], {
+    const [program, ...args] = command;
+    this.child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH },
     });
@@ -198,8 +201,12 @@ export class TestInstance implements AsyncDisposable {
   }
 
   /** Starts a fixture and waits until it is ready, or fails with what the runtime says. */
-  static async start(entry: string, boot: Partial<BootMessage> = {}): Promise<TestInstance> {
-    const instance = new TestInstance({ entry, ...boot });
+  static async start(
+    entry: string,
+    boot: Partial<BootMessage> = {},
+    command: readonly [string, ...string[]] = NODE_COMMAND,
+  ): Promise<TestInstance> {
+    const instance = new TestInstance({ entry, ...boot }, command);
     await instance.until(
       () =>
         instance.ready !== undefined || instance.bootFailure !== undefined || instance.exitCode !== undefined,

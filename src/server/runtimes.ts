@@ -4,6 +4,7 @@ import type { BlobDigest, FunctionVersion, RuntimeName } from '../model/function
 import type { BlobStore } from '../ports/blob-store.ts';
 import { bootstrapRuntime, commandRuntime } from './program-runtimes.ts';
 import { bundleRuntime } from './bundled-runtime.ts';
+import { startGo } from './go-runtime.ts';
 import { nodeRuntime } from './node-runtime.ts';
 import type { PreparedStart, RuntimeStart } from './runtime-start.ts';
 
@@ -15,6 +16,7 @@ function createTable(dataDir: string): Readonly<Record<RuntimeName, RuntimeStart
   program.catch(() => {});
   return {
     node: nodeRuntime(program),
+    go: startGo,
     bootstrap: bootstrapRuntime(cacheDir),
     command: commandRuntime(cacheDir),
   };

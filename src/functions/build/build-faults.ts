@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { LambentError } from '../../base/errors.ts';
@@ -6,11 +6,10 @@ import { nearestOf } from '../../base/nearest.ts';
 import type { BuildFault, BuildJob } from './build-job.ts';
 import { isBelow } from './copy-files.ts';
 import { findPackage, packageNameOf } from './installed-packages.ts';
+import { pointAt, sourceLine } from './source-excerpt.ts';
 
 /** How many errors of one build are told. */
 const FAULTS_SHOWN_MAX = 10;
-/** The longest part of a source line that is shown, in characters. */
-const LINE_SHOWN_MAX = 160;
 
 /** The parts of a bundler's error that are used; all are optional, because plugins throw what they like. */
 interface BundlerError {
@@ -141,20 +140,4 @@ function shownPath(absolute: string, job: BuildJob): string {
   if (isBelow(job.folder, absolute)) return absolute.slice(job.folder.length + 1);
   const modules = absolute.lastIndexOf('/node_modules/');
   return modules >= 0 ? absolute.slice(modules + 1) : basename(absolute);
-}
-
-function sourceLine(path: string, line: number): string | undefined {
-  try {
-    return readFileSync(path, 'utf8').split('\n')[line - 1]?.replace(/\r$/, '');
-  } catch {
-    return undefined;
-  }
-}
-
-/** The line with a caret below the column, cut where it is very long. */
-function pointAt(source: string, column: number): string {
-  const from = column > LINE_SHOWN_MAX - 20 ? column - LINE_SHOWN_MAX / 2 : 0;
-  const shown = source.slice(from, from + LINE_SHOWN_MAX);
-  const indent = shown.slice(0, Math.max(0, column - 1 - from)).replaceAll(/[^\t]/g, ' ');
-  return `  ${shown}\n  ${indent}^`;
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { RuntimeName } from '../../model/function.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
+import { GoLanguage } from './go-language.ts';
 import type { Language } from './language.ts';
 import { ProgramLanguage } from './program-language.ts';
 import { NodeLanguage } from './node-language.ts';
@@ -25,5 +26,6 @@ export function createLanguages({ clock, log, scratchDir }: LanguagesOptions): L
     bootstrap: new ProgramLanguage({ runtime: 'bootstrap', clock, packagesDir }),
     command: new ProgramLanguage({ runtime: 'command', clock, packagesDir }),
     node: new NodeLanguage({ clock, log, workDir: join(scratchDir, 'builder'), packagesDir }),
+    go: new GoLanguage({ clock, workDir: join(scratchDir, 'go') }),
   };
 }

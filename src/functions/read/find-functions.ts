@@ -7,7 +7,8 @@ import { LANGUAGES, runtimeOfEntry } from '../../model/languages.ts';
 import type { FoundFunction } from '../../model/manifest.ts';
 
 /** Files beside functions that are none: hidden ones, helpers (`_x.ts`), declarations, tests (also as Python names them). */
-const NO_FUNCTION = /^[._]|\.d\.[mc]?ts$|\.(test|spec)\.[^.]+$|^test_.*\.py$|_test\.py$|^conftest\.py$/;
+const NO_FUNCTION =
+  /^[._]|\.d\.[mc]?ts$|\.(test|spec)\.[^.]+$|^test_.*\.py$|_test\.py$|^conftest\.py$|_test\.go$/;
 const INDEX_FILES = LANGUAGES.flatMap(({ indexes }) => indexes);
 /** The largest package.json, in bytes. */
 const PACKAGE_JSON_BYTES_MAX = 1024 * 1024;

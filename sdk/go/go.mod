@@ -1,0 +1,3 @@
+module lambent.dev/go
+
+go 1.18

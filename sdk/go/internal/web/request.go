@@ -1,0 +1,125 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"lambent.dev/go/internal/instance"
+)
+
+// server is what handlers find in the context of a request. It listens nowhere.
+var server = &http.Server{}
+
+// requestContext adds what net/http's own server puts into a request's context.
+type requestContext struct{ context.Context }
+
+func (c requestContext) Value(key any) any {
+	switch key {
+	case http.ServerContextKey:
+		return server
+	case http.LocalAddrContextKey:
+		return address{"127.0.0.1:0"}
+	}
+	return c.Context.Value(key)
+}
+
+// address is one end of a connection that the gateway has.
+type address struct{ text string }
+
+func (address) Network() string  { return "tcp" }
+func (a address) String() string { return a.text }
+
+// body reads a request's body. Close stops reading it; what still comes is not taken in.
+type body struct {
+	inv    *instance.Invocation
+	closed bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.inv.Read(p)
+}
+
+func (b *body) Close() error {
+	b.closed = true
+	return nil
+}
+
+func newRequest(inv *instance.Invocation) (*http.Request, error) {
+	head := &inv.HTTP
+	target, err := url.ParseRequestURI(head.Target)
+	if err != nil {
+		return nil, err
+	}
+	request := &http.Request{
+		Method:     head.Method,
+		URL:        target,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		RequestURI: head.Target,
+		RemoteAddr: net.JoinHostPort(head.RemoteAddr, "0"),
+		Body:       http.NoBody,
+	}
+	setHeaders(request, head.Lines)
+	if head.Scheme == "https" {
+		// Ended at the gateway: handlers look at it to see how they were called.
+		request.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: request.Host}
+	}
+	if inv.HasBody() {
+		request.Body = &body{inv: inv}
+		request.ContentLength = -1
+		if length := request.Header.Get("Content-Length"); length != "" {
+			request.ContentLength, err = strconv.ParseInt(length, 10, 64)
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, pair := range strings.Split(head.Params, "&") {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			if plain, err := url.PathUnescape(value); err == nil {
+				value = plain
+			}
+			request.SetPathValue(name, value)
+		}
+	}
+	return request.WithContext(requestContext{inv.Context()}), nil
+}
+
+// setHeaders does as net/http's server does: canonical names, and Host and Transfer-Encoding apart.
+func setHeaders(request *http.Request, lines []string) {
+	header := make(http.Header, len(lines))
+	values := make([]string, len(lines))
+	for i, line := range lines {
+		name, value, ok := strings.Cut(line, ": ")
+		if !ok {
+			name = strings.TrimSuffix(name, ":")
+		}
+		switch name {
+		case "host":
+			request.Host = value
+			continue
+		case "transfer-encoding":
+			request.TransferEncoding = []string{value}
+			continue
+		}
+		key := textproto.CanonicalMIMEHeaderKey(name)
+		if before, known := header[key]; known {
+			header[key] = append(before, value)
+			continue
+		}
+		// One array for all: most headers come once.
+		values[i] = value
+		header[key] = values[i : i+1 : i+1]
+	}
+	request.Header = header
+}

@@ -1,0 +1,161 @@
+import { accessSync, constants } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
+import { type ErrorCode, LambentError } from '../../base/errors.ts';
+import { findProgram, runTool } from './run-tool.ts';
+
+/** The oldest Go that the module in sdk/go can be compiled with. */
+const GO_MINOR_MIN = 22;
+/** A question to the go command; it may fetch a toolchain to answer. */
+const ASK_MS_MAX = 120_000;
+const ANSWER_CHARS_MAX = 16 * 1024 * 1024;
+/** Where Go's own installer puts it, on the PATH or not. */
+const USUAL_PLACES = ['/usr/local/go/bin/go', '/opt/homebrew/bin/go', '/usr/lib/go/bin/go'];
+/** A person's settings of Go: where modules come from, and its caches. GOFLAGS is not among them: it changes results. */
+const GO_SETTINGS =
+  /^(GOPROXY|GOPRIVATE|GONOPROXY|GONOSUMDB|GONOSUMCHECK|GOSUMDB|GOAUTH|GOVCS|GOINSECURE|GOENV|GOCACHE|GOMODCACHE|GOPATH|GOROOT|GOTOOLCHAIN|GIT_SSH_COMMAND|SSH_AUTH_SOCK|XDG_CACHE_HOME|XDG_CONFIG_HOME)$/;
+
+/** Where builds happen, and what they run with. */
+export interface GoPlace {
+  /** Absolute path of the module's folder. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal | undefined;
+  /** True for uploads: a go.work above or beside the module is not looked at. */
+  readonly confined: boolean;
+  readonly onLine: (text: string) => void;
+}
+
+/** The go command of this machine, and one of its toolchains. */
+export class GoToolchain {
+  readonly program: string;
+  /** Exact, as `1.26.8`. */
+  readonly version: string;
+  readonly #selected: string | undefined;
+  readonly #cacheDir: string;
+
+  constructor(program: string, version: string, selected: string | undefined, cacheDir: string) {
+    this.program = program;
+    this.version = version;
+    this.#selected = selected;
+    this.#cacheDir = cacheDir;
+  }
+
+  /** Runs `go` with these arguments; resolves with what it prints. */
+  run(
+    place: GoPlace,
+    args: readonly string[],
+    failure: { readonly code: ErrorCode; readonly hint: string },
+    msMax = ASK_MS_MAX,
+  ): Promise<string> {
+    return runGo(this.program, place, args, this.#selected, this.#cacheDir, { ...failure, msMax });
+  }
+}
+
+/** The program, wherever Go is usually installed. */
+export function findGo(): string | undefined {
+  return (
+    findProgram('go') ??
+    USUAL_PLACES.find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    })
+  );
+}
+
+/** The one command that brings Go to this machine. */
+export function installCommand(): string {
+  if (process.platform === 'darwin') return 'brew install go';
+  const machine = process.arch === 'x64' ? 'amd64' : process.arch;
+  return `curl -fsSL https://go.dev/dl/go1.26.8.linux-${machine}.tar.gz | sudo tar -C /usr/local -xz`;
+}
+
+/**
+ * The toolchain for a module: the version that the manifest pins, or else what go.mod asks for. One that is not here
+ * is fetched by Go itself. `cacheDir` holds Go's caches where the person has no place of its own for them.
+ */
+export async function selectToolchain(
+  place: GoPlace,
+  pinned: string | undefined,
+  cacheDir: string,
+): Promise<GoToolchain> {
+  const program = findGo();
+  if (program === undefined)
+    throw new LambentError('E_TOOLCHAIN_MISSING', 'Go is not installed on this machine', {
+      hint: `Install it: \`${installCommand()}\``,
+    });
+  const ask = async (
+    args: readonly string[],
+    selected: string | undefined,
+    hint: string,
+  ): Promise<string> => {
+    const limits = { code: 'E_TOOLCHAIN_MISSING', hint, msMax: ASK_MS_MAX } as const;
+    return (await runGo(program, place, args, selected, cacheDir, limits)).trim();
+  };
+  const present = (
+    await ask(['env', 'GOVERSION'], 'local', `Install Go again: \`${installCommand()}\``)
+  ).replace(/^go/, '');
+  if (isOlder(present))
+    throw new LambentError(
+      'E_TOOLCHAIN_MISSING',
+      `Go ${present} is too old: functions need 1.${GO_MINOR_MIN} or later`,
+      { hint: `Install a newer one: \`${installCommand()}\`` },
+    );
+  if (pinned !== undefined) {
+    const hint = 'Is it a version of Go? This machine must reach its module proxy to fetch another one.';
+    const exact =
+      present === pinned || present.startsWith(`${pinned}.`)
+        ? present
+        : pinned.split('.').length === 3
+          ? pinned
+          : await ask(['list', '-m', '-f', '{{.Version}}', `go@${pinned}`], 'local', hint);
+    const selected = exact === present ? 'local' : `go${exact}`;
+    const version = (await ask(['env', 'GOVERSION'], selected, hint)).replace(/^go/, '');
+    return new GoToolchain(program, version, selected, cacheDir);
+  }
+  const hint = 'go.mod asks for it; this machine must reach its module proxy to fetch it.';
+  const version = (await ask(['env', 'GOVERSION'], undefined, hint)).replace(/^go/, '');
+  return new GoToolchain(program, version, undefined, cacheDir);
+}
+
+/** Whether a version is older than what functions need. Unreleased ones have other names, and are taken. */
+export function isOlder(version: string): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(major) < 1 || (Number(major) === 1 && Number(minor) < GO_MINOR_MIN);
+}
+
+function runGo(
+  program: string,
+  place: GoPlace,
+  args: readonly string[],
+  selected: string | undefined,
+  cacheDir: string,
+  { code, hint, msMax }: { readonly code: ErrorCode; readonly hint: string; readonly msMax: number },
+): Promise<string> {
+  const { folder, clock, signal, confined, onLine } = place;
+  const env: Record<string, string> = { CGO_ENABLED: '0', GOFLAGS: '' };
+  if (selected !== undefined) env.GOTOOLCHAIN = selected;
+  if (confined) env.GOWORK = 'off';
+  // A service may have no home: then Go would refuse to work.
+  if (homedir() === '/' || process.env.HOME === undefined) {
+    env.GOCACHE ??= process.env.GOCACHE ?? join(cacheDir, 'build');
+    env.GOPATH ??= process.env.GOPATH ?? join(cacheDir, 'path');
+  }
+  return runTool({
+    command: [program, ...args],
+    cwd: folder,
+    envPassed: GO_SETTINGS,
+    env,
+    clock,
+    msMax,
+    onLine,
+    collectChars: ANSWER_CHARS_MAX,
+    signal,
+    failure: { code, title: `go ${args[0]}`, hint },
+  });
+}

@@ -1,0 +1,330 @@
+/** Functions in Go, as their authors meet them: deployed from a folder, called over HTTP and with events, and broken. */
+import assert from 'node:assert/strict';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { runGo, WITHOUT_GO } from '../sdk/go/test-go.ts';
+import type { PlatformEvent } from '../src/server/main.ts';
+import { type AppFiles, startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
+
+const HANDLER = `package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	lambent "lambent.dev/go"
+)
+
+type in struct {
+	Do string \`json:"do"\`
+}
+
+var currency = os.Getenv("CURRENCY")
+
+func main() {
+	lambent.Start(func(ctx context.Context, event in) (any, error) {
+		switch event.Do {
+		case "print":
+			fmt.Println("printed")
+		case "bytes":
+			os.Stdout.Write([]byte{'b', 0xff, '\\n'})
+		case "panic":
+			panic("dropped the cup")
+		case "goroutine":
+			go func() { panic("in a goroutine") }()
+			<-ctx.Done()
+		case "exit":
+			os.Exit(3)
+		case "block":
+			<-make(chan int)
+		case "spin":
+			for time.Now().Year() > 0 {
+			}
+		}
+		return map[string]any{"currency": currency, "pid": os.Getpid()}, nil
+	})
+}
+`;
+
+const WEB = `package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	lambent "lambent.dev/go"
+)
+
+func main() {
+	http.HandleFunc("POST /web/{name}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s: ", r.PathValue("name"))
+		w.(http.Flusher).Flush()
+		io.Copy(w, r.Body)
+	})
+	lambent.Start(http.DefaultServeMux)
+}
+`;
+
+const AWS = `package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+type key struct{}
+
+func handle(ctx context.Context, request events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	facts, _ := lambdacontext.FromContext(ctx)
+	if request.RawPath == "/aws/fail" {
+		return events.APIGatewayV2HTTPResponse{}, errors.New("no luck")
+	}
+	return events.APIGatewayV2HTTPResponse{
+		StatusCode: 201,
+		Headers:    map[string]string{"X-Function": lambdacontext.FunctionName},
+		Cookies:    []string{"a=1"},
+		Body: strings.Join([]string{request.RequestContext.HTTP.Method, request.RawPath, request.Body,
+			ctx.Value(key{}).(string), facts.InvokedFunctionArn}, " "),
+	}, nil
+}
+
+func main() { lambda.StartWithOptions(handle, lambda.WithContextValue(key{}, "value")) }
+`;
+
+/** Every signature that the module documents, by the name of its function. */
+const AWS_SIGNATURES: Record<string, string> = {
+  none: 'func() {}',
+  takes: 'func(in string) { print(in) }',
+  fails: 'func() error { return errors.New("failed") }',
+  checks: 'func(in string) error { if in == "" { return errors.New("empty") }; return nil }',
+  gives: 'func() (string, error) { return "given", nil }',
+  maps: 'func(in int) (int, error) { return in * 2, nil }',
+  context: 'func(ctx context.Context) error { return ctx.Err() }',
+  asks: 'func(ctx context.Context) (string, error) { return "asked", nil }',
+  whole:
+    'func(ctx context.Context, in []string) (map[string]int, error) { return map[string]int{"n": len(in)}, nil }',
+  reads: 'func() (io.Reader, error) { return strings.NewReader("<p>stream</p>"), nil }',
+};
+
+const signatureProgram = (): string => `package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+var handlers = map[string]any{
+${Object.entries(AWS_SIGNATURES)
+  .map(([name, code]) => `\t"${name}": ${code},`)
+  .join('\n')}
+}
+
+var (
+	_ context.Context
+	_ io.Reader
+	_ = errors.New
+	_ = strings.NewReader
+)
+
+func main() { lambda.Start(handlers[os.Getenv("SIGNATURE")]) }
+`;
+
+const GO_MOD = 'module example.com/shop\n\ngo 1.22\n\nrequire github.com/aws/aws-lambda-go v1.54.0\n';
+
+const shop: AppFiles = {
+  'lambent.yaml': `app: shop
+env: { CURRENCY: EUR }
+functions:
+  cup: { timeout: 1s, concurrency: 1 }
+  crowd: { entry: functions/cup/main.go, timeout: 1s, concurrency: 10, maxInstances: 1 }
+  web: {}
+  aws: {}
+  node: {}
+${Object.keys(AWS_SIGNATURES)
+  .map((name) => `  ${name}: { entry: functions/signature/main.go, env: { SIGNATURE: ${name} } }`)
+  .join('\n')}
+`,
+  'go.mod': GO_MOD,
+  'functions/cup/main.go': HANDLER,
+  'functions/web/main.go': WEB,
+  'functions/aws/main.go': AWS,
+  'functions/signature/main.go': signatureProgram(),
+  'functions/node.js': 'export default () => "node";',
+};
+
+interface Answer {
+  readonly json: {
+    readonly result?: { readonly pid?: number; readonly currency?: string };
+    readonly error?: {
+      readonly code: string;
+      readonly errorMessage: string;
+      readonly stackTrace: readonly string[];
+    };
+  };
+}
+
+describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
+  let lambent: TestPlatform;
+  let folder: string;
+
+  before(async () => {
+    const root = await mkdtemp(join(tmpdir(), 'lambent-e2e-go-'));
+    folder = await writeApp(join(root, 'shop'), shop);
+    // The sums of modules, as an author's own go command notes them.
+    await runGo(['mod', 'download'], folder);
+    lambent = await startTestPlatform({}, { folder: root, folders: [folder] });
+  });
+  after(() => lambent?.close());
+
+  const invoke = (name: string, event: unknown): Promise<Answer> =>
+    lambent.api('POST', `/apps/shop/functions/${name}/invocations`, event);
+  const codeOf = async (name: string, event: unknown): Promise<string | undefined> =>
+    (await invoke(name, event)).json.error?.code;
+  const isReload = (event: PlatformEvent): event is Extract<PlatformEvent, { kind: 'deployed' }> =>
+    event.kind === 'deployed' && event.reload;
+  /** Saves a file and waits for what comes of it. */
+  const save = async (path: string, text: string): Promise<PlatformEvent> => {
+    const seen = lambent.events.length;
+    await writeFile(join(folder, path), text);
+    return lambent.waitFor(
+      (event): event is PlatformEvent =>
+        lambent.events.indexOf(event) >= seen && (isReload(event) || event.kind === 'deployFailed'),
+    );
+  };
+
+  it('answer events and HTTP beside those of other languages', async () => {
+    assert.equal((await invoke('cup', {})).json.result?.currency, 'EUR');
+    assert.equal(await (await lambent.fetch('/node')).text(), 'node');
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue('streamed ');
+        controller.enqueue('up');
+        controller.close();
+      },
+    }).pipeThrough(new TextEncoderStream());
+    const answer = await lambent.fetch('/web/ada', { method: 'POST', body, duplex: 'half' } as RequestInit);
+    assert.equal(await answer.text(), 'ada: streamed up');
+  });
+
+  it('may be programs of aws-lambda-go, unmodified', async () => {
+    const answer = await lambent.fetch('/aws/x?y=1', {
+      method: 'POST',
+      body: 'hi',
+      headers: { 'content-type': 'text/plain' },
+    });
+    assert.equal(answer.status, 201);
+    assert.equal(answer.headers.get('x-function'), 'aws');
+    assert.equal(answer.headers.get('set-cookie'), 'a=1');
+    assert.equal(await answer.text(), 'POST /aws/x hi value arn:aws:lambda:local:000000000000:function:aws');
+    assert.equal((await lambent.fetch('/aws/fail')).status, 500);
+    const failed = await lambent.waitForInvocation((record) => record.summary === 'GET /aws/fail');
+    assert.deepEqual([failed.error?.errorType, failed.error?.errorMessage], ['errorString', 'no luck']);
+  });
+
+  it('may have any signature that aws-lambda-go documents', async () => {
+    const given: [name: string, event: unknown, result: unknown][] = [
+      ['none', {}, null],
+      ['takes', 'x', null],
+      ['checks', 'x', null],
+      ['gives', {}, 'given'],
+      ['maps', 21, 42],
+      ['context', {}, null],
+      ['asks', {}, 'asked'],
+      ['whole', ['a', 'b'], { n: 2 }],
+    ];
+    for (const [name, event, result] of given)
+      assert.deepEqual({ name, result: (await invoke(name, event)).json.result }, { name, result });
+    assert.equal(await codeOf('fails', {}), 'E_FUNCTION_ERROR');
+    assert.equal(await codeOf('checks', ''), 'E_FUNCTION_ERROR');
+    assert.equal(await codeOf('maps', 'no number'), 'E_FUNCTION_ERROR');
+    assert.equal(await (await lambent.fetch('/reads')).text(), '<p>stream</p>');
+  });
+
+  it('have what they print in the log of their call', async () => {
+    await invoke('cup', { do: 'print' });
+    const line = await lambent.waitForLog(({ text }) => text === 'printed');
+    assert.ok(line.invocation !== undefined);
+    await invoke('cup', { do: 'bytes' });
+    await lambent.waitForLog(({ text, invocation }) => text === 'b\uFFFD' && invocation !== undefined);
+  });
+
+  it('survive a panic, which tells its place', async () => {
+    const pid = (await invoke('cup', {})).json.result?.pid;
+    const { error } = (await invoke('cup', { do: 'panic' })).json;
+    assert.deepEqual([error?.code, error?.errorMessage], ['E_FUNCTION_ERROR', 'dropped the cup']);
+    assert.match(error?.stackTrace[0] ?? '', /^at main\.main\.func1 \(functions\/cup\/main\.go:\d+\)$/);
+    assert.equal((await invoke('cup', {})).json.result?.pid, pid);
+  });
+
+  it('that end their process end no call of others, and serve again', async () => {
+    const pid = (await invoke('crowd', {})).json.result?.pid;
+    for (const end of ['exit', 'goroutine']) {
+      assert.equal(await codeOf('cup', { do: end }), 'E_FUNCTION_EXITED');
+      assert.equal((await invoke('cup', {})).json.result?.currency, 'EUR');
+    }
+    assert.equal((await invoke('crowd', {})).json.result?.pid, pid);
+    await lambent.waitForLog(({ text }) => text === 'panic: in a goroutine');
+  });
+
+  it('that block or spin are stopped at their time, and the others in the same process go on', async () => {
+    for (const hang of ['block', 'spin']) {
+      const hanging = codeOf('crowd', { do: hang });
+      assert.equal((await invoke('crowd', {})).json.result?.currency, 'EUR');
+      assert.equal(await hanging, 'E_FUNCTION_TIMEOUT');
+      assert.equal((await invoke('crowd', {})).json.result?.currency, 'EUR');
+    }
+  });
+
+  it('reload on each save, and say file and line of an error', async () => {
+    const failed = await save('functions/web/main.go', WEB.replace('io.Copy(w', 'io.Coppy(w'));
+    assert.ok(failed.kind === 'deployFailed');
+    assert.equal(failed.error.code, 'E_BUILD_FAILED');
+    assert.match(
+      failed.error.message,
+      /^functions\/web\/main\.go:15:6: undefined: io\.Coppy\n {2}\t\tio\.Coppy.*\n {2}\t\t {3}\^$/,
+    );
+    assert.deepEqual([failed.error.details?.file, failed.error.details?.line], ['functions/web/main.go', 15]);
+    // What is live goes on.
+    assert.equal((await lambent.fetch('/web/ada', { method: 'POST', body: 'x' })).status, 200);
+    const mended = await save('functions/web/main.go', WEB.replace('%s: ', '%s! '));
+    assert.equal(mended.kind, 'deployed');
+    assert.equal(await (await lambent.fetch('/web/ada', { method: 'POST', body: 'x' })).text(), 'ada! x');
+  });
+
+  it('are refused when they cannot answer, with what to do', async () => {
+    const refused = async (text: string): Promise<{ message: string; hint: string }> => {
+      const event = await save('functions/web/main.go', text);
+      assert.ok(event.kind === 'deployFailed');
+      return event.error;
+    };
+    const library = await refused('package web\n');
+    assert.match(
+      library.message,
+      /^functions\/web\/main\.go: it is `package web`, and a function is a program$/,
+    );
+    const silent = await refused('package main\n\nfunc main() {}\n');
+    assert.match(silent.message, /the program has no handler/);
+    const missing = await refused('package main\n\nimport _ "example.org/nowhere"\n\nfunc main() {}\n');
+    assert.match(
+      missing.message,
+      /^functions\/web\/main\.go:3:8: no required module provides package example\.org\/nowhere/,
+    );
+    assert.match(missing.hint, /^Run `go get example\.org\/nowhere`/);
+    assert.equal((await save('functions/web/main.go', WEB)).kind, 'deployed');
+  });
+});
