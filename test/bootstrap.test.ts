@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type AppFiles, startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
+import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
 
 /** Custom runtimes: programs that speak the AWS Lambda Runtime API, unmodified, and what happens when they misbehave. */
 
@@ -133,10 +130,7 @@ for (let index = 0; index < Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY); inde
 
 let lambent: TestPlatform;
 before(async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'lambent-e2e-'));
-  const app = await writeApp(join(folder, 'custom'), FILES);
-  for (const path of Object.keys(FILES)) if (path.endsWith('/bootstrap')) await chmod(join(app, path), 0o755);
-  lambent = await startTestPlatform({}, { folder, folders: [app] });
+  lambent = await startTestPlatform({ custom: FILES });
 });
 after(() => lambent.close());
 

@@ -41,7 +41,8 @@ export async function writeApp(
 ): Promise<string> {
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), text);
+    // As in a clone: what begins with `#!` is a program.
+    await writeFile(join(folder, path), text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
   }
   for (const name of link) {
     const target = join(folder, 'node_modules', name);

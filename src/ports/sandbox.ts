@@ -18,6 +18,8 @@ export interface SandboxSpec {
    * program itself and the shared libraries of binaries among them are found by the driver.
    */
   readonly readDirs: readonly string[];
+  /** The program may be of any language: it sees what the machine has installed (`/usr`), read-only. */
+  readonly seesSystem?: boolean;
   /** Memory of the process and its children together, in megabytes. */
   readonly memoryMb: number;
   /** Open files. */

@@ -10,7 +10,7 @@
  * Deliberately absent: trust in a check that was not made. What is promised here is what `probe-isolation.ts` saw.
  */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join, relative } from 'node:path';
 import type { Clock } from '../base/clock.ts';
@@ -150,7 +150,7 @@ class NamespacesSandbox implements Sandbox {
 
   /** The same for all instances of a version. */
   #enclosureOf(spec: SandboxSpec): Promise<Enclosed> {
-    const key = JSON.stringify([spec.command[0], spec.env, spec.readDirs, spec.codeDir]);
+    const key = JSON.stringify([spec.command[0], spec.env, spec.readDirs, spec.codeDir, spec.seesSystem]);
     const known = this.#enclosures.get(key);
     if (known !== undefined) return known;
     if (this.#enclosures.size >= ENCLOSURES_MAX) this.#enclosures.clear();
@@ -166,11 +166,14 @@ class NamespacesSandbox implements Sandbox {
     const [program] = spec.command;
     const trusted = [program!, ...spec.readDirs].filter((path) => !isInside(path, codeRoot));
     await this.#root.addLibrariesOf(trusted);
-    const paths = withoutNested([...trusted, ...spec.readDirs, spec.codeDir]);
+    const system = spec.seesSystem === true ? systemFolders() : [];
+    const paths = withoutNested([...system, ...trusted, ...spec.readDirs, spec.codeDir]);
     for (const path of paths) await this.#root.addMountPoint(path);
     const { folders, links } = await this.#root.entries();
     const reached = [
-      ...folders.map((name) => [join(this.#root.folder, name), `/${name}`] as const),
+      ...folders
+        .filter((name) => !system.includes(`/${name}`))
+        .map((name) => [join(this.#root.folder, name), `/${name}`] as const),
       ...paths.map((path) => [path, path] as const),
     ].map(([from, to]) => ({ to, ...this.#reach(from) }));
     const args = bubblewrapArguments({
@@ -193,6 +196,14 @@ class NamespacesSandbox implements Sandbox {
     this.#stages.set(from, stage);
     return { from: join(stage.to, relative(from, path)), stage };
   }
+}
+
+/** Where the machine's programs are, and what they need to find each other and to trust servers. No other part of `/etc`. */
+const SYSTEM_FOLDERS = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/etc/alternatives', '/etc/ssl/certs'];
+
+function systemFolders(): string[] {
+  // Most systems have links in place of some, which the private root has too.
+  return SYSTEM_FOLDERS.filter((path) => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true);
 }
 
 /** Why the driver cannot be used here, and what would help. */

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { bootMessageOf } from './boot-message.ts';
 import { bundleRuntime, type ProgramName } from './bundled-runtime.ts';
@@ -6,8 +5,6 @@ import type { PreparedStart, RuntimeStart, StartRequest } from './runtime-start.
 
 /** What the process that speaks to the platform for the program takes is not counted against the function's memory. */
 const SHIM_MB = 64;
-/** A program may be of any language: what a machine has installed is there for it to read. */
-const SYSTEM_DIRS = ['/usr', '/bin', '/lib', '/lib64', '/opt', '/etc/alternatives', '/etc/ssl', '/etc/pki'];
 
 /** How an instance of a custom runtime is started: its `bootstrap` beside a process that serves the Runtime API. */
 export function bootstrapRuntime(cacheDir: string): RuntimeStart {
@@ -38,7 +35,8 @@ function prepare({ version, deployment, codeDir }: StartRequest, program: string
     command: [process.execPath, '--disable-warning=ExperimentalWarning', program],
     env: {},
     codeDir,
-    readDirs: [dirname(program), ...SYSTEM_DIRS.filter((folder) => existsSync(folder))],
+    readDirs: [dirname(program)],
+    seesSystem: true,
     memoryMb: version.config.memoryMb + SHIM_MB,
   };
   return { spec, boot: bootMessageOf(version, deployment, codeDir, {}) };
