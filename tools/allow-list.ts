@@ -29,12 +29,6 @@ export const ALLOWED: readonly Allowance[] = [
   },
   {
     rule: 'test-only',
-    file: 'runtimes/node/test-instance.ts',
-    what: '*',
-    reason: 'Starts the real runtime for its tests and speaks frames with it.',
-  },
-  {
-    rule: 'test-only',
     file: 'sdk/go/test-go.ts',
     what: '*',
     reason: 'Finds the Go of this machine for tests, and says so where there is none.',

@@ -200,18 +200,22 @@ export function checkDeadFiles(code: CodeBase): Finding[] {
 
 /** Words that mean "what I could not name". */
 const GRAB_BAGS = /^(?:utils?|common|types|helpers?|misc|shared|lib)$/;
+/** Modules and packages of Python (PEP 8), where names with hyphens cannot be imported. */
+const PYTHON_NAME = /^_{0,2}[a-z0-9]+(?:_[a-z0-9]+)*(?:__)?(?:\.(?:py|typed))?$/;
 const KEBAB = /^(?:[a-z0-9]+(?:-[a-z0-9]+)*)(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*$/;
 
 export function checkNames(code: CodeBase): Finding[] {
   const findings: Finding[] = [];
   for (const file of code.paths) {
     if (!CODE_FOLDERS.includes(file.split('/')[0]!) || isSample(file)) continue;
+    const isPython = /\.(?:py|typed)$/.test(file);
     for (const part of file.split('/')) {
       const stem = part.replace(/\..*$/, '');
       if (GRAB_BAGS.test(stem)) {
         const text = `${part} says nothing: name it after what it holds`;
         findings.push({ rule: 'name', file, line: 1, what: part, text });
-      } else if (!KEBAB.test(part.replace(/_test\.go$/, '.go')) && !/^(?:README\.md|\..*)$/.test(part)) {
+      } else if (isPython && PYTHON_NAME.test(part)) continue;
+      else if (!KEBAB.test(part.replace(/_test\.go$/, '.go')) && !/^(?:README\.md|\..*)$/.test(part)) {
         findings.push({ rule: 'name', file, line: 1, what: part, text: `${part} is not in kebab-case` });
       }
     }

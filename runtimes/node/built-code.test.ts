@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Plugin, rolldown } from 'rolldown';
 import { CANCEL_REASON } from '../../src/model/frames.ts';
-import { FIXTURES, TestInstance } from './test-instance.ts';
+import { FIXTURES, TestInstance } from '../conformance/test-instance.ts';
 
 const EXPRESS = createRequire(import.meta.url).resolve('express');
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { BODY_CHUNK_BYTES, CANCEL_REASON, FRAME, WINDOW_BYTES } from '../../src/model/frames.ts';
-import { TestInstance } from './test-instance.ts';
+import { TestInstance } from '../conformance/test-instance.ts';
 
 describe('a fetch handler', () => {
   let instance: TestInstance;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { CANCEL_REASON, FRAME } from '../../src/model/frames.ts';
-import { TestInstance } from './test-instance.ts';
+import { checkHttpEvents } from '../conformance/http-event-vectors.ts';
+import { TestInstance } from '../conformance/test-instance.ts';
 
 describe('a Lambda handler', () => {
   let instance: TestInstance;
@@ -15,51 +16,7 @@ describe('a Lambda handler', () => {
   });
 
   it('gets HTTP as an event of payload format 2.0', async () => {
-    const answer = await instance.request({
-      method: 'POST',
-      target: '/event?a=1&a=2&b=x%20y',
-      route: 'POST /:name',
-      params: 'name=event',
-      headers: { 'content-type': 'application/json', cookie: 'one=1; two=2', 'x-twice': 'a' },
-      lines: ['x-twice: b'],
-      body: '{"in":true}',
-    });
-    const event = JSON.parse(answer.text);
-    const { requestContext, ...rest } = event;
-    assert.deepEqual(rest, {
-      version: '2.0',
-      routeKey: 'POST /{name}',
-      rawPath: '/event',
-      rawQueryString: 'a=1&a=2&b=x%20y',
-      headers: { host: 'example.test', 'content-type': 'application/json', 'x-twice': 'a,b' },
-      cookies: ['one=1', 'two=2'],
-      queryStringParameters: { a: '1,2', b: 'x y' },
-      pathParameters: { name: 'event' },
-      body: '{"in":true}',
-      isBase64Encoded: false,
-    });
-    assert.deepEqual(requestContext.http, {
-      method: 'POST',
-      path: '/event',
-      protocol: 'HTTP/1.1',
-      sourceIp: '192.0.2.7',
-      userAgent: '',
-    });
-    assert.equal(requestContext.routeKey, 'POST /{name}');
-    assert.equal(requestContext.stage, '$default');
-    assert.match(requestContext.time, /^\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000$/);
-  });
-
-  it('gets a body that is not text in base64', async () => {
-    const bytes = Uint8Array.of(0, 255, 1);
-    const answer = await instance.request({
-      method: 'POST',
-      target: '/event',
-      headers: { 'content-type': 'image/png' },
-      body: bytes,
-    });
-    const event = JSON.parse(answer.text);
-    assert.deepEqual([event.isBase64Encoded, event.body], [true, 'AP8B']);
+    await checkHttpEvents(instance);
   });
 
   it('answers by the rules of the payload format', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CANCEL_REASON } from '../../src/model/frames.ts';
 import { LINE_BYTES_MAX, LOG_LINES_PER_S } from './console.ts';
-import { TestInstance } from './test-instance.ts';
+import { TestInstance } from '../conformance/test-instance.ts';
 
 describe('what the code prints', () => {
   it('comes as lines with the severity of the method', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { CANCEL_REASON, FRAME, WINDOW_BYTES } from '../../src/model/frames.ts';
-import { FIXTURES, TestInstance } from './test-instance.ts';
+import { FIXTURES, TestInstance } from '../conformance/test-instance.ts';
 
 describe('an Express app that calls listen', () => {
   let instance: TestInstance;

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { CANCEL_REASON, FRAME } from '../../src/model/frames.ts';
-import { TestInstance } from './test-instance.ts';
+import { TestInstance } from '../conformance/test-instance.ts';
 import {
   encodeClosePayload,
   encodeWebSocketFrame,

@@ -109,6 +109,8 @@ export interface AppDefinition {
   readonly functions?: Readonly<Record<string, FunctionDefinition | null>> | undefined;
   /** Routes of the app, each naming its function. */
   readonly routes?: readonly AppRouteDefinition[] | undefined;
+  /** Packages whose own code may run while they are installed. Default: none. */
+  readonly allowScripts?: readonly string[] | undefined;
   /** Environment variables of every function. */
   readonly env?: Readonly<Record<string, string | number | boolean>> | undefined;
   /** Cross-origin settings of every route that has none of its own. */

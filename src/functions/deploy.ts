@@ -232,7 +232,13 @@ class LocalDeployer implements ClosableDeployer {
     // Known before the work is done, and checked again when it is.
     const liveBefore = await this.#liveOf(app);
     if (request.weight > 0) trafficWith(liveBefore, Number.MAX_SAFE_INTEGER, request.weight);
-    const source: AppSource = { folder, confined: isUpload, signal: this.#stop.signal, tell };
+    const source: AppSource = {
+      folder,
+      confined: isUpload,
+      allowScripts: plan.allowScripts,
+      signal: this.#stop.signal,
+      tell,
+    };
     return this.#sweeper.holding(async () => {
       const functions = await buildApp(plan, {
         source,

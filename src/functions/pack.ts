@@ -10,11 +10,10 @@ import { encodeTarHeader, TAR_BLOCK_BYTES, tarPadding } from './archive/tar-form
 import { isBelow } from './build/copy-files.ts';
 import { findPackage } from './build/installed-packages.ts';
 import { planPackages } from './build/package-closure.ts';
+import { SKIPPED_FOLDERS } from './build/skipped-folders.ts';
 
 /** Left out unless `.lambentignore` brings it back with `!`. */
 const DEFAULT_RULES = '.DS_Store\nThumbs.db\n*.log\n*.swp\n*~\n.env\n.env.*\ncoverage/\n*/**/node_modules\n';
-/** Never packed. */
-const NEVER = new Set(['.git', '.hg', '.svn', '.lambent']);
 /** The server can install from these again. */
 const NPM_LOCKS = ['package-lock.json', 'npm-shrinkwrap.json'];
 
@@ -126,7 +125,7 @@ class FileList {
     for (const entry of await readdir(source, { withFileTypes: true })) {
       // The app's own packages come in another way; those of a folder in it, only where `.lambentignore` brings them.
       const isOwnPackages = entry.name === 'node_modules' && (path === '' || isPackage);
-      if (NEVER.has(entry.name) || isOwnPackages) continue;
+      if (isOwnPackages || (SKIPPED_FOLDERS.has(entry.name) && entry.name !== 'node_modules')) continue;
       const entryPath = path === '' ? entry.name : `${path}/${entry.name}`;
       const isBrought = isPackage || path.split('/').includes('node_modules');
       if (!isBrought && this.#rules.ignores(entryPath, entry.isDirectory())) continue;

@@ -11,6 +11,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { SKIPPED_FOLDERS } from './build/skipped-folders.ts';
 
 /** Changes within this time of each other are one burst. */
 export const BURST_MS = 20;
@@ -21,7 +22,6 @@ export const FOLDERS_MAX = 4_096;
 /** How often is looked for an app's folder that went away. */
 const LOST_ROOT_MS = 250;
 
-const SKIPPED_FOLDERS = new Set(['node_modules', '.git', '.hg', '.svn', '.lambent']);
 /** What editors write beside the files they save: vim (and its probe 4913), Emacs, JetBrains, VS Code, sed. */
 const EDITOR_FILE =
   /~$|\.sw[a-z]$|^\.#|^#.*#$|___jb_\w+___$|^4913$|\.tmp(-[\w-]+|\.\d+)?$|^sed\w{6}$|^\.DS_Store$/;

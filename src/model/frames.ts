@@ -110,6 +110,10 @@ export interface BootMessage {
   timeoutMs: number;
   /** Of a web server: the program to start in `entry`, its port if it is fixed, and the path that tells when it is ready. */
   command?: { argv: readonly string[]; port?: number | undefined; readyPath?: string | undefined };
+  /** Absolute path of the folder with its installed packages, where they are kept apart from its code. */
+  packagesDir?: string;
+  /** Invocations at the same time, where the manifest says so. */
+  concurrency?: number;
 }
 
 /** Payload of READY. */
@@ -117,6 +121,8 @@ export interface ReadyMessage {
   protocol: number;
   /** How the code wants to be called. */
   handlerKind: 'fetch' | 'lambda' | 'plain' | 'server';
+  /** Invocations at the same time, unless the manifest says otherwise; absent: by `handlerKind`. 1 to 1,000. */
+  concurrency?: number | undefined;
 }
 
 /** Payload of BOOT_FAILED and FAILED: an error in the author's code. */

@@ -71,7 +71,7 @@ export const FUNCTION_DEFAULTS: FunctionConfig = {
 };
 
 /** The languages whose code the platform knows how to run. */
-export type RuntimeName = 'node' | 'go' | 'bootstrap' | 'command';
+export type RuntimeName = 'node' | 'python' | 'go' | 'bootstrap' | 'command';
 
 /** An immutable build of a function. Two equal builds with equal configuration are the same version. */
 export interface FunctionVersion {

@@ -21,6 +21,7 @@ export const LANGUAGES: readonly LanguageFiles[] = [
     extensions: NODE_EXTENSIONS,
     indexes: NODE_EXTENSIONS.map((extension) => `index${extension}`),
   },
+  { runtime: 'python', extensions: ['.py'], indexes: ['index.py', 'main.py', 'app.py'] },
   { runtime: 'go', extensions: ['.go'], indexes: ['main.go'] },
   // A custom runtime of AWS Lambda: an executable of this name, with its folder.
   { runtime: 'bootstrap', extensions: [], indexes: ['bootstrap'] },

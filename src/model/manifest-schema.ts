@@ -210,6 +210,10 @@ export const manifestSchema = z
         .describe('Routes of the app, each naming its function.'),
       env,
       cors,
+      allowScripts: texts(
+        'the name of a package',
+        'Packages whose own code may run while they are installed: install scripts of npm, `setup.py` and the like. Default: none.',
+      ),
     },
     { error: 'an object with keys such as `app`, `functions`, `routes`, `env`, `cors`' },
   )

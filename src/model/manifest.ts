@@ -63,6 +63,8 @@ export interface FunctionPlan {
 /** All there is to know about an app before it is built. */
 export interface AppPlan {
   readonly app: AppName;
+  /** Packages whose own code may run while they are installed. */
+  readonly allowScripts: readonly string[];
   readonly functions: readonly FunctionPlan[];
   readonly routes: readonly Route[];
 }
@@ -126,7 +128,8 @@ export function planApp(manifest: Manifest, found: readonly FoundFunction[], fol
   }
   const routes = planRoutes(input, listed, foundByName, problems);
   problems.throwIfAny();
-  return { app: (input.app ?? appNameFrom(folderName)) as AppName, functions, routes };
+  const app = (input.app ?? appNameFrom(folderName)) as AppName;
+  return { app, allowScripts: input.allowScripts ?? [], functions, routes };
 }
 
 /** The name of a folder made into a valid name of an app. */

@@ -372,7 +372,8 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   #capacityOf(instance: Instance): number {
     const { concurrency } = this.version.config;
     if (concurrency !== undefined) return concurrency;
-    const kind = instance.ready?.handlerKind;
+    const { handlerKind: kind, concurrency: wanted } = instance.ready ?? {};
+    if (wanted !== undefined) return wanted;
     return kind === 'lambda' || kind === 'plain' ? LAMBDA_CONCURRENCY : WEB_CONCURRENCY;
   }
 

@@ -13,6 +13,7 @@ export function bootMessageOf(
   deployment: number,
   codeDir: string,
   defaults: Readonly<Record<string, string>>,
+  packagesDir?: string,
 ): BootMessage {
   const { app, name, id, entry, handler, config } = version;
   const boot: BootMessage = {
@@ -43,5 +44,7 @@ export function bootMessageOf(
   };
   if (handler !== undefined) boot.handler = handler;
   if (config.command !== undefined) boot.command = config.command;
+  if (packagesDir !== undefined) boot.packagesDir = packagesDir;
+  if (config.concurrency !== undefined) boot.concurrency = config.concurrency;
   return boot;
 }

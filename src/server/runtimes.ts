@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { BlobDigest, FunctionVersion, RuntimeName } from '../model/function.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
@@ -6,10 +7,11 @@ import { bootstrapRuntime, commandRuntime } from './program-runtimes.ts';
 import { bundleRuntime } from './bundled-runtime.ts';
 import { startGo } from './go-runtime.ts';
 import { nodeRuntime } from './node-runtime.ts';
+import { pythonRuntime } from './python-runtime.ts';
 import type { PreparedStart, RuntimeStart } from './runtime-start.ts';
 
 /** One entry a language: whatever occurs in a deployment can be started. */
-function createTable(dataDir: string): Readonly<Record<RuntimeName, RuntimeStart>> {
+function createTable(dataDir: string, clock: Clock): Readonly<Record<RuntimeName, RuntimeStart>> {
   const cacheDir = join(dataDir, 'runtime');
   const program = bundleRuntime(cacheDir, 'node');
   // Whoever needs it first hears of a failure; until then it is nobody's.
@@ -17,6 +19,7 @@ function createTable(dataDir: string): Readonly<Record<RuntimeName, RuntimeStart
   return {
     node: nodeRuntime(program),
     go: startGo,
+    python: pythonRuntime(join(dataDir, 'runtime-python'), clock),
     bootstrap: bootstrapRuntime(cacheDir),
     command: commandRuntime(cacheDir),
   };
@@ -26,8 +29,9 @@ function createTable(dataDir: string): Readonly<Record<RuntimeName, RuntimeStart
 export function createStarter(
   blobs: BlobStore,
   dataDir: string,
+  clock: Clock,
 ): (version: FunctionVersion, deployment: number) => Promise<PreparedStart> {
-  const table = createTable(dataDir);
+  const table = createTable(dataDir, clock);
   const locate = async (digest: BlobDigest, { name }: FunctionVersion): Promise<string> => {
     const folder = await blobs.locate(digest);
     if (folder !== undefined) return folder;

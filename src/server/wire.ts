@@ -117,7 +117,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     log,
     defects,
     mintInstanceId: mintUuid,
-    prepare: createStarter(blobs, dataDir),
+    prepare: createStarter(blobs, dataDir, clock),
   });
   const invoker = createInvoker({ pool, activity, clock });
   const scratchDir = join(dataDir, 'scratch');

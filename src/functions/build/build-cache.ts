@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { BlobDigest } from '../../model/function.ts';
 import { isBelow } from './copy-files.ts';
+import { SKIPPED_FOLDERS } from './skipped-folders.ts';
 
 /** Builds that are remembered; the least recently used go. */
 export const BUILDS_REMEMBERED_MAX = 20_000;
@@ -13,7 +14,6 @@ const FILES_REMEMBERED_MAX = 100_000;
 const TREE_ENTRIES_MAX = 50_000;
 /** File systems may give two writes within this time the same timestamp. */
 const TIMESTAMP_SLACK_MS = 50;
-const SKIPPED = new Set(['node_modules', '.git', '.lambent']);
 /** Files that steer how imports are resolved, wherever in the app they are. */
 const STEERING = /^(package|tsconfig.*|jsconfig)\.json$/;
 /** What package managers write at each installation. */
@@ -174,7 +174,7 @@ async function listNames(folder: string, path: string, names: string[], steering
           ? `${entryPath} -> ${await readlink(join(folder, entryPath)).catch(() => '')}`
           : entryPath,
       );
-    if (SKIPPED.has(entry.name)) continue;
+    if (SKIPPED_FOLDERS.has(entry.name)) continue;
     names.push(entryPath);
     if (entry.isDirectory()) folders.push(entryPath);
     else if (STEERING.test(entry.name)) steering.push(join(folder, entryPath));

@@ -3,6 +3,7 @@ import { chmod, constants, copyFile, glob, lstat, mkdir, readdir, realpath, stat
 import { dirname, join, relative, sep } from 'node:path';
 import { LambentError } from '../../base/errors.ts';
 import type { PlacedPackage } from './package-closure.ts';
+import { SKIPPED_FOLDERS } from './skipped-folders.ts';
 
 /** The most files that are copied along with one function. */
 export const COPIED_FILES_MAX = 20_000;
@@ -10,7 +11,6 @@ export const COPIED_FILES_MAX = 20_000;
 export const COPIED_BYTES_MAX = 1024 * 1024 * 1024;
 /** Folders that belong to tools, never to a function. */
 const NEVER_COPIED: ReadonlySet<string> = new Set(['.git', '.lambent']);
-const SKIPPED: ReadonlySet<string> = new Set(['node_modules', ...NEVER_COPIED]);
 
 /** Copies into one function's folder and counts against its limits. */
 export class FileCopier {
@@ -29,7 +29,7 @@ export class FileCopier {
 
   /** Copies packages to their places, links resolved to plain files. */
   async copyPackages(packages: readonly PlacedPackage[]): Promise<void> {
-    for (const { dir, to } of packages) await this.#copyTree(dir, dir, to, SKIPPED);
+    for (const { dir, to } of packages) await this.#copyTree(dir, dir, to, SKIPPED_FOLDERS);
   }
 
   /** Copies a folder of the app with all that is in it, `node_modules` too. `path` is relative to the app; `.`: all of it. */
@@ -49,7 +49,7 @@ export class FileCopier {
       let matches = 0;
       for await (const match of glob(pattern.replace(/^\.\//, ''), {
         cwd: folder,
-        exclude: (path) => path.split(sep).some((part) => SKIPPED.has(part)),
+        exclude: (path) => path.split(sep).some((part) => SKIPPED_FOLDERS.has(part)),
       })) {
         matches += 1;
         await this.#copyInside(folder, join(folder, match), match.split(sep).join('/'));
@@ -65,6 +65,16 @@ export class FileCopier {
     }
   }
 
+  /** Copies files to the same places relative to the app. */
+  async copyFiles(folder: string, paths: readonly string[]): Promise<void> {
+    for (const path of paths) await this.#copyInside(folder, join(folder, path), path, SKIPPED_FOLDERS);
+  }
+
+  /** Whether a file was copied to this place. */
+  has(path: string): boolean {
+    return this.#copied.has(path);
+  }
+
   async #copyTree(root: string, from: string, to: string, skipped: ReadonlySet<string>): Promise<void> {
     const entries = (await readdir(from)).toSorted();
     for (const name of entries) {
@@ -74,7 +84,7 @@ export class FileCopier {
   }
 
   /** Copies a file or folder that must really be below `root`, wherever links on the way lead. */
-  async #copyInside(root: string, from: string, to: string, skipped = SKIPPED): Promise<void> {
+  async #copyInside(root: string, from: string, to: string, skipped = SKIPPED_FOLDERS): Promise<void> {
     const isLink = (await lstat(from)).isSymbolicLink();
     const real = isLink ? await realpath(from).catch(() => undefined) : from;
     if (real === undefined) return;

@@ -98,6 +98,7 @@ describe('installDependencies', { timeout: 120_000 }, () => {
       folder,
       cacheDir,
       clock: systemClock,
+      allowScripts: [],
       onLine: (line) => lines.push(line),
       ...over,
     });

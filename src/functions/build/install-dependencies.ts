@@ -25,6 +25,7 @@ export const INSTALL_MS_MAX = 10 * 60_000;
 export const INSTALLATIONS_KEPT = 20;
 /** The largest lock file, in bytes. */
 const LOCK_BYTES_MAX = 32 * 1024 * 1024;
+const NPM_QUIET = ['--no-audit', '--no-fund', '--no-progress'];
 const LOCK_FILES = ['npm-shrinkwrap.json', 'package-lock.json'];
 /** npm's own settings that are passed on from the platform's environment. */
 const NPM_ENV =
@@ -39,6 +40,8 @@ export interface InstallOptions {
   /** Where installations are kept, each under the digest of what it was made from. */
   readonly cacheDir: string;
   readonly clock: Clock;
+  /** Packages whose install scripts may run. */
+  readonly allowScripts: readonly string[];
   readonly onLine: (text: string) => void;
   readonly installMsMax?: number;
   /** Gives the installation up, with `E_SHUTTING_DOWN`. */
@@ -57,7 +60,7 @@ export async function installDependencies(options: InstallOptions): Promise<stri
   const { folder, cacheDir, onLine } = options;
   const lockFile = LOCK_FILES.find((name) => existsSync(join(folder, name)));
   if (lockFile === undefined || existsSync(join(folder, 'node_modules'))) return undefined;
-  const plan = await planInstall(folder, lockFile);
+  const plan = await planInstall(folder, lockFile, options.allowScripts);
   if (plan === undefined) return undefined;
   const target = join(cacheDir, plan.digest);
   const modulesDir = join(target, 'node_modules');
@@ -84,7 +87,11 @@ interface InstallPlan {
   readonly npmrc: string;
 }
 
-async function planInstall(folder: string, lockFile: string): Promise<InstallPlan | undefined> {
+async function planInstall(
+  folder: string,
+  lockFile: string,
+  allowScripts: readonly string[],
+): Promise<InstallPlan | undefined> {
   const lockPath = join(folder, lockFile);
   if ((await stat(lockPath)).size > LOCK_BYTES_MAX)
     throw new LambentError('E_DEPENDENCIES_FAILED', `${lockFile} is larger than ${LOCK_BYTES_MAX} bytes`);
@@ -100,7 +107,7 @@ async function planInstall(folder: string, lockFile: string): Promise<InstallPla
     .filter((line) => NPMRC_KEPT.test(line))
     .join('\n');
   const hash = createHash('sha256').update(
-    `${process.platform} ${process.arch} ${process.versions.modules}\n`,
+    `${process.platform} ${process.arch} ${process.versions.modules} ${allowScripts.join(' ')}\n`,
   );
   for (const name of files) hash.update(await readFile(join(folder, name)));
   hash.update(`\n${kept}\n`);
@@ -169,7 +176,13 @@ async function install(plan: InstallPlan, target: string, options: InstallOption
     if (plan.npmrc !== '') await writeFile(join(scratch, '.npmrc'), `${plan.npmrc}\n`);
     const startedMs = clock.monotonicMs();
     onLine('npm ci --ignore-scripts');
-    await runNpm(scratch, options);
+    await runNpm(scratch, ['ci', ...NPM_QUIET, '--ignore-scripts'], options);
+    if (options.allowScripts.length > 0) {
+      const named = options.allowScripts.filter((name) => existsSync(join(scratch, 'node_modules', name)));
+      onLine(`npm rebuild ${named.join(' ')}`);
+      if (named.length > 0)
+        await runNpm(scratch, ['rebuild', ...NPM_QUIET, '--ignore-scripts=false', ...named], options);
+    }
     onLine(`packages installed in ${Math.round(clock.monotonicMs() - startedMs)} ms`);
     await rename(scratch, target).catch((thrown: unknown) => {
       // Another platform process with the same folder was faster: its result is as good.
@@ -182,7 +195,7 @@ async function install(plan: InstallPlan, target: string, options: InstallOption
   return target;
 }
 
-function runNpm(cwd: string, options: InstallOptions): Promise<unknown> {
+async function runNpm(cwd: string, args: readonly string[], options: InstallOptions): Promise<void> {
   const { clock, onLine, installMsMax = INSTALL_MS_MAX, signal } = options;
   const npm = findProgram('npm');
   if (npm === undefined)
@@ -191,8 +204,8 @@ function runNpm(cwd: string, options: InstallOptions): Promise<unknown> {
       'there is no `npm` on the PATH to install the packages with',
       { hint: 'Install npm, or run `npm ci` in the folder yourself before deploying.' },
     );
-  return runTool({
-    command: [npm, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress'],
+  await runTool({
+    command: [npm, ...args],
     cwd,
     envPassed: NPM_ENV,
     clock,

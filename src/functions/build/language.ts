@@ -28,6 +28,8 @@ export interface AppSource {
   readonly folder: string;
   /** True for uploads: nothing outside of the folder may be read. */
   readonly confined: boolean;
+  /** Packages whose code may run while they are installed, by the manifest. */
+  readonly allowScripts: readonly string[];
   /** Ends tools that run when the platform stops. */
   readonly signal: AbortSignal;
   /** A line for the person who waits. */

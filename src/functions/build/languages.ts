@@ -7,6 +7,7 @@ import { GoLanguage } from './go-language.ts';
 import type { Language } from './language.ts';
 import { ProgramLanguage } from './program-language.ts';
 import { NodeLanguage } from './node-language.ts';
+import { PythonLanguage } from './python/python-language.ts';
 
 export interface LanguagesOptions {
   readonly clock: Clock;
@@ -20,12 +21,13 @@ export interface LanguagesOptions {
 /** Every language that functions can be written in, by its name in the manifest. */
 export type Languages = Readonly<Record<RuntimeName, Language>>;
 
-export function createLanguages({ clock, log, scratchDir }: LanguagesOptions): Languages {
+export function createLanguages({ clock, log, blobs, scratchDir }: LanguagesOptions): Languages {
   const packagesDir = join(scratchDir, 'packages');
   return {
     bootstrap: new ProgramLanguage({ runtime: 'bootstrap', clock, packagesDir }),
     command: new ProgramLanguage({ runtime: 'command', clock, packagesDir }),
     node: new NodeLanguage({ clock, log, workDir: join(scratchDir, 'builder'), packagesDir }),
     go: new GoLanguage({ clock, workDir: join(scratchDir, 'go') }),
+    python: new PythonLanguage({ clock, blobs, packagesDir: join(scratchDir, 'python-packages') }),
   };
 }

@@ -1,11 +1,5 @@
-/** A finding of `lambent doctor`: a language is ready, or what is missing and the one command that brings it. */
-export interface LanguageFinding {
-  /** `language python`. */
-  readonly name: string;
-  readonly status: 'ok' | 'warn';
-  readonly text: string;
-  readonly fix?: string;
-}
+import type { LanguageFinding } from './language-finding.ts';
+import { lookForPython } from './python/find-python.ts';
 
 /** What a language says of this machine, by its name in the doctor's list. */
 export interface LanguageLook {
@@ -14,4 +8,4 @@ export interface LanguageLook {
 }
 
 /** One for each language whose toolchain a machine may lack. Node.js comes with the platform. */
-export const LANGUAGE_LOOKS: readonly LanguageLook[] = [];
+export const LANGUAGE_LOOKS: readonly LanguageLook[] = [{ name: 'language python', run: lookForPython }];

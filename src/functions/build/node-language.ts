@@ -32,11 +32,12 @@ export class NodeLanguage implements Language {
 
   async begin(source: AppSource): Promise<LanguageBuild> {
     const { clock, packagesDir } = this.#options;
-    const { folder, confined, signal, tell } = source;
+    const { folder, confined, allowScripts, signal, tell } = source;
     const modulesDir = await installDependencies({
       folder,
       cacheDir: packagesDir,
       clock,
+      allowScripts,
       onLine: (text) => tell('install', text),
       signal,
     });

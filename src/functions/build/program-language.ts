@@ -31,7 +31,7 @@ export class ProgramLanguage implements Language {
     this.#options = options;
   }
 
-  async begin({ folder, tell, signal }: AppSource): Promise<LanguageBuild> {
+  async begin({ folder, allowScripts, tell, signal }: AppSource): Promise<LanguageBuild> {
     const { clock, packagesDir } = this.#options;
     const onLine = (text: string): void => tell('install', text);
     return {
@@ -39,7 +39,14 @@ export class ProgramLanguage implements Language {
       plan: async (plan) => {
         const modulesDir =
           homeOf(plan) === '.'
-            ? await installDependencies({ folder, cacheDir: packagesDir, clock, onLine, signal })
+            ? await installDependencies({
+                folder,
+                cacheDir: packagesDir,
+                clock,
+                allowScripts,
+                onLine,
+                signal,
+              })
             : undefined;
         return {
           // What it needs of the machine, nobody here knows: it is the same program wherever it is the same bytes.

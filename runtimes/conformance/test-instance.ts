@@ -1,4 +1,4 @@
-/** For tests: one instance of the runtime as a child process, and the platform's end of its channel. */
+/** For tests of every language: one instance of a runtime as a child process, and the platform's end of its channel. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
@@ -17,9 +17,12 @@ import {
   WINDOW_BYTES,
 } from '../../src/model/frames.ts';
 
-export const FIXTURES = join(import.meta.dirname, 'fixtures');
+export const FIXTURES = join(import.meta.dirname, '../node/fixtures');
 const NEVER_MS = 4_000_000_000_000;
-const NODE_COMMAND: readonly [string, ...string[]] = [process.execPath, join(import.meta.dirname, 'main.ts')];
+const NODE_COMMAND: readonly [string, ...string[]] = [
+  process.execPath,
+  join(import.meta.dirname, '../node/main.ts'),
+];
 
 export interface LogEntry {
   stream: number;

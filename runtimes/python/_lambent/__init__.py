@@ -1,0 +1,1 @@
+"""The platform's runtime for Python. Nothing here is for the author's code to import."""
