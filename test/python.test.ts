@@ -1,0 +1,307 @@
+import assert from 'node:assert/strict';
+import { appendFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { PlatformEvent } from '../src/server/main.ts';
+import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
+
+/** Functions in Python with packages that nobody here wrote, beside one in TypeScript; and what goes wrong in them. */
+
+type Deployed = Extract<PlatformEvent, { kind: 'deployed' }>;
+type DeployFailed = Extract<PlatformEvent, { kind: 'deployFailed' }>;
+const isDeployed = (event: PlatformEvent): event is Deployed => event.kind === 'deployed';
+
+const APP: AppFiles = {
+  'lambent.yaml': `
+app: snakes
+functions:
+  plain: {}
+  fast: { routes: ['/fast/*'] }
+  flask: { routes: ['/flask/*'] }
+  tools: { routes: ['/tools/*'] }
+  native: {}
+  mean: { timeout: 700ms }
+  typed: {}
+`,
+  'requirements.txt': 'fastapi\nflask\naws-lambda-powertools\nnumpy\n',
+  'lib/greet.py': 'def greet(name):\n    return f"hello {name}"\n',
+  'functions/plain.py': `
+import os
+from lib.greet import greet
+
+def handler(event, context):
+    print("asked by", event.get("rawPath", "an event"))
+    if event.get("env"):
+        return {name: os.environ.get(name) for name in event["env"]}
+    return greet(context.function_name)
+`,
+  'functions/fast.py': `
+from contextlib import asynccontextmanager
+from fastapi import FastAPI, WebSocket
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.ready = "ready"
+    yield
+
+class Item(BaseModel):
+    name: str
+    price: float
+
+app = FastAPI(lifespan=lifespan)
+
+@app.get("/fast/{number}")
+async def read(number: int):
+    return {"number": number, "state": app.state.ready}
+
+@app.post("/fast/items")
+def create(item: Item):
+    print("in a thread")
+    return {"twice": item.price * 2}
+
+@app.get("/fast/stream/{count}")
+async def stream(count: int):
+    async def numbers():
+        for number in range(count):
+            yield f"{number} "
+    return StreamingResponse(numbers(), media_type="text/plain")
+
+@app.websocket("/fast/talk")
+async def talk(socket: WebSocket):
+    await socket.accept()
+    await socket.send_text("got " + await socket.receive_text())
+    await socket.close()
+`,
+  'functions/flask.py': `
+from flask import Flask, jsonify, request
+
+app = Flask(__name__)
+
+@app.route("/flask/<name>", methods=["GET", "POST"])
+def hello(name):
+    if request.method == "POST":
+        return jsonify(got=request.get_json(), name=name)
+    return f"hello {name}", 202, {"X-Made-By": "flask"}
+`,
+  'functions/tools.py': `
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger(service="tools")
+app = APIGatewayHttpResolver()
+
+@app.get("/tools/<name>")
+def hello(name: str):
+    logger.warning("greets", extra={"name_given": name})
+    return {"hello": name}
+
+@logger.inject_lambda_context
+def handler(event: dict, context: LambdaContext):
+    return app.resolve(event, context)
+`,
+  'functions/native.py': `
+import numpy
+
+def handler(event, context):
+    return {"sum": int(numpy.arange(10).sum())}
+`,
+  'functions/mean.py': `
+import ctypes
+import os
+import threading
+
+def handler(event, context):
+    how = event["rawQueryString"]
+    print("about to", how, flush=True)
+    if how == "exit":
+        os._exit(3)
+    if how == "segfault":
+        ctypes.string_at(0)
+    if how == "deadlock":
+        lock = threading.Lock()
+        lock.acquire()
+        lock.acquire()
+    return "fine"
+`,
+  'functions/typed.ts': 'export default { fetch: () => new Response("typed") };',
+};
+
+let lambent: TestPlatform;
+before(async () => {
+  lambent = await startTestPlatform({ app: APP });
+  const failed = lambent.events.find((event) => event.kind === 'deployFailed');
+  assert.equal(failed, undefined, failed?.kind === 'deployFailed' ? failed.error.message : '');
+});
+after(() => lambent?.close());
+
+const text = async (path: string, init?: RequestInit): Promise<string> =>
+  (await lambent.fetch(path, init)).text();
+const post = (body: unknown): RequestInit => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+describe('functions in Python', { timeout: 120_000 }, () => {
+  it('answer HTTP and events, beside TypeScript', async () => {
+    assert.equal(await text('/plain'), 'hello plain');
+    assert.equal(await text('/typed'), 'typed');
+    const line = await lambent.waitForLog(({ text }) => text.startsWith('asked by'));
+    assert.deepEqual(
+      [line.text, line.function, line.invocation !== undefined],
+      ['asked by /plain', 'plain', true],
+    );
+  });
+
+  it('have the environment that libraries look for', async () => {
+    const names = ['AWS_LAMBDA_FUNCTION_NAME', 'AWS_REGION', '_HANDLER', 'HOME'];
+    const json: unknown = JSON.parse(
+      await text('/2015-03-31/functions/plain/invocations', post({ env: names })),
+    );
+    assert.deepEqual(json, {
+      AWS_LAMBDA_FUNCTION_NAME: 'plain',
+      AWS_REGION: 'local',
+      _HANDLER: 'functions/plain.py',
+      HOME: null,
+    });
+  });
+
+  it('run FastAPI unmodified: routes, models, threads, streams', async () => {
+    assert.equal(await text('/fast/7'), '{"number":7,"state":"ready"}');
+    assert.equal(await text('/fast/items', post({ name: 'a', price: 1.5 })), '{"twice":3.0}');
+    assert.equal((await lambent.fetch('/fast/items', post({ name: 'a' }))).status, 422);
+    assert.equal(await text('/fast/stream/4'), '0 1 2 3 ');
+    const line = await lambent.waitForLog(({ text }) => text === 'in a thread');
+    assert.notEqual(line.invocation, undefined);
+  });
+
+  it('run the WebSockets of FastAPI', async () => {
+    const socket = new WebSocket(`${lambent.url.replace('http', 'ws')}/fast/talk`);
+    const got = await new Promise<string>((resolve, reject) => {
+      socket.onopen = () => socket.send('this');
+      socket.onmessage = ({ data }) => resolve(String(data));
+      socket.onerror = () => reject(new Error('the WebSocket failed'));
+    });
+    assert.equal(got, 'got this');
+    socket.close();
+  });
+
+  it('run Flask unmodified', async () => {
+    const answer = await lambent.fetch('/flask/ada');
+    assert.deepEqual(
+      [answer.status, answer.headers.get('x-made-by'), await answer.text()],
+      [202, 'flask', 'hello ada'],
+    );
+    assert.deepEqual(JSON.parse(await text('/flask/ada', post({ a: 1 }))), { got: { a: 1 }, name: 'ada' });
+  });
+
+  it('run handlers of Powertools, whose log lines keep their level', async () => {
+    assert.equal(await text('/tools/bob'), '{"hello":"bob"}');
+    const line = await lambent.waitForLog(({ text }) => text.includes('"greets"'));
+    assert.equal(line.severity, 'warn');
+    assert.equal(JSON.parse(line.text).function_name, 'tools');
+  });
+
+  it('run native code of packages', async () => {
+    assert.equal(await text('/native'), '{"sum":45}');
+  });
+
+  it('are deployed again within a second when their packages are the same', async () => {
+    // The best of three: others use this machine too.
+    const times: number[] = [];
+    for (let round = 1; round <= 3; round += 1) {
+      const number = lambent.events.filter(isDeployed).length;
+      await appendFile(join(lambent.folder, 'app/functions/native.py'), `# change ${round}\n`);
+      const { result } = await lambent.waitFor(
+        (event): event is Deployed =>
+          isDeployed(event) && lambent.events.filter(isDeployed).indexOf(event) >= number,
+      );
+      times.push(result.tookMs);
+    }
+    assert.ok(Math.min(...times) < 1_000, `it took ${times} ms`);
+    assert.equal(await text('/native'), '{"sum":45}');
+  });
+});
+
+describe('functions in Python that misbehave', { timeout: 60_000 }, () => {
+  for (const [how, status, code, detail] of [
+    ['exit', 502, 'E_FUNCTION_EXITED', /exit code 3/],
+    ['segfault', 502, 'E_FUNCTION_EXITED', /SIGSEGV/],
+    ['deadlock', 504, 'E_FUNCTION_TIMEOUT', /0\.7 s/],
+  ] as const)
+    it(`end alone: ${how}`, async () => {
+      const [answer, neighbour] = await Promise.all([lambent.fetch(`/mean?${how}`), text('/fast/1')]);
+      const { error } = (await answer.json()) as { error: { code: string; message: string } };
+      assert.deepEqual([answer.status, error.code], [status, code]);
+      assert.match(error.message, detail);
+      assert.equal(neighbour, '{"number":1,"state":"ready"}');
+      assert.equal(await text('/mean?nothing'), 'fine');
+    });
+});
+
+describe('apps in Python that cannot be deployed', { timeout: 120_000 }, () => {
+  const failing = async (files: AppFiles): Promise<DeployFailed['error']> => {
+    const before = lambent.events.length;
+    for (const [path, content] of Object.entries(files))
+      await writeFile(join(lambent.folder, 'app', path), content);
+    const { error } = await lambent.waitFor(
+      (event): event is DeployFailed =>
+        event.kind === 'deployFailed' && lambent.events.indexOf(event) >= before,
+    );
+    for (const path of Object.keys(files))
+      if (path in APP) await writeFile(join(lambent.folder, 'app', path), APP[path]!);
+      else await rm(join(lambent.folder, 'app', path));
+    return error;
+  };
+
+  it('name the line of a syntax error', async () => {
+    const error = await failing({ 'functions/plain.py': 'def handler(event, context):\n    return (1\n' });
+    assert.equal(error.code, 'E_BUILD_FAILED');
+    assert.match(error.message, /^functions\/plain\.py:2:\d+: .*never closed\n {6}return \(1\n/);
+  });
+
+  it('name a module that is missing, and how to get it', async () => {
+    const error = await failing({ 'lib/greet.py': 'import requests_oauthlib_not\n' });
+    assert.equal(error.code, 'E_BUILD_FAILED');
+    assert.match(error.message, /lib\/greet\.py:1:1: there is no module named `requests_oauthlib_not`/);
+    assert.match(error.hint ?? '', /requirements\.txt/);
+  });
+
+  it('name a requirement that cannot be had, or would run code', async () => {
+    const none = await failing({ 'requirements.txt': 'fastapi==0.0.0.1\n' });
+    assert.equal(none.code, 'E_DEPENDENCIES_FAILED');
+    assert.match(none.message, /No matching distribution found for fastapi==0\.0\.0\.1/);
+    const runs = await failing({ 'requirements.txt': 'flask\ngit+https://example.test/x.git\n' });
+    assert.match(
+      runs.message,
+      /requirements\.txt:2: .* is no wheel, so that building it would run its author's code/,
+    );
+    const foreign = await failing({
+      'requirements.txt': './thing-1.0-cp27-cp27m-win_amd64.whl\n',
+      'thing-1.0-cp27-cp27m-win_amd64.whl': 'PK',
+    });
+    assert.match(foreign.message, /is not a supported wheel on this platform/);
+  });
+
+  it('leave out what needs a Python that is not here, and serve the rest', async () => {
+    const number = lambent.events.filter(isDeployed).length;
+    const manifest = APP['lambent.yaml']!.replace('native: {}', 'native: { runtime: python3.99 }');
+    await writeFile(join(lambent.folder, 'app/lambent.yaml'), manifest);
+    const { result } = await lambent.waitFor(
+      (event): event is Deployed =>
+        isDeployed(event) &&
+        lambent.events.filter(isDeployed).indexOf(event) >= number &&
+        event.result.deployment.functions.length === 6,
+    );
+    assert.ok(result.deployment.functions.every(({ name }) => name !== 'native'));
+    const line = lambent.events.find((event) => event.kind === 'line' && event.line.step === 'skip');
+    assert.match(
+      line?.kind === 'line' ? line.line.text : '',
+      /^native is left out: there is no Python 3\.99 on this machine\. Install it: `uv python install 3\.99`/,
+    );
+    assert.equal(await text('/plain'), 'hello plain');
+  });
+});
