@@ -84,6 +84,7 @@ describe('the package', { timeout: 240_000 }, () => {
       'bin/lambent.js',
       'dist/src/cli/main.js',
       'dist/runtimes/node/main.js',
+      'dist/runtimes/python/main.py',
       'dist/sdk/node/lambent.js',
       'dist/sdk/node/lambent.d.ts',
       'dist/schema/lambent.schema.json',

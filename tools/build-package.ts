@@ -26,7 +26,7 @@ function copyOthers(): void {
   const others = globSync('{src,runtimes,sdk}/**/*', {
     cwd: ROOT,
     withFileTypes: true,
-    exclude: ['**/fixtures'],
+    exclude: ['**/fixtures', '**/conformance', '**/__pycache__'],
   })
     .filter((entry) => entry.isFile() && !entry.name.endsWith('.ts'))
     .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length));

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { TestInstance } from '../../runtimes/node/test-instance.ts';
+import { TestInstance } from '../../runtimes/conformance/test-instance.ts';
 import { type BootMessage, CANCEL_REASON, FRAME, WINDOW_BYTES } from '../../src/model/frames.ts';
 import * as frames from '../../src/model/frames.ts';
 import { MODULE_DIR, runGo, WITHOUT_GO } from './test-go.ts';

@@ -133,7 +133,16 @@ describe('lambent doctor without a server', () => {
     const { checks, subject } = JSON.parse(outcome.out);
     if (subject !== 'this machine') return;
     const names = checks.map((check: { name: string }) => check.name);
-    assert.deepEqual(names, ['node', 'system', 'memory', 'disk', 'npm', 'port', 'isolation']);
+    assert.deepEqual(names, [
+      'node',
+      'system',
+      'memory',
+      'disk',
+      'npm',
+      'language python',
+      'port',
+      'isolation',
+    ]);
     assert.match(checks.at(-1).text, /^Level [A-E] by \w+: /);
   });
 });
