@@ -181,6 +181,22 @@ export const ERROR_TABLE = {
     'Export `default { fetch }`, a `handler`, a default function, or an app.',
   ),
 
+  // Events.
+  E_PATTERN_INVALID: row(
+    400,
+    'author',
+    false,
+    'An event pattern is not one of EventBridge’s language.',
+    'Correct the part that the message names; docs/events.md lists the operators.',
+  ),
+  E_EVENT_INVALID: row(
+    400,
+    'caller',
+    false,
+    'An event is not a CloudEvent 1.0, or one of its attributes breaks a rule.',
+    'Correct the attribute that the message names.',
+  ),
+
   // Functions at run time.
   E_BOOT_FAILED: row(
     502,
