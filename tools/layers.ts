@@ -24,7 +24,12 @@ const REAL = ['base', 'model', 'ports', 'frames', 'room', 'spawner', 'adapter', 
 export const LAYERS: readonly Layer[] = [
   { name: 'base', files: /^src\/base\//, may: ['base'], packages: [] },
   { name: 'frames', files: /^src\/model\/(?:frames|stream-table)\.ts$/, may: [], packages: [] },
-  { name: 'model', files: /^src\/model\//, may: ['base', 'model', 'frames'], packages: ['zod', 'yaml'] },
+  {
+    name: 'model',
+    files: /^src\/model\//,
+    may: ['base', 'model', 'frames'],
+    packages: ['zod', 'yaml', 'croner'],
+  },
   { name: 'ports', files: /^src\/ports\//, may: ['base', 'model', 'frames', 'ports'], packages: [] },
   // What all sandbox drivers share: the process that starts instances.
   {

@@ -39,6 +39,78 @@ export interface AppRouteDefinition extends RouteDefinition {
   readonly function: string;
 }
 
+/** Where the outcome of a delivery goes: to another function of the app, or onto the bus under a type. */
+export type DestinationDefinition = { readonly function: string } | { readonly emit: string };
+
+/** Who may call a webhook: a signature in a header of the sender's own kind. */
+export interface HmacDefinition {
+  readonly header: string;
+  /** Default: `sha256`. */
+  readonly algorithm?: 'sha1' | 'sha256' | 'sha384' | 'sha512' | undefined;
+  /** Default: `hex`. */
+  readonly encoding?: 'hex' | 'base64' | undefined;
+  /** Before the signature, such as `sha256=`. */
+  readonly prefix?: string | undefined;
+  /** The header with the id of the event. */
+  readonly idHeader?: string | undefined;
+}
+
+/** What runs a function besides HTTP: one of `events`, `schedule` and `webhook`, and how events are delivered. */
+export interface TriggerDefinition {
+  /** Events of the bus that match this pattern, in EventBridge's language. */
+  readonly events?: Readonly<Record<string, unknown>> | undefined;
+  /** How the function gets the event. Default: `cloudevent`. */
+  readonly format?: 'cloudevent' | 'eventbridge' | undefined;
+  /** A cron expression, `every 5m`, or `at 2026-03-01T09:00`. */
+  readonly schedule?: string | undefined;
+  /** The zone of a schedule. Default: UTC. */
+  readonly timezone?: string | undefined;
+  /** What comes of instants that passed while the platform was down. Default: `last`. */
+  readonly missed?: 'skip' | 'last' | 'all' | undefined;
+  /** Each instant is put off by up to this. Default: 0. */
+  readonly jitter?: Duration | undefined;
+  /** When the run before has not ended: run beside it, after it, or not at all. Default: `wait`. */
+  readonly overlap?: 'allow' | 'wait' | 'skip' | undefined;
+  /** A URL of its own at /_lambent/hooks/APP/TRIGGER, and who may sign what is sent there. */
+  readonly webhook?: 'standard' | 'github' | 'stripe' | 'slack' | 'none' | HmacDefinition | undefined;
+  /** Environment variables of the function with the keys of a webhook; any of them may have signed. */
+  readonly secret?: string | readonly string[] | undefined;
+  /** How far the time in a signature may be off, up to 24h. Default: 5m. */
+  readonly tolerance?: Duration | undefined;
+  /** Name of the trigger: it keeps its place across deployments. Default: made of the function and the kind. */
+  readonly name?: string | undefined;
+  /** Attempts of one event, the first included; then it is a dead letter. Default: 8. */
+  readonly attempts?: number | undefined;
+  /** An event that fails when it is older than this is a dead letter. Default: 24h. */
+  readonly maxAge?: Duration | undefined;
+  /** The first retry comes after up to this; each further one after up to twice as long. Default: 1s. */
+  readonly retryFirst?: Duration | undefined;
+  /** The longest pause between retries. Default: 5m. */
+  readonly retryMax?: Duration | undefined;
+  /** Events in one call; the function then gets a list. Default: one event, no list. */
+  readonly batch?: number | undefined;
+  /** How long the first event of a batch waits for others, up to 5m. Default: 0. */
+  readonly window?: Duration | undefined;
+  /** When a batch fails as a whole, try its halves. Default: false. */
+  readonly bisect?: boolean | undefined;
+  /** Calls at the same time. Default: 64. */
+  readonly concurrency?: number | undefined;
+  /** Events with the same value at this path are delivered in order. Default: no order. */
+  readonly key?: string | undefined;
+  /** Calls per second. Default: no limit. */
+  readonly rate?: number | undefined;
+  /** Deliver only the last event (of each key), once none came for this long. Default: 0, all. */
+  readonly debounce?: Duration | undefined;
+  /** A later event with the same value at this path is a repetition. Default: none but by id. */
+  readonly dedupe?: string | undefined;
+  /** How long `dedupe` remembers a value, up to 24h. Default: 5m. */
+  readonly dedupeWindow?: Duration | undefined;
+  /** Where the result of a delivered event goes. */
+  readonly onSuccess?: DestinationDefinition | undefined;
+  /** Where a dead letter goes besides. */
+  readonly onFailure?: DestinationDefinition | undefined;
+}
+
 /** Settings of one function; every one has a default. */
 export interface FunctionDefinition {
   /**
@@ -91,6 +163,8 @@ export interface FunctionDefinition {
   readonly maxRequestMb?: number | undefined;
   /** Largest response in megabytes. Default: 64. */
   readonly maxResponseMb?: number | undefined;
+  /** What else runs the function: events of the bus, schedules, webhooks. */
+  readonly on?: readonly TriggerDefinition[] | undefined;
   /** Attempts of an asynchronous invocation, the first included. Default: 3. */
   readonly attempts?: number | undefined;
   /** Environment variables, over those of the app. */

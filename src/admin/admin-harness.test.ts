@@ -283,6 +283,7 @@ export class StoringDeployer implements Deployer {
         function: each as FunctionName,
         cors: undefined,
       })),
+      triggers: [],
     });
     const before = this.#live.find(name)?.live;
     const older = before?.traffic.at(-1)?.number;

@@ -119,7 +119,7 @@ export const InvocationRecordSchema = z
     function: z.string(),
     version: z.string(),
     deployment: z.number().int(),
-    trigger: z.enum(['http', 'invoke', 'async', 'websocket']),
+    trigger: z.enum(['http', 'invoke', 'async', 'websocket', 'event']),
     status: z.enum(['ok', 'error', 'timeout', 'crashed', 'throttled', 'refused', 'cancelled']),
     cold: z.boolean(),
     instance: z.string().optional(),

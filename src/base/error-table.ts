@@ -197,6 +197,21 @@ export const ERROR_TABLE = {
     'Correct the attribute that the message names.',
   ),
 
+  E_EVENT_LOOP: row(
+    400,
+    'author',
+    false,
+    'Events caused events in a chain that is longer than the limit.',
+    'Look for a function that emits what triggers it; narrow the pattern of its trigger.',
+  ),
+  E_EVENT_UNDELIVERABLE: row(
+    500,
+    'author',
+    false,
+    'An event could not be delivered: the function that its trigger names is not live, or it reported the event as failed.',
+    'See `lambent dead-letters`; deploy the function, or mend it, and redrive.',
+  ),
+
   // Functions at run time.
   E_BOOT_FAILED: row(
     502,

@@ -262,6 +262,7 @@ class LocalDeployer implements ClosableDeployer {
     const { clock, apps, log } = this.#options;
     const names = new Set(functions.map(({ name }) => name));
     const routes = plan.routes.filter((route) => names.has(route.function));
+    const triggers = plan.triggers.filter((trigger) => names.has(trigger.function));
     const deployment = await apps.createDeployment({
       app,
       createdMs: clock.nowMs(),
@@ -269,6 +270,7 @@ class LocalDeployer implements ClosableDeployer {
       note: note.slice(0, NOTE_CHARS_MAX),
       functions,
       routes,
+      triggers,
     });
     tell('store', `deployment ${deployment.number}`);
     if (weight === 0) {

@@ -61,6 +61,7 @@ describe('createLiveApps', { timeout: 30_000 }, () => {
       note: '',
       functions,
       routes: [],
+      triggers: [],
     });
     return number;
   }

@@ -39,7 +39,16 @@ function deployment(app: string, memoryMb: number): Deployment {
     function: name as FunctionName,
     cors: { ...cors },
   }));
-  return { app: app as AppName, number: 1, createdMs: 0, createdBy: 'x', note: '', functions, routes };
+  return {
+    app: app as AppName,
+    number: 1,
+    createdMs: 0,
+    createdBy: 'x',
+    note: '',
+    functions,
+    routes,
+    triggers: [],
+  };
 }
 
 it('equal parts of deployments are kept once, different ones apart, and nothing is changed', () => {

@@ -28,7 +28,16 @@ function deployment(app: string, number: number, routes: Route[]): Deployment {
         config: FUNCTION_DEFAULTS,
       }) as unknown as FunctionVersion,
   );
-  return { app: app as AppName, number, createdMs: 0, createdBy: 'test', note: '', functions, routes };
+  return {
+    app: app as AppName,
+    number,
+    createdMs: 0,
+    createdBy: 'test',
+    note: '',
+    functions,
+    routes,
+    triggers: [],
+  };
 }
 
 function tableOf(...deployments: Deployment[]): RouteTable {

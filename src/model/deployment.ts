@@ -1,4 +1,5 @@
 import type { AppName, FunctionName, FunctionVersion } from './function.ts';
+import type { Trigger } from './trigger.ts';
 
 /** HTTP methods a route may name; `ANY` stands for all. */
 export type RouteMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS' | 'ANY';
@@ -38,6 +39,7 @@ export interface Deployment {
   readonly note: string;
   readonly functions: readonly FunctionVersion[];
   readonly routes: readonly Route[];
+  readonly triggers: readonly Trigger[];
 }
 
 /** One part of an app's traffic. Weights of an app's parts add up to 100. */

@@ -166,7 +166,7 @@ export const HTTP_HEAD_FIXED_LINES = 7;
 export interface EventHead {
   requestId: string;
   deadlineMs: number;
-  trigger: 'invoke' | 'async';
+  trigger: 'invoke' | 'async' | 'event';
   /** W3C trace context, as the caller gave it. */
   traceparent?: string;
   /** Lambda's `clientContext`, decoded JSON. */

@@ -3,7 +3,7 @@ import type { InstanceId, InvocationId } from '../base/ids.ts';
 import type { AppName, FunctionName, VersionId } from './function.ts';
 
 /** What started an invocation. */
-export type TriggerKind = 'http' | 'invoke' | 'async' | 'websocket';
+export type TriggerKind = 'http' | 'invoke' | 'async' | 'websocket' | 'event';
 
 /** How an invocation ended. `throttled` and `refused` never reached an instance. */
 export type InvocationStatus = 'ok' | 'error' | 'timeout' | 'crashed' | 'throttled' | 'refused' | 'cancelled';

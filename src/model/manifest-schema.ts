@@ -1,39 +1,19 @@
 import { z } from 'zod';
+import {
+  duration,
+  ENV_NAME,
+  MEMORY_EXPECTED,
+  MEMORY_TEXT,
+  text,
+  texts,
+  whole,
+} from './manifest-schema-parts.ts';
+import { triggersSchema } from './manifest-trigger-schema.ts';
 
 /**
  * The shape of `lambent.yaml` and of what `lambent.config.ts` exports, before units are read and names are
  * looked up. `schema/lambent.schema.json` is written from it. Each `error` text completes "… must be".
  */
-
-/** Text durations: a number and one of `ms`, `s`, `m`, `h`. */
-export const DURATION_TEXT = /^\d+(\.\d+)?\s?(ms|s|m|h)$/;
-/** Text sizes: a number and `mb` or `gb` (2^20 and 2^30 bytes). */
-export const MEMORY_TEXT = /^\d+(\.\d+)?\s?([mM]|[gG])[bB]?$/;
-/** Names of environment variables. */
-export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-const DURATION_EXPECTED = 'a duration: seconds as a number, or text such as `500ms`, `30s`, `5m`, `1h`';
-const MEMORY_EXPECTED = 'a size: megabytes as a number, or text such as `256mb` or `1gb`';
-
-const duration = (description: string) =>
-  z
-    .union([z.number().min(0), z.string().regex(DURATION_TEXT, { error: DURATION_EXPECTED })], {
-      error: DURATION_EXPECTED,
-    })
-    .describe(description);
-
-const whole = (least: number, most: number, description: string) =>
-  z
-    .int({ error: `a whole number from ${least} to ${most}` })
-    .min(least, { error: `a whole number from ${least} to ${most}` })
-    .max(most, { error: `a whole number from ${least} to ${most}` })
-    .describe(description);
-
-const text = (expected: string, description: string) =>
-  z.string({ error: expected }).min(1, { error: expected }).describe(description);
-
-const texts = (expected: string, description: string) =>
-  z.array(text(expected, expected), { error: `a list of texts, each ${expected}` }).describe(description);
 
 const COMMAND_EXPECTED =
   'a line for the shell such as `node server.js`, or a list: the program and its arguments';
@@ -180,6 +160,7 @@ export const functionSchema = z
       queue: whole(0, 1_000_000, 'Invocations that may wait for an instance. Default: 1000.'),
       maxRequestMb: whole(0, 1_048_576, 'Largest request body in megabytes; 0: no limit. Default: 0.'),
       maxResponseMb: whole(1, 1_048_576, 'Largest response in megabytes. Default: 64.'),
+      on: triggersSchema,
       attempts: whole(1, 100, 'Attempts of an asynchronous invocation, the first included. Default: 3.'),
       env,
       external: texts(

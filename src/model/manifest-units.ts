@@ -1,4 +1,4 @@
-import { DURATION_TEXT, MEMORY_TEXT } from './manifest-schema.ts';
+import { DURATION_TEXT, MEMORY_TEXT } from './manifest-schema-parts.ts';
 
 const MS_BY_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 

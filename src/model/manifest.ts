@@ -37,7 +37,10 @@ import {
   type ManifestInput,
   manifestSchema,
 } from './manifest-schema.ts';
+import { triggerSchema } from './manifest-trigger-schema.ts';
+import { planTriggers } from './manifest-triggers.ts';
 import { routeHostFault, routePathFault, routeShape } from './route-path.ts';
+import type { Trigger } from './trigger.ts';
 
 /** The most functions of one app. */
 export const FUNCTIONS_MAX = 20_000;
@@ -67,6 +70,7 @@ export interface AppPlan {
   readonly allowScripts: readonly string[];
   readonly functions: readonly FunctionPlan[];
   readonly routes: readonly Route[];
+  readonly triggers: readonly Trigger[];
 }
 
 /** A function found in the folder by its place. */
@@ -127,9 +131,10 @@ export function planApp(manifest: Manifest, found: readonly FoundFunction[], fol
     if (plan !== undefined) functions.push(plan);
   }
   const routes = planRoutes(input, listed, foundByName, problems);
+  const triggers = planTriggers(listed, problems);
   problems.throwIfAny();
   const app = (input.app ?? appNameFrom(folderName)) as AppName;
-  return { app, allowScripts: input.allowScripts ?? [], functions, routes };
+  return { app, allowScripts: input.allowScripts ?? [], functions, routes, triggers };
 }
 
 /** The name of a folder made into a valid name of an app. */
@@ -151,12 +156,14 @@ const KEYS = {
   functionRoute: Object.keys(functionRouteSchema.shape),
   appRoute: Object.keys(appRouteSchema.shape),
   cors: Object.keys(corsSchema.shape),
+  trigger: Object.keys(triggerSchema.shape),
 };
 
 const keysAt: KeysAt = (path) => {
   if (path.length === 0) return KEYS.manifest;
   if (path.at(-1) === 'cors') return KEYS.cors;
   if (path[0] === 'routes') return KEYS.appRoute;
+  if (path[2] === 'on') return KEYS.trigger;
   if (path[0] === 'functions' && path.length === 2) return KEYS.function;
   return KEYS.functionRoute;
 };

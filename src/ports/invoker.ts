@@ -72,7 +72,7 @@ export interface EventCall {
   readonly id: InvocationId;
   readonly version: FunctionVersion;
   readonly deployment: number;
-  readonly trigger: Extract<TriggerKind, 'invoke' | 'async'>;
+  readonly trigger: Extract<TriggerKind, 'invoke' | 'async' | 'event'>;
   /** UTF-8 JSON text, at most 6 MiB (AWS Lambda's limit of a synchronous payload). */
   readonly payload: Uint8Array;
   readonly traceparent: string | undefined;

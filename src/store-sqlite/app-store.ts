@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { LambentError } from '../base/errors.ts';
 import type { Deployment, LiveApp, Route, TrafficShare } from '../model/deployment.ts';
 import type { AppName, BlobDigest, FunctionName, FunctionVersion, VersionId } from '../model/function.ts';
+import { DELIVERY_DEFAULTS, type Trigger } from '../model/trigger.ts';
 import type { AppStore, DeploymentSummary, NewDeployment, SwitchOutcome } from '../ports/app-store.ts';
 import type { Caller } from './operation.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
@@ -39,7 +40,9 @@ export function createAppStore(write: Caller<AppWrites>, read: Caller<AppReads>)
 }
 
 /** A deployment as it is stored: text crosses threads many times faster than objects within objects. */
-interface StoredDeployment extends Omit<NewDeployment, 'functions' | 'routes'> {
+interface StoredDeployment extends Omit<NewDeployment, 'functions' | 'routes' | 'triggers'> {
+  /** JSON. */
+  readonly triggers: string;
   /** JSON. */
   readonly routes: string;
   readonly functions: readonly {
@@ -52,7 +55,9 @@ interface StoredDeployment extends Omit<NewDeployment, 'functions' | 'routes'> {
 }
 
 /** The same on its way back. */
-interface FoundDeployment extends Omit<Deployment, 'functions' | 'routes'> {
+interface FoundDeployment extends Omit<Deployment, 'functions' | 'routes' | 'triggers'> {
+  /** JSON. */
+  readonly triggers: string;
   /** JSON. */
   readonly routes: string;
   /** JSON of an array for each function: name, id, code, and JSON of what else there is. */
@@ -62,9 +67,11 @@ interface FoundDeployment extends Omit<Deployment, 'functions' | 'routes'> {
 function fromStored(found: FoundDeployment): Deployment {
   const routes = jsonOf({ ...found }, 'routes') as Route[];
   const functions = jsonOf({ ...found }, 'functions') as Row[];
+  const triggers = jsonOf({ ...found }, 'triggers') as Trigger[];
   return {
     ...found,
     routes: routes.map(toRoute),
+    triggers: triggers.map(toTrigger),
     functions: functions.map((each) => toVersion(found.app, each)),
   };
 }
@@ -81,7 +88,12 @@ function toStored(deployment: NewDeployment): StoredDeployment {
     code,
     body: JSON.stringify(body),
   }));
-  return { ...deployment, routes: JSON.stringify(deployment.routes), functions };
+  return {
+    ...deployment,
+    routes: JSON.stringify(deployment.routes),
+    triggers: JSON.stringify(deployment.triggers),
+    functions,
+  };
 }
 
 export function createAppWrites(db: DatabaseSync) {
@@ -145,8 +157,8 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
     ON CONFLICT (name) DO UPDATE SET next_number = next_number + 1
     RETURNING next_number - 1 AS number`);
   const insertDeployment = db.prepare(`
-    INSERT INTO deployments (app, number, created_ms, created_by, note, function_count, format, routes)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO deployments (app, number, created_ms, created_by, note, function_count, format, routes, triggers)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const findVersion = db.prepare('SELECT key FROM versions WHERE digest = ?');
   const insertVersion = db.prepare(
     'INSERT INTO versions (digest, id, code, body) VALUES (?, ?, ?, ?) RETURNING key',
@@ -155,9 +167,9 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
     'INSERT INTO deployment_functions (app, number, position, name, version) VALUES (?, ?, ?, ?, ?)',
   );
 
-  return ({ app, functions, routes, createdMs, createdBy, note }) => {
+  return ({ app, functions, routes, triggers, createdMs, createdBy, note }) => {
     const number = numberOf(takeNumber.get(app)!, 'number');
-    insertDeployment.run(app, number, createdMs, createdBy, note, functions.length, FORMAT, routes);
+    insertDeployment.run(app, number, createdMs, createdBy, note, functions.length, FORMAT, routes, triggers);
     functions.forEach(({ name, id, code, body }, position) => {
       const digest = createHash('sha256').update(`${id}\n${code}\n${body}`).digest('hex');
       const version = findVersion.get(digest) ?? insertVersion.get(digest, id, code, body);
@@ -170,7 +182,7 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
 export function createAppReads(db: DatabaseSync) {
   const summaryColumns = 'app, number, created_ms, created_by, note, function_count';
   const findDeployment = db.prepare(
-    `SELECT ${summaryColumns}, format, routes FROM deployments WHERE app = ? AND number = ?`,
+    `SELECT ${summaryColumns}, format, routes, triggers FROM deployments WHERE app = ? AND number = ?`,
   );
   const listFunctions = db.prepare(`
     SELECT json_group_array(json_array(f.name, v.id, v.code, v.body) ORDER BY f.position) AS functions
@@ -193,7 +205,8 @@ export function createAppReads(db: DatabaseSync) {
         throw new LambentError('E_STORE_NEWER', `Deployment ${number} of ${app} has format ${format}.`);
       const { createdMs, createdBy, note } = toSummary(row);
       const functions = textOf(listFunctions.get(app, number)!, 'functions');
-      return { app, number, createdMs, createdBy, note, functions, routes: textOf(row, 'routes') };
+      const [routes, triggers] = [textOf(row, 'routes'), textOf(row, 'triggers')];
+      return { app, number, createdMs, createdBy, note, functions, routes, triggers };
     },
     listDeployments: (app: AppName, limit: number, before?: number): DeploymentSummary[] =>
       listDeployments.all(app, before ?? Number.MAX_SAFE_INTEGER, Math.max(0, limit)).map(toSummary),
@@ -238,6 +251,10 @@ function toTraffic(row: Row): TrafficShare[] {
 
 function toRoute(stored: Route): Route {
   return { ...stored, host: stored.host ?? undefined, cors: stored.cors ?? undefined };
+}
+
+function toTrigger(stored: Trigger): Trigger {
+  return { ...stored, delivery: { ...DELIVERY_DEFAULTS, ...stored.delivery } };
 }
 
 function toVersion(app: AppName, stored: Row): FunctionVersion {

@@ -20,7 +20,7 @@ export const INVOCATION_STATUSES: readonly InvocationStatus[] = [
   'cancelled',
 ];
 /** Order is stored: append only. */
-export const TRIGGER_KINDS: readonly TriggerKind[] = ['http', 'invoke', 'async', 'websocket'];
+export const TRIGGER_KINDS: readonly TriggerKind[] = ['http', 'invoke', 'async', 'websocket', 'event'];
 
 /** Columns of numbers, by place. */
 export const COLUMN = {

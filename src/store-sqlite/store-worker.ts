@@ -5,6 +5,8 @@ import { createAccessReads, createAccessWrites } from './access-store.ts';
 import { createAppReads, createAppWrites } from './app-store.ts';
 import { createQueueReads, createQueueWrites } from './async-queue.ts';
 import { createDataFolder, openForReading, openForWriting } from './database.ts';
+import { createEventReads } from './event-reads.ts';
+import { createEventWrites } from './event-store.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type Answer, GROUP_OPERATIONS_MAX, GroupCommit, type Request } from './group-commit.ts';
 import { createJournalReads } from './journal-reads.ts';
@@ -61,6 +63,7 @@ function openWriter(task: ThreadTask): Role {
       apps: createAppWrites(db),
       journal: createJournalWrites(db),
       queue: createQueueWrites(db),
+      events: createEventWrites(db),
       telemetry,
       store,
     }),
@@ -93,6 +96,7 @@ function openReader(task: ThreadTask): Role {
     apps: createAppReads(db),
     journal: createJournalReads(db),
     queue: createQueueReads(db),
+    events: createEventReads(db),
     telemetry: createTelemetryReads(db),
   });
   return {

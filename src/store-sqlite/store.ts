@@ -6,12 +6,14 @@ import type { AccessStore } from '../ports/access-store.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
+import type { EventStore } from '../ports/event-store.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { createAccessStore } from './access-store.ts';
 import { createAppStore } from './app-store.ts';
 import { createAsyncQueue } from './async-queue.ts';
 import { DATABASE_FILE } from './database.ts';
 import { createJournalStore } from './journal-store.ts';
+import { createEventStore } from './event-store.ts';
 import { StoreThread, type ThreadTask } from './store-thread.ts';
 import type { StoreStats, StoreWrites } from './store-worker.ts';
 import { createTelemetryStore } from './telemetry-store.ts';
@@ -53,6 +55,7 @@ export interface Store {
   readonly apps: AppStore;
   readonly telemetry: TelemetryStore;
   readonly asyncQueue: AsyncQueue;
+  readonly events: EventStore;
   readonly access: AccessStore;
   readonly journal: JournalStore;
   stats(): Promise<StoreStats>;
@@ -105,6 +108,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     apps: createAppStore(writer.caller('apps'), reader.caller('apps')),
     telemetry: createTelemetryStore(writer.caller('telemetry'), reader.caller('telemetry')),
     asyncQueue: createAsyncQueue(writer.caller('queue'), reader.caller('queue'), () => clock.nowMs()),
+    events: createEventStore(writer.caller('events'), reader.caller('events')),
     access: createAccessStore(writer.caller('access'), reader.caller('access')),
     journal: createJournalStore(writer.caller('journal'), reader.caller('journal')),
     stats: () => stats('stats', []),

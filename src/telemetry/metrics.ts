@@ -23,7 +23,7 @@ const STATUSES: readonly InvocationStatus[] = [
   'refused',
   'cancelled',
 ];
-const TRIGGERS: readonly TriggerKind[] = ['http', 'invoke', 'async', 'websocket'];
+const TRIGGERS: readonly TriggerKind[] = ['http', 'invoke', 'async', 'websocket', 'event'];
 const STATUS_AT = indexOf(STATUSES);
 const TRIGGER_AT = indexOf(TRIGGERS);
 const INSTANCE_STATES: readonly InstanceView['state'][] = ['starting', 'ready', 'retiring'];

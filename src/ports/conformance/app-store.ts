@@ -9,6 +9,7 @@ import {
   type FunctionVersion,
   type VersionId,
 } from '../../model/function.ts';
+import { DELIVERY_DEFAULTS, type Trigger, type TriggerName } from '../../model/trigger.ts';
 import type { AppStore, NewDeployment } from '../app-store.ts';
 import { type OpenFresh, withFresh } from './harness.ts';
 
@@ -29,6 +30,13 @@ function version(app: AppName, name: string, code: string): FunctionVersion {
   };
 }
 
+const TRIGGER: Trigger = {
+  name: 'home-events' as TriggerName,
+  function: 'home' as FunctionName,
+  source: { kind: 'events', pattern: { source: ['shop'] }, format: 'cloudevent' },
+  delivery: { ...DELIVERY_DEFAULTS, onFailure: { kind: 'emit', type: 'lost' } },
+};
+
 const codeA = 'a'.repeat(64);
 const codeB = 'b'.repeat(64);
 
@@ -44,7 +52,15 @@ function deployment(
     function: each.name,
     cors: undefined,
   }));
-  return { app, createdMs: 1_800_000_000_000, createdBy: 'local', note, functions, routes };
+  return {
+    app,
+    createdMs: 1_800_000_000_000,
+    createdBy: 'local',
+    note,
+    functions,
+    routes,
+    triggers: [TRIGGER],
+  };
 }
 
 const all = (number: number): TrafficShare[] => [{ number, weight: 100 }];

@@ -1,0 +1,235 @@
+import { LambentError } from '../base/errors.ts';
+import { nearestOf } from '../base/nearest.ts';
+import { compilePattern } from './event-pattern.ts';
+import type { FunctionName } from './function.ts';
+import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
+import type { FunctionInput } from './manifest-schema.ts';
+import type { TriggerInput } from './manifest-trigger-schema.ts';
+import { parseDurationMs } from './manifest-units.ts';
+import { isTimeZone, parseScheduleTime, SCHEDULE_EXPECTED } from './schedule-time.ts';
+import {
+  DELIVERY_DEFAULTS,
+  type DeliveryPolicy,
+  type Destination,
+  TRIGGER_NAME,
+  type Trigger,
+  type TriggerName,
+  type TriggerSource,
+  type WebhookScheme,
+} from './trigger.ts';
+
+/** The most triggers of one app. */
+export const TRIGGERS_MAX = 10_000;
+
+const DAY_MS = 86_400_000;
+const KINDS = ['events', 'schedule', 'webhook'] as const;
+
+/** Settings that only one kind of trigger has. */
+const ONLY_FOR: Readonly<Record<string, (typeof KINDS)[number]>> = {
+  format: 'events',
+  timezone: 'schedule',
+  missed: 'schedule',
+  jitter: 'schedule',
+  overlap: 'schedule',
+  secret: 'webhook',
+  tolerance: 'webhook',
+};
+
+interface Reading {
+  readonly input: TriggerInput;
+  readonly path: ManifestPath;
+  readonly problems: ManifestProblems;
+}
+
+/** The triggers of an app's functions, in the platform's own units, with defaults filled in. */
+export function planTriggers(
+  functions: readonly (readonly [string, FunctionInput])[],
+  problems: ManifestProblems,
+): Trigger[] {
+  const triggers: Trigger[] = [];
+  const places = new Map<string, ManifestPath>();
+  const names = new Set(functions.map(([name]) => name));
+  for (const [name, settings] of functions) {
+    for (const [at, input] of (settings.on ?? []).entries()) {
+      const reading = { input, path: ['functions', name, 'on', at], problems };
+      const trigger = planTrigger(name, reading, names, places);
+      if (trigger !== undefined) triggers.push(trigger);
+    }
+  }
+  if (triggers.length > TRIGGERS_MAX)
+    problems.add(['functions'], 'key', `an app has at most ${TRIGGERS_MAX} triggers, not ${triggers.length}`);
+  return triggers;
+}
+
+function planTrigger(
+  owner: string,
+  reading: Reading,
+  functions: ReadonlySet<string>,
+  places: Map<string, ManifestPath>,
+): Trigger | undefined {
+  const { input, path, problems } = reading;
+  const kinds = KINDS.filter((kind) => input[kind] !== undefined);
+  const kind = kinds[0];
+  if (kind === undefined || kinds.length > 1) {
+    problems.add(path, 'value', 'a trigger has one of `events`, `schedule` and `webhook`');
+    return undefined;
+  }
+  for (const [key, only] of Object.entries(ONLY_FOR))
+    if (only !== kind && input[key as keyof TriggerInput] !== undefined)
+      problems.add([...path, key], 'key', `\`${key}\` belongs to a trigger with \`${only}\``);
+  const name = nameOf(owner, kind, reading, places);
+  const source = sourceOf(kind, reading);
+  const delivery = deliveryOf(reading, functions);
+  if (source === undefined) return undefined;
+  const waits = source.kind === 'schedule' && source.overlap !== 'allow';
+  return {
+    name,
+    function: owner as FunctionName,
+    source,
+    delivery: waits ? { ...delivery, concurrency: 1 } : delivery,
+  };
+}
+
+function nameOf(
+  owner: string,
+  kind: string,
+  { input, path, problems }: Reading,
+  places: Map<string, ManifestPath>,
+): TriggerName {
+  let name = input.name ?? `${owner}-${kind}`;
+  for (let number = 2; input.name === undefined && places.has(name); number += 1)
+    name = `${owner}-${kind}-${number}`;
+  const at = input.name === undefined ? path : [...path, 'name'];
+  if (!TRIGGER_NAME.test(name))
+    problems.addWrong(at, 'a name of letters, digits, `_`, `-` and `.`, at most 128', name);
+  const before = places.get(name);
+  if (before !== undefined)
+    problems.add(at, 'value', `the trigger \`${name}\` is already given at ${problems.placeText(before)}`);
+  places.set(name, at);
+  return name as TriggerName;
+}
+
+function sourceOf(kind: (typeof KINDS)[number], reading: Reading): TriggerSource | undefined {
+  const { input, path, problems } = reading;
+  switch (kind) {
+    case 'events':
+      try {
+        return { kind, pattern: compilePattern(input.events).source, format: input.format ?? 'cloudevent' };
+      } catch (thrown) {
+        if (!(thrown instanceof LambentError)) throw thrown;
+        problems.add([...path, 'events'], 'value', thrown.message);
+        return undefined;
+      }
+    case 'schedule': {
+      const when = parseScheduleTime(input.schedule!);
+      const timeZone = input.timezone ?? 'UTC';
+      if (when === undefined) problems.addWrong([...path, 'schedule'], SCHEDULE_EXPECTED, input.schedule);
+      if (!isTimeZone(timeZone)) {
+        const nearest = nearestOf(timeZone, Intl.supportedValuesOf('timeZone'));
+        problems.addWrong([...path, 'timezone'], 'a time zone such as `Europe/Berlin`', timeZone, nearest);
+      }
+      if (when === undefined) return undefined;
+      const { missed = 'last', overlap = 'wait' } = input;
+      return { kind, when, timeZone, missed, overlap, jitterMs: ms(reading, 'jitter', 0, 0, DAY_MS) };
+    }
+    case 'webhook': {
+      const verify = schemeOf(input.webhook!);
+      const secrets = input.secret === undefined ? [] : [input.secret].flat();
+      if (verify.kind !== 'none' && secrets.length === 0)
+        problems.add(
+          path,
+          'value',
+          'a webhook that is verified needs `secret`: the environment variable with its key',
+        );
+      return { kind, verify, secrets, toleranceMs: ms(reading, 'tolerance', 300_000, 1_000, DAY_MS) };
+    }
+  }
+}
+
+function schemeOf(given: NonNullable<TriggerInput['webhook']>): WebhookScheme {
+  if (typeof given === 'string') return { kind: given };
+  const { header, algorithm = 'sha256', encoding = 'hex', prefix = '', idHeader } = given;
+  return {
+    kind: 'hmac',
+    header: header.toLowerCase(),
+    algorithm,
+    encoding,
+    prefix,
+    idHeader: idHeader?.toLowerCase(),
+  };
+}
+
+function deliveryOf(reading: Reading, functions: ReadonlySet<string>): DeliveryPolicy {
+  const { input, path, problems } = reading;
+  const base = DELIVERY_DEFAULTS;
+  if (input.debounce !== undefined && input.batch !== undefined)
+    problems.add([...path, 'debounce'], 'key', '`debounce` delivers one event; it does not go with `batch`');
+  if (input.dedupeWindow !== undefined && input.dedupe === undefined)
+    problems.add(
+      [...path, 'dedupeWindow'],
+      'key',
+      '`dedupeWindow` says how long `dedupe` remembers; that is missing',
+    );
+  return {
+    attemptsMax: input.attempts ?? base.attemptsMax,
+    ageMaxMs: ms(reading, 'maxAge', base.ageMaxMs, 1_000, 14 * DAY_MS),
+    retryFirstMs: ms(reading, 'retryFirst', base.retryFirstMs, 1, DAY_MS),
+    retryMaxMs: ms(reading, 'retryMax', base.retryMaxMs, 1, DAY_MS),
+    batchMax: input.batch ?? base.batchMax,
+    batched: input.batch !== undefined,
+    windowMs: ms(reading, 'window', base.windowMs, 0, 300_000),
+    bisect: input.bisect ?? base.bisect,
+    concurrency: input.concurrency ?? base.concurrency,
+    key: input.key,
+    ratePerSecond: input.rate ?? base.ratePerSecond,
+    debounceMs: ms(reading, 'debounce', base.debounceMs, 0, DAY_MS),
+    dedupeKey: input.dedupe,
+    dedupeMs: ms(reading, 'dedupeWindow', base.dedupeMs, 1_000, DAY_MS),
+    onSuccess: destinationOf(input.onSuccess, [...path, 'onSuccess'], problems, functions),
+    onFailure: destinationOf(input.onFailure, [...path, 'onFailure'], problems, functions),
+  };
+}
+
+function destinationOf(
+  given: TriggerInput['onSuccess'],
+  path: ManifestPath,
+  problems: ManifestProblems,
+  functions: ReadonlySet<string>,
+): Destination | undefined {
+  if (given === undefined) return undefined;
+  if ('emit' in given) return { kind: 'emit', type: given.emit };
+  if (!functions.has(given.function))
+    problems.addWrong(
+      [...path, 'function'],
+      'the name of a function of this app',
+      given.function,
+      nearestOf(given.function, functions),
+    );
+  return { kind: 'function', function: given.function as FunctionName };
+}
+
+type DurationKey =
+  | 'maxAge'
+  | 'retryFirst'
+  | 'retryMax'
+  | 'window'
+  | 'debounce'
+  | 'dedupeWindow'
+  | 'jitter'
+  | 'tolerance';
+
+function ms(
+  { input, path, problems }: Reading,
+  key: DurationKey,
+  defaultMs: number,
+  leastMs: number,
+  mostMs: number,
+): number {
+  const given = input[key];
+  if (given === undefined) return defaultMs;
+  const value = parseDurationMs(given);
+  if (value !== undefined && value >= leastMs && value <= mostMs) return value;
+  const most = mostMs >= 3_600_000 ? `${mostMs / 3_600_000}h` : `${mostMs / 60_000}m`;
+  problems.addWrong([...path, key], `a duration from ${leastMs}ms to ${most}`, given);
+  return defaultMs;
+}

@@ -1,0 +1,133 @@
+import type { Branded } from '../base/ids.ts';
+import type { AppName, FunctionName } from './function.ts';
+
+/** Name of a trigger within its app: as of a function, at most 128. It keeps its position across deployments. */
+export type TriggerName = Branded<'TriggerName'>;
+/** `app/trigger`: unique on a node. */
+export type TriggerId = Branded<'TriggerId'>;
+
+export const TRIGGER_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+
+export function triggerIdOf(app: AppName, name: TriggerName): TriggerId {
+  return `${app}/${name}` as TriggerId;
+}
+
+/** Binds a source of events to a function. */
+export interface Trigger {
+  readonly name: TriggerName;
+  readonly function: FunctionName;
+  readonly source: TriggerSource;
+  readonly delivery: DeliveryPolicy;
+}
+
+export type TriggerSource = BusSource | ScheduleSource | WebhookSource;
+
+/** Events of the bus, wherever they come from, that match a pattern. */
+export interface BusSource {
+  readonly kind: 'events';
+  /** EventBridge's language over the event: its attributes, and EventBridge's names for them. */
+  readonly pattern: Readonly<Record<string, unknown>>;
+  /** What the function gets: the CloudEvent, or the same as EventBridge would send it. */
+  readonly format: EventFormat;
+}
+
+export type EventFormat = 'cloudevent' | 'eventbridge';
+
+/** What is due by the clock. */
+export interface ScheduleSource {
+  readonly kind: 'schedule';
+  readonly when: ScheduleTime;
+  /** IANA name; instants of `cron` and of an `at` without an offset are read in it. */
+  readonly timeZone: string;
+  /** Instants that passed while the platform was down: none, the last one, or all (up to MISSED_MAX). */
+  readonly missed: 'skip' | 'last' | 'all';
+  /** Each instant is put off by up to this, in milliseconds. */
+  readonly jitterMs: number;
+  /** When the one before still runs: run beside it, wait for it, or leave this one out. */
+  readonly overlap: 'allow' | 'wait' | 'skip';
+}
+
+export type ScheduleTime =
+  | { readonly kind: 'cron'; readonly expression: string }
+  | { readonly kind: 'rate'; readonly everyMs: number }
+  /** Local wall time `YYYY-MM-DDTHH:MM:SS`, or with `Z` or an offset. */
+  | { readonly kind: 'at'; readonly time: string };
+
+/** A URL of its own that checks who calls: `/_lambent/hooks/APP/TRIGGER`. */
+export interface WebhookSource {
+  readonly kind: 'webhook';
+  readonly verify: WebhookScheme;
+  /** Names of environment variables of the function, any of whose values may have signed. */
+  readonly secrets: readonly string[];
+  /** How far the sender's time may be off, in milliseconds. */
+  readonly toleranceMs: number;
+}
+
+export type WebhookScheme =
+  | { readonly kind: 'standard' | 'github' | 'stripe' | 'slack' | 'none' }
+  | {
+      readonly kind: 'hmac';
+      readonly header: string;
+      readonly algorithm: 'sha1' | 'sha256' | 'sha384' | 'sha512';
+      readonly encoding: 'hex' | 'base64';
+      /** Before the signature in the header, such as `sha256=`. */
+      readonly prefix: string;
+      /** Header with the id of the event, for repetitions. */
+      readonly idHeader: string | undefined;
+    };
+
+/** How events get to the function. All limits hold for one trigger. */
+export interface DeliveryPolicy {
+  /** Attempts of one event, the first included; then it is dead. 1 to 1,000. */
+  readonly attemptsMax: number;
+  /** An event that is older than this after a failure is dead, in milliseconds. */
+  readonly ageMaxMs: number;
+  /** The first retry comes after up to this, doubling up to `retryMaxMs`, with full jitter. */
+  readonly retryFirstMs: number;
+  readonly retryMaxMs: number;
+  /** Events in one call. With 1 the function gets an event; with more, and where `batched`, a list. */
+  readonly batchMax: number;
+  /** Whether the function gets a list, even of one. */
+  readonly batched: boolean;
+  /** How long the first event of a batch waits for the others, in milliseconds. */
+  readonly windowMs: number;
+  /** When a batch fails as a whole: try its halves, instead of all of it again. */
+  readonly bisect: boolean;
+  /** Calls at the same time. 1 to 10,000. */
+  readonly concurrency: number;
+  /** Path in the event, as `data.customer`: events with the same value there are delivered one after another. */
+  readonly key: string | undefined;
+  /** Calls per second, as a token bucket of one second; 0: no limit. */
+  readonly ratePerSecond: number;
+  /** Only the last event counts (of each key) once none came for this long, in milliseconds; 0: every event. */
+  readonly debounceMs: number;
+  /** Path whose value makes a later event within `dedupeMs` a repetition; `undefined`: none. */
+  readonly dedupeKey: string | undefined;
+  readonly dedupeMs: number;
+  readonly onSuccess: Destination | undefined;
+  readonly onFailure: Destination | undefined;
+}
+
+/** Where the outcome of a delivery goes: as an event to another function of the app, or onto the bus. */
+export type Destination =
+  | { readonly kind: 'function'; readonly function: FunctionName }
+  | { readonly kind: 'emit'; readonly type: string };
+
+export const DELIVERY_DEFAULTS: DeliveryPolicy = {
+  attemptsMax: 8,
+  ageMaxMs: 24 * 3_600_000,
+  retryFirstMs: 1_000,
+  retryMaxMs: 300_000,
+  batchMax: 1,
+  batched: false,
+  windowMs: 0,
+  bisect: false,
+  concurrency: 64,
+  key: undefined,
+  ratePerSecond: 0,
+  debounceMs: 0,
+  dedupeKey: undefined,
+  dedupeMs: 300_000,
+  onSuccess: undefined,
+  onFailure: undefined,
+};

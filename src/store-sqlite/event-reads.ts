@@ -1,0 +1,176 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { InvocationError } from '../model/invocation.ts';
+import type { TriggerId } from '../model/trigger.ts';
+import type {
+  DeadFilter,
+  DeadLetter,
+  EventFilter,
+  EventPage,
+  EventSummary,
+  EventTotals,
+  StoredEvent,
+  StoredText,
+  TriggerKey,
+  TriggerTotals,
+} from '../ports/event-store.ts';
+import { toTriggerTotals } from './event-log.ts';
+import { bytesOf, jsonOf, numberOf, optionalNumberOf, optionalTextOf, type Row, textOf } from './row.ts';
+
+export type EventReads = ReturnType<typeof createEventReads>;
+
+/** Most items of one page. */
+export const EVENTS_PAGE_MAX = 1_000;
+/** Most rows that one page looks at, matching or not. */
+export const EVENTS_SCAN_MAX = 50_000;
+/** Most bytes of event texts in one page, unless a single one has more. */
+export const EVENTS_PAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+const MATCHES = `
+  (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR type = ?2) AND (?3 IS NULL OR subject IS ?3)
+  AND (?4 IS NULL OR id = ?4) AND (?5 IS NULL OR received_ms >= ?5) AND (?6 IS NULL OR received_ms < ?6) AS matches`;
+const SUMMARY = 'seq, id, source, type, subject, received_ms, depth, length(event) AS bytes';
+
+export function createEventReads(db: DatabaseSync) {
+  return { ...createLogReads(db), ...createTotalReads(db), ...createDeadReads(db) };
+}
+
+function createLogReads(db: DatabaseSync) {
+  const listBack = db.prepare(
+    `SELECT ${SUMMARY}, ${MATCHES} FROM events WHERE seq < ?7 ORDER BY seq DESC LIMIT ?8`,
+  );
+  const listOn = db.prepare(`SELECT seq, event, ${MATCHES} FROM events WHERE seq > ?7 ORDER BY seq LIMIT ?8`);
+  const find = db.prepare(`SELECT ${SUMMARY}, event FROM events WHERE seq = ?`);
+  const listOwed = db.prepare(
+    'SELECT DISTINCT t.id FROM deliveries d JOIN event_triggers t ON t.key = d.trigger WHERE d.event = ? LIMIT 100',
+  );
+  const listDead = db.prepare(
+    'SELECT DISTINCT t.id FROM dead_letters d JOIN event_triggers t ON t.key = d.trigger WHERE d.event = ? LIMIT 100',
+  );
+  return {
+    listEvents(filter: EventFilter, limit: number, before?: number): EventPage {
+      const rows = listBack.iterate(...valuesOf(filter), before ?? Number.MAX_SAFE_INTEGER, EVENTS_SCAN_MAX);
+      return pageOf(rows as Iterable<Row>, limit, toSummary);
+    },
+    readEvents(filter: EventFilter, limit: number, after: number): EventPage<StoredText> {
+      const rows = listOn.iterate(...valuesOf(filter), after, EVENTS_SCAN_MAX);
+      return pageOf(rows as Iterable<Row>, limit, (row) => ({
+        seq: numberOf(row, 'seq'),
+        event: bytesOf(row, 'event'),
+      }));
+    },
+    findEvent(seq: number): StoredEvent | undefined {
+      const row = find.get(seq);
+      if (row === undefined) return undefined;
+      const idsOf = (rows: Row[]): TriggerId[] => rows.map((each) => textOf(each, 'id') as TriggerId);
+      return {
+        ...toSummary(row),
+        event: bytesOf(row, 'event'),
+        owedTo: idsOf(listOwed.all(seq)),
+        deadAt: idsOf(listDead.all(seq)),
+      };
+    },
+  };
+}
+
+function createTotalReads(db: DatabaseSync) {
+  const totals = db.prepare('SELECT events, bytes, owed, dead FROM event_totals');
+  const triggers = db.prepare(
+    'SELECT key, id, paused, owed, delivered, dead FROM event_triggers ORDER BY id',
+  );
+  const nextDue = db.prepare(`
+    SELECT min(due_ms) AS due_ms FROM deliveries WHERE trigger = ? AND session IS NULL AND parked = 0`);
+  const position = db.prepare('SELECT position FROM source_positions WHERE source = ?');
+  return {
+    totals(): EventTotals {
+      const row = totals.get()!;
+      return {
+        events: numberOf(row, 'events'),
+        bytes: numberOf(row, 'bytes'),
+        owed: numberOf(row, 'owed'),
+        dead: numberOf(row, 'dead'),
+      };
+    },
+    triggerTotals: (): TriggerTotals[] => triggers.all().map(toTriggerTotals),
+    nextDueMs: (trigger: TriggerKey): number | undefined => optionalNumberOf(nextDue.get(trigger)!, 'due_ms'),
+    findPosition(source: TriggerId): string | undefined {
+      const row = position.get(source);
+      return row === undefined ? undefined : textOf(row, 'position');
+    },
+  };
+}
+
+function createDeadReads(db: DatabaseSync) {
+  const columns = `d.key, t.id AS trigger, d.event AS seq, e.id, e.source, e.type, d.attempts, d.died_ms, d.error`;
+  const from =
+    'FROM dead_letters d JOIN event_triggers t ON t.key = d.trigger JOIN events e ON e.seq = d.event';
+  const list = db.prepare(
+    `SELECT ${columns} ${from} WHERE (?1 IS NULL OR t.id = ?1) AND d.key > ?2 ORDER BY d.key LIMIT ?3`,
+  );
+  const find = db.prepare(`SELECT ${columns}, coalesce(d.body, e.event) AS event ${from} WHERE d.key = ?`);
+  return {
+    listDead: ({ trigger, after = 0 }: DeadFilter, limit: number): DeadLetter[] =>
+      list.all(trigger ?? null, after, boundOf(limit)).map(toDead),
+    findDead(key: number): (DeadLetter & { readonly event: Uint8Array }) | undefined {
+      const row = find.get(key);
+      return row === undefined ? undefined : { ...toDead(row), event: bytesOf(row, 'event') };
+    },
+  };
+}
+
+type FilterValue = string | number | null;
+
+function valuesOf(
+  filter: EventFilter,
+): [FilterValue, FilterValue, FilterValue, FilterValue, FilterValue, FilterValue] {
+  const { source, type, subject, id, sinceMs, untilMs } = filter;
+  return [source ?? null, type ?? null, subject ?? null, id ?? null, sinceMs ?? null, untilMs ?? null];
+}
+
+function boundOf(limit: number): number {
+  return Math.max(0, Math.min(limit, EVENTS_PAGE_MAX));
+}
+
+/** Reads rows until the page is full; says where to go on unless the rows ended by themselves. */
+function pageOf<Item>(rows: Iterable<Row>, limit: number, toItem: (row: Row) => Item): EventPage<Item> {
+  const items: Item[] = [];
+  const most = boundOf(limit);
+  let seen = 0;
+  let bytes = 0;
+  for (const row of rows) {
+    seen += 1;
+    if (numberOf(row, 'matches') === 1) {
+      items.push(toItem(row));
+      bytes += row.event instanceof Uint8Array ? row.event.byteLength : 0;
+    }
+    if (items.length >= most || bytes > EVENTS_PAGE_BYTES_MAX || seen >= EVENTS_SCAN_MAX)
+      return { items, next: numberOf(row, 'seq') };
+  }
+  return { items, next: undefined };
+}
+
+function toSummary(row: Row): EventSummary {
+  return {
+    seq: numberOf(row, 'seq'),
+    id: textOf(row, 'id'),
+    source: textOf(row, 'source'),
+    type: textOf(row, 'type'),
+    subject: optionalTextOf(row, 'subject'),
+    receivedMs: numberOf(row, 'received_ms'),
+    depth: numberOf(row, 'depth'),
+    bytes: numberOf(row, 'bytes'),
+  };
+}
+
+function toDead(row: Row): DeadLetter {
+  return {
+    key: numberOf(row, 'key'),
+    trigger: textOf(row, 'trigger') as TriggerId,
+    seq: numberOf(row, 'seq'),
+    id: textOf(row, 'id'),
+    source: textOf(row, 'source'),
+    type: textOf(row, 'type'),
+    attempts: numberOf(row, 'attempts'),
+    diedMs: numberOf(row, 'died_ms'),
+    error: jsonOf(row, 'error') as InvocationError,
+  };
+}
