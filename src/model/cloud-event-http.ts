@@ -51,7 +51,7 @@ export function dataOf(
   contentType: string | null,
   body: Buffer,
 ): { data: unknown } | { data_base64: string } {
-  const mediaType = contentType?.split(';')[0]!.trim().toLowerCase() ?? '';
+  const mediaType = (contentType ?? '').split(';')[0]!.trim().toLowerCase();
   if (mediaType === 'application/json' || mediaType.endsWith('+json'))
     return { data: parseJson(body, 'the data') };
   const isText =

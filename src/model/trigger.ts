@@ -20,7 +20,7 @@ export interface Trigger {
   readonly delivery: DeliveryPolicy;
 }
 
-export type TriggerSource = BusSource | ScheduleSource | WebhookSource;
+export type TriggerSource = BusSource | ScheduleSource | WebhookSource | DestinationSource;
 
 /** Events of the bus, wherever they come from, that match a pattern. */
 export interface BusSource {
@@ -32,6 +32,11 @@ export interface BusSource {
 }
 
 export type EventFormat = 'cloudevent' | 'eventbridge';
+
+/** Outcomes of other triggers' deliveries. The platform makes these triggers itself. */
+export interface DestinationSource {
+  readonly kind: 'destination';
+}
 
 /** What is due by the clock. */
 export interface ScheduleSource {

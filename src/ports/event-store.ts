@@ -160,7 +160,7 @@ export interface DeadFilter {
 }
 
 export interface EventStore {
-  /** Begins a session: what others held is given back. Returns the orderings that a failed delivery holds back. */
+  /** Begins a session: what others held or parked is given back. Returns the orderings that a failed delivery holds back. */
   openSession(node: NodeId): Promise<{ session: Session; failed: readonly FailedOrdering[] }>;
   /** The totals of these triggers, each of which has a key from now on. */
   registerTriggers(ids: readonly TriggerId[]): Promise<TriggerTotals[]>;

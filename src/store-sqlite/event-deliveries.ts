@@ -80,8 +80,8 @@ function createSettle(db: DatabaseSync): (settlements: readonly Settlement[], ap
     const { session } = appended;
     const sums = new Map<TriggerKey, Sums>();
     const sumsOf = (trigger: TriggerKey): Sums => {
-      let found = sums.get(trigger);
-      if (found === undefined) sums.set(trigger, (found = { owed: 0, delivered: 0, dead: 0 }));
+      const found = sums.get(trigger) ?? { owed: 0, delivered: 0, dead: 0 };
+      sums.set(trigger, found);
       return found;
     };
     for (const settlement of settlements) {

@@ -32,6 +32,8 @@ function createSessions(db: DatabaseSync) {
   const release = db.prepare(
     'UPDATE deliveries SET session = NULL WHERE session IS NOT NULL AND session <> ?',
   );
+  // Whatever opened its ordering may have been stored without letting these go; whoever claims them parks them anew.
+  const unpark = db.prepare('UPDATE deliveries SET parked = 0 WHERE parked = 1');
   const forget = db.prepare('DELETE FROM event_sessions WHERE session < ?');
   const listFailed = db.prepare(`
     SELECT trigger, ordering, key FROM deliveries WHERE ordering IS NOT NULL AND attempts > 0 ORDER BY key`);
@@ -39,6 +41,7 @@ function createSessions(db: DatabaseSync) {
     openSession(node: NodeId): { session: Session; failed: FailedOrdering[] } {
       const session = numberOf(open.get(node)!, 'session');
       release.run(session);
+      unpark.run();
       forget.run(session);
       const failed = listFailed.all().map((row) => ({
         trigger: numberOf(row, 'trigger'),

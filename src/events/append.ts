@@ -1,0 +1,193 @@
+import { atEndOfTurn, type Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
+import { type CloudEvent, encodeCloudEvent } from '../model/cloud-event.ts';
+import type { TriggerId } from '../model/trigger.ts';
+import type { Published } from '../ports/event-bus.ts';
+import type {
+  Appended,
+  ClaimedDelivery,
+  EventStore,
+  NewDelivery,
+  NewEvent,
+  Session,
+  SourcePosition,
+} from '../ports/event-store.ts';
+import { textAt } from './event-view.ts';
+import type { Admission } from './trigger-queue.ts';
+import type { LiveTrigger, TriggerTable } from './trigger-table.ts';
+
+/** Deliveries that may be owed on a node; then events are refused. */
+export const OWED_MAX = 10_000_000;
+/** Events on their way to the store; then more are refused. */
+export const APPENDING_MAX = 100_000;
+/** Events in one call of the store. */
+const APPEND_AT_ONCE_MAX = 2_000;
+
+/** An event that is ready to be stored, with who gets it. */
+export interface Prepared {
+  readonly newEvent: NewEvent;
+  readonly recipients: readonly { readonly live: LiveTrigger; readonly admission: Admission }[];
+}
+
+export interface AppendParts {
+  readonly store: EventStore;
+  readonly session: Session;
+  readonly table: TriggerTable;
+  readonly clock: Clock;
+  /** What was owed when the session began. */
+  readonly owed: number;
+}
+
+interface Waiting {
+  readonly prepared: readonly Prepared[];
+  readonly position: SourcePosition | undefined;
+  resolve(published: Published[]): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Stores events with what is owed of them. Everything that comes within one turn of the event loop goes to the store
+ * in one call, and the store commits calls together: so one wait for the disk serves many senders. The queues hear of
+ * their deliveries the moment they are durable.
+ */
+export class Appender {
+  readonly #parts: AppendParts;
+  #waiting: Waiting[] = [];
+  #isNear = false;
+  #onTheWay = 0;
+  #owed: number;
+  #lastReceivedMs = 0;
+
+  constructor(parts: AppendParts) {
+    this.#parts = parts;
+    this.#owed = parts.owed;
+  }
+
+  /** Says that so many deliveries are no longer owed. */
+  ended(count: number): void {
+    this.#owed -= count;
+  }
+
+  /** Matches an event with the triggers. The result must be appended, or given to `discard`. */
+  prepare(event: CloudEvent, depth: number, origin: TriggerId | undefined): Prepared {
+    const { table, clock } = this.#parts;
+    const text = encodeCloudEvent(event);
+    // What is received later must not be due earlier, or it would overtake: the machine's clock may be set back.
+    const receivedMs = Math.max(clock.nowMs(), this.#lastReceivedMs);
+    this.#lastReceivedMs = receivedMs;
+    const recipients: { live: LiveTrigger; admission: Admission }[] = [];
+    const deliveries: NewDelivery[] = [];
+    for (const live of table.match(event, receivedMs, origin)) {
+      const { key, dedupeKey, dedupeMs } = live.trigger.delivery;
+      const ordering = key === undefined ? undefined : textAt(event, key);
+      const seen = dedupeKey === undefined ? undefined : textAt(event, dedupeKey);
+      const once = seen === undefined ? undefined : { value: seen, untilMs: receivedMs + dedupeMs };
+      const admission = live.queue.admit(ordering, text.byteLength);
+      recipients.push({ live, admission });
+      deliveries.push({ trigger: live.queue.key, ...admission, dueMs: receivedMs, ordering, once });
+    }
+    const { source, id, type, subject } = event;
+    return {
+      newEvent: { source, id, type, subject, receivedMs, depth, event: text, deliveries },
+      recipients,
+    };
+  }
+
+  discard(prepared: Prepared): void {
+    prepared.recipients.forEach(({ live, admission }, place) => {
+      live.queue.notAdmitted(admission, prepared.newEvent.deliveries[place]!.ordering);
+    });
+  }
+
+  append(prepared: readonly Prepared[], position: SourcePosition | undefined): Promise<Published[]> {
+    if (this.#onTheWay + prepared.length > APPENDING_MAX || this.#owed > OWED_MAX) {
+      for (const each of prepared) this.discard(each);
+      const what =
+        this.#owed > OWED_MAX
+          ? `${OWED_MAX} deliveries are owed`
+          : `${APPENDING_MAX} events wait for the disk`;
+      return Promise.reject(
+        new LambentError('E_OVERLOADED', `${what}; no more events are taken.`, { retryAfterS: 5 }),
+      );
+    }
+    this.#onTheWay += prepared.length;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ prepared, position, resolve, reject });
+      if (this.#isNear) return;
+      this.#isNear = true;
+      atEndOfTurn(() => this.#flush());
+    });
+  }
+
+  /** Tells the queues what became durable. */
+  appended(prepared: readonly Prepared[], results: readonly Appended[]): Published[] {
+    return prepared.map((each, at) => {
+      const { seq, stored, deliveries } = results[at]!;
+      let owed = 0;
+      each.recipients.forEach(({ live, admission }, place) => {
+        const key = stored ? deliveries[place] : undefined;
+        if (key !== undefined) owed += 1;
+        const { ordering } = each.newEvent.deliveries[place]!;
+        live.queue.admitted(
+          admission,
+          ordering,
+          key === undefined ? undefined : toClaimed(each, seq, key, ordering),
+        );
+      });
+      this.#owed += owed;
+      return { seq, stored, owed };
+    });
+  }
+
+  #flush(): void {
+    this.#isNear = false;
+    const all = this.#waiting;
+    this.#waiting = [];
+    let group: Waiting[] = [];
+    let size = 0;
+    for (const waiting of all) {
+      if (size + waiting.prepared.length > APPEND_AT_ONCE_MAX && group.length > 0) {
+        void this.#store(group);
+        group = [];
+        size = 0;
+      }
+      group.push(waiting);
+      size += waiting.prepared.length;
+    }
+    void this.#store(group);
+  }
+
+  async #store(group: readonly Waiting[]): Promise<void> {
+    const { store, session, clock } = this.#parts;
+    const prepared = group.flatMap((waiting) => waiting.prepared);
+    try {
+      const results = await store.append({
+        session,
+        nowMs: clock.nowMs(),
+        events: prepared.map(({ newEvent }) => newEvent),
+        positions: group.flatMap(({ position }) => position ?? []),
+      });
+      let at = 0;
+      for (const waiting of group) {
+        const end = at + waiting.prepared.length;
+        waiting.resolve(this.appended(waiting.prepared, results.slice(at, end)));
+        at = end;
+      }
+    } catch (error) {
+      for (const each of prepared) this.discard(each);
+      for (const waiting of group) waiting.reject(error);
+    } finally {
+      this.#onTheWay -= prepared.length;
+    }
+  }
+}
+
+function toClaimed(
+  { newEvent }: Prepared,
+  seq: number,
+  key: number,
+  ordering: string | undefined,
+): ClaimedDelivery {
+  const { id, source, type, receivedMs, depth, event } = newEvent;
+  return { key, seq, id, source, type, receivedMs, depth, ordering, attempts: 0, owedMs: receivedMs, event };
+}

@@ -1,0 +1,154 @@
+import type { Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
+import type { InvocationId, MintUuid } from '../base/ids.ts';
+import type { CloudEvent } from '../model/cloud-event.ts';
+import type { AppName } from '../model/function.ts';
+import type { InvocationError } from '../model/invocation.ts';
+import type { Trigger } from '../model/trigger.ts';
+import type { ClaimedDelivery } from '../ports/event-store.ts';
+import { EVENT_BYTES_MAX, type EventOutcome, type Invoker } from '../ports/invoker.ts';
+import type { LiveApps } from '../ports/live-apps.ts';
+import { toEventBridgeEvent } from './event-view.ts';
+
+/** What a call came to, for each delivery in it. */
+export type CallResult =
+  | {
+      readonly kind: 'answered';
+      readonly payload: Buffer;
+      /** Ids of events that the function reported as failed. */
+      readonly failed: ReadonlySet<string>;
+    }
+  | { readonly kind: 'failed'; readonly error: InvocationError; readonly retryable: boolean }
+  /** It never reached the function, and that was nobody's failure: try again soon, without counting. */
+  | { readonly kind: 'refused' }
+  /** The platform is stopping. */
+  | { readonly kind: 'stopped' };
+
+/** Bytes of the events of one batch: with commas and brackets, what a call may carry. */
+export const BATCH_BYTES_MAX = EVENT_BYTES_MAX - 1_024;
+
+const NOT_YET: ReadonlySet<string> = new Set(['E_CONCURRENCY_LIMIT', 'E_OVERLOADED']);
+
+export interface CallParts {
+  readonly invoker: Invoker;
+  readonly liveApps: LiveApps;
+  readonly clock: Clock;
+  readonly mintUuid: MintUuid;
+  /** Calls under way, with the depth of the events they were given. */
+  readonly running: Map<InvocationId, number>;
+}
+
+/** Calls a trigger's function with one delivery or a batch. Never rejects. */
+export async function callFunction(
+  parts: CallParts,
+  app: AppName,
+  trigger: Trigger,
+  batch: readonly ClaimedDelivery[],
+): Promise<CallResult> {
+  const { invoker, liveApps, mintUuid, running } = parts;
+  const resolved = liveApps.resolve(app, trigger.function);
+  if (resolved === undefined) {
+    const message = `function ${trigger.function} of app ${app} is not live`;
+    return { kind: 'failed', error: errorOf(message), retryable: true };
+  }
+  const id = mintUuid() as InvocationId;
+  running.set(id, Math.max(...batch.map(({ depth }) => depth)));
+  try {
+    const outcome = await invoker.invoke({
+      id,
+      version: resolved.version,
+      deployment: resolved.deployment,
+      trigger: 'event',
+      payload: payloadOf(trigger, batch),
+      traceparent: batch.length === 1 ? traceparentOf(batch[0]!) : undefined,
+      clientContext: undefined,
+      attempt: batch[0]!.attempts + 1,
+    });
+    return resultOf(outcome, trigger, batch);
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return { kind: 'failed', error: errorOf(message), retryable: false };
+  } finally {
+    running.delete(id);
+  }
+}
+
+/** An error of the delivery itself, in the shape of one of a function. */
+export function errorOf(message: string): InvocationError {
+  const { code } = new LambentError('E_EVENT_UNDELIVERABLE', message);
+  return { code, errorType: 'DeliveryError', errorMessage: message, stackTrace: [] };
+}
+
+/** One event as it is stored, or `{ "events": [ … ] }`: no event is read and written again on the way. */
+function payloadOf(trigger: Trigger, batch: readonly ClaimedDelivery[]): Uint8Array {
+  const { source, delivery } = trigger;
+  const texts =
+    source.kind === 'events' && source.format === 'eventbridge'
+      ? batch.map(({ event, receivedMs }) => {
+          const parsed = JSON.parse(Buffer.from(event).toString()) as CloudEvent;
+          return Buffer.from(JSON.stringify(toEventBridgeEvent(parsed, receivedMs)));
+        })
+      : batch.map(({ event }) => event);
+  if (!delivery.batched) return texts[0]!;
+  const pieces: Uint8Array[] = [Buffer.from('{"events":[')];
+  texts.forEach((text, at) => {
+    if (at > 0) pieces.push(COMMA);
+    pieces.push(text);
+  });
+  pieces.push(Buffer.from(']}'));
+  return Buffer.concat(pieces);
+}
+
+const COMMA = Buffer.from(',');
+const TRACEPARENT = Buffer.from('"traceparent":"');
+
+/** The extension attribute of the Distributed Tracing extension, if the event has it. */
+function traceparentOf({ event }: ClaimedDelivery): string | undefined {
+  const text = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
+  // Most have none, and looking is many times cheaper than parsing.
+  if (!text.includes(TRACEPARENT)) return undefined;
+  const { traceparent } = JSON.parse(text.toString()) as CloudEvent;
+  return typeof traceparent === 'string' &&
+    /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent)
+    ? traceparent
+    : undefined;
+}
+
+function resultOf(outcome: EventOutcome, trigger: Trigger, batch: readonly ClaimedDelivery[]): CallResult {
+  if (outcome.status === 'ok') {
+    const failed = trigger.delivery.batched ? parseFailures(outcome.payload, batch) : NONE;
+    if (failed !== undefined) return { kind: 'answered', payload: outcome.payload, failed };
+    const message = 'the function named failed events that were not in its batch';
+    return { kind: 'failed', error: errorOf(message), retryable: true };
+  }
+  if (outcome.error.code === 'E_SHUTTING_DOWN') return { kind: 'stopped' };
+  if (NOT_YET.has(outcome.error.code)) return { kind: 'refused' };
+  return { kind: 'failed', error: outcome.error, retryable: outcome.retryable };
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * The ids in `{ "batchItemFailures": [{ "itemIdentifier": id }] }`, as Lambda's event source mappings read it, or in
+ * `{ "failed": [id] }`. `undefined`: one is missing, empty or unknown, so that the whole batch failed.
+ */
+function parseFailures(payload: Buffer, batch: readonly ClaimedDelivery[]): ReadonlySet<string> | undefined {
+  if (payload.length === 0 || !(payload.includes('batchItemFailures') || payload.includes('"failed"')))
+    return NONE;
+  let answer: unknown;
+  try {
+    answer = JSON.parse(payload.toString());
+  } catch {
+    return NONE;
+  }
+  if (typeof answer !== 'object' || answer === null) return NONE;
+  const { batchItemFailures, failed } = answer as { batchItemFailures?: unknown; failed?: unknown };
+  const ids: unknown[] = Array.isArray(batchItemFailures)
+    ? batchItemFailures.map((item: unknown) => (item as { itemIdentifier?: unknown } | null)?.itemIdentifier)
+    : Array.isArray(failed)
+      ? failed
+      : [];
+  const known = new Set(batch.map(({ id }) => id));
+  if (!ids.every((id) => typeof id === 'string' && known.has(id))) return undefined;
+  return new Set(ids as string[]);
+}
