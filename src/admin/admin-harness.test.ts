@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { createDefects } from '../base/defects.ts';
 import { type ErrorRecord, LambentError } from '../base/errors.ts';
-import type { InstanceId, InvocationId, NodeId } from '../base/ids.ts';
+import { createUuidMinter, type InstanceId, type InvocationId, type NodeId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import { createSeededRandom } from '../base/random.ts';
+import { createEventControl } from '../events/control.ts';
+import { createDispatch } from '../events/dispatch.ts';
+import { SourceHost } from '../events/source-host.ts';
 import type { Deployment, LiveApp, TrafficShare } from '../model/deployment.ts';
 import {
   type AppName,
@@ -25,6 +28,7 @@ import type { Deployer, DeployRequest, DeployResult } from '../ports/deployer.ts
 import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
+import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openStore } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -126,10 +130,22 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
   const instances: InstanceView[] = [];
   const pool = { instances: () => instances, waiting: 0 };
   const metrics = createMetrics({ feed: recorder, pool, clock, ...METRIC_SETTINGS });
+  const random = createSeededRandom(1);
+  const dispatch = await createDispatch({
+    ...{ store: store.events, invoker, liveApps, clock, random, log: silentLog, node: SETTINGS.nodeId },
+    mintUuid: createUuidMinter(clock, random),
+  });
+  const sources = new SourceHost({
+    ...{ dispatch, store: store.events, clock, random, log: silentLog },
+    factories: [scheduleSources],
+  });
   const deps: AdminDeps = {
     ...SETTINGS,
+    events: store.events,
+    eventBus: dispatch,
+    eventControl: createEventControl({ dispatch, store: store.events, sources, clock }),
     clock,
-    random: createSeededRandom(1),
+    random,
     apps: store.apps,
     access: store.access,
     asyncQueue: store.asyncQueue,
@@ -177,6 +193,8 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
     async close() {
       api.close();
       metrics.close();
+      await sources.close();
+      await dispatch.close();
       await recorder.close();
       await store.close();
       await rm(folder, { recursive: true, force: true });

@@ -7,9 +7,11 @@ import type { AccessStore } from '../ports/access-store.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import { createAllowedMethods } from './allowed-methods.ts';
 import { type AppsDeps, addApps } from './apps.ts';
+import { addDeadLetters } from './dead-letters.ts';
 import { addDeployments, type DeploymentsDeps } from './deployments.ts';
 import { addDoctor, type DoctorDeps } from './doctor.ts';
 import { errorResponse, toPublicError } from './errors.ts';
+import { addEvents, type EventsDeps } from './events.ts';
 import { addFunctions, type FunctionsDeps } from './functions.ts';
 import { Guard } from './guard.ts';
 import { addHealth, HEALTH_PATH, type HealthDeps } from './health.ts';
@@ -20,6 +22,7 @@ import { describeApi } from './openapi.ts';
 import { PAGE, PAGE_HEADERS } from './page.ts';
 import { type AdminRouter, createRouter } from './router.ts';
 import { addTokens, type TokensDeps } from './tokens.ts';
+import { addTriggers } from './triggers.ts';
 import { addUsage, type UsageDeps } from './usage.ts';
 
 /*
@@ -49,6 +52,7 @@ export interface AdminDeps
   extends AppsDeps,
     DeploymentsDeps,
     DoctorDeps,
+    EventsDeps,
     FunctionsDeps,
     HealthDeps,
     InvocationsDeps,
@@ -96,6 +100,9 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addInvocations(v1, deps, mintUuid);
   const endStreams = addLogs(v1, deps);
   addUsage(v1, deps);
+  addEvents(root, v1, deps);
+  addTriggers(v1, deps);
+  addDeadLetters(v1, deps);
   addInstances(v1, deps);
   addDoctor(v1, deps);
   addTokens(v1, deps, guard);

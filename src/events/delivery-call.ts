@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { InvocationId, MintUuid } from '../base/ids.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
@@ -32,10 +31,7 @@ const NOT_YET: ReadonlySet<string> = new Set(['E_CONCURRENCY_LIMIT', 'E_OVERLOAD
 export interface CallParts {
   readonly invoker: Invoker;
   readonly liveApps: LiveApps;
-  readonly clock: Clock;
   readonly mintUuid: MintUuid;
-  /** Calls under way, with the depth of the events they were given. */
-  readonly running: Map<InvocationId, number>;
 }
 
 /** Calls a trigger's function with one delivery or a batch. Never rejects. */
@@ -45,17 +41,15 @@ export async function callFunction(
   trigger: Trigger,
   batch: readonly ClaimedDelivery[],
 ): Promise<CallResult> {
-  const { invoker, liveApps, mintUuid, running } = parts;
+  const { invoker, liveApps, mintUuid } = parts;
   const resolved = liveApps.resolve(app, trigger.function);
   if (resolved === undefined) {
     const message = `function ${trigger.function} of app ${app} is not live`;
     return { kind: 'failed', error: errorOf(message), retryable: true };
   }
-  const id = mintUuid() as InvocationId;
-  running.set(id, Math.max(...batch.map(({ depth }) => depth)));
   try {
     const outcome = await invoker.invoke({
-      id,
+      id: mintUuid() as InvocationId,
       version: resolved.version,
       deployment: resolved.deployment,
       trigger: 'event',
@@ -63,13 +57,12 @@ export async function callFunction(
       traceparent: batch.length === 1 ? traceparentOf(batch[0]!) : undefined,
       clientContext: undefined,
       attempt: batch[0]!.attempts + 1,
+      depth: Math.max(...batch.map(({ depth }) => depth)),
     });
     return resultOf(outcome, trigger, batch);
   } catch (thrown) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return { kind: 'failed', error: errorOf(message), retryable: false };
-  } finally {
-    running.delete(id);
   }
 }
 

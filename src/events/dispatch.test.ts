@@ -238,7 +238,7 @@ describe('events: delivery', TIMEOUT, () => {
     const answer: Answer = async ([event], call: EventCall) => {
       const next = cloudEvent(`${event!.id}+`);
       await world.dispatch
-        .publish([next], { parent: call.id })
+        .publish([next], { depth: (call.depth ?? 0) + 1 })
         .catch((thrown: unknown) => errors.push(thrown));
     };
     return withWorld([trigger('mail')], answer, async (started) => {

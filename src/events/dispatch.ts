@@ -14,7 +14,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
-import type { InvocationId, MintUuid, NodeId } from '../base/ids.ts';
+import type { MintUuid, NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
@@ -30,6 +30,7 @@ import type { EventBus, Published, PublishOptions } from '../ports/event-bus.ts'
 import type { ClaimedDelivery, EventStore, FailedOrdering, Session } from '../ports/event-store.ts';
 import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
+import { CALL_DEPTH_MAX } from '../ports/platform-calls.ts';
 import { Appender, type Prepared } from './append.ts';
 import { callFunction } from './delivery-call.ts';
 import { HeldBudget } from './held-budget.ts';
@@ -38,8 +39,8 @@ import { Settling } from './settling.ts';
 import { type QueueParts, TriggerQueue } from './trigger-queue.ts';
 import { type LiveTrigger, listTriggers, TriggerTable } from './trigger-table.ts';
 
-/** Events may cause events this many times over; the next one is refused. */
-export const DEPTH_MAX = 16;
+/** Events may cause events this many times over, calls between functions included; the next one is refused. */
+export const DEPTH_MAX = CALL_DEPTH_MAX;
 
 export interface DispatchOptions {
   readonly store: EventStore;
@@ -54,6 +55,8 @@ export interface DispatchOptions {
 
 export interface EventDispatch extends EventBus {
   find(id: TriggerId): LiveTrigger | undefined;
+  /** The live triggers whose pattern matches. */
+  match(event: CloudEvent): readonly LiveTrigger[];
   /** Every live trigger. */
   triggers(): readonly LiveTrigger[];
   /** Something was put into the store for it: a replay, a redriven dead letter. */
@@ -76,7 +79,7 @@ class Dispatcher implements EventDispatch {
   readonly #budget = new HeldBudget();
   /** Of every trigger that was live since the start: one that comes back finds its blocked orderings. */
   readonly #queues = new Map<TriggerId, TriggerQueue>();
-  readonly #running = new Map<InvocationId, number>();
+  #running = 0;
   readonly #listeners: (() => void)[] = [];
   readonly #unsubscribe: () => void;
   #refreshing: Promise<void> | undefined;
@@ -96,14 +99,12 @@ class Dispatcher implements EventDispatch {
 
   async publish(
     events: readonly CloudEvent[],
-    { parent, origin }: PublishOptions = {},
+    { depth = 0, origin }: PublishOptions = {},
   ): Promise<Published[]> {
     if (this.#isClosed)
       throw new LambentError('E_SHUTTING_DOWN', 'The platform is stopping; it takes no more events.');
     // A deployment that is just becoming live has its triggers from now on.
     if (this.#refreshing !== undefined) await this.#refreshing;
-    const parentDepth = parent === undefined ? undefined : this.#running.get(parent);
-    const depth = parentDepth === undefined ? 0 : parentDepth + 1;
     if (depth > DEPTH_MAX)
       throw new LambentError(
         'E_EVENT_LOOP',
@@ -123,6 +124,10 @@ class Dispatcher implements EventDispatch {
 
   find(id: TriggerId): LiveTrigger | undefined {
     return this.#table.get(id);
+  }
+
+  match(event: CloudEvent): readonly LiveTrigger[] {
+    return this.#table.match(event, this.#options.clock.nowMs(), undefined);
   }
 
   triggers(): readonly LiveTrigger[] {
@@ -150,7 +155,7 @@ class Dispatcher implements EventDispatch {
     this.#isClosed = true;
     this.#unsubscribe();
     for (const queue of this.#queues.values()) queue.close();
-    if (this.#running.size > 0)
+    if (this.#running > 0)
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;
       });
@@ -246,13 +251,15 @@ class Dispatcher implements EventDispatch {
   }
 
   async #call(id: TriggerId, batch: readonly ClaimedDelivery[]) {
-    const { invoker, liveApps, clock, mintUuid } = this.#options;
+    const { invoker, liveApps, mintUuid } = this.#options;
     const live = this.#table.get(id);
     // Removed between the claim and now: it waits in the store until the trigger is back.
     if (live === undefined) return { kind: 'stopped' } as const;
-    const parts = { invoker, liveApps, clock, mintUuid, running: this.#running };
-    const result = await callFunction(parts, live.app, live.trigger, batch);
-    if (this.#isClosed && this.#running.size === 0) queueMicrotask(() => this.#onIdle?.());
+    this.#running += 1;
+    const result = await callFunction({ invoker, liveApps, mintUuid }, live.app, live.trigger, batch);
+    this.#running -= 1;
+    // After the queue has heard of it.
+    if (this.#isClosed && this.#running === 0) queueMicrotask(() => this.#onIdle?.());
     return result;
   }
 

@@ -75,7 +75,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
       body: first,
       last,
       deadlineMs,
-      origin: { traceparent, chain: caller?.chain ?? NO_CHAIN },
+      origin: { traceparent, chain: caller?.chain ?? { ...NO_CHAIN, depth: this.#call.depth ?? 0 } },
       listener: this,
     });
     this.#sendMore();

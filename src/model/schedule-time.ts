@@ -65,6 +65,33 @@ export function nextDueMs(when: ScheduleTime, timeZone: string, afterMs: number)
   }
 }
 
+/** Windows in which the last instant of a cron expression is looked for: most have one in the first. */
+const LOOK_BACK_MS = [3_600_000, 86_400_000, 32 * 86_400_000, 366 * 86_400_000, 8 * 366 * 86_400_000];
+
+/** The last due instant after `afterMs` and not after `untilMs`; `undefined`: there was none. */
+export function lastDueMs(
+  when: ScheduleTime,
+  timeZone: string,
+  afterMs: number,
+  untilMs: number,
+): number | undefined {
+  if (when.kind !== 'cron') {
+    const dueMs =
+      when.kind === 'at' ? instantOf(when.time, timeZone) : Math.floor(untilMs / when.everyMs) * when.everyMs;
+    return dueMs > afterMs && dueMs <= untilMs ? dueMs : undefined;
+  }
+  for (const windowMs of LOOK_BACK_MS) {
+    const fromMs = Math.max(afterMs, untilMs - windowMs);
+    let last: number | undefined;
+    for (let next = nextDueMs(when, timeZone, fromMs); next !== undefined && next <= untilMs; ) {
+      last = next;
+      next = nextDueMs(when, timeZone, next);
+    }
+    if (last !== undefined || fromMs === afterMs) return last;
+  }
+  return undefined;
+}
+
 /** Compiled expressions, because compiling costs more than asking. */
 const compiled = new Map<string, Cron>();
 const COMPILED_MAX = 10_000;

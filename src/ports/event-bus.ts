@@ -1,4 +1,3 @@
-import type { InvocationId } from '../base/ids.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
 import type { TriggerId } from '../model/trigger.ts';
 
@@ -12,8 +11,8 @@ export interface EventBus {
 }
 
 export interface PublishOptions {
-  /** The call of a function that emits them: events of a chain count on from what that call was given. */
-  readonly parent?: InvocationId | undefined;
+  /** How many events and calls, one from another, led to these. 0: they come from outside. */
+  readonly depth?: number | undefined;
   /** The trigger whose source these come from: it gets them whatever its pattern, and its position moves along. */
   readonly origin?: { readonly trigger: TriggerId; readonly position: string | undefined } | undefined;
 }

@@ -81,6 +81,8 @@ export interface EventCall {
   readonly attempt: number;
   /** Present where a function called. */
   readonly caller?: CalledBy | undefined;
+  /** How many events led to it, where an event did: what the function calls and emits counts on from there. */
+  readonly depth?: number | undefined;
 }
 
 /** What came of an event call. A failure of the function is an outcome, not an exception. */

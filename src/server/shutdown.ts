@@ -16,11 +16,11 @@ export async function shutDown(wired: Wired): Promise<void> {
   const { clock } = wired;
   const graceMs = wired.mode === 'dev' ? DEV_GRACE_MS : GRACE_MS;
   const startMs = clock.monotonicMs();
-  let dispatchDone: Promise<void> | undefined;
+  let dispatchDone: Promise<unknown> | undefined;
   const steps: (() => unknown)[] = [
     () => wired.admin.close(),
     () => {
-      dispatchDone = wired.asyncDispatch.close();
+      dispatchDone = Promise.all([wired.asyncDispatch.close(), wired.events.close()]);
       return Promise.all([wired.gateway.close(graceMs), within(clock, graceMs, dispatchDone)]);
     },
     () => wired.pool.close(Math.max(INSTANCE_GRACE_MS, graceMs - (clock.monotonicMs() - startMs))),
@@ -44,9 +44,9 @@ export async function shutDown(wired: Wired): Promise<void> {
 }
 
 /** Waits, but not longer than the given time. */
-function within(clock: Clock, limitMs: number, work: Promise<void>): Promise<void> {
+function within(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = clock.after(limitMs, resolve);
-    work.finally(() => timer.cancel()).then(resolve, reject);
+    work.finally(() => timer.cancel()).then(() => resolve(), reject);
   });
 }

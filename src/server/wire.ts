@@ -20,6 +20,7 @@ import { createDeployer } from '../functions/deploy.ts';
 import { createInvokeCall } from '../functions/invoke-call.ts';
 import { createInvoker } from '../functions/invoke.ts';
 import { createLiveApps } from '../functions/live-apps.ts';
+import { createEmitCall } from '../events/emit-call.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayLimits } from '../gateway/gateway-limits.ts';
 import type { PlatformHandler } from '../gateway/general-connection.ts';
@@ -34,12 +35,14 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
+import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
 import { createDoctorChecks } from './doctor-checks.ts';
+import { createEventParts, type EventParts } from './event-parts.ts';
 import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
 import { createStarter } from './runtimes.ts';
 
@@ -70,6 +73,7 @@ export interface Wired {
   readonly gateway: Gateway;
   readonly admin: AdminApi;
   readonly asyncDispatch: AsyncDispatch;
+  readonly events: EventParts;
   /** Ends what needs no order among itself: metrics, retention. */
   closeRest(): Promise<void>;
 }
@@ -141,6 +145,11 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     log,
     node: nodeId,
   });
+  const events = await createEventParts({
+    ...{ store: store.events, invoker, liveApps, clock, random, log, node: nodeId, mintUuid },
+    factories: [scheduleSources],
+  });
+  operations.set('emit', createEmitCall({ bus: events.bus, clock, mintUuid }));
   const { asyncQueue } = store;
   const onAsyncAccepted = (): void => asyncDispatch.wake();
   operations.set(
@@ -160,6 +169,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     deployer,
     nodeId,
     asyncDispatch,
+    events,
   };
 }
 
@@ -219,7 +229,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
   const { store, blobs } = await openStores(options);
   const parts = await createParts(options, store, blobs);
   const { clock, random, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
-  const { nodeId, asyncDispatch, defects } = parts;
+  const { nodeId, asyncDispatch, events, defects } = parts;
   const metrics = createMetrics({ feed: recorder, pool, clock, defects, version });
   const retention = createRetention({ telemetry: store.telemetry, clock, log });
   const { apps, telemetry, asyncQueue, access } = store;
@@ -233,6 +243,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
     random,
     log,
     onAsyncAccepted: () => asyncDispatch.wake(),
+    events: store.events,
+    eventBus: events.bus,
+    eventControl: events.control,
   };
   const admin = createAdminApi({
     ...shared,
@@ -263,6 +276,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     gateway,
     admin,
     asyncDispatch,
+    events,
     async closeRest() {
       metrics.close();
       await retention.close();

@@ -1,0 +1,190 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { LambentError } from '../base/errors.ts';
+import { readBody } from '../base/request-body.ts';
+import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, parseHttpEvents } from '../model/cloud-event-http.ts';
+import type { TriggerId } from '../model/trigger.ts';
+import type { EventBus } from '../ports/event-bus.ts';
+import type { EventControl } from '../ports/event-control.ts';
+import type { EventFilter, EventStore } from '../ports/event-store.ts';
+import { type AdminRouter, limitJsonBody } from './router.ts';
+import { given, jsonAnswer, jsonBody, limitSchema, TimeSchema } from './schemas.ts';
+
+export interface EventsDeps {
+  events: EventStore;
+  eventBus: EventBus;
+  eventControl: EventControl;
+}
+
+export const EVENTS_PATH = '/_lambent/events';
+
+export const TriggerIdSchema = z
+  .string()
+  .regex(/^[a-z0-9-]{1,63}\/[A-Za-z0-9_.-]{1,128}$/, 'a trigger is named APP/TRIGGER')
+  .transform((id) => id as TriggerId)
+  .openapi({ example: 'shop/bill-events' });
+
+const AttributeSchema = z.string().min(1).max(4_096);
+
+/** How events are chosen, in a query and in a body. */
+const filterFields = {
+  source: AttributeSchema.optional(),
+  type: AttributeSchema.optional(),
+  subject: AttributeSchema.optional(),
+  id: AttributeSchema.optional(),
+  since: TimeSchema.optional().openapi({ description: 'Received at this time or later.' }),
+  until: TimeSchema.optional().openapi({ description: 'Received before this time.' }),
+};
+
+const EventSummarySchema = z
+  .object({
+    seq: z.number().int().openapi({ description: 'Place in the log.' }),
+    id: z.string(),
+    source: z.string(),
+    type: z.string(),
+    subject: z.string().optional(),
+    receivedMs: z.number(),
+    depth: z.number().int().openapi({ description: 'How many events and calls led to it.' }),
+    bytes: z.number().int(),
+  })
+  .openapi('EventSummary');
+
+const SeqParams = z.strictObject({ seq: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+
+const publishRoute = createRoute({
+  method: 'post',
+  path: EVENTS_PATH,
+  operationId: 'publishEvents',
+  tags: ['events'],
+  summary: 'Puts CloudEvents onto the bus: binary, structured, or a batch.',
+  description: `A batch has at most ${BATCH_EVENTS_MAX} events and ${BATCH_BYTES_MAX} bytes; all of it is taken, or nothing.`,
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/cloudevents+json': { schema: { description: 'A CloudEvent.' } },
+        'application/cloudevents-batch+json': { schema: { description: 'A list of CloudEvents.' } },
+      },
+    },
+  },
+  responses: {
+    202: jsonAnswer(
+      z.object({
+        events: z
+          .array(
+            z.object({
+              id: z.string(),
+              seq: z.number().int(),
+              stored: z.boolean().openapi({ description: 'False: it was there already.' }),
+              owed: z.number().int().openapi({ description: 'How many triggers get it.' }),
+            }),
+          )
+          .readonly(),
+      }),
+      'Everything is stored.',
+    ),
+  },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/events',
+  operationId: 'listEvents',
+  tags: ['events'],
+  summary: 'The event log, newest first.',
+  request: {
+    query: z.strictObject({
+      ...filterFields,
+      limit: limitSchema(1_000, 50),
+      before: SeqParams.shape.seq.optional().openapi({ description: '`next` of the page before.' }),
+    }),
+  },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        items: z.array(EventSummarySchema).readonly(),
+        next: z.number().optional().openapi({ description: 'Absent on the last page. A page may be empty.' }),
+      }),
+      'One page.',
+    ),
+  },
+});
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/events/{seq}',
+  operationId: 'getEvent',
+  tags: ['events'],
+  summary: 'One event, and where it still has to go.',
+  request: { params: SeqParams },
+  responses: {
+    200: jsonAnswer(
+      EventSummarySchema.extend({
+        event: z.unknown().openapi({ description: 'The CloudEvent.' }),
+        owedTo: z.array(z.string()).readonly(),
+        deadAt: z.array(z.string()).readonly(),
+      }),
+      'The event.',
+    ),
+  },
+});
+
+const replayRoute = createRoute({
+  method: 'post',
+  path: '/events/replay',
+  operationId: 'replayEvents',
+  tags: ['events'],
+  summary: 'Delivers stored events once more: to one trigger, or to all that match them.',
+  middleware: limitJsonBody,
+  request: { body: jsonBody(z.strictObject({ ...filterFields, trigger: TriggerIdSchema.optional() }), true) },
+  responses: {
+    200: jsonAnswer(
+      z.object({ events: z.number().int(), deliveries: z.number().int() }),
+      'How many events were found, and how many deliveries came of them.',
+    ),
+  },
+});
+
+export function addEvents(root: AdminRouter, api: AdminRouter, deps: EventsDeps): void {
+  const { events, eventBus, eventControl } = deps;
+
+  root.openapi(publishRoute, async (c) => {
+    const body = await readBody(c.req.raw, BATCH_BYTES_MAX);
+    const parsed = parseHttpEvents(c.req.raw.headers, body);
+    const published = await eventBus.publish(parsed);
+    return c.json({ events: published.map((each, at) => ({ id: parsed[at]!.id, ...each })) }, 202);
+  });
+
+  api.openapi(listRoute, async (c) => {
+    const { limit, before, ...filter } = c.req.valid('query');
+    const { items, next } = await events.listEvents(filterOf(filter), limit, before);
+    return c.json({ items, next }, 200);
+  });
+
+  api.openapi(getRoute, async (c) => {
+    const { seq } = c.req.valid('param');
+    const found = await events.findEvent(seq);
+    if (found === undefined)
+      throw new LambentError('E_NOT_FOUND', `The log has no event ${seq}; it may be too old.`);
+    return c.json({ ...found, event: JSON.parse(Buffer.from(found.event).toString()) as unknown }, 200);
+  });
+
+  api.openapi(replayRoute, async (c) => {
+    const { trigger, ...filter } = c.req.valid('json');
+    return c.json(await eventControl.replay(filterOf(filter), trigger), 200);
+  });
+}
+
+function filterOf({
+  since,
+  until,
+  ...attributes
+}: {
+  source?: string | undefined;
+  type?: string | undefined;
+  subject?: string | undefined;
+  id?: string | undefined;
+  since?: number | undefined;
+  until?: number | undefined;
+}): EventFilter {
+  return given({ ...attributes, sinceMs: since, untilMs: until });
+}

@@ -1,0 +1,76 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { type TriggerId, TRIGGER_NAME } from '../model/trigger.ts';
+import type { EventControl } from '../ports/event-control.ts';
+import type { AdminRouter } from './router.ts';
+import { AppNameSchema, jsonAnswer } from './schemas.ts';
+
+const TriggerSchema = z
+  .object({
+    id: z.string().openapi({ description: 'APP/TRIGGER.' }),
+    function: z.string().optional().openapi({ description: 'Absent: no live deployment has the trigger.' }),
+    source: z.unknown().openapi({ description: 'What it takes events from, as the deployment has it.' }),
+    paused: z.boolean(),
+    owed: z.number().int().openapi({ description: 'Deliveries that wait or are under way.' }),
+    running: z.number().int().openapi({ description: 'Calls under way.' }),
+    delivered: z.number().int(),
+    dead: z.number().int(),
+    position: z.string().optional().openapi({ description: 'Where its source is.' }),
+    nextMs: z.number().optional().openapi({ description: 'When its schedule is due next.' }),
+    trouble: z.string().optional().openapi({ description: 'Why its source does not work now.' }),
+  })
+  .openapi('Trigger');
+
+const params = z.strictObject({
+  app: AppNameSchema,
+  name: z.string().regex(TRIGGER_NAME, 'a trigger is named by letters, digits, `_`, `-` and `.`'),
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/triggers',
+  operationId: 'listTriggers',
+  tags: ['events'],
+  summary: 'Every trigger with what it is owed.',
+  responses: { 200: jsonAnswer(z.object({ items: z.array(TriggerSchema) }), 'The triggers.') },
+});
+
+const ACTS = {
+  pause: 'Delivers nothing more; events wait.',
+  resume: 'Delivers again.',
+  run: 'Makes a schedule due now.',
+};
+
+const actRoute = (act: keyof typeof ACTS) =>
+  createRoute({
+    method: 'post',
+    path: `/apps/{app}/triggers/{name}/${act}`,
+    operationId: `${act}Trigger`,
+    tags: ['events'],
+    summary: ACTS[act],
+    request: { params },
+    responses: { 200: jsonAnswer(z.object({ id: z.string() }), 'Done, and durable.') },
+  });
+
+export function addTriggers(api: AdminRouter, { eventControl }: { eventControl: EventControl }): void {
+  api.openapi(listRoute, async (c) => {
+    const views = await eventControl.listTriggers();
+    const items = views.map(({ live, ...view }) => ({
+      ...view,
+      function: live?.trigger.function,
+      source: live?.trigger.source ?? null,
+    }));
+    return c.json({ items }, 200);
+  });
+  const acts: Readonly<Record<keyof typeof ACTS, (id: TriggerId) => Promise<void>>> = {
+    pause: (id) => eventControl.setPaused(id, true),
+    resume: (id) => eventControl.setPaused(id, false),
+    run: (id) => eventControl.runNow(id),
+  };
+  for (const act of ['pause', 'resume', 'run'] as const)
+    api.openapi(actRoute(act), async (c) => {
+      const { app, name } = c.req.valid('param');
+      const id = `${app}/${name}` as TriggerId;
+      await acts[act](id);
+      return c.json({ id }, 200);
+    });
+}

@@ -1,0 +1,145 @@
+import type { Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
+import { type CloudEvent, encodeCloudEvent, parseCloudEvent } from '../model/cloud-event.ts';
+import type { TriggerId } from '../model/trigger.ts';
+import type { DeadSelection, EventControl, ReplayResult, TriggerView } from '../ports/event-control.ts';
+import type { EventFilter, EventStore, ReplayItem, TriggerTotals } from '../ports/event-store.ts';
+import type { EventDispatch } from './dispatch.ts';
+import { textAt } from './event-view.ts';
+import type { SourceHost } from './source-host.ts';
+import type { LiveTrigger } from './trigger-table.ts';
+
+/** Events read, or dead letters moved, in one step. */
+const STEP = 500;
+
+interface ControlOptions {
+  readonly dispatch: EventDispatch;
+  readonly store: EventStore;
+  readonly sources: SourceHost;
+  readonly clock: Clock;
+}
+
+/** What people do with triggers, stored events and dead letters. */
+export function createEventControl(options: ControlOptions): EventControl {
+  const { dispatch, store, sources } = options;
+  const mustFind = (id: TriggerId): LiveTrigger => {
+    const live = dispatch.find(id);
+    if (live !== undefined) return live;
+    throw new LambentError('E_NOT_FOUND', `There is no live trigger ${id}.`, {
+      hint: '`lambent triggers` lists them.',
+    });
+  };
+  return {
+    async listTriggers() {
+      const totals = new Map((await store.triggerTotals()).map((each) => [each.id, each]));
+      const ids = new Set([
+        ...dispatch.triggers().map(({ id }) => id),
+        ...[...totals.values()].filter(({ owed, dead }) => owed + dead > 0).map(({ id }) => id),
+      ]);
+      return Promise.all([...ids].toSorted().map((id) => toView(options, id, totals.get(id))));
+    },
+    async setPaused(id, paused) {
+      mustFind(id);
+      await dispatch.setPaused(id, paused);
+    },
+    async runNow(id) {
+      mustFind(id);
+      const source = sources.find(id);
+      if (source?.runNow === undefined)
+        throw new LambentError(
+          'E_BAD_REQUEST',
+          `The trigger ${id} is no schedule; only those run without an event.`,
+          {
+            hint: 'Send it an event, or replay one.',
+          },
+        );
+      await source.runNow();
+    },
+    replay: (filter, id) => replay(options, filter, id === undefined ? undefined : mustFind(id)),
+    redrive: (which) => redrive(options, which),
+    async removeDead(which) {
+      let removed = 0;
+      for await (const keys of selections(store, which)) removed += await store.removeDead(keys);
+      return removed;
+    },
+    async editDead(key, event) {
+      const text = encodeCloudEvent(parseCloudEvent(event));
+      if (!(await store.editDead(key, text)))
+        throw new LambentError('E_NOT_FOUND', `There is no dead letter ${key}.`);
+    },
+  };
+}
+
+async function toView(
+  { dispatch, store, sources }: ControlOptions,
+  id: TriggerId,
+  totals: TriggerTotals | undefined,
+): Promise<TriggerView> {
+  const live = dispatch.find(id);
+  const status = sources.find(id)?.status();
+  return {
+    id,
+    live: live === undefined ? undefined : { app: live.app, trigger: live.trigger },
+    paused: totals?.paused ?? false,
+    owed: totals?.owed ?? 0,
+    delivered: totals?.delivered ?? 0,
+    dead: totals?.dead ?? 0,
+    running: live?.queue.running ?? 0,
+    position: status === undefined ? undefined : await store.findPosition(id),
+    nextMs: status?.nextMs,
+    trouble: status?.trouble,
+  };
+}
+
+async function replay(
+  { dispatch, store, clock }: ControlOptions,
+  filter: EventFilter,
+  only: LiveTrigger | undefined,
+): Promise<ReplayResult> {
+  const result = { events: 0, deliveries: 0 };
+  // What is stored from now on is delivered anyway, and must not keep a replay from ending.
+  const until = {
+    ...filter,
+    untilMs: Math.min(filter.untilMs ?? Number.MAX_SAFE_INTEGER, clock.nowMs() + 1),
+  };
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const page = await store.readEvents(until, STEP, after);
+    const items = page.items.flatMap(({ seq, event }): ReplayItem[] => {
+      const parsed = JSON.parse(Buffer.from(event).toString()) as CloudEvent;
+      const recipients = only === undefined ? dispatch.match(parsed) : [only];
+      return recipients.map(({ queue, trigger }) => {
+        const { key } = trigger.delivery;
+        return { seq, trigger: queue.key, ordering: key === undefined ? undefined : textAt(parsed, key) };
+      });
+    });
+    result.events += page.items.length;
+    if (items.length > 0) result.deliveries += await store.replay(items, clock.nowMs());
+    for (const { id } of dispatch.triggers()) dispatch.wake(id);
+    after = page.next;
+  }
+  return result;
+}
+
+async function redrive({ dispatch, store, clock }: ControlOptions, which: DeadSelection): Promise<number> {
+  let count = 0;
+  for await (const keys of selections(store, which)) count += await store.redriveDead(keys, clock.nowMs());
+  for (const { id } of dispatch.triggers()) dispatch.wake(id);
+  return count;
+}
+
+/** Keys of the chosen dead letters, some at a time. Those that die anew meanwhile have higher keys and are not met. */
+async function* selections(store: EventStore, which: DeadSelection): AsyncGenerator<readonly number[]> {
+  if (which.kind === 'keys') {
+    yield which.keys;
+    return;
+  }
+  const { trigger } = which;
+  let most = (await store.totals()).dead;
+  for (let after = 0; most > 0; ) {
+    const page = await store.listDead({ after, ...(trigger === undefined ? {} : { trigger }) }, STEP);
+    if (page.length === 0) return;
+    after = page.at(-1)!.key;
+    most -= page.length;
+    yield page.map(({ key }) => key);
+  }
+}

@@ -1,0 +1,89 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { TriggerId } from '../model/trigger.ts';
+import type { EventStore } from '../ports/event-store.ts';
+import type { Source, SourceFactory } from '../ports/source.ts';
+import type { EventDispatch } from './dispatch.ts';
+import type { LiveTrigger } from './trigger-table.ts';
+
+export interface SourceHostOptions {
+  readonly dispatch: EventDispatch;
+  readonly store: EventStore;
+  readonly factories: readonly SourceFactory[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+interface Open {
+  /** What it was opened with, as text: with anything else it is opened anew. */
+  readonly settings: string;
+  readonly source: Source;
+}
+
+/** Keeps one source open for each live trigger whose kind has one. */
+export class SourceHost {
+  readonly #options: SourceHostOptions;
+  readonly #open = new Map<TriggerId, Open>();
+  #adapting: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: SourceHostOptions) {
+    this.#options = options;
+    options.dispatch.onChange(() => this.#adaptSoon());
+    this.#adaptSoon();
+  }
+
+  find(id: TriggerId): Source | undefined {
+    return this.#open.get(id)?.source;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#adapting;
+    await Promise.all([...this.#open.values()].map(({ source }) => source.close()));
+  }
+
+  #adaptSoon(): void {
+    this.#adapting = this.#adapting.then(() => this.#adapt());
+  }
+
+  async #adapt(): Promise<void> {
+    if (this.#isClosed) return;
+    const { dispatch, factories, log } = this.#options;
+    const wanted = new Map(dispatch.triggers().map((live) => [live.id, live]));
+    for (const [id, { settings, source }] of [...this.#open]) {
+      const live = wanted.get(id);
+      if (live !== undefined && settingsOf(live) === settings) continue;
+      await source.close();
+      this.#open.delete(id);
+    }
+    for (const [id, live] of wanted) {
+      const factory = factories.find(({ kind }) => kind === live.trigger.source.kind);
+      if (factory === undefined || this.#open.has(id) || this.#isClosed) continue;
+      try {
+        this.#open.set(id, { settings: settingsOf(live), source: await this.#start(factory, live) });
+      } catch (error) {
+        log.error('a source could not be opened', { trigger: id, error: String(error) });
+      }
+    }
+  }
+
+  async #start(factory: SourceFactory, { id, app, trigger }: LiveTrigger): Promise<Source> {
+    const { dispatch, store, clock, random, log } = this.#options;
+    const position = await store.findPosition(id);
+    return factory.open({
+      ...{ id, app, trigger, position, clock, random, log },
+      publish: (events, next) => dispatch.publish(events, { origin: { trigger: id, position: next } }),
+      async isBusy() {
+        const [totals] = await store.registerTriggers([id]);
+        return totals!.owed > 0;
+      },
+    });
+  }
+}
+
+function settingsOf({ trigger }: LiveTrigger): string {
+  return JSON.stringify([trigger.source, trigger.function]);
+}

@@ -1,0 +1,50 @@
+import type { AppName } from '../model/function.ts';
+import type { Trigger, TriggerId } from '../model/trigger.ts';
+import type { EventFilter } from './event-store.ts';
+
+/** What people do with triggers and dead letters. */
+export interface EventControl {
+  /** Every live trigger, and those that are not but are owed something or have dead letters. */
+  listTriggers(): Promise<TriggerView[]>;
+  /** Durable when it resolves. `E_NOT_FOUND` for a trigger that is not live. */
+  setPaused(id: TriggerId, paused: boolean): Promise<void>;
+  /** Makes a schedule due now, besides its instants. `E_NOT_FOUND`, `E_BAD_REQUEST` for what is no schedule. */
+  runNow(id: TriggerId): Promise<void>;
+  /**
+   * Owes stored events once more: to one trigger, whatever its pattern, or to all whose pattern matches. Goes through
+   * the log in steps; what was replayed stays so when it breaks off.
+   */
+  replay(filter: EventFilter, trigger: TriggerId | undefined): Promise<ReplayResult>;
+  /** Owes dead letters again: these, or all (of one trigger). Returns how many. */
+  redrive(which: DeadSelection): Promise<number>;
+  removeDead(which: DeadSelection): Promise<number>;
+  /** Puts another event in a dead letter's place, for its redrive. `E_NOT_FOUND`, `E_EVENT_INVALID`. */
+  editDead(key: number, event: unknown): Promise<void>;
+}
+
+export interface TriggerView {
+  readonly id: TriggerId;
+  /** `undefined`: no live deployment has it; what is owed waits for its return. */
+  readonly live: { readonly app: AppName; readonly trigger: Trigger } | undefined;
+  readonly paused: boolean;
+  readonly owed: number;
+  readonly delivered: number;
+  readonly dead: number;
+  /** Calls under way. */
+  readonly running: number;
+  /** Where its source is: the last instant of a schedule, the position in a stream. */
+  readonly position: string | undefined;
+  /** When a schedule is due next, epoch ms. */
+  readonly nextMs: number | undefined;
+  /** Why its source does not work now. */
+  readonly trouble: string | undefined;
+}
+
+export interface ReplayResult {
+  readonly events: number;
+  readonly deliveries: number;
+}
+
+export type DeadSelection =
+  | { readonly kind: 'keys'; readonly keys: readonly number[] }
+  | { readonly kind: 'all'; readonly trigger: TriggerId | undefined };

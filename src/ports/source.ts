@@ -1,0 +1,49 @@
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { CloudEvent } from '../model/cloud-event.ts';
+import type { AppName } from '../model/function.ts';
+import type { Trigger, TriggerId } from '../model/trigger.ts';
+import type { Published } from './event-bus.ts';
+
+/**
+ * What produces events for a trigger. One shape for all: a kind's factory opens one source for each live trigger of
+ * its kind, and closes it when the trigger goes or changes.
+ */
+export interface SourceFactory {
+  readonly kind: Trigger['source']['kind'];
+  /** Begins. Must not throw for what can be mended later (a server that is away): that is `status().trouble`. */
+  open(context: SourceContext): Source;
+}
+
+export interface Source {
+  status(): SourceStatus;
+  /** Produces one event now, where that makes sense. */
+  readonly runNow?: () => Promise<void>;
+  /** Stops. An event that is being published may still become durable. */
+  close(): Promise<void>;
+}
+
+export interface SourceStatus {
+  readonly nextMs: number | undefined;
+  readonly trouble: string | undefined;
+}
+
+export interface SourceContext {
+  readonly id: TriggerId;
+  readonly app: AppName;
+  readonly trigger: Trigger;
+  /** Where the source had got to, as it said itself; `undefined`: it has never run. */
+  readonly position: string | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /**
+   * Stores events for the trigger, and where the source is then, in one step. Only when it resolves may the source
+   * acknowledge them to wherever they came from. Ids must derive from the source, so that an event that is read twice
+   * is stored once.
+   */
+  publish(events: readonly CloudEvent[], position: string | undefined): Promise<Published[]>;
+  /** Whether the trigger's former event is still owed or under way. */
+  isBusy(): Promise<boolean>;
+}

@@ -1,0 +1,50 @@
+import type { Clock } from '../base/clock.ts';
+import type { MintUuid, NodeId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import { createEventControl } from '../events/control.ts';
+import { createDispatch } from '../events/dispatch.ts';
+import { createEventRetention } from '../events/retention.ts';
+import { SourceHost } from '../events/source-host.ts';
+import type { EventBus } from '../ports/event-bus.ts';
+import type { EventControl } from '../ports/event-control.ts';
+import type { EventStore } from '../ports/event-store.ts';
+import type { Invoker } from '../ports/invoker.ts';
+import type { LiveApps } from '../ports/live-apps.ts';
+import type { SourceFactory } from '../ports/source.ts';
+
+export interface EventPartsOptions {
+  readonly store: EventStore;
+  readonly invoker: Invoker;
+  readonly liveApps: LiveApps;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly node: NodeId;
+  readonly mintUuid: MintUuid;
+  readonly factories: readonly SourceFactory[];
+}
+
+/** Everything about events that runs. */
+export interface EventParts {
+  readonly bus: EventBus;
+  readonly control: EventControl;
+  /** Stops the sources first, then delivery; waits for what runs. */
+  close(): Promise<void>;
+}
+
+export async function createEventParts(options: EventPartsOptions): Promise<EventParts> {
+  const { store, clock, random, log, factories } = options;
+  const dispatch = await createDispatch(options);
+  const sources = new SourceHost({ dispatch, store, factories, clock, random, log });
+  const retention = createEventRetention(store, clock, log);
+  return {
+    bus: dispatch,
+    control: createEventControl({ dispatch, store, sources, clock }),
+    async close() {
+      await sources.close();
+      await retention.close();
+      await dispatch.close();
+    },
+  };
+}

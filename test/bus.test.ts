@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { LogLine } from '../src/model/invocation.ts';
+import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
+import { poll } from './process-table.ts';
+
+/** The bus and schedules through a whole platform: real functions, the real API, a restart. */
+
+const FILES: AppFiles = {
+  'lambent.yaml': `
+app: shop
+functions:
+  order:
+    routes: ["POST /orders"]
+  bill:
+    on:
+      - events: { type: [order.placed], data: { total: [{ numeric: [">", 100] }] } }
+  pick:
+    on:
+      - name: picking
+        events: { detail-type: [order.placed] }
+        format: eventbridge
+        batch: 10
+  flaky:
+    on:
+      - events: { type: [flaky] }
+        attempts: 2
+        retryFirst: 1ms
+  tick:
+    on:
+      - schedule: every 1s
+      - name: never
+        schedule: "0 0 29 2 *"
+        timezone: Europe/Berlin
+`,
+  'functions/order.js': `
+import { emit } from 'lambent';
+export default { async fetch(request) {
+  const { id } = await emit({ type: 'order.placed', subject: 'order/7', data: await request.json() });
+  return Response.json({ id });
+} };`,
+  'functions/bill.js':
+    'export const handler = async (event) => { console.log("billed " + JSON.stringify(event)); };',
+  'functions/pick.js':
+    'export const handler = async ({ events }) => { console.log("picked " + JSON.stringify(events)); };',
+  'functions/flaky.js': `
+export const handler = async (event) => {
+  if (event.data.broken) throw new RangeError('out of stock');
+  console.log('mended ' + event.id);
+};`,
+  'functions/tick.js':
+    'export const handler = async (event) => { console.log("tick " + JSON.stringify(event)); };',
+};
+
+let lambent: TestPlatform;
+before(async () => {
+  lambent = await startTestPlatform({ shop: FILES });
+});
+after(() => lambent.close());
+
+const lineOf = (start: string, holds = ''): Promise<LogLine> =>
+  lambent.waitForLog(({ text }) => text.startsWith(`${start} `) && text.includes(holds));
+
+async function publish(
+  event: object,
+): Promise<{ events: { id: string; seq: number; stored: boolean; owed: number }[] }> {
+  const response = await lambent.fetch('/_lambent/events', {
+    method: 'POST',
+    headers: { 'content-type': 'application/cloudevents+json' },
+    body: JSON.stringify({ specversion: '1.0', source: '/test', ...event }),
+  });
+  assert.equal(response.status, 202);
+  return (await response.json()) as never;
+}
+
+describe('the bus', { timeout: 60_000 }, () => {
+  it('carries what a function emits to the functions whose patterns match', async () => {
+    const order = await lambent.fetch('/orders', { method: 'POST', body: '{"total":150}' });
+    const { id } = (await order.json()) as { id: string };
+    const billed = JSON.parse((await lineOf('billed', id)).text.slice(7)) as Record<string, unknown>;
+    assert.deepEqual(
+      { ...billed, time: undefined, traceparent: undefined },
+      {
+        ...{ specversion: '1.0', id, source: '/apps/shop/functions/order', type: 'order.placed' },
+        ...{ subject: 'order/7', data: { total: 150 }, time: undefined, traceparent: undefined },
+      },
+    );
+    const [picked] = JSON.parse((await lineOf('picked', id)).text.slice(7)) as Record<string, unknown>[];
+    assert.deepEqual([picked!['detail-type'], picked!.detail], ['order.placed', { total: 150 }]);
+    const { json } = await lambent.api('GET', '/events?type=order.placed');
+    const [stored] = (json as { items: { id: string; depth: number }[] }).items;
+    assert.deepEqual([stored!.id, stored!.depth], [id, 1]);
+  });
+
+  it('takes CloudEvents in binary mode and in batches, and refuses what is none', async () => {
+    const binary = await lambent.fetch('/_lambent/events', {
+      method: 'POST',
+      headers: {
+        ...{
+          'ce-specversion': '1.0',
+          'ce-id': 'b%20%E2%82%AC',
+          'ce-source': '/test',
+          'ce-type': 'order.placed',
+        },
+        'content-type': 'application/json',
+      },
+      body: '{"total":101}',
+    });
+    assert.equal(binary.status, 202);
+    assert.match((await lineOf('billed', 'b €')).text, /"total":101/);
+    const batch = [1, 2].map((at) => ({
+      specversion: '1.0',
+      id: `batch-${at}`,
+      source: '/test',
+      type: 'none',
+    }));
+    const headers = { 'content-type': 'application/cloudevents-batch+json' };
+    const send = (body: unknown): Promise<Response> =>
+      lambent.fetch('/_lambent/events', { method: 'POST', headers, body: JSON.stringify(body) });
+    const taken = (await (await send(batch)).json()) as { events: { stored: boolean; owed: number }[] };
+    assert.deepEqual(
+      taken.events.map(({ stored, owed }) => [stored, owed]),
+      [
+        [true, 0],
+        [true, 0],
+      ],
+    );
+    const refused = await send([...batch, { specversion: '1.0', id: 'x', source: '/test' }]);
+    const { error } = (await refused.json()) as { error: { code: string; message: string } };
+    assert.deepEqual([refused.status, error.code], [400, 'E_EVENT_INVALID']);
+    assert.match(error.message, /`type` is missing/);
+  });
+
+  it('keeps a dead letter, and delivers it once it is edited and redriven', async () => {
+    await publish({ id: 'f1', type: 'flaky', data: { broken: true } });
+    const dead = async () =>
+      (
+        (await lambent.api('GET', '/dead-letters?trigger=shop/flaky-events')).json as {
+          items: { key: number; attempts: number; error: { errorMessage: string } }[];
+        }
+      ).items;
+    await poll(async () => (await dead()).length === 1);
+    const [letter] = await dead();
+    assert.deepEqual([letter!.attempts, letter!.error.errorMessage], [2, 'out of stock']);
+    const mended = { specversion: '1.0', id: 'f1', source: '/test', type: 'flaky', data: {} };
+    assert.equal((await lambent.api('PUT', `/dead-letters/${letter!.key}/event`, mended)).status, 200);
+    const { json } = await lambent.api('POST', '/dead-letters/redrive', { keys: [letter!.key] });
+    assert.deepEqual(json, { count: 1 });
+    await lineOf('mended', 'f1');
+    assert.deepEqual(await dead(), []);
+  });
+
+  it('replays what was stored, and pauses', async () => {
+    await publish({ id: 'r1', type: 'order.placed', data: { total: 300 } });
+    await lineOf('billed', 'r1');
+    assert.equal((await lambent.api('POST', '/apps/shop/triggers/bill-events/pause')).status, 200);
+    const replayed = await lambent.api('POST', '/events/replay', { id: 'r1', trigger: 'shop/bill-events' });
+    assert.deepEqual(replayed.json, { events: 1, deliveries: 1 });
+    const owed = async (): Promise<number> =>
+      ((await lambent.api('GET', '/triggers')).json as { items: { id: string; owed: number }[] }).items.find(
+        ({ id }) => id === 'shop/bill-events',
+      )!.owed;
+    assert.equal(await owed(), 1);
+    await lambent.api('POST', '/apps/shop/triggers/bill-events/resume');
+    await poll(async () => (await owed()) === 0);
+  });
+});
+
+describe('schedules', { timeout: 60_000 }, () => {
+  it('run functions by the clock and now, in dev too', async () => {
+    const tick = JSON.parse((await lineOf('tick', 'tick-schedule')).text.slice(5)) as Record<string, unknown>;
+    assert.deepEqual(
+      [tick.type, tick.source, tick.id],
+      ['lambent.schedule', '/lambent/schedules/shop/tick-schedule', tick.time],
+    );
+    assert.equal((await lambent.api('POST', '/apps/shop/triggers/never/run')).status, 200);
+    await lineOf('tick', 'manual-');
+    const { json } = await lambent.api('GET', '/triggers');
+    const never = (json as { items: { id: string; nextMs: number }[] }).items.find(
+      ({ id }) => id === 'shop/never',
+    );
+    assert.match(new Date(never!.nextMs).toISOString(), /-02-28T23:00:00.000Z$/);
+    assert.equal((await lambent.api('POST', '/apps/shop/triggers/bill-events/run')).status, 400);
+    assert.equal((await lambent.api('POST', '/apps/shop/triggers/nobody/run')).status, 404);
+  });
+});
