@@ -2,13 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { createDefects } from '../base/defects.ts';
 import { type ErrorRecord, LambentError } from '../base/errors.ts';
 import { createUuidMinter, type InstanceId, type InvocationId, type NodeId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
-import { createSeededRandom } from '../base/random.ts';
+import { createSeededRandom, type Random } from '../base/random.ts';
 import { createEventControl } from '../events/control.ts';
 import { createDispatch } from '../events/dispatch.ts';
 import { SourceHost } from '../events/source-host.ts';
@@ -29,7 +29,7 @@ import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
-import { openStore } from '../store-sqlite/store.ts';
+import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder } from '../telemetry/recorder.ts';
@@ -119,6 +119,25 @@ const SETTINGS = {
 
 const METRIC_SETTINGS = { defects: createDefects(silentLog), version: '1.2.3' };
 
+async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, clock: Clock, random: Random) {
+  const dispatch = await createDispatch({
+    ...{ store: store.events, invoker, liveApps, clock, random, log: silentLog, node: SETTINGS.nodeId },
+    mintUuid: createUuidMinter(clock, random),
+  });
+  const sources = new SourceHost({
+    ...{ dispatch, store: store.events, clock, random, log: silentLog },
+    factories: [scheduleSources],
+  });
+  const eventControl = createEventControl({ dispatch, store: store.events, sources, clock });
+  return {
+    deps: { events: store.events, eventBus: dispatch, eventControl, invoker, liveApps, clock, random },
+    async close() {
+      await sources.close();
+      await dispatch.close();
+    },
+  };
+}
+
 export async function openBench(changes: Partial<AdminDeps> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'lambent-admin-'));
   const store = await openStore({ folder, clock: systemClock, log: silentLog });
@@ -131,28 +150,15 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
   const pool = { instances: () => instances, waiting: 0 };
   const metrics = createMetrics({ feed: recorder, pool, clock, ...METRIC_SETTINGS });
   const random = createSeededRandom(1);
-  const dispatch = await createDispatch({
-    ...{ store: store.events, invoker, liveApps, clock, random, log: silentLog, node: SETTINGS.nodeId },
-    mintUuid: createUuidMinter(clock, random),
-  });
-  const sources = new SourceHost({
-    ...{ dispatch, store: store.events, clock, random, log: silentLog },
-    factories: [scheduleSources],
-  });
+  const bus = await openEvents(store, invoker, liveApps, clock, random);
   const deps: AdminDeps = {
     ...SETTINGS,
-    events: store.events,
-    eventBus: dispatch,
-    eventControl: createEventControl({ dispatch, store: store.events, sources, clock }),
-    clock,
-    random,
+    ...bus.deps,
     apps: store.apps,
     access: store.access,
     asyncQueue: store.asyncQueue,
     telemetry: store.telemetry,
     feed: recorder,
-    liveApps,
-    invoker,
     deployer,
     pool,
     metrics,
@@ -193,8 +199,7 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
     async close() {
       api.close();
       metrics.close();
-      await sources.close();
-      await dispatch.close();
+      await bus.close();
       await recorder.close();
       await store.close();
       await rm(folder, { recursive: true, force: true });
