@@ -1,29 +1,9 @@
+import type { AppFunctions, EventOf, ResultOf } from './app-functions.ts';
 import { callPlatform } from './platform.ts';
 
-/**
- * The functions of this app, by name: what each takes and gives. `lambent types` writes it, so that `invoke` knows
- * them; without it every name is allowed and gives `unknown`.
- */
-// biome-ignore lint/suspicious/noEmptyInterface: it is there to be merged with
-export interface AppFunctions {}
-
-/** What a function takes and gives, as JSON. */
-export interface FunctionSignature {
-  readonly event: unknown;
-  readonly result: unknown;
-}
-
 type Name = keyof AppFunctions extends never ? string : keyof AppFunctions & string;
-type EventOf<Called> = Called extends keyof AppFunctions
-  ? AppFunctions[Called] extends { readonly event: infer Event }
-    ? Event
-    : unknown
-  : unknown;
-type ResultOf<Called> = Called extends keyof AppFunctions
-  ? AppFunctions[Called] extends { readonly result: infer Result }
-    ? Result
-    : unknown
-  : unknown;
+type EventFor<Called> = Called extends keyof AppFunctions ? EventOf<AppFunctions[Called]> : unknown;
+type ResultFor<Called> = Called extends keyof AppFunctions ? ResultOf<AppFunctions[Called]> : unknown;
 
 export interface InvokeOptions {
   /**
@@ -43,14 +23,14 @@ export interface InvokeOptions {
  */
 export function invoke<const Called extends Name>(
   name: Called,
-  event: EventOf<Called>,
+  event: EventFor<Called>,
   options: InvokeOptions & { readonly async: true },
 ): Promise<{ readonly id: string }>;
 export function invoke<const Called extends Name>(
   name: Called,
-  event?: EventOf<Called>,
+  event?: EventFor<Called>,
   options?: InvokeOptions & { readonly async?: false },
-): Promise<ResultOf<Called>>;
+): Promise<ResultFor<Called>>;
 export function invoke(name: string, event?: unknown, options: InvokeOptions = {}): Promise<unknown> {
   return callPlatform('invoke', { function: name, mode: options.async === true ? 'async' : 'sync' }, event);
 }

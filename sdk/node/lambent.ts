@@ -17,13 +17,15 @@ export type {
   RouteDefinition,
   RouteMethod,
 } from './app-definition.ts';
+// A star, because only what comes through one can be merged with from outside (`declare module 'lambent'`).
+export type * from './app-functions.ts';
 export { emit, type NewEvent } from './emit.ts';
 export type {
   FetchContext,
   FetchHandler,
   FetchModule,
 } from './fetch-handler.ts';
-export { type AppFunctions, type FunctionSignature, type InvokeOptions, invoke } from './invoke.ts';
+export { type InvokeOptions, invoke } from './invoke.ts';
 export type {
   ClientContext,
   CognitoIdentity,

@@ -16,6 +16,7 @@ import { rollbackCommand } from './commands/rollback.ts';
 import { startCommand } from './commands/start.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { trafficCommand } from './commands/traffic.ts';
+import { typesCommand } from './commands/write-types.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
 import { commandHelp, overview } from './help.ts';
 import { createStyle, printJson } from './output.ts';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   invokeCommand,
   logsCommand,
   costCommand,
+  typesCommand,
   doctorCommand,
   tokensCommand,
   rmCommand,
