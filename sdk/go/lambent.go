@@ -92,7 +92,12 @@ type Call struct {
 	Traceparent string
 	// ClientContext is what the caller gave as Lambda's client context, as JSON; nil when it gave none.
 	ClientContext json.RawMessage
+	// Caller is the function that called this one; nil when none did.
+	Caller *Caller
 }
+
+// Caller is a function that called another.
+type Caller = instance.Caller
 
 // CallOf finds the call that ctx belongs to. It also works with the context of an *http.Request.
 func CallOf(ctx context.Context) (Call, bool) {
@@ -112,6 +117,7 @@ func CallOf(ctx context.Context) (Call, bool) {
 		Attempt:       inv.Info.Attempt,
 		Traceparent:   inv.Info.Traceparent,
 		ClientContext: inv.Info.ClientContext,
+		Caller:        inv.Info.Caller,
 	}, true
 }
 

@@ -140,6 +140,7 @@ describe('lambent doctor without a server', () => {
       'disk',
       'npm',
       'language python',
+      'language go',
       'port',
       'isolation',
     ]);

@@ -4,6 +4,7 @@ import { PLATFORM_VERSION } from '../../server/platform-version.ts';
 import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
 import { createEventPrinter } from '../event-printer.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { refreshGoModule } from '../go-module-files.ts';
 import { SCHEMA_PATH, writeSchema } from '../manifest-schema-file.ts';
 import { createStyle, formatDuration } from '../output.ts';
 import { listenOptions, STOPPING } from '../platform-options.ts';
@@ -31,6 +32,7 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const options = listenOptions(args, terminal, join(folder, '.lambent'));
   terminal.out.write(`${style.bold(`Lambent ${PLATFORM_VERSION}`)} ${style.dim('dev')}\n\n`);
   await refreshSchema(folder);
+  await refreshGoModule(folder).catch(() => undefined);
   const stop = terminal.catchInterrupts();
   // Loaded here, so that the other commands start without the platform.
   const { startPlatform } = await import('../../server/main.ts');
@@ -57,7 +59,7 @@ Ready in ${formatDuration(terminal.clock.monotonicMs() - startedMs)}. Save a fil
 
 /**
  * Brings the schema that the manifest's first line names up to this version. A folder that cannot be written to is
- * no reason not to serve it: only completion in editors is missing.
+ * no reason not to serve it: only completion in editors is missing. The same holds for Go's module.
  */
 async function refreshSchema(folder: string): Promise<void> {
   const manifest = await readFile(join(folder, 'lambent.yaml'), 'utf8').catch(() => '');

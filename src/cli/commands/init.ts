@@ -5,6 +5,7 @@ import { LambentError } from '../../base/errors.ts';
 import { usage } from '../arguments.ts';
 import { type Arguments, type Command, JSON_OPTION } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { refreshGoModule } from '../go-module-files.ts';
 import { writeSchema } from '../manifest-schema-file.ts';
 import { createStyle, printJson } from '../output.ts';
 import { FILES_ROOT } from '../package-facts.ts';
@@ -16,6 +17,7 @@ const TEMPLATES = {
   hono: 'TypeScript with Hono',
   express: 'JavaScript with Express',
   javascript: 'plain JavaScript, no configuration',
+  go: 'Go: a net/http handler and a handler of events',
 } as const;
 type TemplateName = keyof typeof TEMPLATES;
 const TEMPLATE_NAMES = Object.keys(TEMPLATES) as TemplateName[];
@@ -54,6 +56,7 @@ async function init(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     await writeFile(join(folder, path), text);
   }
   await writeSchema(folder);
+  await refreshGoModule(folder);
   const names = [...files.keys()].sort();
   if (args.flag('json')) printJson(terminal.out, { app, folder, template, files: names });
   else terminal.out.write(nextSteps(terminal, { app, folder, template, names }));

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { RuntimeName } from '../../model/function.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
-import { GoLanguage } from './go-language.ts';
+import { GoLanguage } from './go/go-language.ts';
 import type { Language } from './language.ts';
 import { ProgramLanguage } from './program-language.ts';
 import { NodeLanguage } from './node-language.ts';

@@ -1,3 +1,4 @@
+import { lookForGo } from './go/go-toolchain.ts';
 import type { LanguageFinding } from './language-finding.ts';
 import { lookForPython } from './python/find-python.ts';
 
@@ -8,4 +9,7 @@ export interface LanguageLook {
 }
 
 /** One for each language whose toolchain a machine may lack. Node.js comes with the platform. */
-export const LANGUAGE_LOOKS: readonly LanguageLook[] = [{ name: 'language python', run: lookForPython }];
+export const LANGUAGE_LOOKS: readonly LanguageLook[] = [
+  { name: 'language python', run: lookForPython },
+  { name: 'language go', run: lookForGo },
+];

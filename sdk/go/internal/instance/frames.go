@@ -27,6 +27,8 @@ const (
 	frameCancel      = 0x06
 	frameDrain       = 0x07
 	framePing        = 0x08
+	frameCallResult  = 0x09
+	frameCallFailed  = 0x0a
 
 	frameReady        = 0x41
 	frameBootFailed   = 0x42
@@ -36,6 +38,7 @@ const (
 	frameLog          = 0x47
 	frameStats        = 0x49
 	framePong         = 0x4a
+	frameCall         = 0x4b
 
 	frameBody   = 0x80
 	frameCredit = 0x81

@@ -71,6 +71,15 @@ type CallInfo struct {
 	Traceparent string
 	// ClientContext is Lambda's, as JSON; nil when there is none.
 	ClientContext json.RawMessage
+	// Caller is the function that called, if one did.
+	Caller *Caller
+}
+
+// Caller is a function that called another.
+type Caller struct {
+	App       string `json:"app"`
+	Function  string `json:"function"`
+	RequestID string `json:"requestId"`
 }
 
 // HTTPHead is the head of a request as the gateway parsed it.
@@ -118,6 +127,7 @@ type eventHead struct {
 	Traceparent   string          `json:"traceparent"`
 	ClientContext json.RawMessage `json:"clientContext"`
 	Attempt       int             `json:"attempt"`
+	Caller        *Caller         `json:"caller"`
 }
 
 func newInvocation(runtime *Runtime, stream uint32, isHTTP bool, payload []byte, last bool) (*Invocation, error) {
@@ -150,6 +160,7 @@ func newInvocation(runtime *Runtime, stream uint32, isHTTP bool, payload []byte,
 			Attempt:       event.Attempt,
 			Traceparent:   event.Traceparent,
 			ClientContext: event.ClientContext,
+			Caller:        event.Caller,
 		}
 	}
 	if headEnd < len(payload) {

@@ -43,6 +43,7 @@ type Handler struct {
 // Runtime is this process as an instance.
 type Runtime struct {
 	channel *channel
+	calls   *calls
 	output  *output
 	exit    func(code int)
 	handler Handler
@@ -81,6 +82,7 @@ func newRuntime(conn connection, exit func(code int)) *Runtime {
 	r := &Runtime{exit: exit, open: map[uint32]*Invocation{}, labels: map[labelPointer]*Invocation{}}
 	// Whatever still runs here: nobody is there to answer.
 	r.channel = newChannel(conn, func() { r.exit(1) })
+	r.calls = newCalls(r.channel)
 	r.output = newOutput(r)
 	return r
 }
@@ -118,6 +120,10 @@ func (r *Runtime) OnShutdown(hook func()) {
 func (r *Runtime) onFrame(kind, flags byte, stream uint32, payload []byte) {
 	if stream == 0 {
 		r.onInstanceFrame(kind)
+		return
+	}
+	if stream&callStream != 0 {
+		r.calls.onFrame(kind, flags, stream, payload)
 		return
 	}
 	last := flags&flagFin != 0

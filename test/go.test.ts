@@ -1,12 +1,22 @@
 /** Functions in Go, as their authors meet them: deployed from a folder, called over HTTP and with events, and broken. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { runGo, WITHOUT_GO } from '../sdk/go/test-go.ts';
 import type { PlatformEvent } from '../src/server/main.ts';
-import { type AppFiles, startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
+import {
+  type AppFiles,
+  REPOSITORY,
+  startTestPlatform,
+  type TestPlatform,
+  writeApp,
+} from './platform-harness.ts';
+
+const run = promisify(execFile);
 
 const HANDLER = `package main
 
@@ -67,6 +77,41 @@ func main() {
 		io.Copy(w, r.Body)
 	})
 	lambent.Start(http.DefaultServeMux)
+}
+`;
+
+const CALLER = `package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	lambent "lambent.dev/go"
+)
+
+type order struct {
+	Call string \`json:"call"\`
+	Size int    \`json:"size"\`
+}
+
+type length struct {
+	Length int    \`json:"length"\`
+	Caller string \`json:"caller"\`
+}
+
+func main() {
+	lambent.Start(func(ctx context.Context, in order) (any, error) {
+		if in.Call == "later" {
+			return lambent.InvokeAsync(ctx, "cup", map[string]string{"do": "print"})
+		}
+		got, err := lambent.Invoke[length](ctx, in.Call, strings.Repeat("x", in.Size))
+		var failed *lambent.CallError
+		if errors.As(err, &failed) {
+			return []string{failed.Code, failed.ErrorType, failed.Message}, nil
+		}
+		return got, err
+	})
 }
 `;
 
@@ -153,6 +198,9 @@ functions:
   cup: { timeout: 1s, concurrency: 1 }
   crowd: { entry: functions/cup/main.go, timeout: 1s, concurrency: 10, maxInstances: 1 }
   web: {}
+  caller: {}
+  length: { entry: functions/node.js, handler: length }
+  throws: { entry: functions/node.js, handler: throws }
   aws: {}
   node: {}
 ${Object.keys(AWS_SIGNATURES)
@@ -162,9 +210,13 @@ ${Object.keys(AWS_SIGNATURES)
   'go.mod': GO_MOD,
   'functions/cup/main.go': HANDLER,
   'functions/web/main.go': WEB,
+  'functions/caller/main.go': CALLER,
   'functions/aws/main.go': AWS,
   'functions/signature/main.go': signatureProgram(),
-  'functions/node.js': 'export default () => "node";',
+  'functions/node.js': `export default () => 'node';
+export const length = (text, { caller }) => ({ length: text.length, caller: caller.function });
+export const throws = () => { throw new RangeError('too far'); };
+`,
 };
 
 interface Answer {
@@ -219,6 +271,23 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
     }).pipeThrough(new TextEncoderStream());
     const answer = await lambent.fetch('/web/ada', { method: 'POST', body, duplex: 'half' } as RequestInit);
     assert.equal(await answer.text(), 'ada: streamed up');
+  });
+
+  it('call functions of other languages', async () => {
+    const call = async (event: object): Promise<unknown> => (await invoke('caller', event)).json.result;
+    assert.deepEqual(await call({ call: 'length', size: 3 }), { length: 3, caller: 'caller' });
+    // More than the window in which bytes may be on their way.
+    assert.deepEqual(await call({ call: 'length', size: 1_000_000 }), {
+      length: 1_000_000,
+      caller: 'caller',
+    });
+    assert.deepEqual(await call({ call: 'throws' }), ['E_FUNCTION_ERROR', 'RangeError', 'too far']);
+    const [code] = (await call({ call: 'nothing' })) as string[];
+    assert.equal(code, 'E_NOT_FOUND');
+    const [tooLarge] = (await call({ call: 'length', size: 7_000_000 })) as string[];
+    assert.equal(tooLarge, 'E_PAYLOAD_TOO_LARGE');
+    const id = await call({ call: 'later' });
+    await lambent.waitForInvocation((record) => record.id === id);
   });
 
   it('may be programs of aws-lambda-go, unmodified', async () => {
@@ -302,8 +371,27 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
     // What is live goes on.
     assert.equal((await lambent.fetch('/web/ada', { method: 'POST', body: 'x' })).status, 200);
     const mended = await save('functions/web/main.go', WEB.replace('%s: ', '%s! '));
-    assert.equal(mended.kind, 'deployed');
+    assert.ok(mended.kind === 'deployed');
+    assert.ok(
+      lambent.events.some((event) => event.kind === 'line' && event.line.text === '17 of 18 unchanged'),
+      'only what changed is built again',
+    );
     assert.equal(await (await lambent.fetch('/web/ada', { method: 'POST', body: 'x' })).text(), 'ada! x');
+  });
+
+  it('begin with a template that editors understand offline', async () => {
+    const app = join(lambent.folder, 'begun');
+    await run(process.execPath, [join(REPOSITORY, 'src/cli/main.ts'), 'init', app, '--template', 'go']);
+    await runGo(['vet', './...'], app);
+    const begun = await startTestPlatform({}, { folder: join(lambent.folder, 'second'), folders: [app] });
+    try {
+      assert.equal(await (await begun.fetch('/hello/Ada')).text(), 'Hello Ada\n');
+      assert.equal(await (await begun.fetch('/')).text(), 'Hello from begun. Try /hello/Ada\n');
+      const { json } = await begun.api('POST', '/apps/begun/functions/add/invocations', { a: 1, b: 2 });
+      assert.deepEqual((json as { result: unknown }).result, { sum: 3 });
+    } finally {
+      await begun.close();
+    }
   });
 
   it('are refused when they cannot answer, with what to do', async () => {

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LambentError } from '../../base/errors.ts';
-import { FileCopier, isBelow } from './copy-files.ts';
+import { LambentError } from '../../../base/errors.ts';
+import { FileCopier, isBelow } from '../copy-files.ts';
 import type { GoPlace, GoToolchain } from './go-toolchain.ts';
 
 /**
@@ -20,7 +20,7 @@ export const AWS_MODULE = 'github.com/aws/aws-lambda-go';
 const AWS_MINOR_MIN = 38;
 /** Below SDK_DIR. */
 const ADDED_FILE = 'awslambda/start-here.go.txt';
-const SDK_DIR = fileURLToPath(new URL('../../../sdk/go', import.meta.url));
+const SDK_DIR = fileURLToPath(new URL('../../../../sdk/go', import.meta.url));
 const GO_MOD_BYTES_MAX = 1024 * 1024;
 const MOD_FAILURE = {
   code: 'E_DEPENDENCIES_FAILED',
@@ -103,7 +103,9 @@ export class GoModules {
         changes.push(`-dropreplace=${Old.Path}@${Old.Version}`);
     const aws = mod.Require?.find(({ Path }) => Path === AWS_MODULE);
     if (aws !== undefined)
-      changes.push(`-replace=${AWS_MODULE}=${await this.#awsCopy(toolchain, place, mod, aws.Version)}`);
+      changes.push(
+        `-replace=${AWS_MODULE}=${await this.#awsCopy(toolchain, place, scratchDir, mod, aws.Version)}`,
+      );
     await toolchain.run(place, ['mod', 'edit', ...changes, ours], MOD_FAILURE);
     const overlayFile = join(scratchDir, 'overlay.json');
     await writeFile(overlayFile, JSON.stringify({ Replace: { [own]: ours } }));
@@ -119,7 +121,13 @@ export class GoModules {
   }
 
   /** A copy of the version of AWS's module that go.mod asks for, with the file that makes its programs ours. */
-  async #awsCopy(toolchain: GoToolchain, place: GoPlace, mod: GoMod, version: string): Promise<string> {
+  async #awsCopy(
+    toolchain: GoToolchain,
+    place: GoPlace,
+    scratchDir: string,
+    mod: GoMod,
+    version: string,
+  ): Promise<string> {
     const replaced = mod.Replace?.find(
       ({ Old }) => Old.Path === AWS_MODULE && (Old.Version === undefined || Old.Version === version),
     )?.New;
@@ -143,8 +151,12 @@ export class GoModules {
     let copy = this.#copies.get(name);
     if (copy === undefined) {
       copy = (async () => {
+        // Beside copies: Go checks the author's sums, and would write new ones into them.
+        const sums = join(place.folder, 'go.sum');
+        if (existsSync(sums)) await copyFile(sums, join(scratchDir, 'go.sum'));
         const args = ['mod', 'download', '-json', `${path}@${wanted}`];
-        const { Dir } = JSON.parse(await toolchain.run(place, args, MOD_FAILURE)) as { Dir: string };
+        const there = { ...place, folder: scratchDir };
+        const { Dir } = JSON.parse(await toolchain.run(there, args, MOD_FAILURE)) as { Dir: string };
         return this.#copy(Dir, name);
       })();
       this.#copies.set(name, copy);

@@ -1,7 +1,7 @@
 import { basename, relative, resolve } from 'node:path';
-import { LambentError } from '../../base/errors.ts';
-import { isBelow } from './copy-files.ts';
-import { pointAt, sourceLine } from './source-excerpt.ts';
+import { LambentError } from '../../../base/errors.ts';
+import { isBelow } from '../copy-files.ts';
+import { pointAt, sourceLine } from '../source-excerpt.ts';
 
 /** How many errors of one build are told. */
 const FAULTS_SHOWN_MAX = 10;

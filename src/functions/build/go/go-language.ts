@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import type { Clock } from '../../base/clock.ts';
-import { LambentError } from '../../base/errors.ts';
-import type { FunctionPlan } from '../../model/manifest.ts';
-import type { BuildOutput } from './build-job.ts';
-import { FileCopier, isBelow } from './copy-files.ts';
+import type { Clock } from '../../../base/clock.ts';
+import { LambentError } from '../../../base/errors.ts';
+import type { FunctionPlan } from '../../../model/manifest.ts';
+import type { BuildOutput } from '../build-job.ts';
+import { FileCopier, isBelow } from '../copy-files.ts';
 import { toGoFault } from './go-faults.ts';
 import { AWS_MODULE, digestSdk, GoModules, moduleFolderOf, OWN_MODULE } from './go-module.ts';
 import { type GoPlace, type GoToolchain, selectToolchain } from './go-toolchain.ts';
-import type { AppSource, Language, LanguageBuild } from './language.ts';
+import type { AppSource, Language, LanguageBuild } from '../language.ts';
 
 /** How long one build may take, downloads and the first compilation of the standard library included. */
 const BUILD_MS_MAX = 300_000;

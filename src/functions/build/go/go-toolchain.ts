@@ -1,14 +1,18 @@
+import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Clock } from '../../base/clock.ts';
-import { type ErrorCode, LambentError } from '../../base/errors.ts';
-import { findProgram, runTool } from './run-tool.ts';
+import { promisify } from 'node:util';
+import type { Clock } from '../../../base/clock.ts';
+import { type ErrorCode, LambentError } from '../../../base/errors.ts';
+import type { LanguageFinding } from '../language-finding.ts';
+import { findProgram, runTool } from '../run-tool.ts';
 
 /** The oldest Go that the module in sdk/go can be compiled with. */
 const GO_MINOR_MIN = 22;
 /** A question to the go command; it may fetch a toolchain to answer. */
 const ASK_MS_MAX = 120_000;
+const LOOK_MS_MAX = 10_000;
 const ANSWER_CHARS_MAX = 16 * 1024 * 1024;
 /** Where Go's own installer puts it, on the PATH or not. */
 const USUAL_PLACES = ['/usr/local/go/bin/go', '/opt/homebrew/bin/go', '/usr/lib/go/bin/go'];
@@ -73,6 +77,25 @@ export function installCommand(): string {
   if (process.platform === 'darwin') return 'brew install go';
   const machine = process.arch === 'x64' ? 'amd64' : process.arch;
   return `curl -fsSL https://go.dev/dl/go1.26.8.linux-${machine}.tar.gz | sudo tar -C /usr/local -xz`;
+}
+
+/** For `lambent doctor`. */
+export async function lookForGo(): Promise<LanguageFinding> {
+  const name = 'language go';
+  const fix = installCommand();
+  const program = findGo();
+  if (program === undefined)
+    return { name, status: 'warn', text: 'Go is not installed: functions in Go cannot be built here.', fix };
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, GOTOOLCHAIN: 'local' };
+  const answer = await promisify(execFile)(program, ['env', 'GOVERSION'], {
+    env,
+    timeout: LOOK_MS_MAX,
+  }).catch(() => undefined);
+  const version = answer?.stdout.trim().replace(/^go/, '') ?? '';
+  if (version === '') return { name, status: 'warn', text: `${program} does not run.`, fix };
+  if (isOlder(version))
+    return { name, status: 'warn', text: `Go ${version} is too old: functions need 1.${GO_MINOR_MIN}.`, fix };
+  return { name, status: 'ok', text: `Go ${version}: ${program}.` };
 }
 
 /**
