@@ -35,6 +35,7 @@ export function bootMessageOf(
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(config.memoryMb),
       AWS_LAMBDA_LOG_GROUP_NAME: `/lambent/${app}/${name}`,
       AWS_LAMBDA_LOG_STREAM_NAME: id,
+      AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
       AWS_REGION: REGION,
       AWS_DEFAULT_REGION: REGION,
       LAMBENT_APP: app,
