@@ -70,16 +70,4 @@ export const ALLOWED: readonly Allowance[] = [
     what: '*',
     reason: 'The API as the tests of commands need it, answers that the real one never gives included.',
   },
-  {
-    rule: 'dead-file',
-    file: 'src/ports/workflow-program.ts',
-    what: '*',
-    reason: 'The seam between the engine and its front ends, which follow.',
-  },
-  {
-    rule: 'test-only',
-    file: 'src/workflows/journal.ts',
-    what: '*',
-    reason: 'The fold that the engine, which follows, is built upon.',
-  },
 ];

@@ -23,7 +23,7 @@ const REAL = ['base', 'model', 'ports', 'frames', 'room', 'spawner', 'adapter', 
 
 export const LAYERS: readonly Layer[] = [
   { name: 'base', files: /^src\/base\//, may: ['base'], packages: [] },
-  { name: 'frames', files: /^src\/model\/(?:frames|stream-table)\.ts$/, may: [], packages: [] },
+  { name: 'frames', files: /^src\/model\/(?:frames|stream-table|workflow-wire)\.ts$/, may: [], packages: [] },
   {
     name: 'model',
     files: /^src\/model\//,
@@ -82,7 +82,7 @@ export const LAYERS: readonly Layer[] = [
     name: 'runtime',
     files: /^runtimes\/[a-z0-9-]+\//,
     may: ['frames', 'self'],
-    mayTypes: ['model'],
+    mayTypes: ['model', 'ports', 'sdk'],
     mayInTests: ['base', 'frames', 'model', 'ports', 'runtime', 'adapter'],
     packages: [],
   },
@@ -96,13 +96,15 @@ export const LAYERS: readonly Layer[] = [
   },
   { name: 'bin', files: /^bin\//, may: [], packages: [] },
   { name: 'tools', files: /^tools\//, may: [...INNER, 'frames', 'room', 'tools'] },
+  // Simulations run the real rooms over stand-ins for time, disk and processes.
+  { name: 'sim', files: /^sim\//, may: [...INNER, 'frames', 'room', 'runtime', 'sdk', 'sim'] },
   // A race starts Lambent as its users do, so it sees no more of it than they do.
   { name: 'bench', files: /^bench\//, may: ['base', 'bench'] },
   { name: 'test', files: /^test\//, may: [...REAL, 'wire', 'server', 'cli', 'test', 'tools'] },
 ];
 
 /** Folders whose files are checked as code. `examples/` and `templates/` hold users' code: names and layers are theirs. */
-export const CODE_FOLDERS = ['src', 'runtimes', 'sdk', 'bin', 'tools', 'bench', 'test'];
+export const CODE_FOLDERS = ['src', 'runtimes', 'sdk', 'bin', 'tools', 'bench', 'sim', 'test'];
 
 /** Modules of the test runner, and the packages that only tests use, are free in tests and conformance suites. */
 export function isTestFile(path: string): boolean {

@@ -82,6 +82,12 @@ function shorten(text: string): string {
   return codeDir === '' ? plain : plain.replaceAll(codeDir, '');
 }
 
+/** A file of the author's code relative to the code folder; `undefined` for any other. */
+export function shortPath(file: string): string | undefined {
+  const plain = file.replace('file://', '');
+  return codeDir !== '' && plain.startsWith(codeDir) ? plain.slice(codeDir.length) : undefined;
+}
+
 /** The frames of a stack: the author's own first, then those of packages and of Node. Never the runtime's. */
 export function stackLines(thrown: unknown): string[] {
   const lines = stackOf(thrown)

@@ -30,6 +30,77 @@ const row = (
 
 /** The one table of error codes. `docs/errors.md` is written from it (`npm run docs`), and a test keeps them equal. */
 export const ERROR_TABLE = {
+  // Workflows.
+  E_TIMEOUT: row(
+    504,
+    'author',
+    false,
+    'A step, call, wait or child of a workflow, or the whole execution, did not end in its time.',
+    'Raise its timeout, or handle the error in the workflow.',
+  ),
+  E_HISTORY_TOO_LONG: row(
+    413,
+    'author',
+    false,
+    'The history of an execution reached the most entries or bytes that it may have.',
+    'End it with `continueAsNew` from time to time, or split the work among child workflows.',
+  ),
+  E_TOO_MANY_OPERATIONS: row(
+    413,
+    'author',
+    false,
+    'A workflow has more operations open at once than it may.',
+    'Use `map` with a concurrency limit, or split the work among child workflows.',
+  ),
+  E_NON_DETERMINISTIC: row(
+    500,
+    'author',
+    false,
+    'A workflow did something else at its replay than its history says.',
+    'Put what may differ (time, chance, I/O) into a step, or deploy the change under a new workflow name.',
+  ),
+  E_WORKFLOW_STUCK: row(
+    500,
+    'author',
+    false,
+    'The code of a workflow neither ended nor waited for anything of the platform.',
+    'Look for an endless loop, or for an `await` of something that is not a step.',
+  ),
+  E_NOT_SERIALIZABLE: row(
+    500,
+    'author',
+    false,
+    'A result cannot be written as JSON.',
+    'Return plain data: no functions, no circular references, no BigInt.',
+  ),
+  E_EXECUTION_ENDED: row(
+    409,
+    'caller',
+    false,
+    'The execution has ended already.',
+    'Start a new one, or look at how this one ended with `lambent run show`.',
+  ),
+  E_EXECUTION_CANCELLED: row(
+    409,
+    'caller',
+    false,
+    'The execution was cancelled.',
+    'Start it again with `lambent run retry` if it is wanted after all.',
+  ),
+  E_CALLBACK_EXPIRED: row(
+    410,
+    'caller',
+    false,
+    'Nobody waits for an answer to this token any more.',
+    'It was answered already, its time is over, or its execution has ended.',
+  ),
+  E_IDEMPOTENCY_CONFLICT: row(
+    409,
+    'caller',
+    false,
+    'The idempotency key was used before with another input.',
+    'Use a new key for a new input.',
+  ),
   // The request itself.
   E_BAD_REQUEST: row(
     400,

@@ -60,7 +60,8 @@ export interface ExecutionRecord {
 /** What comes to an execution from outside. It lies in its inbox until its program takes it in. */
 export type ExecutionInput =
   | { readonly kind: 'signal'; readonly name: string; readonly input: Payload; readonly update?: string }
-  | { readonly kind: 'cancel'; readonly reason: string }
+  /** `force`: at once, without a word to the program. */
+  | { readonly kind: 'cancel'; readonly reason: string; readonly force?: boolean }
   | { readonly kind: 'completed'; readonly op: number; readonly output: Payload }
   | { readonly kind: 'failed'; readonly op: number; readonly error: Failure }
   /** Somebody works on the operation: its time counts anew. */

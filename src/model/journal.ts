@@ -72,9 +72,9 @@ const task = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('sleep'), name: name.optional() }).strict(),
   /** Waits for an event of this type; `match` is an event pattern over it. */
   z.object({ kind: z.literal('event'), event: name, match: z.unknown() }).strict(),
-  /** Waits for an answer to a token from outside. The engine mints the token and records it. */
+  /** Waits for an answer to a token from outside: `callbackToken` of `workflow-wire.ts`. */
   z.object({ kind: z.literal('callback'), name: name.optional(), token: z.string().max(256) }).strict(),
-  /** Another execution. `waits`: the operation ends with it; otherwise once it has begun. */
+  /** Another execution, with the id of `childExecutionId`. `waits`: the operation ends with it; otherwise once it has begun. */
   z
     .object({
       kind: z.literal('child'),
@@ -106,7 +106,10 @@ const atMs = moment;
 
 /** The entries. `atMs` is the engine's clock when the entry was made, epoch milliseconds. */
 export const journalEntrySchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('started'), atMs, input: payload }).strict(),
+  /** `seed`: secret random text; tokens, ids and the program's own randomness follow from it. */
+  z
+    .object({ kind: z.literal('started'), atMs, input: payload, seed: z.string().regex(/^[0-9a-f]{32}$/) })
+    .strict(),
   /**
    * The program began an operation; for a step, its first attempt. `dueMs`: a sleep completes then, anything else
    * fails with `E_TIMEOUT`. `at`: where in the source. `scope`: the operation that this one belongs to.
@@ -159,7 +162,7 @@ export const journalEntrySchema = z.discriminatedUnion('kind', [
       result: z.union([z.object({ output: payload }).strict(), z.object({ error: failure }).strict()]),
     })
     .strict(),
-  z.object({ kind: z.literal('cancelRequested'), atMs, reason: z.string().max(1_024) }).strict(),
+  z.object({ kind: z.literal('cancelRequested'), atMs, reason: z.string().max(32_768) }).strict(),
   /** What a front end alone understands: ASL's history events, for one. */
   z.object({ kind: z.literal('noted'), atMs, note: z.unknown() }).strict(),
   /** The last entry. */

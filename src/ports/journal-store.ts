@@ -24,6 +24,8 @@ export interface JournalStore {
   claim(node: NodeId, nowMs: number, limit: number): Promise<ClaimedExecution[]>;
   /** One transition under a claim. `false`: the claim was lost, or the journal has gone on; nothing was changed. */
   append(transition: Transition): Promise<boolean>;
+  /** Gives a claim back as it is, after trouble: ready from `dueMs` on. False: it was lost already. */
+  release(id: ExecutionId, fence: number, dueMs: number, nowMs: number): Promise<boolean>;
   /** Puts an input into an execution's inbox and makes it ready if it waits. */
   deliver(id: ExecutionId, input: ExecutionInput, nowMs: number): Promise<DeliverOutcome>;
   /** What lies in the inbox of an execution that is held, in order of arrival. */

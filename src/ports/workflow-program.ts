@@ -38,6 +38,8 @@ export interface SessionHost {
 /** An input that the engine numbers, so that the session can name it. */
 export interface Offer {
   readonly offer: number;
+  /** The time of its entry, epoch milliseconds: the program's `now` once it took it. */
+  readonly atMs: number;
   readonly input:
     | ExecutionInput
     | { readonly kind: 'attempt'; readonly op: number; readonly attempt: number };
@@ -46,6 +48,8 @@ export interface Offer {
 /** In the program's own order. */
 export interface Submission {
   readonly acts: readonly ProgramAct[];
+  /** About how large they are as JSON, in bytes: it counts against `JOURNAL_BYTES_MAX`. */
+  readonly bytes: number;
 }
 
 export type ProgramAct =
@@ -62,7 +66,7 @@ export type ProgramAct =
       readonly scope?: number;
     }
   /** How an operation that the program carries out itself ended: `step`, `scope`. */
-  | { readonly kind: 'complete'; readonly op: number; readonly output: Payload }
+  | { readonly kind: 'complete'; readonly op: number; readonly output: Payload; readonly atMs: number }
   | { readonly kind: 'fail'; readonly op: number; readonly error: Failure; readonly retryable: boolean }
   | { readonly kind: 'close'; readonly op: number }
   | { readonly kind: 'answer'; readonly update: string; readonly result: UpdateResult }

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { NodeId } from '../base/ids.ts';
+import type { ExecutionId, NodeId } from '../base/ids.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
 import { RECORD_COLUMNS, type StoredInboxItem, toInboxItem, toRecord } from './journal-reads.ts';
 import { numberOf, type Row, textOf } from './row.ts';
@@ -30,7 +30,12 @@ export function createJournalClaims(db: DatabaseSync) {
   );
   const recover = db.prepare(`
     UPDATE executions SET status = 'ready', node = NULL, due_ms = ? WHERE status = 'running' AND node <> ?`);
+  const release = db.prepare(`
+    UPDATE executions SET status = CASE WHEN ?3 > ?4 THEN 'waiting' ELSE 'ready' END, node = NULL, due_ms = ?3
+    WHERE id = ?1 AND fence = ?2 AND status = 'running'`);
   return {
+    release: (id: ExecutionId, fence: number, dueMs: number, nowMs: number): boolean =>
+      release.run(id, fence, dueMs, nowMs).changes === 1,
     claim(node: NodeId, nowMs: number, limit: number): StoredClaim[] {
       const most = Math.max(0, Math.min(limit, CLAIM_MAX));
       const rows: Row[] = listReady.all(most);

@@ -32,6 +32,7 @@ export function createJournalStore(write: Caller<JournalWrites>, read: Caller<Jo
       const stored = toStoredTransition(transition);
       return write('append', [stored], { bytes: stored.entries.length });
     },
+    release: (id, fence, dueMs, nowMs) => write('release', [id, fence, dueMs, nowMs]),
     deliver: (id, input, nowMs) => write('deliver', [id, input, nowMs], { bytes: 1_024 }),
     inbox: async (id) => (await read('inbox', [id])).map(parseItem),
     async findAwaiting(key, limit, after = 0) {

@@ -7,7 +7,7 @@ const retry: RetryPolicy = { attemptsMax: 3, firstMs: 1, factor: 2, maxMs: 10, j
 const error = { code: 'E_FUNCTION_ERROR', errorType: 'Error', errorMessage: 'no', stackTrace: [] };
 const atMs = 5;
 const begun: JournalEntry[] = [
-  { kind: 'started', atMs, input: { json: 1 } },
+  { kind: 'started', atMs, seed: '00'.repeat(16), input: { json: 1 } },
   { kind: 'opened', atMs, op: 1, task: { kind: 'step', name: 'a', retry } },
   { kind: 'opened', atMs, op: 2, task: { kind: 'sleep' }, dueMs: 50 },
 ];
@@ -23,9 +23,12 @@ describe('the fold of a journal', () => {
     applyEntry(state, { kind: 'extended', atMs, op: 1, dueMs: 7 });
     assert.equal(nextDueMs(step), 7);
     applyEntry(state, { kind: 'attempted', atMs, op: 1, attempt: 2 });
-    assert.deepEqual([step.attempt, step.failures, step.retryAtMs, step.exhausted], [2, 1, undefined, false]);
+    assert.deepEqual(
+      [step.attempt, step.failures, step.retryAtMs, step.exhausted],
+      [2, 1, undefined, undefined],
+    );
     applyEntry(state, { kind: 'attemptFailed', atMs, op: 1, attempt: 2, error });
-    assert.equal(step.exhausted, true);
+    assert.deepEqual(step.exhausted, error);
     applyEntry(state, { kind: 'failed', atMs, op: 1, error });
     assert.deepEqual([...state.open.keys()], [2]);
     applyEntry(state, { kind: 'ended', atMs, outcome: { status: 'succeeded', output: { json: 2 } } });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { JournalEntry, Outcome, Payload, Task } from '../model/journal.ts';
+import type { Failure, JournalEntry, Outcome, Payload, Task } from '../model/journal.ts';
 
 /** An operation that has begun and not ended. */
 export interface OpenOperation {
@@ -11,10 +11,12 @@ export interface OpenOperation {
   failures: number;
   /** It ends by itself at this moment: a sleep completes, anything else fails. */
   dueMs: number | undefined;
+  /** How long it may take in all; a heartbeat begins that anew. */
+  readonly spanMs: number | undefined;
   /** The next attempt begins at this moment; `undefined`: one is under way. */
   retryAtMs: number | undefined;
-  /** The last attempt failed for good, and the program has not taken that in yet. */
-  exhausted: boolean;
+  /** Why the last attempt failed for good; the program has not taken that in yet. */
+  exhausted: Failure | undefined;
 }
 
 /** What an execution is: its journal, folded. It belongs to whoever folds it and is changed in place. */
@@ -22,6 +24,7 @@ export interface ExecutionState {
   /** Entries so far. */
   seq: number;
   input: Payload | undefined;
+  seed: string;
   readonly open: Map<number, OpenOperation>;
   /** The highest number of an operation. */
   lastOp: number;
@@ -33,6 +36,7 @@ export function createExecutionState(): ExecutionState {
   return {
     seq: 0,
     input: undefined,
+    seed: '',
     open: new Map(),
     lastOp: 0,
     cancelRequested: false,
@@ -51,6 +55,7 @@ export function applyEntry(state: ExecutionState, entry: JournalEntry): void {
   switch (entry.kind) {
     case 'started':
       state.input = entry.input;
+      state.seed = entry.seed;
       break;
     case 'opened':
       assert.ok(entry.op > state.lastOp, `operation ${entry.op} is opened once, in order`);
@@ -61,8 +66,9 @@ export function applyEntry(state: ExecutionState, entry: JournalEntry): void {
         attempt: 1,
         failures: 0,
         dueMs: entry.dueMs,
+        spanMs: entry.dueMs === undefined ? undefined : entry.dueMs - entry.atMs,
         retryAtMs: undefined,
-        exhausted: false,
+        exhausted: undefined,
       });
       break;
     case 'attempted': {
@@ -76,7 +82,7 @@ export function applyEntry(state: ExecutionState, entry: JournalEntry): void {
       const operation = openOperation(state, entry.op);
       operation.failures += 1;
       operation.retryAtMs = entry.retryAtMs;
-      operation.exhausted = entry.retryAtMs === undefined;
+      operation.exhausted = entry.retryAtMs === undefined ? entry.error : undefined;
       break;
     }
     case 'extended':

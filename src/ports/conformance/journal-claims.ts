@@ -57,6 +57,21 @@ export function exerciseJournalClaims(open: OpenFresh<JournalStore>): void {
       }));
   });
 
+  describe('JournalStore: releasing', () => {
+    it('gives a claim back as it is, for now or for later', () =>
+      withFresh(open, async (store) => {
+        await start(store, 1);
+        const first = await claimOne(store);
+        assert.equal(await store.release(executionId(1), first.fence, startMs, startMs), true);
+        assert.equal(await store.release(executionId(1), first.fence, startMs, startMs), false);
+        const second = await claimOne(store);
+        assert.equal(await store.release(executionId(1), first.fence, startMs, startMs), false);
+        assert.equal(await store.release(executionId(1), second.fence, startMs + 5, startMs), true);
+        assert.deepEqual(await store.claim(nodeA, startMs + 4, 1), []);
+        assert.equal((await claimOne(store, startMs + 5)).entries.length, 1);
+      }));
+  });
+
   describe('JournalStore: appending', () => {
     it('keeps entries in order, and refuses one that does not follow', () =>
       withFresh(open, async (store, fresh) => {

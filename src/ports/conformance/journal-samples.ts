@@ -26,7 +26,9 @@ export function newExecution(place: number, more: Partial<NewExecution> = {}): N
     kind: 'code',
     version: 'fv_1',
     deployment: 3,
-    entries: [{ kind: 'started', atMs: startMs, input: { json: { place, text: 'grüße' } } }],
+    entries: [
+      { kind: 'started', atMs: startMs, seed: '00'.repeat(16), input: { json: { place, text: 'grüße' } } },
+    ],
     priority: 0,
     parent: undefined,
     expiresMs: undefined,

@@ -1,0 +1,108 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Failure, Payload } from '../../../src/model/journal.ts';
+import { failureOfThrown, isRetryable, misuse, toPayload } from './workflow-errors.ts';
+
+/** What the code of a step is given. */
+export interface StepContext {
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+  readonly idempotencyKey: string;
+}
+
+export interface StepBody {
+  readonly name: string;
+  readonly timeoutMs: number | undefined;
+  run(step: StepContext): unknown;
+}
+
+/** The process's time. */
+export interface StepClock {
+  nowMs(): number;
+  /** Runs a task later; returns how to cancel that. */
+  after(delayMs: number, task: () => void): () => void;
+}
+
+interface Ends {
+  done(op: number, output: Payload, atMs: number): void;
+  failed(op: number, error: Failure, retryable: boolean): void;
+}
+
+interface Running {
+  readonly abort: AbortController;
+  readonly cancelTimer: () => void;
+}
+
+/** Runs the code of steps. An attempt ends once: with its result, its error, its time, or because nobody wants it. */
+export class StepRunner {
+  readonly #host: StepClock;
+  readonly #ends: Ends;
+  readonly #running = new Map<number, Running>();
+  readonly #inside = new AsyncLocalStorage<string>();
+
+  constructor(host: StepClock, ends: Ends) {
+    this.#host = host;
+    this.#ends = ends;
+  }
+
+  /** The step whose code asks. */
+  get current(): string | undefined {
+    return this.#inside.getStore();
+  }
+
+  run(op: number, attempt: number, body: StepBody, idempotencyKey: string): void {
+    if (this.#running.has(op)) return;
+    const abort = new AbortController();
+    const running: Running = {
+      abort,
+      cancelTimer: body.timeoutMs === undefined ? () => {} : this.#limit(op, body, body.timeoutMs),
+    };
+    this.#running.set(op, running);
+    const finish = (): boolean => {
+      if (this.#running.get(op) !== running) return false;
+      running.cancelTimer();
+      this.#running.delete(op);
+      return true;
+    };
+    const fail = (thrown: unknown): void => {
+      if (finish()) this.#ends.failed(op, failureOfThrown(thrown), isRetryable(thrown));
+    };
+    const step: StepContext = { attempt, signal: abort.signal, idempotencyKey };
+    let result: unknown;
+    try {
+      result = this.#inside.run(body.name, () => body.run(step));
+    } catch (thrown) {
+      fail(thrown);
+      return;
+    }
+    Promise.resolve(result).then((value) => {
+      let output: Payload;
+      try {
+        output = toPayload(value, `the result of step ${body.name}`);
+      } catch (thrown) {
+        fail(thrown);
+        return;
+      }
+      if (finish()) this.#ends.done(op, output, this.#host.nowMs());
+    }, fail);
+  }
+
+  abort(op: number, reason: Error): void {
+    const running = this.#running.get(op);
+    if (running === undefined) return;
+    this.#running.delete(op);
+    running.cancelTimer();
+    running.abort.abort(reason);
+  }
+
+  abortAll(reason: Error): void {
+    for (const op of [...this.#running.keys()]) this.abort(op, reason);
+  }
+
+  #limit(op: number, { name }: StepBody, timeoutMs: number): () => void {
+    return this.#host.after(timeoutMs, () => {
+      const error = misuse('E_TIMEOUT', `step ${name} did not end within ${timeoutMs} ms`, 'TimeoutError');
+      this.abort(op, error);
+      this.#ends.failed(op, error.failure, true);
+    });
+  }
+}
