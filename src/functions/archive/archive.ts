@@ -7,7 +7,7 @@
  * Deliberately absent: owners, times, modes other than "executable or not", and every tar extension beyond long
  * names.
  */
-import { type FileHandle, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -47,7 +47,7 @@ export async function unpackArchive(
   const unpacker = new Unpacker(scratch, unpackLimits);
   try {
     for await (const chunk of gunzip(archive, unpacker, unpackLimits)) await unpacker.take(chunk);
-    unpacker.end();
+    await unpacker.end();
     await rename(scratch, folder);
   } catch (thrown) {
     await unpacker.abandon();
@@ -55,6 +55,11 @@ export async function unpackArchive(
     throw thrown;
   }
 }
+
+/** Pieces in which decompressed bytes come: larger than most files, so that most files come whole. */
+const INFLATED_CHUNK_BYTES = 256 * 1024;
+/** Whole files that are being written at a time. Making a file is a wait for the system several times over. */
+const WRITES_AT_ONCE_MAX = 16;
 
 /** Decompresses, keeping count of what goes in and out. */
 async function* gunzip(
@@ -75,7 +80,7 @@ async function* gunzip(
     }
   }
   const source = Readable.from(counted(), { objectMode: false });
-  const inflated = createGunzip();
+  const inflated = createGunzip({ chunkSize: INFLATED_CHUNK_BYTES });
   source.on('error', (error) => inflated.destroy(error));
   source.pipe(inflated);
   try {
@@ -119,6 +124,9 @@ class Unpacker {
   readonly #limits: UnpackLimits;
   /** Paths by their form that ignores case, so that no file system can mix two of them up. */
   readonly #seen = new Map<string, { readonly path: string; readonly isFolder: boolean; isNamed: boolean }>();
+  readonly #folders = new Set<string>();
+  readonly #writes = new Set<Promise<void>>();
+  #writeFailure: { readonly thrown: unknown } | undefined;
   #part: Part = { kind: 'header' };
   #rest: Buffer = Buffer.alloc(0);
   #padding = 0;
@@ -145,8 +153,9 @@ class Unpacker {
       if (part.kind === 'ended') break;
       if (part.kind === 'header') {
         if (data.length < TAR_BLOCK_BYTES) break;
-        await this.#begin(data.subarray(0, TAR_BLOCK_BYTES));
-        data = data.subarray(TAR_BLOCK_BYTES);
+        const contents = data.subarray(TAR_BLOCK_BYTES);
+        const taken = await this.#begin(data.subarray(0, TAR_BLOCK_BYTES), contents);
+        data = contents.subarray(taken);
         continue;
       }
       const piece = data.subarray(0, part.left);
@@ -160,26 +169,33 @@ class Unpacker {
     this.#rest = Buffer.from(data);
   }
 
-  end(): void {
-    if (this.#part.kind === 'ended') return;
-    if (this.#part.kind !== 'header' || this.#rest.length > 0 || this.#entries === 0)
-      throw invalid('the archive ends too early', this.entryText);
+  /** Resolves once all is written. */
+  async end(): Promise<void> {
+    const isWhole = this.#part.kind === 'header' && this.#rest.length === 0 && this.#entries > 0;
+    if (this.#part.kind !== 'ended' && !isWhole) throw invalid('the archive ends too early', this.entryText);
+    await Promise.all(this.#writes);
+    this.#checkWrites();
   }
 
   /** Closes what is open. */
   async abandon(): Promise<void> {
+    await Promise.all(this.#writes);
     if (this.#part.kind === 'file') await this.#part.handle.close().catch(() => {});
   }
 
-  async #begin(block: Buffer): Promise<void> {
+  /** `contents`: what has come after the header. The answer is how much of it was taken along. */
+  async #begin(block: Buffer, contents: Buffer): Promise<number> {
     if (block.every((byte) => byte === 0)) {
       this.#part = { kind: 'ended' };
-      return;
+      return 0;
     }
     const header = parseTarHeader(block);
     if (header === undefined) throw invalid('the archive has a damaged header', `after ${this.entryText}`);
-    if (header.type === 'x' || header.type === 'L' || header.type === 'g') this.#beginMeta(header);
-    else await this.#beginEntry(header);
+    if (header.type === 'x' || header.type === 'L' || header.type === 'g') {
+      this.#beginMeta(header);
+      return 0;
+    }
+    return this.#beginEntry(header, contents);
   }
 
   #beginMeta({ type, size }: TarHeader): void {
@@ -189,7 +205,7 @@ class Unpacker {
     this.#padding = tarPadding(size);
   }
 
-  async #beginEntry(header: TarHeader): Promise<void> {
+  async #beginEntry(header: TarHeader, contents: Buffer): Promise<number> {
     const name = this.#longName ?? header.name;
     const size = this.#longSize ?? header.size;
     this.#longName = undefined;
@@ -213,26 +229,54 @@ class Unpacker {
       throw invalid(`${typeName(header.type)} are refused`, this.entryText);
     if (isFolder && size > 0) throw invalid('a folder with contents is refused', this.entryText);
     const path = checkPath(name, isFolder);
-    if (path === '') return;
+    if (path === '') return 0;
     this.#claim(path, isFolder);
     const target = join(this.#root, path);
-    if (isFolder) {
-      await mkdir(target, { recursive: true });
-      return;
-    }
-    await mkdir(dirname(target), { recursive: true });
-    // `wx` never follows or replaces anything that is there.
-    const handle = await open(target, 'wx', (header.mode & 0o111) === 0 ? 0o644 : 0o755);
-    this.#part = { kind: 'file', left: size, handle };
+    await this.#makeFolder(isFolder ? target : dirname(target));
+    if (isFolder) return 0;
+    const mode = (header.mode & 0o111) === 0 ? 0o644 : 0o755;
     this.#padding = tarPadding(size);
-    if (size === 0) await this.#finish(this.#part);
+    if (size <= contents.length) {
+      await this.#write(target, contents.subarray(0, size), mode);
+      this.#skipPadding();
+      return size;
+    }
+    this.#part = { kind: 'file', left: size, handle: await open(target, 'wx', mode) };
+    return 0;
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#folders.has(folder)) return;
+    await mkdir(folder, { recursive: true });
+    this.#folders.add(folder);
+  }
+
+  /** Begins to write a whole file; waits only while too many are being written. */
+  async #write(target: string, contents: Buffer, mode: number): Promise<void> {
+    while (this.#writes.size >= WRITES_AT_ONCE_MAX) await Promise.race(this.#writes);
+    this.#checkWrites();
+    // Copied, because the stream may use its memory again. `wx` never follows or replaces anything that is there.
+    const writing: Promise<void> = writeFile(target, Buffer.from(contents), { flag: 'wx', mode })
+      .catch((thrown) => {
+        this.#writeFailure ??= { thrown };
+      })
+      .finally(() => this.#writes.delete(writing));
+    this.#writes.add(writing);
+  }
+
+  #checkWrites(): void {
+    if (this.#writeFailure !== undefined) throw this.#writeFailure.thrown;
+  }
+
+  #skipPadding(): void {
+    this.#part = this.#padding > 0 ? { kind: 'skip', left: this.#padding } : { kind: 'header' };
+    this.#padding = 0;
   }
 
   async #finish(part: Part): Promise<void> {
     if (part.kind === 'file') await part.handle.close();
     if (part.kind === 'meta') this.#takeMeta(part.type, Buffer.concat(part.pieces));
-    this.#part = this.#padding > 0 ? { kind: 'skip', left: this.#padding } : { kind: 'header' };
-    this.#padding = 0;
+    this.#skipPadding();
   }
 
   #takeMeta(type: string, data: Buffer): void {
