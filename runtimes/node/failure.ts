@@ -76,6 +76,45 @@ function isOwnFrame(stackLine: string): boolean {
   return file !== undefined && !file.startsWith('node:') && !file.includes(`${sep}node_modules${sep}`);
 }
 
+/**
+ * A line of a stack, or what `inspect` writes instead of those that the cause has too; and what it writes after the
+ * last one of an error that has further properties.
+ */
+const FRAME_LINE = /^\s+(?:at .*?|\.\.\. \d+ lines matching cause stack trace \.\.\.)( \{)?$/;
+
+/**
+ * The lines of one or more stacks, in whatever text, without the runtime's frames and without what called the
+ * author's code: timers, the event loop, the storage that knows the invocation.
+ */
+function withoutCallers(lines: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at < lines.length; ) {
+    let end = at;
+    while (end < lines.length && FRAME_LINE.test(lines[end]!)) end += 1;
+    if (end === at) {
+      kept.push(lines[at]!);
+      at += 1;
+    } else {
+      kept.push(...trimStack(lines.slice(at, end)));
+      at = end;
+    }
+  }
+  return kept;
+}
+
+function trimStack(lines: readonly string[]): string[] {
+  const suffix = FRAME_LINE.exec(lines.at(-1)!)![1] ?? '';
+  const frames = lines.map((line) => line.replace(/ \{$/, '')).filter((line) => !isRuntimeFrame(line));
+  const last = frames.findLastIndex((line) => {
+    const file = placeOf(line)?.file;
+    return file !== undefined && !file.startsWith('node:');
+  });
+  // Without a line of the author's or of a package, Node's own frames are all there is to go by.
+  const shown = last < 0 ? frames : frames.slice(0, last + 1);
+  if (suffix === '') return shown;
+  return [...shown.slice(0, -1), `${shown.at(-1) ?? '    at Lambent'}${suffix}`];
+}
+
 /** Paths below the code folder in short form, without `file://`. */
 function shorten(text: string): string {
   const plain = text.replaceAll('file://', '');
@@ -90,9 +129,11 @@ export function shortPath(file: string): string | undefined {
 
 /** The frames of a stack: the author's own first, then those of packages and of Node. Never the runtime's. */
 export function stackLines(thrown: unknown): string[] {
-  const lines = stackOf(thrown)
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line) && !isRuntimeFrame(line));
+  const lines = withoutCallers(
+    stackOf(thrown)
+      .split('\n')
+      .filter((line) => FRAME_LINE.test(line)),
+  );
   const own = lines.filter(isOwnFrame);
   const others = lines.filter((line) => !own.includes(line));
   return [...own, ...others].slice(0, STACK_LINES_MAX).map((line) => shorten(line.trim()));
@@ -147,12 +188,7 @@ function inspectError(thrown: unknown): string {
   if (thrown instanceof RuntimeFailure) return `${thrown.name}: ${thrown.message}`;
   if (!(thrown instanceof Error)) return `Uncaught ${inspect(thrown, { depth: 3 })}`;
   const text = inspect(thrown, { depth: 3 });
-  return shorten(
-    text
-      .split('\n')
-      .filter((line) => !isRuntimeFrame(line))
-      .join('\n'),
-  );
+  return shorten(withoutCallers(text.split('\n')).join('\n'));
 }
 
 function sourceExcerpt(thrown: unknown): string {
@@ -166,7 +202,8 @@ function sourceExcerpt(thrown: unknown): string {
   const shown = `${shorten(place.file)}:${place.line}`;
   const text = sourceText(place.file)?.split('\n')[place.line - 1];
   if (text === undefined) return shown;
-  const from = Math.max(0, place.column - SOURCE_LINE_CHARS_MAX / 2);
+  const from =
+    text.length <= SOURCE_LINE_CHARS_MAX ? 0 : Math.max(0, place.column - SOURCE_LINE_CHARS_MAX / 2);
   const cut = text.slice(from, from + SOURCE_LINE_CHARS_MAX).trimEnd();
   const indent = cut.slice(0, Math.max(0, place.column - 1 - from)).replace(/[^\t]/g, ' ');
   return `${shown}\n${cut}\n${indent}^`;

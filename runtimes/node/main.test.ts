@@ -89,6 +89,20 @@ describe('errors that nobody caught', () => {
     assert.match(text.failure?.errorMessage ?? '', /not an Error: 'only text'/);
   });
 
+  it('show the lines of the author, and nothing of what called them', async () => {
+    await using instance = await TestInstance.start('logs.mjs');
+    const stack = await instance.request({ target: '/stack' });
+    const at = String.raw`at \S+ \(logs\.mjs:\d+:\d+\)`;
+    const frames = stack.failure!.stackTrace;
+    assert.ok(frames.length >= 2);
+    for (const frame of frames) assert.match(frame, new RegExp(`^${at}$`));
+    const text = instance.logText(stack.stream);
+    assert.match(text, new RegExp(`Error: outer(\n {4}${at})+ \\{\n {2}order: 7,\n`));
+    assert.match(text, new RegExp(`\\[cause\\]: TypeError: inner(\n {6}${at})+\n\\}$`));
+    const timer = await instance.request({ target: '/timer' });
+    assert.match(timer.failure!.stackTrace.join('\n'), /^at Timeout\.\S+ \(logs\.mjs:\d+:\d+\)$/);
+  });
+
   it('after the answer are a line in its log', async () => {
     await using instance = await TestInstance.start('logs.mjs');
     const answer = await instance.request({ target: '/after' });
