@@ -215,7 +215,7 @@ describe('lambent start', { timeout: 60_000 }, () => {
     assert.equal(second.deployment.number, 2);
     const url = env.LAMBENT_URL!;
     assert.match(await (await fetch(`${url}/time`)).text(), /^It is /);
-    assert.equal(await getFrom(`${url}/time`, new URL(second.previewUrl).host), 'noon');
+    assert.equal(await getFrom(`${url}/time`, new URL(second.preview.url).host), 'noon');
 
     assert.equal((await cli(['traffic', 'shop', '1=50', '2=50'])).out, 'shop serves d1 50 % + d2 50 %.\n');
     assert.equal((await cli(['traffic', '2'])).code, 1);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Agent, type RequestOptions, request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { parseAppDomain } from '../src/model/app-hosts.ts';
 import { packApp } from '../src/functions/pack.ts';
 import type { DeployResult } from '../src/ports/deployer.ts';
 import { Gate } from './gate.ts';
@@ -72,10 +73,12 @@ async function load(
 }
 
 describe('traffic', { timeout: 120_000 }, () => {
+  /** Where apps and previews have hosts: always, and by the operator's domain. */
+  const PARENTS = ['localhost', 'apps.example.com'];
   let platform: TestPlatform;
   before(async () => {
     await gate.open();
-    platform = await startTestPlatform();
+    platform = await startTestPlatform({}, { domain: parseAppDomain('apps.example.com') });
   });
   after(async () => {
     gate.close();
@@ -167,12 +170,19 @@ describe('traffic', { timeout: 120_000 }, () => {
 
     it('a preview host serves its deployment, live or not; the app’s own host what is live', async () => {
       for (const number of [1, 2, 3])
-        assert.equal(await ask(`d${number}--hosts.localhost`, '/which'), String(number));
-      assert.equal(await ask('hosts.localhost', '/which'), '2');
+        for (const parent of PARENTS)
+          assert.equal(await ask(`d${number}--hosts.${parent}`, '/which'), String(number));
+      for (const parent of PARENTS) assert.equal(await ask(`hosts.${parent}`, '/which'), '2');
     });
 
     it('a rollback is one call, and names its goal or takes the one before', async () => {
-      const live = async (): Promise<string> => ask('hosts.localhost', '/which');
+      const live = async (): Promise<string> => {
+        const [first, ...others] = await Promise.all(
+          PARENTS.map((parent) => ask(`hosts.${parent}`, '/which')),
+        );
+        assert.ok(others.every((other) => other === first));
+        return first!;
+      };
       assert.equal((await platform.api('POST', '/apps/hosts/rollback', {})).status, 200);
       assert.equal(await live(), '1');
       assert.equal((await platform.api('POST', '/apps/hosts/rollback', { to: 3 })).status, 200);
@@ -186,7 +196,7 @@ describe('traffic', { timeout: 120_000 }, () => {
       await deploy('doomed', 1);
       assert.equal(await ask('doomed.localhost', '/which'), '1');
       assert.equal((await platform.api('DELETE', '/apps/doomed')).status < 300, true);
-      for (const host of ['doomed.localhost', 'd1--doomed.localhost']) {
+      for (const host of PARENTS.flatMap((parent) => [`doomed.${parent}`, `d1--doomed.${parent}`])) {
         const { status } = await exchange(platform.port, ['GET /nothing-here HTTP/1.1', `Host: ${host}`]);
         assert.equal(status, 404);
       }

@@ -12,6 +12,7 @@ import { createSeededRandom, type Random } from '../base/random.ts';
 import { createEventControl } from '../events/control.ts';
 import { createDispatch } from '../events/dispatch.ts';
 import { SourceHost } from '../events/source-host.ts';
+import { AppHosts } from '../model/app-hosts.ts';
 import type { Deployment, LiveApp, TrafficShare } from '../model/deployment.ts';
 import {
   type AppName,
@@ -114,6 +115,7 @@ const SETTINGS = {
   allowHosts: [],
   cost: awsLambdaCost,
   doctorChecks: [],
+  hosts: new AppHosts(undefined),
   sandbox: { describe: async () => ISOLATION },
 } as const;
 

@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts';
+import type { AppHosts, PreviewAddress } from '../model/app-hosts.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
 import { toPublicError } from './errors.ts';
 
@@ -11,7 +12,7 @@ export interface DeployStreamOptions {
   log: Log;
   requestId: string;
   run(onLine: (line: BuildLine) => void): Promise<DeployResult>;
-  urlOf(result: DeployResult): string;
+  addressesOf(result: DeployResult): DeploymentAddresses;
 }
 
 /**
@@ -20,7 +21,7 @@ export interface DeployStreamOptions {
  * waits in memory, bounded by the two limits above.
  */
 export function streamDeployment(options: DeployStreamOptions): ReadableStream<Uint8Array> {
-  const { log, requestId, run, urlOf } = options;
+  const { log, requestId, run, addressesOf } = options;
   const encoder = new TextEncoder();
   let gone = false;
   let lines = 0;
@@ -37,7 +38,7 @@ export function streamDeployment(options: DeployStreamOptions): ReadableStream<U
       };
       run(onLine)
         .then(
-          (result) => send({ result: { ...result, url: urlOf(result) } }),
+          (result) => send({ result: { ...result, ...addressesOf(result) } }),
           (thrown) => send({ error: toPublicError(thrown, requestId, log).toRecord() }),
         )
         .finally(() => {
@@ -50,18 +51,23 @@ export function streamDeployment(options: DeployStreamOptions): ReadableStream<U
   });
 }
 
-/**
- * Where a new deployment answers, by the address that the caller used: the server itself, or, for a deployment that
- * serves no traffic yet, its preview host `d12--app.localhost`.
- */
-export function deploymentUrl(request: Request, { deployment, live }: DeployResult): string {
-  const url = new URL(request.url);
-  const authority = request.headers.get('host') ?? url.host;
-  if (live.traffic.some(({ number }) => number === deployment.number))
-    return `${url.protocol}//${authority}/`;
-  const port = /:\d+$/.exec(authority)?.[0] ?? '';
-  const host = authority.slice(0, authority.length - port.length);
-  // An IP address has no names below it; previews are reached by the loopback names then.
-  const parent = /^(?:\[.*\]|[\d.]+)$/.test(host) ? 'localhost' : host;
-  return `${url.protocol}//d${deployment.number}--${deployment.app}.${parent}${port}/`;
+/** Where a deployment answers. */
+export interface DeploymentAddresses {
+  /** The server itself while the deployment is live, else that of its preview; absent when that has none. */
+  readonly url?: string;
+  readonly preview: PreviewAddress;
+}
+
+/** Where a new deployment answers a caller who reached the server as this one did. */
+export function deploymentAddresses(
+  request: Request,
+  { deployment, live }: DeployResult,
+  hosts: AppHosts,
+): DeploymentAddresses {
+  const { protocol, host } = new URL(request.url);
+  const authority = request.headers.get('host') ?? host;
+  const preview = hosts.previewAddress(deployment.app, deployment.number, authority);
+  const isLive = live.traffic.some(({ number }) => number === deployment.number);
+  const url = isLive ? `${protocol}//${authority}/` : preview.url;
+  return url === undefined ? { preview } : { url, preview };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { AppHosts } from '../model/app-hosts.ts';
 import { BASE, type Bench, openBench, sampleVersion, withToken } from './admin-harness.test.ts';
-import { BUILD_LINES_MAX, deploymentUrl } from './deploy-stream.ts';
+import { BUILD_LINES_MAX, deploymentAddresses } from './deploy-stream.ts';
 import { DEPLOYS_AT_ONCE_MAX } from './deployments.ts';
 
 let bench: Bench;
@@ -211,10 +212,14 @@ test('a deployment without traffic has its preview address', () => {
     },
     live: { app: 'shop', generation: 3, traffic: [{ number: 11, weight: 100 }] },
     tookMs: 1,
-  } as unknown as Parameters<typeof deploymentUrl>[1];
-  const urlBy = (host: string) => deploymentUrl(new Request('http://x/', { headers: { host } }), result);
-  assert.equal(urlBy('localhost:5262'), 'http://d12--shop.localhost:5262/');
-  assert.equal(urlBy('127.0.0.1:5262'), 'http://d12--shop.localhost:5262/');
-  assert.equal(urlBy('[::1]:5262'), 'http://d12--shop.localhost:5262/');
-  assert.equal(urlBy('apps.example.com'), 'http://d12--shop.apps.example.com/');
+  } as unknown as Parameters<typeof deploymentAddresses>[1];
+  const by = (host: string) =>
+    deploymentAddresses(new Request('http://x/', { headers: { host } }), result, new AppHosts(undefined));
+  const url = 'http://d12--shop.localhost:5262/';
+  assert.deepEqual(by('localhost:5262'), { url, preview: { host: 'd12--shop.localhost', url } });
+  // From elsewhere that name does not lead here, so no address is claimed.
+  assert.deepEqual(by('apps.example.com'), { preview: { host: 'd12--shop.localhost' } });
+  const live = { ...result, live: { ...result.live, traffic: [{ number: 12, weight: 100 }] } };
+  const request = new Request('http://x/', { headers: { host: 'apps.example.com' } });
+  assert.equal(deploymentAddresses(request, live, new AppHosts(undefined)).url, 'http://apps.example.com/');
 });

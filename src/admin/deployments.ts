@@ -1,10 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { AppHosts } from '../model/app-hosts.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
 import { findApp } from './apps.ts';
-import { deploymentUrl, streamDeployment } from './deploy-stream.ts';
+import { deploymentAddresses, streamDeployment } from './deploy-stream.ts';
 import type { AdminRouter } from './router.ts';
 import {
   AppParams,
@@ -19,6 +20,7 @@ import {
 export interface DeploymentsDeps {
   apps: AppStore;
   deployer: Deployer;
+  hosts: AppHosts;
   log: Log;
 }
 
@@ -91,7 +93,13 @@ const DeployLineSchema = z
         deployment: DeploymentSchema,
         live: LiveAppSchema,
         tookMs: z.number(),
-        url: z.string().openapi({ description: 'Where the deployment answers.' }),
+        url: z.string().optional().openapi({ description: 'Where the deployment answers.' }),
+        preview: z.object({
+          host: z
+            .string()
+            .openapi({ description: 'As the Host header of a request it reaches this deployment.' }),
+          url: z.string().optional().openapi({ description: 'Where that host leads to this server.' }),
+        }),
       }),
     }),
     z.object({ error: ErrorRecordSchema }),
@@ -164,7 +172,7 @@ const deployRoute = createRoute({
 
 const GZIP_TYPES = /^application\/(?:x-)?(?:gzip|tar\+gzip|gtar|octet-stream)\s*(?:;|$)/i;
 
-export function addDeployments(api: AdminRouter, { apps, deployer, log }: DeploymentsDeps): void {
+export function addDeployments(api: AdminRouter, { apps, deployer, hosts, log }: DeploymentsDeps): void {
   let underWay = 0;
 
   api.openapi(listRoute, async (c) => {
@@ -208,7 +216,7 @@ export function addDeployments(api: AdminRouter, { apps, deployer, log }: Deploy
           underWay -= 1;
         }
       },
-      urlOf: (result) => deploymentUrl(c.req.raw, result),
+      addressesOf: (result) => deploymentAddresses(c.req.raw, result, hosts),
     });
     return c.body(body, 200, { 'content-type': 'application/x-ndjson' }) as never;
   });

@@ -1,4 +1,5 @@
 import type { ErrorRecord } from '../base/errors.ts';
+import type { PreviewAddress } from '../model/app-hosts.ts';
 import type { Deployment, LiveApp, RouteMethod, TrafficShare } from '../model/deployment.ts';
 import type { FunctionConfig } from '../model/function.ts';
 import type { InvocationError, LogLine } from '../model/invocation.ts';
@@ -47,7 +48,8 @@ export interface DeployedView {
   readonly deployment: Deployment;
   readonly live: LiveApp;
   readonly tookMs: number;
-  readonly url: string;
+  readonly url?: string;
+  readonly preview: PreviewAddress;
 }
 
 export type InvokeView =

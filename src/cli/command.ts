@@ -75,6 +75,10 @@ export const LISTEN_OPTIONS: OptionTable = {
     value: 'ADDRESS',
     text: 'the address to listen on (else $LAMBENT_HOST, else 127.0.0.1)',
   },
-  'allow-host': { kind: 'list', value: 'NAME', text: 'answer for this Host as well; may be repeated' },
+  domain: {
+    kind: 'text',
+    value: 'NAME',
+    text: 'give apps and previews hosts below it (else $LAMBENT_DOMAIN)',
+  },
   data: { kind: 'text', value: 'FOLDER', text: 'where deployments, history and logs are kept' },
 };

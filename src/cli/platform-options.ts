@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { PlatformOptions } from '../server/main.ts';
-import { parseWholeNumber } from './arguments.ts';
+import { type AppDomain, parseAppDomain } from '../model/app-hosts.ts';
+import { parseWholeNumber, quoted, usage } from './arguments.ts';
 import type { Arguments } from './command.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -17,7 +18,7 @@ export function listenOptions(
   args: Arguments,
   terminal: Terminal,
   defaultDataDir: string,
-): Pick<PlatformOptions, 'host' | 'port' | 'dataDir' | 'allowHosts'> {
+): Pick<PlatformOptions, 'host' | 'port' | 'dataDir' | 'domain'> {
   const fromEnv = terminal.env.LAMBENT_PORT;
   const port =
     args.wholeNumber('port', 0, PORT_MAX) ??
@@ -26,6 +27,16 @@ export function listenOptions(
     port,
     host: args.text('host') ?? (terminal.env.LAMBENT_HOST || DEFAULT_HOST),
     dataDir: resolve(terminal.cwd, args.text('data') ?? defaultDataDir),
-    allowHosts: [...args.list('allow-host')],
+    domain: readDomain(args.text('domain') ?? terminal.env.LAMBENT_DOMAIN),
   };
+}
+
+function readDomain(text: string | undefined): AppDomain | undefined {
+  if (text === undefined || text === '') return undefined;
+  const domain = parseAppDomain(text);
+  if (domain !== undefined) return domain;
+  throw usage(
+    `${quoted(text)} is not a domain`,
+    'Write it like apps.example.com, or like https://apps.example.com where a proxy serves it with TLS.',
+  );
 }

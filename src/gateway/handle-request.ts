@@ -13,11 +13,12 @@
 import { ERROR_TABLE } from '../base/error-table.ts';
 import { LambentError } from '../base/errors.ts';
 import type { InvocationId, MintUuid } from '../base/ids.ts';
+import type { Preview } from '../model/app-hosts.ts';
 import type { HttpExchange, HttpSink, Invoker } from '../ports/invoker.ts';
 import { corsLines, preflightLines } from './cors.ts';
 import { type Answer, errorAnswer } from './respond.ts';
 import type { BoundRoute, RouteMatch } from './route-table.ts';
-import { type Preview, parsePreviewHost, type Routing } from './routing.ts';
+import type { Routing } from './routing.ts';
 
 /** A request as far as deciding about it goes. */
 export interface Incoming {
@@ -113,7 +114,7 @@ export function decide(parts: GatewayParts, incoming: Incoming, id: string): Dec
   }
   const path = pathOf(target);
   if (parts.isPlatformPath(path)) return { kind: 'platform' };
-  const preview = host.startsWith('d') ? parsePreviewHost(host) : undefined;
+  const preview = host.startsWith('d') ? parts.routing.previewOf(host) : undefined;
   if (preview !== undefined) return { kind: 'preview', preview };
   return decideMatch(parts, parts.routing.match(method, host, path), incoming, id);
 }

@@ -1,43 +1,33 @@
 import type { Random } from '../base/random.ts';
+import type { AppHosts, Preview } from '../model/app-hosts.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { AppName } from '../model/function.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import { type PickDeployment, type RouteMatch, RouteTable } from './route-table.ts';
 
-/** `d12--shop.localhost` serves deployment 12 of the app `shop`; `shop.localhost` what is live of it. */
-const PREVIEW_HOST = /^d([1-9][0-9]{0,8})--([a-z0-9-]{1,63})\.localhost$/;
-const APP_HOST = /^([a-z0-9-]{1,63})\.localhost$/;
 /** Tables of single apps and previews that are kept; the least recently made goes first. */
 const TABLES_MAX = 64;
-
-export interface Preview {
-  readonly app: AppName;
-  readonly number: number;
-}
-
-export function parsePreviewHost(host: string): Preview | undefined {
-  const match = PREVIEW_HOST.exec(host);
-  return match === null ? undefined : { app: match[2] as AppName, number: Number(match[1]) };
-}
 
 /** Follows the live apps and answers where a request goes: the shared table of all apps, and one for each app's own host. */
 export class Routing {
   readonly #liveApps: LiveApps;
   readonly #random: Random;
+  readonly #hosts: AppHosts;
   readonly #shared = new RouteTable();
   readonly #entries = new Map<AppName, LiveAppEntry>();
   readonly #byHost = new Map<string, RouteTable>();
 
-  constructor(liveApps: LiveApps, random: Random) {
+  constructor(liveApps: LiveApps, random: Random, hosts: AppHosts) {
     this.#liveApps = liveApps;
     this.#random = random;
+    this.#hosts = hosts;
     for (const entry of liveApps.snapshot()) this.#change(entry.live.app, entry);
     liveApps.subscribe((app, entry) => this.#change(app, entry));
   }
 
   /** The answer for hosts that are no preview. */
   match(method: string, host: string, path: string): RouteMatch {
-    const table = host.endsWith('.localhost') ? this.#tableOfHost(host) : this.#shared;
+    const table = this.#hosts.owns(host) ? this.#tableOfHost(host) : this.#shared;
     return table.match(method, host, path, this.#picker());
   }
 
@@ -59,6 +49,11 @@ export class Routing {
     return table.match(method, host, path, () => preview.number);
   }
 
+  /** The deployment that a host names. */
+  previewOf(host: string): Preview | undefined {
+    return this.#hosts.previewOf(host);
+  }
+
   /** Whether a route of some live app names this host. */
   namesHost(host: string): boolean {
     return this.#shared.hasHost(host);
@@ -67,9 +62,9 @@ export class Routing {
   #change(app: AppName, entry: LiveAppEntry | undefined): void {
     const before = this.#entries.get(app);
     if (before !== undefined) this.#shared.remove(before.deployments);
-    this.#byHost.delete(`${app}.localhost`);
+    for (const host of this.#hosts.hostsOf(app)) this.#byHost.delete(host);
     for (const host of this.#byHost.keys())
-      if (parsePreviewHost(host)?.app === app) this.#byHost.delete(host);
+      if (this.#hosts.previewOf(host)?.app === app) this.#byHost.delete(host);
     if (entry === undefined) this.#entries.delete(app);
     else {
       this.#entries.set(app, entry);
@@ -103,7 +98,7 @@ export class Routing {
   #tableOfHost(host: string): RouteTable {
     const known = this.#byHost.get(host);
     if (known !== undefined) return known;
-    const entry = this.#entries.get((APP_HOST.exec(host)?.[1] ?? '') as AppName);
+    const entry = this.#entries.get(this.#hosts.appOf(host) ?? ('' as AppName));
     if (entry === undefined) return this.#shared;
     const table = new RouteTable();
     table.add({ live: entry.live, deployments: entry.deployments.map(withoutHosts) });

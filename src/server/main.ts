@@ -14,6 +14,7 @@ import { systemRandom } from '../base/random.ts';
 import { watchFolder } from '../functions/watch.ts';
 import type { GatewayLimits } from '../gateway/gateway-limits.ts';
 import type { Refusal } from '../gateway/handle-request.ts';
+import type { AppDomain } from '../model/app-hosts.ts';
 import type { FunctionVersion, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
@@ -44,6 +45,8 @@ export interface PlatformOptions {
   readonly folders: readonly string[];
   /** Hosts answered for in `dev` besides those of this machine. */
   readonly allowHosts: readonly string[];
+  /** Below it apps and deployments have hosts of their own, besides those below `localhost`. */
+  readonly domain?: AppDomain | undefined;
   readonly log: 'json' | 'pretty';
   /** Default: `best`. */
   readonly isolation?: IsolationChoice;
@@ -77,12 +80,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     systemClock,
     options.log === 'json' ? 'info' : 'warn',
   );
-  const { mode, dataDir, allowHosts, gatewayLimits } = options;
+  const { mode, dataDir, allowHosts, domain, gatewayLimits } = options;
   const storeFailed = Promise.withResolvers<LambentError>();
   const wired = await wire({
     mode,
     dataDir,
     allowHosts,
+    domain,
     version: PLATFORM_VERSION,
     log,
     isolation: options.isolation ?? 'process',

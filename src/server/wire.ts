@@ -28,6 +28,7 @@ import type { Refusal } from '../gateway/handle-request.ts';
 import { Routing } from '../gateway/routing.ts';
 import { createPool } from '../pool/pool.ts';
 import type { ActivitySink } from '../ports/activity.ts';
+import { type AppDomain, AppHosts } from '../model/app-hosts.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
@@ -50,6 +51,7 @@ export interface WireOptions {
   readonly mode: 'dev' | 'start';
   readonly dataDir: string;
   readonly allowHosts: readonly string[];
+  readonly domain: AppDomain | undefined;
   readonly version: string;
   readonly log: Log;
   readonly isolation: IsolationChoice;
@@ -159,6 +161,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   return {
     clock,
     random,
+    hosts: new AppHosts(options.domain),
     defects,
     mintUuid,
     recorder,
@@ -202,18 +205,19 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
 }
 
 function createGateway(
-  { mode, allowHosts, gatewayLimits, onRefused }: WireOptions,
-  { liveApps, random, invoker, mintUuid, clock, defects }: Parts,
+  { mode, allowHosts, domain, gatewayLimits, onRefused }: WireOptions,
+  { hosts, liveApps, random, invoker, mintUuid, clock, defects }: Parts,
   platform: PlatformHandler,
 ): Gateway {
   const isDev = mode === 'dev';
+  const answered = domain === undefined ? allowHosts : [...allowHosts, `*.${domain.name}`];
   return new Gateway({
     parts: {
-      routing: new Routing(liveApps, random),
+      routing: new Routing(liveApps, random, hosts),
       invoker,
       mintId: mintUuid,
       isPlatformPath,
-      allowsHost: isDev ? createHostCheck(allowHosts) : undefined,
+      allowsHost: isDev ? createHostCheck(answered) : undefined,
       tellsFailures: isDev,
       onRefused,
     },
@@ -256,6 +260,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     mode,
     version,
     nodeId,
+    hosts: parts.hosts,
     access,
     allowHosts,
     metrics,

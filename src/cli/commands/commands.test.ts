@@ -372,7 +372,8 @@ describe('deploy', () => {
       ],
     },
     tookMs: 84,
-    url: 'http://localhost:5262',
+    url: 'http://localhost:5262/',
+    preview: { host: 'd12--shop.localhost', url: 'http://d12--shop.localhost:5262/' },
   };
 
   async function deploy(lines: unknown[], args: string[] = []) {
@@ -398,11 +399,14 @@ describe('deploy', () => {
       outcome.out,
       /^Deployed shop d12 with 2 functions in 84 ms\. It gets 10 % of the traffic\.$/m,
     );
-    assert.match(outcome.out, /^ {2}http:\/\/d12--shop\.localhost:\d+ {2}\(preview/m);
+    assert.match(outcome.out, /^ {2}http:\/\/d12--shop\.localhost:5262 {2}\(preview/m);
     const sent = outcome.seen.at(-1)!;
     assert.deepEqual([sent.query, sent.body.slice(0, 2)], [{ note: 'n', weight: '10' }, '\x1f\x8b']);
+    const { host } = result.preview;
+    const elsewhere = await deploy([{ result: { ...result, preview: { host } } }]);
+    assert.match(elsewhere.out, / with the header "Host: d12--shop\.localhost" {2}\(preview/);
     const json = JSON.parse((await deploy([{ result }], ['--json'])).out);
-    assert.equal(json.deployment.number, 12);
+    assert.deepEqual([json.deployment.number, json.preview.host], [12, host]);
   });
 
   it('shows the source line of an error of the build', async () => {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { LambentError } from '../../base/errors.ts';
-import { type ApiClient, createApiClient, isLoopback, ServerError, serverError } from '../api-client.ts';
+import { type ApiClient, createApiClient, ServerError, serverError } from '../api-client.ts';
 import type { AppView, DeployEvent, DeployedView, Items } from '../api-views.ts';
 import { quoted } from '../arguments.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
@@ -51,7 +51,7 @@ async function deploy(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     upload(client, request, progress, createStyle(terminal.err, terminal.env)),
   );
   if (args.flag('json')) {
-    printJson(terminal.out, { ...result, previewUrl: previewUrl(client.address, result) });
+    printJson(terminal.out, result);
     return EXIT.ok;
   }
   terminal.out.write(describe(result, client.address, createStyle(terminal.out, terminal.env)));
@@ -121,13 +121,6 @@ function parseEvent(text: string): DeployEvent {
   );
 }
 
-/** The host that always serves this deployment, whatever is live. Names under `localhost` lead to this machine. */
-function previewUrl(address: string, { deployment }: Pick<DeployedView, 'deployment'>): string {
-  const url = new URL(address);
-  url.hostname = `d${deployment.number}--${deployment.app}.localhost`;
-  return url.href.replace(/\/$/, '');
-}
-
 function describe(result: DeployedView, address: string, style: Style): string {
   const { deployment, tookMs } = result;
   const name = `${deployment.app} d${deployment.number}`;
@@ -139,10 +132,8 @@ function describe(result: DeployedView, address: string, style: Style): string {
       : weight > 0
         ? `It gets ${weight} % of the traffic.`
         : 'It gets no traffic: only its preview host serves it.';
-  const preview = previewUrl(address, result);
-  // From another machine the preview's name would lead to that machine itself: there the header says which one.
-  const isLocal = isLoopback(address);
-  const shown = isLocal ? preview : `${address} with the header "Host: ${new URL(preview).hostname}"`;
+  const { preview } = result;
+  const shown = preview.url?.replace(/\/$/, '') ?? `${address} with the header "Host: ${preview.host}"`;
   return [
     `${style.green('Deployed')} ${style.bold(name)} with ${size} in ${formatDuration(tookMs)}. ${state}\n`,
     ...(weight > 0 ? [`  ${style.cyan(address)}\n`] : []),

@@ -14,7 +14,10 @@ export const devCommand: Command = {
   name: 'dev',
   summary: 'Serve the app in a folder, and reload it on every save',
   positionals: [{ name: 'folder', required: false }],
-  options: LISTEN_OPTIONS,
+  options: {
+    ...LISTEN_OPTIONS,
+    'allow-host': { kind: 'list', value: 'NAME', text: 'answer for this Host as well; may be repeated' },
+  },
   details: `Prints the routes, then each request, each line that functions write, and each reload. When a build fails, the
 error is shown and the last good version goes on serving. It answers this machine alone, and needs no token.
 Its data is in .lambent in the app's folder. Ctrl-C finishes open requests and stops; a second one stops at once.`,
@@ -39,6 +42,7 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const platform = await startPlatform({
     ...options,
     mode: 'dev',
+    allowHosts: [...args.list('allow-host')],
     folders: [folder],
     log: 'pretty',
     onEvent: createEventPrinter(terminal, 'dev'),

@@ -18,15 +18,13 @@ export const startCommand: Command = {
   },
   details: `Serves what was deployed before, and deploys the given folders first. The control API needs a token: one is
 printed on the very first start, and never again (\`lambent tokens create\` makes more).
-Its data is in ~/.lambent, or $LAMBENT_DATA. It listens on 127.0.0.1; --host 0.0.0.0 opens it to the network, and
---allow-host names the hosts it answers for there. SIGTERM finishes open requests and stops.`,
+Its data is in ~/.lambent, or $LAMBENT_DATA. It listens on 127.0.0.1; --host 0.0.0.0 opens it to the network. With
+--domain apps.example.com each app answers at APP.apps.example.com, and previews have addresses there; point the
+name *.apps.example.com at this machine. SIGTERM finishes open requests and stops.`,
   examples: [
     ['lambent start', 'on http://localhost:5262'],
     ['lambent start shop blog --port 8080', 'with two apps'],
-    [
-      'lambent start --host 0.0.0.0 --allow-host api.example.com --log json',
-      'for others, under a supervisor',
-    ],
+    ['lambent start --host 0.0.0.0 --domain apps.example.com --log json', 'for others, under a supervisor'],
   ],
   run: start,
 };
@@ -45,6 +43,8 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const platform = await startPlatform({
     ...options,
     mode: 'start',
+    // Whoever may call the control API is told by the token, not by the host.
+    allowHosts: [],
     folders: args.positionals.map((folder) => resolve(terminal.cwd, folder)),
     log,
     onEvent: (event) => {
