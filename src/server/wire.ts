@@ -27,7 +27,6 @@ import type { PlatformHandler } from '../gateway/general-connection.ts';
 import type { Refusal } from '../gateway/handle-request.ts';
 import { Routing } from '../gateway/routing.ts';
 import { createPool } from '../pool/pool.ts';
-import type { ActivitySink } from '../ports/activity.ts';
 import { type AppDomain, AppHosts } from '../model/app-hosts.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
@@ -110,7 +109,6 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const mintUuid = createUuidMinter(clock, random);
   const defects = createDefects(log);
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
-  const activity: ActivitySink = recorder;
   const liveApps = await createLiveApps({ apps: store.apps, random });
   const sandbox = await openSandbox(dataDir, options.isolation, log);
   // What functions may ask of the platform; filled below, because some of it runs functions again.
@@ -118,14 +116,14 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const pool = createPool({
     sandbox,
     operations,
-    activity,
+    activity: recorder,
     clock,
     log,
     defects,
     mintInstanceId: mintUuid,
     prepare: createStarter(blobs, dataDir, clock),
   });
-  const invoker = createInvoker({ pool, activity, clock });
+  const invoker = createInvoker({ pool, activity: recorder, clock });
   const scratchDir = join(dataDir, 'scratch');
   const languages = createLanguages({ clock, log, blobs, scratchDir });
   const deployer = createDeployer({
