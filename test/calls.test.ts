@@ -106,7 +106,8 @@ before(async () => {
   lambent = await startTestPlatform({
     calls: FILES,
     other: {
-      'lambent.yaml': 'app: other\nfunctions:\n  secret: {}\n',
+      'lambent.yaml': 'app: other\nfunctions:\n  secret: {}\n  open: { callers: [calls] }\n',
+      'functions/open.js': 'export const handler = async (event, context) => context.caller.app;',
       'functions/secret.js': 'export const handler = async () => "hidden";',
     },
   });
@@ -170,11 +171,13 @@ describe('invoke from a function', { timeout: 60_000 }, () => {
     assert.match(failed!.stackTrace[0]!, /functions\/throws\.ts:3/);
   });
 
-  it('stays within the app', async () => {
+  it('stays within the app, but for functions that name it among their callers', async () => {
     const { failed } = await relay('nothing');
     assert.equal(failed?.code, 'E_NOT_FOUND');
     assert.match(failed!.hint, /echo/);
-    assert.equal((await relay('other/secret')).failed?.code, 'E_FORBIDDEN');
+    for (const name of ['other/secret', 'other/nothing', 'nowhere/secret'])
+      assert.equal((await relay(name)).failed?.code, 'E_FORBIDDEN', name);
+    assert.deepEqual(await relay('other/open'), { result: 'calls' });
     assert.deepEqual(await relay('calls/echo', 1), { result: 1 });
   });
 

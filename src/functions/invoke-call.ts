@@ -16,7 +16,7 @@ import {
 } from '../ports/platform-calls.ts';
 
 /**
- * The operation `invoke`: a function calls another one, of its own app.
+ * The operation `invoke`: a function calls another one, of its own app or of one that allows it (`callers`).
  *
  * The call carries who calls and the trace on. A chain of calls from function to function has an end: at
  * CALL_DEPTH_MAX calls it fails, waited for or not. A call that would wait for itself fails at once (see the pool).
@@ -88,11 +88,12 @@ function resolveTarget(liveApps: LiveApps, caller: CallerIdentity, name: string)
   const inner = name.slice(slash + 1);
   if (!APP_NAME.test(app) || !FUNCTION_NAME.test(inner))
     throw new LambentError('E_BAD_REQUEST', `${JSON.stringify(name)} is not the name of a function`);
-  if (app !== caller.app)
-    throw new LambentError('E_FORBIDDEN', `app ${caller.app} may not call functions of app ${app}`, {
-      hint: 'A function calls functions of its own app. Those of other apps are reached through their routes.',
-    });
   const resolved = liveApps.resolve(app as AppName, inner as FunctionName);
+  // Whether it is there at all is told to those only who may call it.
+  if (app !== caller.app && resolved?.version.config.callers?.includes(caller.app) !== true)
+    throw new LambentError('E_FORBIDDEN', `app ${caller.app} may not call ${app}/${inner}`, {
+      hint: `The manifest of ${app} can allow it: \`callers: [${caller.app}]\` at the function.`,
+    });
   if (resolved !== undefined) return resolved;
   const names = liveApps.find(app as AppName)?.deployments.flatMap(({ functions }) => functions) ?? [];
   throw new LambentError('E_NOT_FOUND', `app ${app} has no live function named ${inner}`, {

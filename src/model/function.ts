@@ -40,6 +40,8 @@ export interface FunctionConfig {
   attemptsMax: number;
   /** Plain environment variables. */
   env: Readonly<Record<string, string>>;
+  /** Other apps whose functions may call this one; `undefined`: none. */
+  callers?: readonly AppName[] | undefined;
   /** How a web server is started; `undefined` for all other functions. */
   command?: ServerCommand | undefined;
 }

@@ -1,4 +1,4 @@
-import { FUNCTION_DEFAULTS, type FunctionConfig } from './function.ts';
+import { APP_NAME, type AppName, FUNCTION_DEFAULTS, type FunctionConfig } from './function.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import type { FunctionInput } from './manifest-schema.ts';
 import { parseDurationMs, parseMemoryMb } from './manifest-units.ts';
@@ -36,6 +36,7 @@ export function parseFunctionConfig(
     attemptsMax: input.attempts ?? FUNCTION_DEFAULTS.attemptsMax,
     env: envOf(input.env ?? {}, appEnv, path, problems),
   };
+  if (input.callers !== undefined) config.callers = callersOf(input.callers, path, problems);
   if (config.minInstances > config.maxInstances)
     problems.addWrong(
       [...path, 'minInstances'],
@@ -49,6 +50,12 @@ export function parseFunctionConfig(
       config.reservedConcurrency,
     );
   return config;
+}
+
+function callersOf(names: readonly string[], path: ManifestPath, problems: ManifestProblems): AppName[] {
+  for (const [at, name] of names.entries())
+    if (!APP_NAME.test(name)) problems.addWrong([...path, 'callers', at], 'the name of an app', name);
+  return names as AppName[];
 }
 
 function durationOf(

@@ -161,6 +161,10 @@ export const functionSchema = z
       maxRequestMb: whole(0, 1_048_576, 'Largest request body in megabytes; 0: no limit. Default: 0.'),
       maxResponseMb: whole(1, 1_048_576, 'Largest response in megabytes. Default: 64.'),
       on: triggersSchema,
+      callers: texts(
+        'the name of an app',
+        'Other apps whose functions may call this one by `app/name`. Functions of its own app always may. Default: none.',
+      ),
       attempts: whole(1, 100, 'Attempts of an asynchronous invocation, the first included. Default: 3.'),
       env,
       external: texts(

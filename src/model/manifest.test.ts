@@ -258,6 +258,10 @@ functions:
       /1:32: .*but is "helo"; did you mean `hello`\?/,
     );
     assert.match(fault('functions: { hello: { include: [../secret] } }').message, /inside the app/);
+    assert.match(
+      fault('functions: { hello: { callers: [Not_An_App] } }').message,
+      /must be the name of an app/,
+    );
     assert.match(fault('functions: { "__proto__": { entry: x.ts } }').message, /__proto__/);
     assert.match(fault('- a').message, /the manifest must be an object/);
   });
