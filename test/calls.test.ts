@@ -19,6 +19,8 @@ functions:
   web: { routes: ["GET /web"] }
   traced: {}
   trace: { routes: ["GET /trace"] }
+  impatient: { timeout: 300ms }
+  patient: { timeout: 20s }
   emits: {}
   raw: {}
 `,
@@ -74,6 +76,12 @@ export const handler = async () => loaded;`,
   'functions/web.js': `
 import { invoke } from 'lambent';
 export default { fetch: async () => Response.json(await invoke('who')) };`,
+  'functions/impatient.js': `
+import { invoke } from 'lambent';
+export const handler = () => invoke('patient');`,
+  'functions/patient.js': `
+export const handler = (event, context) =>
+  new Promise((resolve) => context.signal.addEventListener('abort', () => { console.log('nobody waits'); resolve(); }));`,
   'functions/traced.js':
     'export default { fetch: async (request) => Response.json(request.headers.get("traceparent")) };',
   'functions/trace.js': `
@@ -179,6 +187,14 @@ describe('invoke from a function', { timeout: 60_000 }, () => {
       assert.equal((await relay(name)).failed?.code, 'E_FORBIDDEN', name);
     assert.deepEqual(await relay('other/open'), { result: 'calls' });
     assert.deepEqual(await relay('calls/echo', 1), { result: 1 });
+  });
+
+  it('is cancelled when the caller is gone', async () => {
+    const { json } = await lambent.api('POST', '/apps/calls/functions/impatient/invocations', {});
+    assert.equal((json as { error: { code: string } }).error.code, 'E_FUNCTION_TIMEOUT');
+    await lambent.waitForLog(({ text }) => text === 'nobody waits');
+    const record = await lambent.waitForInvocation((each) => each.function === 'patient');
+    assert.deepEqual([record.status, record.error?.code], ['cancelled', 'E_CLIENT_CLOSED']);
   });
 
   it('works at load', async () => {

@@ -38,6 +38,17 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
   readonly #result: Buffer[] = [];
   #resultBytes = 0;
   #done = false;
+  #withdraw: () => void = () => {};
+  readonly #abandon = (): void => {
+    if (this.#done) return;
+    this.#withdraw();
+    this.#lease?.cancel(CANCEL_REASON.callerGone);
+    const error = new LambentError(
+      'E_CLIENT_CLOSED',
+      'the function that called ended before it had its answer',
+    );
+    this.#fail(errorOfPlatform(error), false);
+  };
 
   constructor(call: EventCall, resolve: (outcome: EventOutcome) => void, parts: Parts) {
     this.#call = call;
@@ -51,7 +62,9 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
   }
 
   start(pool: InstancePool): void {
-    pool.acquire(this.#call.version, this.#call.deployment, this);
+    this.#call.signal?.addEventListener('abort', this.#abandon);
+    this.#withdraw = pool.acquire(this.#call.version, this.#call.deployment, this);
+    if (this.#call.signal?.aborted) this.#abandon();
   }
 
   onLease(lease: Lease): void {
@@ -165,6 +178,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
 
   #finish(outcome: EventOutcome, error: InvocationError | undefined): void {
     this.#done = true;
+    this.#call.signal?.removeEventListener('abort', this.#abandon);
     const { id, version, deployment, trigger, attempt } = this.#call;
     this.#parts.activity.invocation(
       settle(this.#parts.clock, {

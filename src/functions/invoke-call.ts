@@ -77,6 +77,7 @@ export function createInvokeCall(options: InvokeCallOptions): OperationHandler {
       clientContext: undefined,
       attempt: 0,
       caller: calledBy,
+      signal: caller.signal,
     });
     return resultOf(outcome);
   };

@@ -83,6 +83,8 @@ export interface EventCall {
   readonly caller?: CalledBy | undefined;
   /** How many events led to it, where an event did: what the function calls and emits counts on from there. */
   readonly depth?: number | undefined;
+  /** Aborts when nobody waits for the outcome any more: the call is withdrawn, or cancelled in its instance. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What came of an event call. A failure of the function is an outcome, not an exception. */
