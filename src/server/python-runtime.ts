@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../base/clock.ts';
@@ -36,7 +36,7 @@ export function pythonRuntime(cacheDir: string, clock: Clock): RuntimeStart {
       command: [python.program, ...FLAGS, join(runtimeDir, 'main.py')],
       env: {},
       codeDir,
-      readDirs: [runtimeDir, python.prefix, ...(packagesDir === undefined ? [] : [packagesDir])],
+      readDirs: [runtimeDir, ...python.library, ...(packagesDir === undefined ? [] : [packagesDir])],
       memoryMb: memoryMb + RUNTIME_MB,
     };
     return { spec, boot: bootMessageOf(version, deployment, codeDir, {}, packagesDir) };
@@ -76,6 +76,8 @@ async function compileRuntime(python: Python, cacheDir: string, clock: Clock): P
         hint: `Try another Python than ${python.program}.`,
       },
     });
+    // Inside a sandbox another user reads it.
+    await chmod(unfinished, 0o755);
     await rename(unfinished, folder).catch((thrown: unknown) => {
       // Another start was faster: its result is as good.
       if (!existsSync(folder)) throw thrown;

@@ -14,9 +14,9 @@ const PROBE_MS_MAX = 10_000;
 /** Interpreters that are asked for their version in one search. */
 const CANDIDATES_MAX = 64;
 
-const PROBE = `import sys, json
-print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3], "program": sys.executable,
-"prefix": sys.base_prefix, "implementation": sys.implementation.name}))`;
+const PROBE = `import sys, json, os
+print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3], "program": os.path.realpath(sys.executable),
+"library": [p for p in sys.path if os.path.isdir(p)], "implementation": sys.implementation.name}))`;
 
 /** An interpreter on this machine. */
 export interface Python {
@@ -24,8 +24,8 @@ export interface Python {
   readonly program: string;
   /** `3.11.7`. */
   readonly version: string;
-  /** Where its standard library is: what a sandbox must show it. */
-  readonly prefix: string;
+  /** The folders of its standard library: what a sandbox must show it. */
+  readonly library: readonly string[];
 }
 
 /** What each candidate said, by its path: asked once a process. `undefined`: it is no Python that can be used. */
