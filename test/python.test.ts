@@ -22,6 +22,10 @@ functions:
   native: {}
   mean: { timeout: 700ms }
   typed: {}
+  calls: {}
+  calls-async: {}
+  calls-at-once: { concurrency: 4 }
+  asks: { routes: [/asks] }
 `,
   'requirements.txt': 'fastapi\nflask\naws-lambda-powertools\nnumpy\n',
   'lib/greet.py': 'def greet(name):\n    return f"hello {name}"\n',
@@ -126,6 +130,49 @@ def handler(event, context):
         lock.acquire()
     return "fine"
 `,
+  'functions/calls.py': `
+from concurrent.futures import ThreadPoolExecutor
+from lambent import CallError, HttpEvent, LambdaContext, invoke, json_of, json_response
+
+at_load = invoke("asks", "at load")
+
+def handler(event: HttpEvent, context: LambdaContext):
+    if "rawPath" not in event:
+        return {"event": event, "caller": context.caller["function"]}
+    wanted = json_of(event)
+    if wanted == "fail":
+        try:
+            invoke("mean", {"no": "query"})
+        except CallError as error:
+            return json_response([error.code, error.error_type, error.stack_trace[0]], 418)
+    if wanted == "many":
+        with ThreadPoolExecutor(8) as pool:
+            return list(pool.map(lambda at: invoke("asks", {"at": at, "text": "x" * 100_000})["at"], range(20)))
+    return {"load": at_load, "now": invoke("asks", wanted), "stored": list(invoke("asks", wait=False))}
+`,
+  'functions/calls-async.py': `
+import asyncio
+from lambent import invoke, invoke_async
+
+async def handler(event, context):
+    try:
+        invoke("asks")
+    except RuntimeError as error:
+        refused = str(error)
+    values = await asyncio.gather(*(invoke_async("asks", at) for at in range(5)))
+    return {"values": values, "thread": await asyncio.to_thread(invoke, "asks", "thread"), "refused": refused}
+`,
+  'functions/calls-at-once.py': `
+from lambent import invoke
+
+def handler(event, context):
+    return invoke("asks", "in a thread")
+`,
+  'functions/asks.ts': `
+import { invoke } from 'lambent';
+export const handler = async (event) =>
+  event.rawPath === undefined ? event : await invoke('calls', { from: 'TypeScript' });
+`,
   'functions/typed.ts': 'export default { fetch: () => new Response("typed") };',
 };
 
@@ -226,6 +273,36 @@ describe('functions in Python', { timeout: 120_000 }, () => {
   });
 });
 
+describe('calls between functions in Python and others', { timeout: 60_000 }, () => {
+  it('go both ways, wait or do not, and at load', async () => {
+    assert.deepEqual(JSON.parse(await text('/calls', post({ ü: 1 }))), {
+      load: 'at load',
+      now: { ü: 1 },
+      stored: ['id'],
+    });
+    assert.deepEqual(JSON.parse(await text('/asks')), {
+      event: { from: 'TypeScript' },
+      caller: 'asks',
+    });
+  });
+
+  it('fail with the error of the function that was called', async () => {
+    const answer = await lambent.fetch('/calls', post('fail'));
+    const [code, type, line] = (await answer.json()) as string[];
+    assert.deepEqual([answer.status, code, type], [418, 'E_FUNCTION_ERROR', 'KeyError']);
+    assert.match(line!, /^functions\/mean\.py:7 in handler/);
+  });
+
+  it('are made by many threads, and in an event loop', async () => {
+    const numbers = Array.from({ length: 20 }, (_, at) => at);
+    assert.deepEqual(JSON.parse(await text('/calls', post('many'))), numbers);
+    const { refused, ...rest } = JSON.parse(await text('/calls-async'));
+    assert.deepEqual(rest, { values: [0, 1, 2, 3, 4], thread: 'thread' });
+    assert.match(refused, /_async/);
+    assert.equal(await text('/calls-at-once'), 'in a thread');
+  });
+});
+
 describe('functions in Python that misbehave', { timeout: 60_000 }, () => {
   for (const [how, status, code, detail] of [
     ['exit', 502, 'E_FUNCTION_EXITED', /exit code 3/],
@@ -294,7 +371,7 @@ describe('apps in Python that cannot be deployed', { timeout: 120_000 }, () => {
       (event): event is Deployed =>
         isDeployed(event) &&
         lambent.events.filter(isDeployed).indexOf(event) >= number &&
-        event.result.deployment.functions.length === 6,
+        event.result.deployment.functions.length === 10,
     );
     assert.ok(result.deployment.functions.every(({ name }) => name !== 'native'));
     const line = lambent.events.find((event) => event.kind === 'line' && event.line.step === 'skip');

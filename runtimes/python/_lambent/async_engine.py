@@ -19,22 +19,26 @@ class AsyncEngine:
         self._runtime = runtime
         self._channel = runtime.channel
         self._draining = False
+        self._thread = get_ident()
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.loop.set_exception_handler(self._on_loop_error)
+        self._listen()
 
     def run(self, coroutine):
         """Before `serve`: for what belongs to the start, such as an app's lifespan."""
         return self.loop.run_until_complete(coroutine)
 
     def serve(self):
+        self.loop.run_forever()
+
+    def _listen(self):
         channel, loop = self._channel, self.loop
-        thread = get_ident()
         set_blocking(channel.fd, False)
         channel.on_blocked = lambda: loop.call_soon_threadsafe(loop.add_writer, channel.fd, self._on_writable)
 
         def on_waiting():
-            if get_ident() == thread:
+            if get_ident() == self._thread:
                 loop.call_soon(channel.flush)
             else:
                 loop.call_soon_threadsafe(channel.flush)
@@ -43,7 +47,6 @@ class AsyncEngine:
         loop.add_reader(channel.fd, self._on_readable)
         # What came with BOOT.
         loop.call_soon(self._take)
-        loop.run_forever()
 
     def _on_readable(self):
         self._channel.receive()
@@ -60,6 +63,17 @@ class AsyncEngine:
         self._channel.flush()
         if not self._channel.is_blocked:
             self.loop.remove_writer(self._channel.fd)
+
+    def check_may_wait(self):
+        if get_ident() == self._thread:
+            raise RuntimeError("this would block the event loop: use the function whose name ends in _async, with await")
+
+    def wait_call(self, _call, done):
+        self._channel.flush()
+        done.acquire()
+
+    def serves(self, loop):
+        return loop is self.loop
 
     def begin(self, invocation):
         # The task takes over the context of this moment.

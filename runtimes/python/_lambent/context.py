@@ -28,7 +28,7 @@ _NO_IDENTITY = Identity()
 class LambdaContext:
     """By AWS's documentation "Using the Lambda context object to retrieve Python function information"."""
 
-    __slots__ = ("aws_request_id", "client_context", "trace_context", "_deadline_ms")
+    __slots__ = ("aws_request_id", "client_context", "trace_context", "caller", "_deadline_ms")
     function_name = ""
     function_version = ""
     invoked_function_arn = ""
@@ -37,12 +37,14 @@ class LambdaContext:
     log_stream_name = ""
     identity = _NO_IDENTITY
 
-    def __init__(self, request_id, deadline_ms, client_context, trace_context):
+    def __init__(self, request_id, deadline_ms, client_context, trace_context, caller):
         self.aws_request_id = request_id
         self._deadline_ms = deadline_ms
         self.client_context = ClientContext(client_context) if isinstance(client_context, dict) else None
         # W3C trace context of the caller, or None.
         self.trace_context = trace_context
+        # The function that called, as {"app", "function", "requestId"}, or None.
+        self.caller = caller
 
     def get_remaining_time_in_millis(self):
         return max(0, int(self._deadline_ms - time() * 1000))

@@ -7,6 +7,8 @@ BODY_CHUNK_BYTES = 64 * 1024
 PAYLOAD_MAX = 1 << 20
 
 FIN = 1
+# Set in the number of each stream that the instance opens.
+CALL_STREAM = 0x8000_0000
 
 BOOT = 0x01
 HTTP_REQUEST = 0x02
@@ -14,6 +16,8 @@ EVENT = 0x03
 CANCEL = 0x06
 DRAIN = 0x07
 PING = 0x08
+CALL_RESULT = 0x09
+CALL_FAILED = 0x0A
 READY = 0x41
 BOOT_FAILED = 0x42
 HTTP_RESPONSE = 0x43
@@ -23,6 +27,7 @@ LOG = 0x47
 RETIRE = 0x48
 STATS = 0x49
 PONG = 0x4A
+CALL = 0x4B
 BODY = 0x80
 CREDIT = 0x81
 

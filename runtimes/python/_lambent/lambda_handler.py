@@ -80,11 +80,15 @@ class LambdaHandler:
             head = HttpHead(invocation.head)
             event = create_http_event(head, body, self._function, int(time() * 1000))
             trace = next((line[13:].decode() for line in head.header_lines if line[:13] == b"traceparent: "), None)
-            return event, LambdaContext(head.request_id, head.deadline_ms, None, trace)
+            return event, LambdaContext(head.request_id, head.deadline_ms, None, trace, None)
         head = loads(invocation.head)
         event = loads(body) if body else {}
         context = LambdaContext(
-            head["requestId"], head["deadlineMs"], head.get("clientContext"), head.get("traceparent")
+            head["requestId"],
+            head["deadlineMs"],
+            head.get("clientContext"),
+            head.get("traceparent"),
+            head.get("caller"),
         )
         return event, context
 

@@ -5,11 +5,13 @@ from posix import _exit
 from time import monotonic
 
 from . import frames
+from .calls import Calls, connect
 from .channel import Channel
 from .context import prepare_context
 from .failure import describe_failure, failure_text
 from .hooks import create_hooks
 from .output import Output
+from .sync_engine import InlineEngine
 
 CHANNEL_FD = 3
 # How long clean-up of the author's code (SIGTERM handlers, `atexit`) may take.
@@ -35,7 +37,10 @@ class Runtime:
         self.output.only_invocation = self._only_invocation
         self.handler = None
         self.lock = NoLock()
-        self._engine = None
+        # While the code is loaded; then the one that suits it.
+        self.engine = InlineEngine(self)
+        self.calls = Calls(self.channel)
+        connect(self)
         self._boot = None
         self._open = {}
         self._on_idle = None
@@ -51,7 +56,7 @@ class Runtime:
             self._load(self._boot)
         except BaseException as thrown:  # noqa: B902 - `sys.exit` while loading is a failure too
             self._fail_boot(thrown)
-        self._engine.serve()
+        self.engine.serve()
 
     # Boot.
 
@@ -70,7 +75,7 @@ class Runtime:
         module = load_module(boot)
         found = recognise(module, boot.get("handler"))
         prepare_context(boot)
-        self.handler, self._engine = create_engine(self, found, boot)
+        self.handler, self.engine = create_engine(self, found, boot)
         ready = {
             "protocol": frames.PROTOCOL_VERSION,
             "handlerKind": self.handler.kind,
@@ -93,17 +98,20 @@ class Runtime:
                 self.channel.frame(frames.PONG, 0, 0)
                 self.channel.flush()
             elif kind == frames.DRAIN:
-                self._engine.drain()
+                self.engine.drain()
             return
         last = flags & frames.FIN != 0
+        if stream >= frames.CALL_STREAM:
+            self.calls.on_frame(kind, stream, payload, last)
+            return
         if kind == frames.HTTP_REQUEST or kind == frames.EVENT:
             end = 4 + frames.U32.unpack_from(payload)[0]
-            invocation = self._engine.invocation_class(
+            invocation = self.engine.invocation_class(
                 self, stream, kind == frames.HTTP_REQUEST, payload[4:end], payload[end:], last
             )
             with self.lock:
                 self._open[stream] = invocation
-            self._engine.begin(invocation)
+            self.engine.begin(invocation)
             return
         invocation = self._open.get(stream)
         if invocation is None:
@@ -113,7 +121,7 @@ class Runtime:
         elif kind == frames.CREDIT:
             invocation.credit(frames.U32.unpack(payload)[0])
         elif kind == frames.CANCEL:
-            self._engine.cancel(invocation, payload[0] if payload else 4)
+            self.engine.cancel(invocation, payload[0] if payload else 4)
 
     # Invocations.
 

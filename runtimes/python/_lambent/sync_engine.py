@@ -3,10 +3,14 @@ Runs plain functions and WSGI apps. Without `concurrency` in the manifest one in
 thread, which reads the channel only between invocations and while one waits for it: that is the fastest way, and code
 that expects the main thread (signals, some libraries) is right in it. With `concurrency` each runs in a thread.
 """
-from select import select
+from _thread import allocate_lock
 
 from .failure import RuntimeFailure
 from .invocation import Cancelled, Invocation, current
+
+
+# After this long a thread that waits for a call looks whether the one that read the channel has gone.
+TAKE_OVER_S = 0.05
 
 
 class InlineEngine:
@@ -15,19 +19,27 @@ class InlineEngine:
     def __init__(self, runtime):
         self._runtime = runtime
         self._channel = runtime.channel
+        # Held by the thread that reads the channel: the main one, or one that waits for a call while that is at work.
+        self._reading = allocate_lock()
         self._waiting = []
         self._busy = False
         self._loop = None
 
     def serve(self):
-        channel, runtime = self._channel, self._runtime
         while True:
+            self._step()
+
+    def _step(self):
+        """Waits for a frame and acts on it."""
+        channel = self._channel
+        with self._reading:
             frame = channel.next_frame()
             if frame is None:
                 channel.flush()
                 channel.receive()
-            else:
-                runtime.on_frame(*frame)
+                frame = channel.next_frame()
+        if frame is not None:
+            self._runtime.on_frame(*frame)
 
     def begin(self, invocation):
         if self._busy:
@@ -46,25 +58,32 @@ class InlineEngine:
 
     def wait(self, invocation, is_over):
         """Reads the channel until something is true of the invocation."""
-        channel = self._channel
         while not is_over():
-            frame = channel.next_frame()
-            if frame is None:
-                channel.flush()
-                channel.receive()
+            self._step()
+
+    def check_may_wait(self):
+        """Every thread may."""
+
+    def wait_call(self, call, done):
+        """Waits for the end of a call: by reading the channel, unless another thread does."""
+        self._channel.flush()
+        while not call.is_done:
+            if self._reading.locked():
+                done.acquire(True, TAKE_OVER_S)
             else:
-                self._runtime.on_frame(*frame)
+                self._step()
+
+    def serves(self, _loop):
+        return False
 
     def poll(self):
         """Hears whether the caller has gone, without waiting."""
+        from select import select
+
         channel = self._channel
         channel.flush()
-        while select((channel.fd,), (), (), 0)[0]:
-            channel.receive()
-            frame = channel.next_frame()
-            while frame is not None:
-                self._runtime.on_frame(*frame)
-                frame = channel.next_frame()
+        while select((channel.fd,), (), (), 0)[0] and not self._reading.locked():
+            self._step()
 
     def drain(self):
         self._runtime.exit()

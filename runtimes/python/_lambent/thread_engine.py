@@ -84,6 +84,16 @@ class ThreadEngine:
     def poll(self):
         self._channel.flush()
 
+    def check_may_wait(self):
+        """Every thread may: the main one reads the channel."""
+
+    def wait_call(self, _call, done):
+        self._channel.flush()
+        done.acquire()
+
+    def serves(self, _loop):
+        return False
+
     def drain(self):
         self._runtime.exit()
 

@@ -82,7 +82,7 @@ export class PythonLanguage implements Language {
     if (!copier.has(entry))
       throw new LambentError('E_BUILD_FAILED', `${entry} is a link that leads out of the app`);
     const inputs = copier.sources;
-    if (uses.includes(SDK_PACKAGE)) await copier.copyIncluded(SDK_DIR, [`${SDK_PACKAGE}/**/*.py`]);
+    if (uses.includes(SDK_PACKAGE)) await copier.copyIncluded(SDK_DIR, [`${SDK_PACKAGE}/*.py`]);
     return { entry, inputs, remarks: [] };
   }
 }

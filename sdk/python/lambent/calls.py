@@ -1,0 +1,97 @@
+"""
+Calls of the platform from a function's code. They go over the instance's own connection: no address, no key, no
+network. The platform knows by itself who calls.
+"""
+import sys
+from json import dumps, loads
+from typing import Any, Dict, List, Mapping
+
+
+class CallError(Exception):
+    """A call that did not succeed."""
+
+    #: Stable code: `E_FUNCTION_ERROR` where the function that was called failed; see docs/errors.md for the others.
+    code: str
+    #: Name of the error's class in the function that was called, as `ValueError`; otherwise the code.
+    error_type: str
+    #: The stack in the function that was called, its author's own lines first.
+    stack_trace: List[str]
+    #: Whether the same call can succeed later without anybody changing anything.
+    retryable: bool
+    #: What to do next.
+    hint: str
+
+    def __init__(self, message: str, failure: Any) -> None:
+        super().__init__(message)
+        self.code = failure.code
+        self.error_type = failure.error_type
+        self.stack_trace = failure.stack_trace
+        self.retryable = failure.retryable
+        self.hint = failure.hint
+
+
+def invoke(name: str, event: Any = None, *, wait: bool = True) -> Any:
+    """
+    Calls another function of this app with a JSON event of at most 6 MiB and returns its result. Trace context goes
+    along; the function sees who called in `context.caller`.
+
+    With `wait=False` it returns `{"id": …}` once the call is stored; it then happens at least once, with retries.
+
+    Raises CallError: `E_FUNCTION_ERROR` with the function's own `error_type` and message, `E_NOT_FOUND`,
+    `E_FUNCTION_TIMEOUT`, `E_CONCURRENCY_LIMIT`, `E_CALL_DEPTH` after 16 calls from function to function,
+    `E_CALL_DEADLOCK` for a call that would wait for itself, `E_PAYLOAD_TOO_LARGE`. In an `async` handler use
+    `invoke_async`.
+    """
+    return _call("invoke", _invoke_args(name, wait), event)
+
+
+async def invoke_async(name: str, event: Any = None, *, wait: bool = True) -> Any:
+    """As `invoke`, for `async` code."""
+    return await _call_async("invoke", _invoke_args(name, wait), event)
+
+
+def emit(event: Mapping[str, Any]) -> Dict[str, Any]:
+    """
+    Emits a CloudEvents 1.0 event to the app's bus; `type` is all that it needs, as in
+    `emit({"type": "order.placed", "data": {"id": 42}})`. Returns `{"id": …}` once it is stored. Raises CallError.
+    """
+    return _call("emit", {}, dict(event))  # type: ignore[no-any-return]
+
+
+async def emit_async(event: Mapping[str, Any]) -> Dict[str, Any]:
+    """As `emit`, for `async` code."""
+    return await _call_async("emit", {}, dict(event))  # type: ignore[no-any-return]
+
+
+def _invoke_args(name: str, wait: bool) -> Dict[str, str]:
+    return {"function": name, "mode": "sync" if wait else "async"}
+
+
+def _platform(operation: str) -> Any:
+    if "_lambent.runtime" not in sys.modules:
+        raise RuntimeError(f"{operation} works in a function that runs on Lambent; this process has no connection to one")
+    return sys.modules["_lambent.calls"]
+
+
+def _encode(value: Any) -> bytes:
+    return b"" if value is None else dumps(value, allow_nan=False).encode()
+
+
+def _decode(result: bytes) -> Any:
+    return loads(result) if result else None
+
+
+def _call(operation: str, args: Mapping[str, Any], value: Any) -> Any:
+    platform = _platform(operation)
+    try:
+        return _decode(platform.call(operation, args, _encode(value)))
+    except platform.CallFailure as failure:
+        raise CallError(str(failure), failure) from None
+
+
+async def _call_async(operation: str, args: Mapping[str, Any], value: Any) -> Any:
+    platform = _platform(operation)
+    try:
+        return _decode(await platform.call_async(operation, args, _encode(value)))
+    except platform.CallFailure as failure:
+        raise CallError(str(failure), failure) from None
