@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
+import { runGo, WITHOUT_GO } from '../sdk/go/test-go.ts';
+import { type AppFiles, startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
 
-/** Libraries that people bring along from AWS Lambda, unmodified: middy, Powertools, and AWS' own runtime client for Python. */
+/**
+ * What people bring along from AWS Lambda, unmodified: middy, Powertools, AWS' own runtime clients for Python and Go as
+ * custom runtimes; and a compiled web server.
+ */
 
 const PACKAGES = [
   '@middy/core',
@@ -229,5 +233,118 @@ describe("AWS' runtime interface client for Python", { timeout: 60_000 }, () => 
     const { error } = await invoke('ric', { fail: true });
     assert.deepEqual([error?.errorType, error?.errorMessage], ['ValueError', 'not like this']);
     assert.match(error!.stackTrace.join('\n'), /app\.py", line 7, in handler/);
+  });
+});
+
+/** Built as for `provided.al2023`: an executable named bootstrap, which streams its answers. */
+const GO_BOOTSTRAP = `package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+func handler(ctx context.Context, request events.LambdaFunctionURLRequest) (*events.LambdaFunctionURLStreamingResponse, error) {
+	if request.RawPath == "/refused" {
+		return nil, errors.New("refused as a whole")
+	}
+	reader, writer := io.Pipe()
+	go func() {
+		for i := 0; i < 3; i++ {
+			io.WriteString(writer, strings.Repeat("x", 100000))
+		}
+		if request.RawPath == "/broken" {
+			writer.CloseWithError(errors.New("broke in the middle"))
+		}
+		writer.Close()
+	}()
+	return &events.LambdaFunctionURLStreamingResponse{
+		StatusCode: 206,
+		Headers:    map[string]string{"Content-Type": "text/plain", "X-Path": request.RawPath},
+		Body:       reader,
+	}, nil
+}
+
+func main() { lambda.Start(handler) }
+`;
+
+const GO_SERVER = `package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Method", r.Method)
+		size, _ := io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "%s %d", r.URL.Path, size)
+	})
+	http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil)
+}
+`;
+
+describe('programs in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
+  let go: TestPlatform;
+  before(async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lambent-e2e-'));
+    const source = await writeApp(join(folder, 'source'), {
+      'go.mod': 'module example.com/programs\n\ngo 1.22\n\nrequire github.com/aws/aws-lambda-go v1.54.0\n',
+      'stream/main.go': GO_BOOTSTRAP,
+      'server/main.go': GO_SERVER,
+    });
+    const app = await writeApp(join(folder, 'programs'), {
+      'lambent.yaml': `
+app: programs
+functions:
+  stream: { entry: stream/bootstrap, handler: bootstrap, routes: ["/streamed", "/refused", "/broken"] }
+  server: { command: [./server], entry: server, routes: ["/served/*"] }
+`,
+    });
+    await runGo(['mod', 'download'], source);
+    await runGo(['build', '-mod=mod', '-o', join(app, 'stream/bootstrap'), './stream'], source);
+    await runGo(['build', '-mod=mod', '-o', join(app, 'server/server'), './server'], source);
+    go = await startTestPlatform({}, { folder, folders: [app] });
+  });
+  after(() => go?.close());
+
+  it('stream through the Runtime API as AWS has it', async () => {
+    const response = await go.fetch('/streamed');
+    assert.deepEqual([response.status, response.headers.get('x-path')], [206, '/streamed']);
+    assert.equal((await response.text()).length, 300_000);
+  });
+
+  it('report errors before and in the middle of an answer', async () => {
+    const refused = await go.fetch('/refused');
+    assert.equal(refused.status, 500);
+    const whole = await go.waitForInvocation(({ summary }) => summary === 'GET /refused');
+    assert.deepEqual(
+      [whole.error?.code, whole.error?.errorType, whole.error?.errorMessage],
+      ['E_FUNCTION_ERROR', 'errorString', 'refused as a whole'],
+    );
+    await assert.rejects(async () => (await go.fetch('/broken')).text());
+    const midway = await go.waitForInvocation(({ summary }) => summary === 'GET /broken');
+    assert.deepEqual(
+      [midway.error?.code, midway.error?.errorMessage],
+      ['E_FUNCTION_ERROR', 'broke in the middle'],
+    );
+  });
+
+  it('may be web servers', async () => {
+    const response = await go.fetch('/served/a', { method: 'POST', body: 'x'.repeat(500_000) });
+    assert.deepEqual(
+      [response.status, response.headers.get('x-method'), await response.text()],
+      [200, 'POST', '/served/a 500000'],
+    );
+    const head = await go.fetch('/served/b', { method: 'HEAD' });
+    assert.deepEqual([head.status, head.headers.get('x-method'), await head.text()], [200, 'HEAD', '']);
   });
 });

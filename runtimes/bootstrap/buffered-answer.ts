@@ -2,21 +2,14 @@ import { RuntimeFailure } from '../node/failure.ts';
 import type { Invocation } from '../node/invocations.ts';
 import { sendLambdaResponse } from '../node/lambda-response.ts';
 import { describeFailure } from '../node/failure.ts';
-import { hasPrelude } from './http-prelude.ts';
-import { StreamedAnswer } from './streamed-answer.ts';
 
 /**
  * Sends an answer that came as a whole. To an event it goes as it is, like at AWS; to HTTP it goes by the rules of
  * API Gateway's payload format 2.0.
  */
-export function sendBuffered(invocation: Invocation, body: Buffer, contentType: string | undefined): void {
+export function sendBuffered(invocation: Invocation, body: Buffer): void {
   if (!invocation.isHttp) {
     invocation.result(body, true);
-    return;
-  }
-  if (hasPrelude(contentType)) {
-    const answer = new StreamedAnswer(invocation, contentType);
-    answer.finish(answer.take(body));
     return;
   }
   try {

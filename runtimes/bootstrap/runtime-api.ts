@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { FailureMessage } from '../../src/model/frames.ts';
 import { answerCall, readAll, respondJson, TooManyBytes } from '../child/calls-api.ts';
 import type { Calls } from '../node/calls.ts';
 import { RuntimeFailure } from '../node/failure.ts';
 import type { Invocation, Invocations } from '../node/invocations.ts';
 import { parseErrorReport } from './error-report.ts';
+import { hasPrelude } from './http-prelude.ts';
 import { sendBuffered } from './buffered-answer.ts';
 import { invalidAnswer, StreamedAnswer } from './streamed-answer.ts';
 
@@ -187,8 +189,10 @@ export class RuntimeApi {
     this.#running.delete(requestId);
     const mode = request.headers['lambda-runtime-function-response-mode'];
     if (action === 'error') await this.#takeError(invocation, request, response);
+    // AWS' client for Go streams without a word of it: an answer with its head in front may be of any length.
+    else if (mode === 'streaming' || (mode === undefined && hasPrelude(request.headers['content-type'])))
+      await this.#takeStream(invocation, request, response);
     else if (mode === undefined) await this.#takeWhole(invocation, request, response);
-    else if (mode === 'streaming') await this.#takeStream(invocation, request, response);
     else {
       const message = `the program answered in the mode ${JSON.stringify(mode)}; there is \`streaming\` only`;
       invocation.fail(invalidAnswer(message));
@@ -234,7 +238,9 @@ export class RuntimeApi {
       return;
     }
     await this.#options.outputRead();
-    if (!invocation.cancelled) sendBuffered(invocation, body, request.headers['content-type']);
+    const failure = failureInTrailers(request);
+    if (failure !== undefined) invocation.fail(failure);
+    else if (!invocation.cancelled) sendBuffered(invocation, body);
     respondJson(response, 202, { status: 'OK' });
   }
 
@@ -244,17 +250,20 @@ export class RuntimeApi {
     response: ServerResponse,
   ): Promise<void> {
     const answer = new StreamedAnswer(invocation, request.headers['content-type']);
-    let failure = await answer.pump(request);
+    const failure = await answer.pump(request);
     await this.#options.outputRead();
-    const errorType = request.trailers['lambda-runtime-function-error-type'];
-    if (failure === undefined && errorType !== undefined) {
-      const report = Buffer.from(request.trailers['lambda-runtime-function-error-body'] ?? '', 'base64');
-      const headers = { 'lambda-runtime-function-error-type': errorType };
-      failure = { code: 'E_FUNCTION_ERROR', ...parseErrorReport(report, headers) };
-    }
-    answer.finish(failure);
+    answer.finish(failure ?? failureInTrailers(request));
     if (!response.destroyed) respondJson(response, 202, { status: 'OK' });
   }
+}
+
+/** An error that the program met while it answered. */
+function failureInTrailers({ trailers }: IncomingMessage): FailureMessage | undefined {
+  const errorType = trailers['lambda-runtime-function-error-type'];
+  if (errorType === undefined) return undefined;
+  const report = Buffer.from(trailers['lambda-runtime-function-error-body'] ?? '', 'base64');
+  const headers = { 'lambda-runtime-function-error-type': errorType };
+  return { code: 'E_FUNCTION_ERROR', ...parseErrorReport(report, headers) };
 }
 
 /** JSON that a header may hold. */
