@@ -284,3 +284,47 @@ describe('what handlers are told', { timeout: 60_000 }, () => {
     gate.close();
   });
 });
+
+describe('an Express app in a file of functions/', { timeout: 60_000 }, () => {
+  let lambent: TestPlatform;
+  before(async () => {
+    lambent = await startTestPlatform(
+      {
+        files: {
+          // Written for its own name, which every function sees.
+          'functions/items.js': `import express from 'express';
+const app = express();
+app.get('/items/:id', (request, response) => response.json({ url: request.originalUrl, id: request.params.id }));
+app.get('/items', (request, response) => response.redirect(request.originalUrl + '/1'));
+export default app;`,
+          // Written for the root, and mounted.
+          'functions/orders.js': `import express from 'express';
+const app = express();
+app.get('/:id', (request, response) => response.json({ url: request.originalUrl, base: request.baseUrl, id: request.params.id }));
+export default express().use('/orders', app);`,
+          'functions/index.js': `import express from 'express';
+express().get('/about', (request, response) => response.send('about')).listen(3000);`,
+        },
+      },
+      { link: ['express'] },
+    );
+  });
+  after(() => lambent.close());
+
+  it('sees the whole path, so that its own addresses are right', async () => {
+    assert.deepEqual(await (await lambent.fetch('/items/7?full=1')).json(), {
+      url: '/items/7?full=1',
+      id: '7',
+    });
+    const redirected = await lambent.fetch('/items');
+    assert.equal(new URL(redirected.url).pathname, '/items/1');
+    assert.equal(redirected.status, 200);
+  });
+
+  it('answers below its name when it is mounted there, and at the root as index', async () => {
+    const order = { url: '/orders/7', base: '/orders', id: '7' };
+    assert.deepEqual(await (await lambent.fetch('/orders/7')).json(), order);
+    assert.equal(await (await lambent.fetch('/about')).text(), 'about');
+    assert.equal((await lambent.fetch('/7')).status, 404);
+  });
+});
