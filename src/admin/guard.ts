@@ -79,7 +79,14 @@ export class Guard {
   }
 
   #isOwnHost(host: string): boolean {
-    if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) return true;
+    // `*.localhost` is this machine too (RFC 6761); AWS' clients put `sync-` in front of a host.
+    if (
+      host === 'localhost' ||
+      host.endsWith('.localhost') ||
+      host === '::1' ||
+      (isIP(host) === 4 && host.startsWith('127.'))
+    )
+      return true;
     return this.#allowHosts.some((allowed) =>
       allowed.startsWith('*.') ? host.endsWith(allowed.slice(1)) : host === allowed,
     );

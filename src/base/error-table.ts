@@ -473,6 +473,28 @@ export const ERROR_TABLE = {
     'No Lambent answers at the address.',
     'Start one with `lambent dev` or `lambent start`, or name another with --to.',
   ),
+  // State machines.
+  E_WORKFLOW_FAILED: row(
+    500,
+    'author',
+    false,
+    'An execution of a state machine failed: a Fail state, or an error that no Catch took.',
+    'Look at its history for the state that failed.',
+  ),
+  E_TASK_FAILED: row(
+    502,
+    'author',
+    true,
+    'A task of a state machine failed outside the platform: a worker, an HTTP endpoint, a store said so.',
+    'Look at the error and cause; Retry and Catch of the state decide what follows.',
+  ),
+  E_INVALID_DEFINITION: row(
+    422,
+    'author',
+    false,
+    'A definition in Amazon States Language is not valid.',
+    'Correct what the message points at.',
+  ),
 } as const satisfies Record<string, ErrorFacts>;
 
 export type ErrorCode = keyof typeof ERROR_TABLE;

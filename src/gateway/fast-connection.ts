@@ -122,6 +122,7 @@ export class FastConnection {
       origin: headers.origin,
       requestId: headers.requestId,
       preflightMethod: undefined,
+      awsTarget: headers.awsTarget,
     };
     const id = parts.mintId();
     const decision = decide(parts, incoming, headers.requestId ?? id);

@@ -32,6 +32,8 @@ export interface Incoming {
   readonly requestId: string | undefined;
   /** Access-Control-Request-Method of a preflight. */
   readonly preflightMethod: string | undefined;
+  /** X-Amz-Target: the operation, where AWS' clients post to `/`. */
+  readonly awsTarget: string | undefined;
 }
 
 /** What a function gets of the request besides. */
@@ -63,6 +65,8 @@ export interface GatewayParts {
   readonly mintId: MintUuid;
   /** Whether a path belongs to the platform. */
   isPlatformPath(path: string): boolean;
+  /** Whether an X-Amz-Target names an operation of the platform. */
+  isPlatformTarget(awsTarget: string): boolean;
   /** Whether this server answers for a host; `undefined` in the parts: for all. */
   readonly allowsHost: ((host: string) => boolean) | undefined;
   /** Whether callers are told what went wrong in a function, as its author needs; strangers need not know. */
@@ -114,6 +118,9 @@ export function decide(parts: GatewayParts, incoming: Incoming, id: string): Dec
   }
   const path = pathOf(target);
   if (parts.isPlatformPath(path)) return { kind: 'platform' };
+  const { awsTarget } = incoming;
+  if (awsTarget !== undefined && path === '/' && parts.isPlatformTarget(awsTarget))
+    return { kind: 'platform' };
   const preview = host.startsWith('d') ? parts.routing.previewOf(host) : undefined;
   if (preview !== undefined) return { kind: 'preview', preview };
   return decideMatch(parts, parts.routing.match(method, host, path), incoming, id);

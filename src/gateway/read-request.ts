@@ -62,6 +62,7 @@ export function readRequest(request: IncomingMessage, upgrade: boolean): ReadReq
       origin: headers.origin,
       requestId: fitId,
       preflightMethod: headers['access-control-request-method'],
+      awsTarget: headers['x-amz-target'] as string | undefined,
     },
     headerLines: lines.join('\n'),
     contentLength: length === undefined ? -1 : Number(length),

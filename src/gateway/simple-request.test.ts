@@ -28,6 +28,7 @@ describe('simple request', () => {
         contentLength: -1,
         requestId: 'abc-1',
         origin: 'http://x',
+        awsTarget: undefined,
       },
     );
   });

@@ -16,6 +16,7 @@ export interface SimpleHeaders {
   readonly contentLength: number;
   readonly requestId: string | undefined;
   readonly origin: string | undefined;
+  readonly awsTarget: string | undefined;
 }
 
 export interface SimpleRequest {
@@ -50,6 +51,7 @@ function parseHeaders(text: string): SimpleHeaders | undefined {
   let contentLength = -1;
   let requestId: string | undefined;
   let origin: string | undefined;
+  let awsTarget: string | undefined;
   for (const line of text.slice(0, -2).split('\r\n')) {
     const colon = line.indexOf(':');
     const name = line.slice(0, colon).toLowerCase();
@@ -84,11 +86,14 @@ function parseHeaders(text: string): SimpleHeaders | undefined {
       case 'origin':
         origin = value;
         break;
+      case 'x-amz-target':
+        awsTarget = value;
+        break;
     }
     lines += lines === '' ? `${name}: ${value}` : `\n${name}: ${value}`;
   }
   if (host === undefined) return undefined;
-  return { text, lines, host, contentLength, requestId, origin };
+  return { text, lines, host, contentLength, requestId, origin, awsTarget };
 }
 
 /**

@@ -104,6 +104,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     report(wired, options);
     const port = await wired.gateway.listen(options.host, options.port);
     await wired.asyncDispatch.start();
+    await wired.engine.start();
     warmMinimum(wired);
     for (const folder of options.folders) {
       await deploy(wired, options, folder, false);

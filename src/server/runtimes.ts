@@ -3,10 +3,10 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { BlobDigest, FunctionVersion, RuntimeName } from '../model/function.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
-import { bootstrapRuntime, commandRuntime } from './program-runtimes.ts';
 import { bundleRuntime } from './bundled-runtime.ts';
 import { startGo } from './go-runtime.ts';
 import { nodeRuntime } from './node-runtime.ts';
+import { bootstrapRuntime, commandRuntime } from './program-runtimes.ts';
 import { pythonRuntime } from './python-runtime.ts';
 import type { PreparedStart, RuntimeStart } from './runtime-start.ts';
 

@@ -21,7 +21,12 @@ export async function shutDown(wired: Wired): Promise<void> {
     () => wired.admin.close(),
     () => {
       dispatchDone = Promise.all([wired.asyncDispatch.close(), wired.events.close()]);
-      return Promise.all([wired.gateway.close(graceMs), within(clock, graceMs, dispatchDone)]);
+      // Executions are dropped where they stand: their journals say how to go on.
+      return Promise.all([
+        wired.gateway.close(graceMs),
+        wired.engine.close(),
+        within(clock, graceMs, dispatchDone),
+      ]);
     },
     () => wired.pool.close(Math.max(INSTANCE_GRACE_MS, graceMs - (clock.monotonicMs() - startMs))),
     // What the pool just ended is settled: it stays owed.

@@ -9,16 +9,16 @@ import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { createDefects, type Defects } from '../base/defects.ts';
-import { createUuidMinter, type NodeId } from '../base/ids.ts';
 import type { LambentError } from '../base/errors.ts';
+import { createUuidMinter, type NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { type AsyncDispatch, createAsyncDispatch } from '../functions/async-dispatch.ts';
 import { createLanguages } from '../functions/build/languages.ts';
 import { LANGUAGE_LOOKS } from '../functions/build/look-languages.ts';
 import { createDeployer } from '../functions/deploy.ts';
-import { createInvokeCall } from '../functions/invoke-call.ts';
 import { createInvoker } from '../functions/invoke.ts';
+import { createInvokeCall } from '../functions/invoke-call.ts';
 import { createLiveApps } from '../functions/live-apps.ts';
 import { createEmitCall } from '../events/emit-call.ts';
 import { Gateway } from '../gateway/gateway.ts';
@@ -36,6 +36,7 @@ import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
+import { openObjectFiles } from '../store-files/object-files.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -45,6 +46,7 @@ import { createDoctorChecks } from './doctor-checks.ts';
 import { createEventParts, type EventParts } from './event-parts.ts';
 import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
 import { createStarter } from './runtimes.ts';
+import { createStateMachines, type StateMachines } from './state-machines.ts';
 
 export interface WireOptions {
   readonly mode: 'dev' | 'start';
@@ -75,6 +77,7 @@ export interface Wired {
   readonly admin: AdminApi;
   readonly asyncDispatch: AsyncDispatch;
   readonly events: EventParts;
+  readonly engine: StateMachines['engine'];
   /** Ends what needs no order among itself: metrics, retention. */
   closeRest(): Promise<void>;
 }
@@ -177,11 +180,17 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
 type Parts = Awaited<ReturnType<typeof createParts>>;
 
 /** The platform's own interfaces speak fetch; connections speak `node:http`. */
-function createPlatformHandler(admin: AdminApi, lambda: LambdaApi, defects: Defects): PlatformHandler {
+function createPlatformHandler(
+  admin: AdminApi,
+  lambda: LambdaApi,
+  { api: stepFunctions }: StateMachines,
+  defects: Defects,
+): PlatformHandler {
   const listener = getRequestListener(
     (request, { incoming }) => {
       const remoteAddress = incoming.socket?.remoteAddress ?? '';
       const path = new URL(request.url).pathname;
+      if (path === '/') return stepFunctions.fetch(request, remoteAddress);
       return lambda.matches(request.method, path)
         ? lambda.fetch(request, remoteAddress)
         : admin.fetch(request, remoteAddress);
@@ -205,6 +214,7 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
 function createGateway(
   { mode, allowHosts, domain, gatewayLimits, onRefused }: WireOptions,
   { hosts, liveApps, random, invoker, mintUuid, clock, defects }: Parts,
+  { api: stepFunctions }: StateMachines,
   platform: PlatformHandler,
 ): Gateway {
   const isDev = mode === 'dev';
@@ -215,6 +225,7 @@ function createGateway(
       invoker,
       mintId: mintUuid,
       isPlatformPath,
+      isPlatformTarget: (awsTarget) => stepFunctions.matches(awsTarget),
       allowsHost: isDev ? createHostCheck(answered) : undefined,
       tellsFailures: isDev,
       onRefused,
@@ -266,7 +277,16 @@ export async function wire(options: WireOptions): Promise<Wired> {
     doctorChecks: [...createDoctorChecks(dataDir, () => gateway.address, clock, defects), ...LANGUAGE_LOOKS],
   });
   const lambda = createLambdaApi({ ...shared, authorize: admin.authorize });
-  const gateway: Gateway = createGateway(options, parts, createPlatformHandler(admin, lambda, defects));
+  const stateMachines = createStateMachines({
+    ...{ invoker, liveApps, clock, random, log, mintUuid: parts.mintUuid, node: nodeId },
+    stateMachines: store.stateMachines,
+    journal: store.journal,
+    files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid: parts.mintUuid }),
+    bus: events.bus,
+    authorize: admin.authorize,
+  });
+  const platform = createPlatformHandler(admin, lambda, stateMachines, defects);
+  const gateway: Gateway = createGateway(options, parts, stateMachines, platform);
   return {
     mode,
     clock,
@@ -280,6 +300,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     admin,
     asyncDispatch,
     events,
+    engine: stateMachines.engine,
     async closeRest() {
       metrics.close();
       await retention.close();

@@ -9,6 +9,7 @@ import { exerciseAsyncQueue } from '../ports/conformance/async-queue.ts';
 import { exerciseEventStore } from '../ports/conformance/event-store.ts';
 import type { OpenFresh } from '../ports/conformance/harness.ts';
 import { exerciseJournalStore } from '../ports/conformance/journal-store.ts';
+import { exerciseStateMachineStore } from '../ports/conformance/state-machine-store.ts';
 import { exerciseTelemetryStore } from '../ports/conformance/telemetry-store.ts';
 import { openStore, type Store } from './store.ts';
 
@@ -38,4 +39,5 @@ exerciseAppStore(freshPort((store) => store.apps));
 exerciseAsyncQueue(freshPort((store) => store.asyncQueue));
 exerciseJournalStore(freshPort((store) => store.journal));
 exerciseEventStore(freshPort((store) => store.events));
+exerciseStateMachineStore(freshPort((store) => store.stateMachines));
 exerciseTelemetryStore(freshPort((store) => store.telemetry));

@@ -15,6 +15,8 @@ const RELEASED: Record<string, string> = {
   '0001-initial': 'b0fb89f75d2dc5dba5a5fa5148da8afc9530827d74c7461211d8f9da3a84a771',
   '0002-async-caller': 'ccd9b6d2dc3ab52b2979cc6d5d65bdb86e53f1e1f82db07e25624b2ce85bc54c',
   '0003-journal': '8137d2940407b4dc6f08df986b7031620701f9038ffa9858c9f7a8c869f1902d',
+  '0004-events': '4b92c65bd214af249a30fa9970a4772f923a332c251bddb99151644c61304b00',
+  '0005-state-machines': 'bcbee8c3aa2b4085f426cd8f9c2067927308a8d1356e071c901ff87e15a0a5d0',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

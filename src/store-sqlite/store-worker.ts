@@ -13,6 +13,7 @@ import { createJournalReads } from './journal-reads.ts';
 import { createJournalWrites } from './journal-store.ts';
 import { flattenOperations, type Operation } from './operation.ts';
 import { toPortableError } from './sqlite-error.ts';
+import { createStateMachineReads, createStateMachineWrites } from './state-machine-store.ts';
 import type { ThreadInput, ThreadOutput, ThreadRole, ThreadTask } from './store-thread.ts';
 import { createTelemetryReads, createTelemetryWrites } from './telemetry-store.ts';
 
@@ -64,6 +65,7 @@ function openWriter(task: ThreadTask): Role {
       journal: createJournalWrites(db),
       queue: createQueueWrites(db),
       events: createEventWrites(db),
+      stateMachines: createStateMachineWrites(db),
       telemetry,
       store,
     }),
@@ -97,6 +99,7 @@ function openReader(task: ThreadTask): Role {
     journal: createJournalReads(db),
     queue: createQueueReads(db),
     events: createEventReads(db),
+    stateMachines: createStateMachineReads(db),
     telemetry: createTelemetryReads(db),
   });
   return {

@@ -7,6 +7,7 @@ import type { AppStore } from '../ports/app-store.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
 import type { EventStore } from '../ports/event-store.ts';
+import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { createAccessStore } from './access-store.ts';
 import { createAppStore } from './app-store.ts';
@@ -14,6 +15,7 @@ import { createAsyncQueue } from './async-queue.ts';
 import { DATABASE_FILE } from './database.ts';
 import { createJournalStore } from './journal-store.ts';
 import { createEventStore } from './event-store.ts';
+import { createStateMachineStore } from './state-machine-store.ts';
 import { StoreThread, type ThreadTask } from './store-thread.ts';
 import type { StoreStats, StoreWrites } from './store-worker.ts';
 import { createTelemetryStore } from './telemetry-store.ts';
@@ -26,7 +28,8 @@ import { createTelemetryStore } from './telemetry-store.ts';
  * wait for the disk serves as many as came meanwhile (group-commit.ts). The reader works on the last committed
  * state, so a read never waits for a write, and whoever heard of a write sees it.
  *
- * Each port has one file (app-store, access-store, async-queue, journal-store, telemetry-store) that holds both ends: the adapter
+ * Each port has one file (app-store, access-store, async-queue, journal-store, state-machine-store,
+ * telemetry-store) that holds both ends: the adapter
  * in the main thread and the operations in the store threads. Telemetry comes by the ten thousand a second: its
  * invocations are stored as blocks of columns (invocation-block.ts), small ones merged in quiet moments, with sums
  * of use beside them (usage.ts); log lines are rows (log-lines.ts).
@@ -58,6 +61,7 @@ export interface Store {
   readonly events: EventStore;
   readonly access: AccessStore;
   readonly journal: JournalStore;
+  readonly stateMachines: StateMachineStore;
   stats(): Promise<StoreStats>;
   /** Finishes what waits, then closes. Calls from then on reject with `E_SHUTTING_DOWN`. */
   close(): Promise<void>;
@@ -111,6 +115,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     events: createEventStore(writer.caller('events'), reader.caller('events')),
     access: createAccessStore(writer.caller('access'), reader.caller('access')),
     journal: createJournalStore(writer.caller('journal'), reader.caller('journal')),
+    stateMachines: createStateMachineStore(writer.caller('stateMachines'), reader.caller('stateMachines')),
     stats: () => stats('stats', []),
     async close() {
       // The writer last: it folds the write-ahead log into the database when it is the only one left.

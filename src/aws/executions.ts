@@ -1,0 +1,458 @@
+import type { ExecutionId } from '../base/ids.ts';
+import {
+  type ExecutionRecord,
+  type ExecutionStatus,
+  isFinal,
+  type ParentOperation,
+} from '../model/execution.ts';
+import type { AppName } from '../model/function.ts';
+import type { JournalEntry, Outcome, Payload } from '../model/journal.ts';
+import { type HistoryEvent, historyNote, readJournal } from './execution-journal.ts';
+import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
+import { decodePage, encodePage } from './page-token.ts';
+import { findAlias, findMachine, findVersion } from './state-machines.ts';
+import { aliasArn, checkName, executionArn, machineArn, requireArn, versionArn } from './states-arn.ts';
+import type { StatesOperation, StatesParts } from './states-operation.ts';
+
+/* Executions: start, stop, look, redrive. */
+
+/** What executions of this API belong to in the engine; no app can have this name. */
+export const STATES_APP = '$states' as AppName;
+/** Input of an execution in bytes (AWS' own figure). */
+const INPUT_BYTES_MAX = 262_144;
+const PAGE_MAX = 1_000;
+const PAGE_DEFAULT = 100;
+/** How long StopExecution and StartSyncExecution wait for the end: AWS' limit of EXPRESS executions is 5 minutes. */
+const STOP_WAIT_MS = 10_000;
+const SYNC_WAIT_MS = 300_000;
+
+/** What the API knows of an execution beside its journal. */
+export interface ExecutionValue {
+  readonly id: ExecutionId;
+  readonly machine: string;
+  readonly name: string;
+  readonly type: 'STANDARD' | 'EXPRESS';
+  readonly roleArn: string;
+  readonly definition: string;
+  /** As the caller wrote it. */
+  readonly input: string;
+  readonly version?: number;
+  readonly alias?: string;
+  readonly redrives: number;
+  readonly redrivenMs?: number;
+}
+
+interface Started {
+  readonly value: ExecutionValue;
+  readonly startedMs: number;
+}
+
+const seconds = (ms: number): number => ms / 1000;
+const STATUS: Readonly<Record<ExecutionStatus, string>> = {
+  queued: 'RUNNING',
+  ready: 'RUNNING',
+  running: 'RUNNING',
+  waiting: 'RUNNING',
+  succeeded: 'SUCCEEDED',
+  failed: 'FAILED',
+  cancelled: 'ABORTED',
+  timedOut: 'TIMED_OUT',
+  continued: 'SUCCEEDED',
+};
+
+/** Which definition an ARN stands for now: the machine's own, a version's, or by weight one of an alias'. */
+async function resolveTarget(
+  parts: StatesParts,
+  arn: string,
+): Promise<Pick<ExecutionValue, 'machine' | 'type' | 'roleArn' | 'definition' | 'version' | 'alias'>> {
+  const { store, random } = parts;
+  const { machine, qualifier } = requireArn(arn, 'stateMachine');
+  const { type, roleArn, definition } = await findMachine(store, machine);
+  if (qualifier === undefined) return { machine, type, roleArn, definition };
+  if (/^\d+$/.test(qualifier)) {
+    const found = await findVersion(store, machine, Number(qualifier));
+    return { machine, type, roleArn: found.roleArn, definition: found.definition, version: found.version };
+  }
+  const { routes } = await findAlias(store, machine, qualifier);
+  const [first, second] = routes;
+  const picked = second === undefined || random.fraction() * 100 < first!.weight ? first! : second;
+  const found = await findVersion(store, machine, picked.version);
+  return {
+    machine,
+    type,
+    roleArn: found.roleArn,
+    definition: found.definition,
+    version: found.version,
+    alias: qualifier,
+  };
+}
+
+function readInput(fields: RequestFields): string {
+  const input = fields.optionalText('input') ?? '{}';
+  if (Buffer.byteLength(input) > INPUT_BYTES_MAX) {
+    throw invalid(
+      `Value at 'input' failed to satisfy constraint: Member must have length less than or equal to ${INPUT_BYTES_MAX}`,
+    );
+  }
+  try {
+    JSON.parse(input);
+    return input;
+  } catch (thrown) {
+    throw new AwsJsonError(
+      'InvalidExecutionInput',
+      `Invalid State Machine Execution Input: '${(thrown as Error).message}'`,
+    );
+  }
+}
+
+/** Starts an execution; the same name with the same input is the same execution. */
+export async function startExecution(
+  parts: StatesParts,
+  arn: string,
+  name: string | undefined,
+  input: string,
+  parent?: ParentOperation,
+): Promise<Started> {
+  const { store, clock, mintUuid } = parts;
+  const target = await resolveTarget(parts, arn);
+  const called = checkName(name ?? mintUuid());
+  const id = mintUuid() as ExecutionId;
+  const value: ExecutionValue = { id, ...target, name: called, input, redrives: 0 };
+  const nowMs = clock.nowMs();
+  const nameKey = `${target.machine}:${called}`;
+  const isNew = await store.create([
+    { kind: 'executionName', key: nameKey, value: { id, startedMs: nowMs } },
+    { kind: 'execution', key: id, value },
+  ]);
+  if (isNew) return launch(parts, value, nowMs, parent);
+  const known = (await store.get('executionName', nameKey)) as { id: ExecutionId; startedMs: number };
+  const before = (await store.get('execution', known.id)) as ExecutionValue;
+  const record = await parts.journal.find(known.id);
+  // Whoever reserved the name may have died before the execution began.
+  if (record === undefined && before.input === input) return launch(parts, before, known.startedMs, parent);
+  const same = before.input === input && record !== undefined && !isFinal(record.status);
+  if (same) return { value: before, startedMs: known.startedMs };
+  throw new AwsJsonError(
+    'ExecutionAlreadyExists',
+    `Execution Already Exists: '${executionArn(target.machine, called)}'`,
+  );
+}
+
+async function launch(
+  parts: StatesParts,
+  value: ExecutionValue,
+  startedMs: number,
+  parent: ParentOperation | undefined,
+): Promise<Started> {
+  const seed = Buffer.from(parts.random.bytes(16)).toString('hex');
+  const input: Payload = { json: JSON.parse(value.input) as unknown };
+  await createExecution(parts, value, [{ kind: 'started', atMs: startedMs, input, seed }], parent);
+  return { value, startedMs };
+}
+
+async function createExecution(
+  parts: StatesParts,
+  value: ExecutionValue,
+  entries: readonly JournalEntry[],
+  parent?: ParentOperation,
+): Promise<void> {
+  const { id, machine, definition } = value;
+  await parts.engine.create({
+    ...{ id, entries },
+    app: STATES_APP,
+    workflow: machine,
+    kind: 'asl',
+    version: definition,
+    deployment: 0,
+    priority: 0,
+    parent,
+    expiresMs: undefined,
+  });
+}
+
+const start: StatesOperation = async (parts, fields) => {
+  const input = readInput(fields);
+  const { value, startedMs } = await startExecution(
+    parts,
+    fields.text('stateMachineArn'),
+    fields.optionalText('name', 80),
+    input,
+  );
+  return { executionArn: executionArn(value.machine, value.name), startDate: seconds(startedMs) };
+};
+
+const startSync: StatesOperation = async (parts, fields, signal) => {
+  const input = readInput(fields);
+  const arn = fields.text('stateMachineArn');
+  const { type } = await findMachine(parts.store, requireArn(arn, 'stateMachine').machine);
+  if (type !== 'EXPRESS') {
+    throw new AwsJsonError(
+      'StateMachineTypeNotSupported',
+      'This operation is not supported by this type of state machine',
+    );
+  }
+  const { value } = await startExecution(parts, arn, fields.optionalText('name', 80), input);
+  await untilEnded(parts, value.id, SYNC_WAIT_MS, signal);
+  const found = await look(parts, executionArn(value.machine, value.name));
+  const {
+    stateMachineVersionArn,
+    stateMachineAliasArn,
+    redriveCount,
+    redriveStatus,
+    redriveStatusReason,
+    ...answer
+  } = describeValue(found);
+  const billedMs =
+    Math.ceil(((found.record.endedMs ?? parts.clock.nowMs()) - found.record.createdMs) / 100) * 100;
+  return { ...answer, billingDetails: { billedMemoryUsedInMB: 64, billedDurationInMilliseconds: billedMs } };
+};
+
+/** Waits until the execution ends, at most `waitMs`, or until the caller goes away. */
+async function untilEnded(
+  { engine, journal, clock }: StatesParts,
+  id: ExecutionId,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { outcome, forget } = engine.whenEnded(id);
+  const record = await journal.find(id);
+  if (record === undefined || isFinal(record.status)) return forget();
+  await new Promise<void>((resolve) => {
+    const timer = clock.after(waitMs, resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    void outcome.then(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
+  forget();
+}
+
+interface Found {
+  readonly value: ExecutionValue;
+  readonly record: ExecutionRecord;
+  readonly outcome: Outcome | undefined;
+}
+
+export async function findExecution(
+  parts: StatesParts,
+  arn: string,
+): Promise<{ value: ExecutionValue; record: ExecutionRecord }> {
+  const { machine, name } = requireArn(arn, 'execution');
+  const known = (await parts.store.get('executionName', `${machine}:${name}`)) as
+    | { id: ExecutionId }
+    | undefined;
+  const value = known && ((await parts.store.get('execution', known.id)) as ExecutionValue | undefined);
+  const record = known && (await parts.journal.find(known.id));
+  if (value !== undefined && record !== undefined) return { value, record };
+  throw new AwsJsonError(
+    'ExecutionDoesNotExist',
+    `Execution Does Not Exist: '${executionArn(machine, name)}'`,
+  );
+}
+
+async function look(parts: StatesParts, arn: string): Promise<Found> {
+  const found = await findExecution(parts, arn);
+  const { record } = found;
+  if (!isFinal(record.status)) return { ...found, outcome: undefined };
+  const [last] = await parts.journal.history(record.id, record.entries - 1, 1);
+  return { ...found, outcome: last?.kind === 'ended' ? last.outcome : undefined };
+}
+
+function describeValue({ value, record, outcome }: Found): Record<string, unknown> {
+  const { machine, name, version, alias, input, redrives, redrivenMs } = value;
+  const failed = outcome !== undefined && 'error' in outcome ? outcome.error : undefined;
+  const ended = isFinal(record.status);
+  const redrivable = ended && record.status !== 'succeeded' && value.type === 'STANDARD';
+  return {
+    executionArn: executionArn(machine, name),
+    stateMachineArn: machineArn(machine),
+    name,
+    status: STATUS[record.status],
+    startDate: seconds(record.createdMs),
+    ...(ended && { stopDate: seconds(record.endedMs ?? record.createdMs) }),
+    input,
+    inputDetails: { included: true },
+    ...(outcome?.status === 'succeeded' && {
+      output: JSON.stringify('json' in outcome.output ? outcome.output.json : null),
+      outputDetails: { included: true },
+    }),
+    ...(failed?.errorType && { error: failed.errorType }),
+    ...(failed?.errorMessage && { cause: failed.errorMessage }),
+    ...(version !== undefined && { stateMachineVersionArn: versionArn(machine, version) }),
+    ...(alias !== undefined && { stateMachineAliasArn: aliasArn(machine, alias) }),
+    redriveCount: redrives,
+    ...(redrivenMs !== undefined && { redriveDate: seconds(redrivenMs) }),
+    redriveStatus: redrivable ? 'REDRIVABLE' : 'NOT_REDRIVABLE',
+    ...(!redrivable && {
+      redriveStatusReason: ended
+        ? 'Execution is SUCCEEDED and cannot be redriven'
+        : 'Execution is RUNNING and cannot be redriven',
+    }),
+  };
+}
+
+const describe: StatesOperation = async (parts, fields) =>
+  describeValue(await look(parts, fields.text('executionArn')));
+
+const describeMachineOf: StatesOperation = async (parts, fields) => {
+  const { value } = await findExecution(parts, fields.text('executionArn'));
+  const machine = await findMachine(parts.store, value.machine);
+  return {
+    stateMachineArn: machineArn(value.machine),
+    name: value.machine,
+    definition: await parts.store.get('definition', value.definition),
+    roleArn: value.roleArn,
+    updateDate: seconds(machine.updatedMs),
+    revisionId: machine.revisionId,
+    loggingConfiguration: { level: 'OFF', includeExecutionData: false },
+    tracingConfiguration: { enabled: false },
+    ...machine.configuration,
+  };
+};
+
+const stop: StatesOperation = async (parts, fields, signal) => {
+  const { value, record } = await findExecution(parts, fields.text('executionArn'));
+  const error = fields.optionalText('error', 256);
+  const cause = fields.optionalText('cause', 32_768);
+  if (value.type === 'EXPRESS') {
+    throw new AwsJsonError(
+      'StateMachineTypeNotSupported',
+      'This operation is not supported by this type of state machine',
+    );
+  }
+  if (!isFinal(record.status)) {
+    await parts.engine.deliver(record.id, { kind: 'cancel', reason: JSON.stringify({ error, cause }) });
+    await untilEnded(parts, record.id, STOP_WAIT_MS, signal);
+  }
+  const after = await parts.journal.find(record.id);
+  return { stopDate: seconds(after?.endedMs ?? parts.clock.nowMs()) };
+};
+
+const STATUSES = ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED', 'PENDING_REDRIVE'] as const;
+
+const list: StatesOperation = async (parts, fields) => {
+  const { store, journal } = parts;
+  if (fields.optionalText('mapRunArn') !== undefined) return { executions: [] };
+  const { machine, qualifier } = requireArn(fields.text('stateMachineArn'), 'stateMachine');
+  await findMachine(store, machine);
+  const wanted = fields.optionalChoice('statusFilter', STATUSES);
+  const size = fields.number('maxResults', 0, PAGE_MAX) || PAGE_DEFAULT;
+  let before = decodePage<string>(fields.optionalText('nextToken'), 'string') as ExecutionId | undefined;
+  const shown: Record<string, unknown>[] = [];
+  for (;;) {
+    const records = await journal.list({
+      app: STATES_APP,
+      workflow: machine,
+      limit: PAGE_DEFAULT,
+      ...(before !== undefined && { before }),
+    });
+    for (const record of records) {
+      if (shown.length === size) return { executions: shown, nextToken: encodePage(before) };
+      before = record.id;
+      if (wanted !== undefined && STATUS[record.status] !== wanted) continue;
+      const value = (await store.get('execution', record.id)) as ExecutionValue | undefined;
+      if (value === undefined || !isOf(value, qualifier)) continue;
+      shown.push(listed(value, record));
+    }
+    if (records.length < PAGE_DEFAULT) return { executions: shown };
+  }
+};
+
+function isOf({ version, alias }: ExecutionValue, qualifier: string | undefined): boolean {
+  return qualifier === undefined || alias === qualifier || String(version) === qualifier;
+}
+
+function listed(value: ExecutionValue, record: ExecutionRecord): Record<string, unknown> {
+  const { machine, name, version, alias, redrives, redrivenMs } = value;
+  return {
+    executionArn: executionArn(machine, name),
+    stateMachineArn: machineArn(machine),
+    name,
+    status: STATUS[record.status],
+    startDate: seconds(record.createdMs),
+    ...(record.endedMs !== undefined && { stopDate: seconds(record.endedMs) }),
+    ...(version !== undefined && { stateMachineVersionArn: versionArn(machine, version) }),
+    ...(alias !== undefined && { stateMachineAliasArn: aliasArn(machine, alias) }),
+    redriveCount: redrives,
+    ...(redrivenMs !== undefined && { redriveDate: seconds(redrivenMs) }),
+  };
+}
+
+const history: StatesOperation = async (parts, fields) => {
+  const { record } = await findExecution(parts, fields.text('executionArn'));
+  const size = fields.number('maxResults', 0, PAGE_MAX) || PAGE_DEFAULT;
+  const from = decodePage<number>(fields.optionalText('nextToken'), 'number') ?? 0;
+  const all: HistoryEvent[] = [];
+  for await (const entry of readJournal(parts.journal, record.id))
+    all.push(...(historyNote(entry)?.events ?? []));
+  if (fields.flag('reverseOrder') === true) all.reverse();
+  const bare = fields.flag('includeExecutionData') === false;
+  const events = all.slice(from, from + size).map((event) => shownEvent(event, bare));
+  return { events, ...(all.length > from + size && { nextToken: encodePage(from + size) }) };
+};
+
+function shownEvent({ timestampMs, ...event }: HistoryEvent, bare: boolean): Record<string, unknown> {
+  const shown: Record<string, unknown> = { timestamp: seconds(timestampMs), ...event };
+  if (!bare) return shown;
+  const data = new Set([
+    'input',
+    'output',
+    'parameters',
+    'inputDetails',
+    'outputDetails',
+    'assignedVariables',
+  ]);
+  for (const [name, details] of Object.entries(shown)) {
+    if (typeof details !== 'object' || details === null) continue;
+    shown[name] = Object.fromEntries(Object.entries(details).filter(([field]) => !data.has(field)));
+  }
+  return shown;
+}
+
+/**
+ * An execution that ended is never written to again. Redriving begins another with the same journal but for its end,
+ * under the same name: the front end sees that it has failed and takes its failed states up again.
+ */
+const redrive: StatesOperation = async (parts, fields) => {
+  const { store, journal, clock, mintUuid } = parts;
+  const { value, record } = await findExecution(parts, fields.text('executionArn'));
+  if (!isFinal(record.status) || record.status === 'succeeded' || value.type !== 'STANDARD') {
+    throw new AwsJsonError(
+      'ExecutionNotRedrivable',
+      `Execution is not redrivable: it is ${STATUS[record.status]}.`,
+    );
+  }
+  const entries: JournalEntry[] = [];
+  const open = new Set<number>();
+  for await (const entry of readJournal(journal, record.id)) {
+    if (entry.kind === 'ended' || entry.kind === 'cancelRequested') continue;
+    entries.push(entry);
+    if (entry.kind === 'opened') open.add(entry.op);
+    else if (entry.kind === 'completed' || entry.kind === 'failed' || entry.kind === 'closed')
+      open.delete(entry.op);
+  }
+  // What was under way ended with the execution.
+  for (const op of open) entries.push({ kind: 'closed', atMs: clock.nowMs(), op });
+  const id = mintUuid() as ExecutionId;
+  const nowMs = clock.nowMs();
+  const next: ExecutionValue = { ...value, id, redrives: value.redrives + 1, redrivenMs: nowMs };
+  // What the front end looks up is there before it does; the name moves on when the execution has begun.
+  await store.put([{ kind: 'execution', key: id, value: next }]);
+  await createExecution(parts, next, entries);
+  const named = { id, startedMs: record.createdMs };
+  await store.put([{ kind: 'executionName', key: `${value.machine}:${value.name}`, value: named }]);
+  await store.remove([{ kind: 'execution', key: record.id }]);
+  return { redriveDate: seconds(nowMs) };
+};
+
+export const EXECUTION_OPERATIONS: Readonly<Record<string, StatesOperation>> = {
+  StartExecution: start,
+  StartSyncExecution: startSync,
+  DescribeExecution: describe,
+  DescribeStateMachineForExecution: describeMachineOf,
+  StopExecution: stop,
+  ListExecutions: list,
+  GetExecutionHistory: history,
+  RedriveExecution: redrive,
+};

@@ -1,0 +1,116 @@
+import type { Clock } from '../base/clock.ts';
+import type { ServiceOutcome } from '../ports/state-services.ts';
+
+/* HTTP tasks (https://docs.aws.amazon.com/step-functions/latest/dg/call-https-apis.html). */
+
+/** AWS' own figures: how long an endpoint may take, and how much it may answer. */
+const TIMEOUT_MS = 60_000;
+const ANSWER_BYTES_MAX = 262_144;
+const METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD']);
+
+/** `fetch` as the platform was given it. */
+export type HttpCaller = (url: string, init: RequestInit) => Promise<Response>;
+
+export async function callHttp(
+  http: HttpCaller,
+  clock: Clock,
+  parameters: Readonly<Record<string, unknown>>,
+): Promise<ServiceOutcome> {
+  const request = readRequest(parameters);
+  if (typeof request === 'string') return { status: 'failed', error: 'States.Runtime', cause: request };
+  let response: Response;
+  let body: string;
+  const abort = new AbortController();
+  const timer = clock.after(TIMEOUT_MS, () => abort.abort());
+  try {
+    response = await http(request.url, { ...request.init, signal: abort.signal });
+    body = await readAnswer(response);
+  } catch (thrown) {
+    return {
+      status: 'failed',
+      error: abort.signal.aborted ? 'States.Http.Timeout' : 'States.Http.Socket',
+      cause: String(thrown),
+    };
+  } finally {
+    timer.cancel();
+  }
+  const output = {
+    Headers: headersOf(response),
+    ResponseBody: parsed(body, response.headers.get('content-type')),
+    StatusCode: response.status,
+    StatusText: response.statusText,
+  };
+  if (response.ok) return { status: 'ok', output };
+  return {
+    status: 'failed',
+    error: `States.Http.StatusCode.${response.status}`,
+    cause: JSON.stringify(output),
+  };
+}
+
+function readRequest(
+  parameters: Readonly<Record<string, unknown>>,
+): { url: string; init: RequestInit } | string {
+  const { ApiEndpoint: endpoint, Method: method, RequestBody: body } = parameters;
+  if (typeof endpoint !== 'string') return 'ApiEndpoint is missing.';
+  if (typeof method !== 'string' || !METHODS.has(method))
+    return `Method is one of ${[...METHODS].join(', ')}.`;
+  const url = URL.parse(endpoint);
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:'))
+    return `ApiEndpoint is not a URL: ${endpoint.slice(0, 200)}`;
+  for (const [name, value] of entriesOf(parameters.QueryParameters)) {
+    for (const each of Array.isArray(value) ? (value as unknown[]) : [value])
+      url.searchParams.append(name, String(each));
+  }
+  const headers = new Headers();
+  for (const [name, value] of entriesOf(parameters.Headers)) {
+    try {
+      headers.set(name, Array.isArray(value) ? value.join(', ') : String(value));
+    } catch {
+      return `"${name}" is not a header.`;
+    }
+  }
+  const init: RequestInit = { method, headers, redirect: 'manual' };
+  if (body !== undefined && method !== 'GET' && method !== 'HEAD') {
+    const encoded = headers.get('content-type')?.startsWith('application/x-www-form-urlencoded') === true;
+    if (!headers.has('content-type')) headers.set('content-type', 'application/json');
+    init.body = encoded ? form(body) : typeof body === 'string' ? body : JSON.stringify(body);
+  }
+  return { url: url.href, init };
+}
+
+function entriesOf(value: unknown): [string, unknown][] {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+}
+
+function form(body: unknown): string {
+  return typeof body === 'string'
+    ? body
+    : new URLSearchParams(entriesOf(body).map(([name, value]) => [name, String(value)])).toString();
+}
+
+async function readAnswer(response: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of response.body ?? []) {
+    bytes += piece.byteLength;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`The answer is over ${ANSWER_BYTES_MAX} bytes.`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+function headersOf(response: Response): Record<string, string[]> {
+  const headers: Record<string, string[]> = {};
+  for (const [name, value] of response.headers) headers[name] = [...(headers[name] ?? []), value];
+  return headers;
+}
+
+function parsed(body: string, type: string | null): unknown {
+  if (type === null || !/\bjson\b/i.test(type)) return body;
+  try {
+    return JSON.parse(body) as unknown;
+  } catch {
+    return body;
+  }
+}

@@ -1,0 +1,207 @@
+import { type LambentError, toLambentError } from '../base/errors.ts';
+import type { ExecutionRecord } from '../model/execution.ts';
+import { parseCloudEvent } from '../model/cloud-event.ts';
+import type { AppName, FunctionName } from '../model/function.ts';
+import type { EventBus } from '../ports/event-bus.ts';
+import type { LiveApps } from '../ports/live-apps.ts';
+import type { ObjectFiles } from '../ports/object-files.ts';
+import type { ServiceCall, ServiceOutcome, ServiceRequest, StateServices } from '../ports/state-services.ts';
+import { startExecution } from './executions.ts';
+import { callHttp, type HttpCaller } from './http-task.ts';
+import { AwsJsonError } from './json-protocol.ts';
+import { executionArn } from './states-arn.ts';
+import type { StatesParts } from './states-operation.ts';
+
+/*
+ * What states of Amazon States Language reach beyond functions: other executions, HTTP endpoints, objects, events.
+ * Every call may be made twice (a crash between the call and its record), so those that begin something begin it
+ * under a name that stays the same.
+ */
+
+/** Largest object that an ItemReader reads, in bytes, and most objects that it lists. */
+const OBJECT_BYTES_MAX = 64 * 1024 * 1024;
+const OBJECTS_MAX = 100_000;
+
+export interface StateServicesParts extends StatesParts {
+  readonly liveApps: LiveApps;
+  readonly files: ObjectFiles;
+  readonly http: HttpCaller;
+  readonly bus: EventBus;
+}
+
+export function createStateServices(parts: StateServicesParts): StateServices {
+  return {
+    functionName: (record, nameOrArn) => functionName(parts.liveApps, record, nameOrArn),
+    async perform(call) {
+      const waits = call.request.kind === 'task' && /\.sync(?::2)?$/.test(call.request.action);
+      const outcome = await perform(parts, call).catch(failedOutcome);
+      if (!waits || outcome.status === 'begun') return outcome;
+      // It is to end by itself, so that it could not begin is told it as its end.
+      await deliverFailure(parts, call, outcome);
+      return { status: 'begun' };
+    },
+  };
+}
+
+async function deliverFailure(
+  { engine }: StateServicesParts,
+  { record, op }: ServiceCall,
+  outcome: ServiceOutcome,
+): Promise<void> {
+  const [errorType, errorMessage] =
+    outcome.status === 'failed'
+      ? [outcome.error, outcome.cause]
+      : ['States.Runtime', 'The call cannot be waited for.'];
+  await engine.deliver(record.id, {
+    kind: 'failed',
+    op,
+    error: { code: 'E_TASK_FAILED', errorType, errorMessage, stackTrace: [] },
+  });
+}
+
+function failedOutcome(thrown: unknown): ServiceOutcome {
+  if (thrown instanceof AwsJsonError)
+    return { status: 'failed', error: `Sfn.${thrown.type}Exception`, cause: thrown.message };
+  const error: LambentError = toLambentError(thrown);
+  return { status: 'failed', error: 'States.TaskFailed', cause: error.message };
+}
+
+async function perform(parts: StateServicesParts, call: ServiceCall): Promise<ServiceOutcome> {
+  const { request } = call;
+  if (request.kind === 'read') return await readObject(parts.files, request);
+  if (request.kind === 'write') return await writeObjects(parts.files, request);
+  const parameters = asObject(request.parameters);
+  const action = request.action.replace(/\.waitForTaskToken$/, '');
+  switch (`${request.service}:${action}`) {
+    case 'http:invoke':
+      return await callHttp(parts.http, parts.clock, parameters);
+    case 'events:putEvents':
+      return await putEvents(parts.bus, call, parameters);
+    case 'states:startExecution':
+    case 'states:startExecution.sync':
+    case 'states:startExecution.sync:2':
+      return await begin(parts, call, request, parameters, action !== 'startExecution');
+    default: {
+      const cause = `Lambent has no service ${request.service}:${request.action}. It has lambda:invoke, states:startExecution, events:putEvents, http:invoke and activities.`;
+      return { status: 'failed', error: 'States.Runtime', cause };
+    }
+  }
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
+}
+
+/** Events of one call have ids that stay the same, so that those of a second attempt are the first's. */
+async function putEvents(
+  bus: EventBus,
+  { record, op }: ServiceCall,
+  { Entries: entries }: Readonly<Record<string, unknown>>,
+): Promise<ServiceOutcome> {
+  const given = Array.isArray(entries) ? entries.map(asObject) : [];
+  const events = given.map(({ Source, DetailType, Detail, Time }, index) =>
+    parseCloudEvent({
+      specversion: '1.0',
+      id: `${record.id}-${op}-${index}`,
+      source: Source,
+      type: DetailType,
+      ...(typeof Time === 'string' && { time: Time }),
+      data: typeof Detail === 'string' ? (JSON.parse(Detail) as unknown) : (Detail ?? {}),
+    }),
+  );
+  if (events.length === 0)
+    return { status: 'failed', error: 'EventBridge.ValidationException', cause: 'Entries is empty.' };
+  await bus.publish(events);
+  return {
+    status: 'ok',
+    output: { Entries: events.map(({ id }) => ({ EventId: id })), FailedEntryCount: 0 },
+  };
+}
+
+async function begin(
+  parts: StateServicesParts,
+  { record, op }: ServiceCall,
+  { name }: Extract<ServiceRequest, { kind: 'task' }>,
+  parameters: Readonly<Record<string, unknown>>,
+  waits: boolean,
+): Promise<ServiceOutcome> {
+  const { StateMachineArn: arn, Name: called, Input: input } = parameters;
+  const text = typeof input === 'string' ? input : JSON.stringify(input ?? {});
+  const wanted = typeof called === 'string' ? called : name;
+  const parent = waits ? { execution: record.id, op } : undefined;
+  const { value, startedMs } = await startExecution(parts, String(arn), wanted, text, parent);
+  if (waits) return { status: 'begun' };
+  return {
+    status: 'ok',
+    output: { ExecutionArn: executionArn(value.machine, value.name), StartDate: startedMs },
+  };
+}
+
+async function readObject(
+  files: ObjectFiles,
+  { resource, parameters }: Extract<ServiceRequest, { kind: 'read' }>,
+): Promise<ServiceOutcome> {
+  const { Bucket: bucket, Key: key, Prefix: prefix } = asObject(parameters);
+  const failed = (cause: string): ServiceOutcome => ({
+    status: 'failed',
+    error: 'States.ItemReaderFailed',
+    cause,
+  });
+  if (resource.endsWith(':s3:listObjectsV2')) {
+    const found = await files.list(String(bucket), String(prefix ?? ''), OBJECTS_MAX);
+    const items = found.map((file) => ({
+      Key: file.key,
+      Size: file.bytes,
+      LastModified: file.modifiedMs / 1000,
+      StorageClass: 'STANDARD',
+    }));
+    return { status: 'ok', output: { text: JSON.stringify(items), source: `s3://${String(bucket)}` } };
+  }
+  if (!resource.endsWith(':s3:getObject')) return failed(`Lambent reads no items by ${resource}.`);
+  try {
+    const text = await files.read(String(bucket), String(key), OBJECT_BYTES_MAX);
+    if (text === undefined)
+      return failed(`The specified key does not exist. (s3://${String(bucket)}/${String(key)})`);
+    return { status: 'ok', output: { text, source: `s3://${String(bucket)}/${String(key)}` } };
+  } catch (thrown) {
+    return failed(toLambentError(thrown).message);
+  }
+}
+
+async function writeObjects(
+  files: ObjectFiles,
+  { parameters, mapRun, files: texts }: Extract<ServiceRequest, { kind: 'write' }>,
+): Promise<ServiceOutcome> {
+  const { Bucket: bucket, Prefix: prefix } = asObject(parameters);
+  const folder = [String(prefix ?? '').replace(/\/$/, ''), mapRun.split(':').at(-1)!]
+    .filter((part) => part !== '')
+    .join('/');
+  const lists: Record<string, unknown[]> = { SUCCEEDED: [], FAILED: [], PENDING: [] };
+  for (const [name, text] of Object.entries(texts)) {
+    await files.write(String(bucket), `${folder}/${name}`, text);
+    lists[name.split('_')[0]!]?.push({ Key: `${folder}/${name}`, Size: Buffer.byteLength(text) });
+  }
+  const manifest = { DestinationBucket: String(bucket), MapRunArn: mapRun, ResultFiles: lists };
+  await files.write(String(bucket), `${folder}/manifest.json`, JSON.stringify(manifest));
+  const details = { Bucket: String(bucket), Key: `${folder}/manifest.json` };
+  return { status: 'ok', output: { MapRunArn: mapRun, ResultWriterDetails: details } };
+}
+
+/** A name as `hello` or `app--hello`, or an ARN around one, as the engine calls it. */
+function functionName(liveApps: LiveApps, record: ExecutionRecord, nameOrArn: string): string {
+  const bare = nameOrArn.includes(':function:')
+    ? nameOrArn.split(':function:')[1]!.split(':')[0]!
+    : nameOrArn.split(':')[0]!;
+  for (let cut = bare.indexOf('--'); cut > 0; cut = bare.indexOf('--', cut + 1)) {
+    const [app, name] = [bare.slice(0, cut), bare.slice(cut + 2)];
+    if (liveApps.resolve(app as AppName, name as FunctionName) !== undefined) return `${app}/${name}`;
+  }
+  // Of the app that the workflow belongs to, if it belongs to one.
+  if (liveApps.find(record.app) !== undefined) return bare;
+  const holder = liveApps
+    .snapshot()
+    .find(({ live }) => liveApps.resolve(live.app, bare as FunctionName) !== undefined);
+  return holder === undefined ? bare : `${holder.live.app}/${bare}`;
+}

@@ -1,0 +1,16 @@
+/** Files by bucket and key, as S3 has them: what distributed Maps read their items from and write their results to. */
+export interface ObjectFiles {
+  /** The text of an object; `undefined`: there is none. `E_PAYLOAD_TOO_LARGE` over `maxBytes`. */
+  read(bucket: string, key: string, maxBytes: number): Promise<string | undefined>;
+  /** Durable when it resolves. */
+  write(bucket: string, key: string, text: string): Promise<void>;
+  /** Objects whose key begins with `prefix`, in order of their keys; at most `limit`. */
+  list(bucket: string, prefix: string, limit: number): Promise<ObjectFile[]>;
+}
+
+export interface ObjectFile {
+  readonly key: string;
+  readonly bytes: number;
+  /** Epoch milliseconds. */
+  readonly modifiedMs: number;
+}

@@ -1,0 +1,37 @@
+/** Amazon States Language, for those who take definitions from outside. */
+export interface StateLanguage {
+  /** What is wrong with a definition; nothing when it can run. */
+  check(definition: string): readonly StateDiagnostic[];
+  /** Runs one state, as far as it goes. Rejects with `E_BAD_REQUEST` when the definition is none. */
+  testState(request: TestStateRequest): Promise<TestStateOutcome>;
+}
+
+export interface StateDiagnostic {
+  readonly severity: 'ERROR' | 'WARNING';
+  readonly code: string;
+  readonly message: string;
+  /** JSON pointer into the definition. */
+  readonly location: string;
+}
+
+export interface TestStateRequest {
+  /** A state, or a whole definition with `stateName`. */
+  readonly definition: string;
+  readonly stateName: string | undefined;
+  /** JSON text. */
+  readonly input: string;
+  /** JSON text of an object with the values of variables. */
+  readonly variables: string;
+  /** What the state's task answers in this test; `undefined`: it is not called, and the test says so. */
+  readonly mock: { readonly result?: string; readonly error?: string; readonly cause?: string } | undefined;
+}
+
+export interface TestStateOutcome {
+  readonly status: 'SUCCEEDED' | 'FAILED' | 'RETRIABLE' | 'CAUGHT_ERROR';
+  readonly output: string | undefined;
+  readonly error: string | undefined;
+  readonly cause: string | undefined;
+  readonly nextState: string | undefined;
+  /** Variables as the state leaves them, JSON text. */
+  readonly variables: string | undefined;
+}

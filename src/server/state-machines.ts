@@ -1,0 +1,168 @@
+import type { ExecutionValue } from '../aws/executions.ts';
+import { createStateServices } from '../aws/state-services.ts';
+import { executionArn, machineArn } from '../aws/states-arn.ts';
+import type { StatesParts } from '../aws/states-operation.ts';
+import { createStepFunctionsApi, type StepFunctionsApi } from '../aws/step-functions.ts';
+import type { Clock } from '../base/clock.ts';
+import { LambentError, toLambentError } from '../base/errors.ts';
+import type { InvocationId, MintUuid, NodeId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { ExecutionRecord } from '../model/execution.ts';
+import type { AppName, FunctionName } from '../model/function.ts';
+import { createActivityBell } from '../ports/activity-bell.ts';
+import type { Authorize } from '../ports/authorize.ts';
+import type { EventBus } from '../ports/event-bus.ts';
+import type { Invoker } from '../ports/invoker.ts';
+import type { JournalStore } from '../ports/journal-store.ts';
+import type { LiveApps } from '../ports/live-apps.ts';
+import type { ObjectFiles } from '../ports/object-files.ts';
+import type { StateMachineStore } from '../ports/state-machine-store.ts';
+import { createStateLanguage } from '../workflows/asl/asl-language.ts';
+import { createAslProgram } from '../workflows/asl/asl-program.ts';
+import type { AslExecution } from '../workflows/asl/asl-session.ts';
+import type { CallFunction } from '../workflows/call-function.ts';
+import { WorkflowEngine } from '../workflows/engine.ts';
+import { failureOf } from '../workflows/failures.ts';
+
+/** Executions and definitions that are kept in memory, so that most executions begin without asking the store. */
+const KEPT_MAX = 10_000;
+/** Calls that were refused for want of room, by the platform's codes for it. */
+const NO_ROOM: ReadonlySet<string> = new Set(['E_OVERLOADED', 'E_CONCURRENCY_LIMIT']);
+
+export interface StateMachinesOptions {
+  readonly stateMachines: StateMachineStore;
+  readonly journal: JournalStore;
+  readonly invoker: Invoker;
+  readonly liveApps: LiveApps;
+  readonly files: ObjectFiles;
+  readonly bus: EventBus;
+  readonly authorize: Authorize;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly mintUuid: MintUuid;
+  readonly log: Log;
+  readonly node: NodeId;
+}
+
+export interface StateMachines {
+  readonly api: StepFunctionsApi;
+  readonly engine: WorkflowEngine;
+}
+
+/** State machines: the engine with the ASL front end, and the API that they are made and run by. */
+export function createStateMachines(options: StateMachinesOptions): StateMachines {
+  const { journal, clock, random, mintUuid, log, node, liveApps, files, authorize } = options;
+  const store = keepExecutions(options.stateMachines);
+  const bell = createActivityBell();
+  const parts: StatesParts = {
+    ...{ store, journal, bell, clock, random, mintUuid },
+    language: createStateLanguage(() => clock.nowMs()),
+    engine: {
+      create: (execution) => engine.create(execution),
+      deliver: (id, input) => engine.deliver(id, input),
+      poke: (id) => engine.poke(id),
+      whenEnded: (id) => engine.whenEnded(id),
+    },
+  };
+  const services = createStateServices({
+    ...{ ...parts, liveApps, files },
+    http: (url, init) => fetch(url, init),
+    bus: options.bus,
+  });
+  const engine: WorkflowEngine = new WorkflowEngine({
+    ...{ clock, random, mintUuid, log, node },
+    store: journal,
+    programs: {
+      asl: createAslProgram({ find: (record) => findExecution(store, record), services, bell, clock }),
+    },
+    catalog: { live: () => undefined, known: () => undefined, deployment: () => Promise.resolve(undefined) },
+    call: createFunctionCaller(options),
+  });
+  return { engine, api: createStepFunctionsApi({ ...parts, authorize, log }) };
+}
+
+async function findExecution(
+  store: StateMachineStore,
+  record: ExecutionRecord,
+): Promise<AslExecution | undefined> {
+  const [value, definition] = await Promise.all([
+    store.get('execution', record.id) as Promise<ExecutionValue | undefined>,
+    store.get('definition', record.version) as Promise<string | undefined>,
+  ]);
+  if (value === undefined || definition === undefined) return undefined;
+  const { machine, name, roleArn, input } = value;
+  const facts = {
+    id: executionArn(machine, name),
+    name,
+    roleArn,
+    stateMachineId: machineArn(machine),
+    stateMachineName: machine,
+    inputText: input,
+  };
+  return { definition, facts };
+}
+
+/** What never changes is remembered: definitions, and what was just written of an execution. */
+function keepExecutions(store: StateMachineStore): StateMachineStore {
+  const kept = new Map<string, unknown>();
+  const keep = (kind: string, key: string, value: unknown): void => {
+    if (kind !== 'execution' && kind !== 'definition') return;
+    if (kept.size >= KEPT_MAX) kept.delete(kept.keys().next().value!);
+    kept.set(`${kind}/${key}`, value);
+  };
+  return {
+    ...store,
+    async create(objects) {
+      const created = await store.create(objects);
+      if (created) for (const { kind, key, value } of objects) keep(kind, key, value);
+      return created;
+    },
+    async get(kind, key) {
+      const known = kept.get(`${kind}/${key}`);
+      if (known !== undefined) return known;
+      const value = await store.get(kind, key);
+      if (value !== undefined) keep(kind, key, value);
+      return value;
+    },
+    async remove(keys) {
+      for (const { kind, key } of keys) kept.delete(`${kind}/${key}`);
+      await store.remove(keys);
+    },
+  };
+}
+
+function createFunctionCaller({ invoker, liveApps, mintUuid }: StateMachinesOptions): CallFunction {
+  return async ({ record, function: name, input, attempt }) => {
+    const [app, bare] = name.includes('/')
+      ? (name.split('/') as [string, string])
+      : [record.app as string, name];
+    const resolved = liveApps.resolve(app as AppName, bare as FunctionName);
+    if (resolved === undefined) {
+      const error = failureOf(new LambentError('E_NOT_FOUND', `Function not found: ${name}`));
+      return { status: 'failed', error, retryable: false };
+    }
+    try {
+      const outcome = await invoker.invoke({
+        id: mintUuid() as InvocationId,
+        ...resolved,
+        trigger: 'invoke',
+        payload: Buffer.from(JSON.stringify('json' in input ? input.json : null)),
+        traceparent: undefined,
+        clientContext: undefined,
+        attempt,
+      });
+      if (outcome.status === 'ok') {
+        const text = outcome.payload.toString('utf8');
+        return { status: 'ok', output: { json: text === '' ? null : (JSON.parse(text) as unknown) } };
+      }
+      const { code, errorType, errorMessage, stackTrace } = outcome.error;
+      if (NO_ROOM.has(code)) return { status: 'throttled' };
+      if (code === 'E_SHUTTING_DOWN') return { status: 'stopping' };
+      const error = { code, errorType, errorMessage, stackTrace: [...(stackTrace ?? [])] };
+      return { status: 'failed', error, retryable: outcome.retryable };
+    } catch (thrown) {
+      return { status: 'failed', error: failureOf(toLambentError(thrown)), retryable: false };
+    }
+  };
+}

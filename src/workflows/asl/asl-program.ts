@@ -1,0 +1,52 @@
+import { LambentError, toLambentError } from '../../base/errors.ts';
+import type { ExecutionRecord } from '../../model/execution.ts';
+import type { JournalEntry } from '../../model/journal.ts';
+import type { ProgramSession, SessionHost, WorkflowProgram } from '../../ports/workflow-program.ts';
+import { failureOf } from '../failures.ts';
+import { type AslProgramOptions, AslSession } from './asl-session.ts';
+import type { Program } from './definition.ts';
+import { parseDefinition } from './validate.ts';
+
+/*
+ * ASL as a front end of the engine: the machine of advance.ts between an execution's journal and its operations.
+ *
+ * Each thing that the machine takes in is one transition of the journal: what came, the operations that the machine
+ * opened and closed then, and a note with its time, its input and the history's events. The notes are the history.
+ * After a crash, or when a waiting execution goes on, the machine is fed with them again.
+ */
+
+/** Parsed definitions that are kept. */
+const PROGRAMS_KEPT = 1_000;
+
+export function createAslProgram(options: AslProgramOptions): WorkflowProgram {
+  const programs = new Map<string, Program>();
+  const programOf = (digest: string, definition: string): Program => {
+    const known = programs.get(digest);
+    if (known !== undefined) return known;
+    const { program, diagnostics } = parseDefinition(definition);
+    if (program === undefined) {
+      throw new LambentError(
+        'E_INVALID_DEFINITION',
+        `the definition cannot run: ${diagnostics[0]?.message ?? ''}`,
+      );
+    }
+    if (programs.size >= PROGRAMS_KEPT) programs.clear();
+    programs.set(digest, program);
+    return program;
+  };
+  return {
+    open(record: ExecutionRecord, history: readonly JournalEntry[], host: SessionHost): ProgramSession {
+      const session = new AslSession(record, host, options);
+      const begin = async (): Promise<void> => {
+        const execution = await options.find(record);
+        if (execution === undefined) {
+          throw new LambentError('E_NOT_FOUND', `the definition of workflow ${record.workflow} is gone`);
+        }
+        const facts = { ...execution.facts, runId: record.id };
+        await session.begin(programOf(record.version, execution.definition), facts, history);
+      };
+      session.enqueue(begin, (thrown) => host.lost(failureOf(toLambentError(thrown)), false));
+      return session;
+    },
+  };
+}

@@ -1,0 +1,328 @@
+import assert from 'node:assert/strict';
+import type { Clock } from '../../base/clock.ts';
+import { LambentError, toLambentError } from '../../base/errors.ts';
+import type { ExecutionRecord } from '../../model/execution.ts';
+import type { Failure, JournalEntry, Outcome, Task } from '../../model/journal.ts';
+import { callbackToken, childExecutionId } from '../../model/workflow-wire.ts';
+import type { ActivityBell } from '../../ports/activity-bell.ts';
+import type { ServiceRequest, StateServices } from '../../ports/state-services.ts';
+import type {
+  Offer,
+  ProgramAct,
+  ProgramSession,
+  QueryOutcome,
+  SessionHost,
+} from '../../ports/workflow-program.ts';
+import { failure, failureOf } from '../failures.ts';
+import { type Advance, advance, createMachine } from './advance.ts';
+import type { Program } from './definition.ts';
+import type { Json } from './json-value.ts';
+import type { Command, ExecutionFacts, MachineInput, MachineState, Work } from './machine-state.ts';
+import { type AslNote, isAslNote, type NotedInput, noteOf, noteText } from './note.ts';
+import { completedInput, failedInput, functionCall, type OpenWork } from './task-outcome.ts';
+
+/** What an execution runs and is called. */
+export interface AslExecution {
+  /** The text of the definition. */
+  readonly definition: string;
+  readonly facts: Omit<ExecutionFacts, 'runId'>;
+}
+
+export interface AslProgramOptions {
+  /** `undefined`: it is not there any more. */
+  readonly find: (record: ExecutionRecord) => Promise<AslExecution | undefined>;
+  readonly services: StateServices;
+  readonly bell: ActivityBell;
+  readonly clock: Clock;
+}
+
+/** Steps have no retries of their own: Retry is the machine's. */
+const ONCE = { attemptsMax: 1, firstMs: 0, factor: 1, maxMs: 0, jitter: false };
+
+/** One execution while it is hot: takes in one thing after the other. */
+export class AslSession implements ProgramSession {
+  readonly #record: ExecutionRecord;
+  readonly #host: SessionHost;
+  readonly #options: AslProgramOptions;
+  #state: MachineState | undefined;
+  #seed = '';
+  readonly #works = new Map<number, OpenWork>();
+  /** Operations whose effect this session carries out. */
+  readonly #owned = new Set<number>();
+  #queue: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(record: ExecutionRecord, host: SessionHost, options: AslProgramOptions) {
+    this.#record = record;
+    this.#host = host;
+    this.#options = options;
+  }
+
+  /** Runs a task behind those that wait. */
+  enqueue(
+    task: () => Promise<void>,
+    onError: (thrown: unknown) => void = (thrown) => this.#broke(thrown),
+  ): void {
+    this.#queue = this.#queue.then(async () => {
+      if (this.#closed) return;
+      try {
+        await task();
+      } catch (thrown) {
+        onError(thrown);
+      }
+    });
+  }
+
+  /** Feeds the machine with the journal again, then goes on. */
+  async begin(program: Program, facts: ExecutionFacts, history: readonly JournalEntry[]): Promise<void> {
+    const [first] = history;
+    assert.ok(first?.kind === 'started', 'a journal begins with `started`');
+    const input = 'json' in first.input ? (first.input.json as Json) : null;
+    const { seed } = first;
+    this.#seed = seed;
+    const tokenOf = (op: number): string => callbackToken(this.#record.id, op, seed);
+    this.#state = createMachine(program, facts, input, seed, tokenOf);
+    const replayed = await this.#replay(history);
+    if (this.#closed) return;
+    if (!replayed) return await this.#take({ kind: 'start' }, first.atMs);
+    // Its journal has no end, so somebody wants it to go on.
+    if (this.#state.status !== 'running')
+      return await this.#take({ kind: 'redrive' }, this.#options.clock.nowMs());
+    if (this.#state.ready.length > 0)
+      return await this.#take({ kind: 'continue' }, this.#options.clock.nowMs());
+    this.#host.submit({ acts: [], bytes: 0 });
+    for (const [op, { work }] of this.#works) if (begunElsewhere(work)) this.#perform(op, 1);
+  }
+
+  /** False when the journal has nothing to replay. */
+  async #replay(history: readonly JournalEntry[]): Promise<boolean> {
+    const ends = new Map<number, MachineInput>();
+    let replayed = false;
+    for (const entry of history) {
+      if (entry.kind === 'completed') {
+        const output = 'json' in entry.output ? (entry.output.json as Json) : null;
+        ends.set(entry.op, completedInput(entry.op, this.#works.get(entry.op), output, entry.atMs));
+      } else if (entry.kind === 'failed') {
+        ends.set(entry.op, failedInput(entry.op, this.#works.get(entry.op), entry.error, entry.atMs));
+      } else if (entry.kind === 'noted' && isAslNote(entry.note)) {
+        const { atMs, input, events } = entry.note;
+        const taken = this.#inputOf(input, ends);
+        const out = await advance(this.#state!, taken, atMs);
+        this.#remember(taken, out.commands, atMs);
+        this.#compare(entry.note, out, events.length);
+        replayed = true;
+      }
+    }
+    return replayed;
+  }
+
+  #inputOf(noted: NotedInput, ends: ReadonlyMap<number, MachineInput>): MachineInput {
+    if (noted.kind !== 'ended') return noted;
+    const end = ends.get(noted.op);
+    assert.ok(end !== undefined, `the journal says how operation ${noted.op} ended`);
+    return end;
+  }
+
+  #compare({ lastEvent }: AslNote, out: Advance, count: number): void {
+    const state = this.#state!;
+    if (state.lastEvent === lastEvent && out.history.length === count) return;
+    throw new LambentError(
+      'E_NON_DETERMINISTIC',
+      `replaying the execution gave ${state.lastEvent} events where its journal has ${lastEvent}`,
+    );
+  }
+
+  offer(offers: readonly Offer[]): void {
+    for (const offer of offers) this.enqueue(() => this.#takeOffer(offer));
+  }
+
+  async #takeOffer({ offer, input, atMs }: Offer): Promise<void> {
+    const took: ProgramAct = { kind: 'took', offer };
+    switch (input.kind) {
+      case 'completed': {
+        const output = 'json' in input.output ? (input.output.json as Json) : null;
+        return await this.#take(
+          completedInput(input.op, this.#works.get(input.op), output, atMs),
+          atMs,
+          took,
+        );
+      }
+      case 'failed':
+        return await this.#take(
+          failedInput(input.op, this.#works.get(input.op), input.error, atMs),
+          atMs,
+          took,
+        );
+      case 'cancel':
+        return await this.#take({ kind: 'stop', ...stopReason(input.reason) }, atMs, took);
+      case 'signal':
+        return await this.#takeSignal(
+          input.name,
+          'json' in input.input ? input.input.json : null,
+          atMs,
+          took,
+        );
+      case 'attempt':
+        this.#host.submit({ acts: [took], bytes: 0 });
+        this.#perform(input.op, input.attempt);
+        return;
+      default:
+        this.#host.submit({ acts: [took], bytes: 0 });
+    }
+  }
+
+  async #takeSignal(name: string, value: unknown, atMs: number, took: ProgramAct): Promise<void> {
+    const { op, worker } = (value ?? {}) as { op?: unknown; worker?: unknown };
+    if (name !== 'asl:taken' || typeof op !== 'number') {
+      this.#host.submit({ acts: [took], bytes: 0 });
+      return;
+    }
+    const called = typeof worker === 'string' ? worker : undefined;
+    await this.#take({ kind: 'taken', op, worker: called }, atMs, took);
+  }
+
+  /** One thing taken in: one transition, or a few where the machine stops halfway. */
+  async #take(input: MachineInput, atMs: number, ...before: readonly ProgramAct[]): Promise<void> {
+    const state = this.#state!;
+    const out = await advance(state, input, atMs);
+    if (this.#closed) return;
+    const note = noteOf(state, input, atMs, out.history);
+    const acts: ProgramAct[] = [...before];
+    for (const command of out.commands) if (command.kind !== 'finish') acts.push(this.#act(command));
+    acts.push({ kind: 'note', note });
+    const end = out.commands.find((command) => command.kind === 'finish');
+    if (end !== undefined) acts.push({ kind: 'end', outcome: outcomeOf(end) });
+    this.#remember(input, out.commands, atMs);
+    this.#host.submit({ acts, bytes: noteText(note) });
+    if (out.more) this.enqueue(() => this.#take({ kind: 'continue' }, this.#options.clock.nowMs()));
+  }
+
+  #remember(input: MachineInput, commands: readonly Command[], atMs: number): void {
+    if (input.kind === 'completed' || input.kind === 'failed' || input.kind === 'expired')
+      this.#works.delete(input.op);
+    for (const command of commands) {
+      if (command.kind === 'open') {
+        const { op, work } = command;
+        const name = childExecutionId(op, 0, this.#seed);
+        this.#works.set(op, { work, openedMs: atMs, name });
+      } else if (command.kind === 'close') this.#works.delete(command.op);
+    }
+  }
+
+  #act(command: Exclude<Command, { kind: 'finish' }>): ProgramAct {
+    if (command.kind === 'close') return { kind: 'close', op: command.op };
+    const { op, work, dueInMs, dueMs } = command;
+    return {
+      kind: 'open',
+      op,
+      task: this.#task(work),
+      ...(dueInMs !== undefined && { dueInMs }),
+      ...(dueMs !== undefined && { dueMs }),
+    };
+  }
+
+  #task(work: Work): Task {
+    if (work.kind === 'sleep') return { kind: 'sleep', name: work.name.slice(0, 256) };
+    if (work.kind === 'token') return { kind: 'callback', name: work.name, token: '' };
+    const call = functionCall(work);
+    if (call !== undefined) {
+      const name = this.#options.services.functionName(this.#record, call.name);
+      return { kind: 'call', function: name.slice(0, 200) || '?', input: { json: call.input } };
+    }
+    if (work.kind === 'task' && (work.resource.kind === 'activity' || begunElsewhere(work))) {
+      return { kind: 'resource', resource: work.resource.arn, input: { json: work.input } };
+    }
+    const name = work.kind === 'task' ? work.resource.arn : work.resource;
+    return { kind: 'step', name: name.slice(-256) || work.kind, retry: ONCE };
+  }
+
+  /** What this session carries out itself begins when it is durable that it does. */
+  committed(entries: readonly JournalEntry[]): void {
+    for (const entry of entries) {
+      if (entry.kind !== 'opened') continue;
+      const work = this.#works.get(entry.op)?.work;
+      if (work === undefined) continue;
+      if (entry.task.kind === 'step' || begunElsewhere(work)) this.#perform(entry.op, 1);
+      else if (entry.task.kind === 'resource') this.#options.bell.ring(entry.task.resource);
+    }
+  }
+
+  /** Performs a call of a service, then tells the machine. */
+  #perform(op: number, attempt: number): void {
+    const open = this.#works.get(op);
+    if (open === undefined || this.#owned.has(op)) return;
+    this.#owned.add(op);
+    const request = requestOf(open);
+    void this.#options.services.perform({ record: this.#record, op, attempt, request }).then((outcome) => {
+      this.#owned.delete(op);
+      this.enqueue(async () => {
+        // The machine may have given it up meanwhile.
+        if (!this.#works.has(op)) return;
+        const atMs = this.#options.clock.nowMs();
+        if (outcome.status === 'failed') {
+          const error = failure('E_TASK_FAILED', outcome.cause, outcome.error);
+          this.#host.submit({ acts: [{ kind: 'fail', op, error, retryable: false }], bytes: 0 });
+        } else if (outcome.status === 'ok') {
+          const output = outcome.output as Json;
+          const complete: ProgramAct = { kind: 'complete', op, output: { json: output }, atMs };
+          await this.#take(completedInput(op, open, output, atMs), atMs, complete);
+        }
+      });
+    });
+  }
+
+  query(): Promise<QueryOutcome> {
+    return Promise.resolve({
+      error: failureOf(new LambentError('E_NOT_FOUND', 'a state machine has no queries')),
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** A defect of the machine: the execution fails with it rather than being taken up forever. */
+  #broke(thrown: unknown): void {
+    if (!this.#closed) this.#host.lost(failureOf(toLambentError(thrown)), false);
+  }
+}
+
+/** A child execution that is waited for: it is begun from here, and its end comes through the engine. */
+function begunElsewhere(work: Work): boolean {
+  return work.kind === 'task' && work.resource.kind === 'service' && work.resource.pattern.startsWith('sync');
+}
+
+function requestOf({ work, name }: OpenWork): ServiceRequest {
+  if (work.kind === 'read') return { kind: 'read', resource: work.resource, parameters: work.parameters };
+  if (work.kind === 'write') {
+    const { mapRun, files } = work.files as unknown as { mapRun: string; files: Record<string, string> };
+    return { kind: 'write', resource: work.resource, parameters: work.parameters, mapRun, files };
+  }
+  assert.ok(work.kind === 'task' && work.resource.kind === 'service', 'only services are performed');
+  const { service, action } = work.resource;
+  return { kind: 'task', service, action, parameters: work.input, name };
+}
+
+function outcomeOf(end: Extract<Command, { kind: 'finish' }>): Outcome {
+  const { status, output, error, cause } = end;
+  if (status === 'succeeded') return { status, output: { json: output } };
+  const failed: Failure = {
+    code: 'E_WORKFLOW_FAILED',
+    errorType: error ?? '',
+    errorMessage: cause ?? '',
+    stackTrace: [],
+  };
+  if (status === 'aborted')
+    return { status: 'cancelled', error: { ...failed, code: 'E_EXECUTION_CANCELLED' } };
+  return { status, error: failed };
+}
+
+/** StopExecution's error and cause, or what somebody else gave as the reason. */
+function stopReason(reason: string): { error: string | undefined; cause: string | undefined } {
+  try {
+    const { error, cause } = JSON.parse(reason) as { error?: string; cause?: string };
+    return { error, cause };
+  } catch {
+    return { error: undefined, cause: reason };
+  }
+}

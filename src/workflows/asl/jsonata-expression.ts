@@ -1,0 +1,180 @@
+import jsonata from 'jsonata';
+import { type Chance, drawFraction, drawUuid, seededFraction } from './chance.ts';
+import { queryFailure } from './failure.ts';
+import { hash, partition, range } from './intrinsic-functions.ts';
+import { isObject, type Json, type JsonObject, setField, typeName } from './json-value.ts';
+
+/*
+ * JSONata in `{% … %}`: the jsonata library, with the `$states` variable and the functions that Step Functions adds.
+ * Time and chance come from the machine, so that a replay evaluates to the same. The library answers in promises, but
+ * nothing in an expression waits for anything.
+ */
+
+/** What an expression may take: milliseconds, nested calls, items of a sequence that it makes. */
+const EVALUATION_MS_MAX = 1_000;
+const NESTED_CALLS_MAX = 500;
+const SEQUENCE_ITEMS_MAX = 1_000_000;
+const EXPRESSIONS_KEPT = 10_000;
+const expressions = new Map<string, jsonata.Expression>();
+
+export interface QueryScope {
+  /** `$states`: input, context, and in their places result and errorOutput. */
+  readonly states: JsonObject;
+  /** All variables that can be seen. */
+  readonly variables: JsonObject;
+  readonly chance: Chance;
+  readonly nowMs: number;
+}
+
+/** `{% expression %}`; other texts are literal. */
+export function isExpression(value: unknown): value is `{%${string}%}` {
+  return typeof value === 'string' && value.startsWith('{%') && value.endsWith('%}');
+}
+
+/** The text between the marks. */
+export function expressionOf(marked: string): string {
+  return marked.slice(2, -2).trim();
+}
+
+/** Why a text is not a JSONata expression; `undefined` when it is one. */
+export function expressionProblem(text: string): string | undefined {
+  try {
+    compile(text);
+    return undefined;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}
+
+function compile(text: string): jsonata.Expression {
+  const known = expressions.get(text);
+  if (known !== undefined) return known;
+  const compiled = jsonata(text, {
+    timeout: EVALUATION_MS_MAX,
+    stack: NESTED_CALLS_MAX,
+    sequence: SEQUENCE_ITEMS_MAX,
+  });
+  if (expressions.size >= EXPRESSIONS_KEPT) expressions.clear();
+  expressions.set(text, compiled);
+  return compiled;
+}
+
+/** Evaluates a field: expressions in it at any depth, everything else as it stands. `location` names it in failures. */
+export async function evaluate(template: Json, location: string, scope: QueryScope): Promise<Json> {
+  if (isExpression(template)) return evaluateExpression(expressionOf(template), location, scope);
+  if (Array.isArray(template)) {
+    const items: Json[] = [];
+    for (const [index, item] of template.entries()) {
+      items.push(isLiteral(item) ? item : await evaluate(item, `${location}[${index}]`, scope));
+    }
+    return items;
+  }
+  if (!isObject(template)) return template;
+  const filled: JsonObject = {};
+  for (const [name, value] of Object.entries(template)) {
+    setField(filled, name, isLiteral(value) ? value : await evaluate(value, `${location}/${name}`, scope));
+  }
+  return filled;
+}
+
+function isLiteral(value: Json): boolean {
+  return (typeof value !== 'object' || value === null) && !isExpression(value);
+}
+
+/** Evaluates a field that must give a value of one type. */
+export async function evaluateAs(
+  template: Json,
+  location: string,
+  type: ReturnType<typeof typeName>,
+  scope: QueryScope,
+): Promise<Json> {
+  const value = await evaluate(template, location, scope);
+  if (typeName(value) === type) return value;
+  const written = isExpression(template) ? expressionOf(template) : JSON.stringify(template);
+  throw queryFailure(
+    location,
+    `The JSONata expression '${written}' specified for the field '${location}' returned an unexpected result type. Expected '${type}', but was '${typeName(value)}' for value: ${JSON.stringify(value)}`,
+  );
+}
+
+async function evaluateExpression(text: string, location: string, scope: QueryScope): Promise<Json> {
+  const prefix = `The JSONata expression '${text}' specified for the field '${location}'`;
+  let value: unknown;
+  try {
+    value = await compile(text).evaluate(undefined, {
+      ...scope.variables,
+      ...bindings(scope),
+      states: scope.states,
+    });
+  } catch (thrown) {
+    throw queryFailure(location, `${prefix} threw an error during evaluation. ${messageOf(thrown)}`);
+  }
+  if (value === undefined) throw queryFailure(location, `${prefix} returned nothing (undefined).`);
+  return plain(value, prefix, location);
+}
+
+/** The value as JSON: without the marks that the library leaves on its lists. Functions are no JSON. */
+function plain(value: unknown, prefix: string, location: string): Json {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
+  if (typeof value === 'number') {
+    if (Number.isFinite(value)) return value;
+  } else if (Array.isArray(value)) {
+    return value.map((item) => (item === undefined ? null : plain(item, prefix, location)));
+  } else if (typeof value === 'object' && !('_jsonata_lambda' in value) && !('_jsonata_function' in value)) {
+    const copy: JsonObject = {};
+    for (const [name, field] of Object.entries(value)) {
+      if (field !== undefined) setField(copy, name, plain(field, prefix, location));
+    }
+    return copy;
+  }
+  throw queryFailure(location, `${prefix} returned an unsupported result type.`);
+}
+
+function messageOf(thrown: unknown): string {
+  if (typeof thrown !== 'object' || thrown === null) return String(thrown);
+  const { code, message } = thrown as { code?: unknown; message?: unknown };
+  return typeof code === 'string' ? `${code}: ${String(message)}` : String(message);
+}
+
+type Implementation = (this: jsonata.Focus, ...values: unknown[]) => unknown;
+/** How the library marks functions that it gives its environment as `this`. */
+interface LibraryFunction {
+  readonly _jsonata_function: true;
+  readonly implementation: Implementation;
+}
+
+function withFocus(implementation: Implementation): LibraryFunction {
+  return { _jsonata_function: true, implementation };
+}
+
+/** Functions beside the library's own, and in place of those that read a clock or draw by themselves. */
+function bindings({ chance, nowMs }: QueryScope): Record<string, unknown> {
+  const draw = (seed?: number): number => (seed === undefined ? drawFraction(chance) : seededFraction(seed));
+  return {
+    partition: (list: Json[] | undefined, size: number) =>
+      list && partition(Array.isArray(list) ? list : [list], size),
+    range: (first: number, last: number, step: number) => range(first, last, step),
+    hash: (data: Json, algorithm: string) => hash(data, algorithm),
+    random: draw,
+    uuid: () => drawUuid(chance),
+    parse: (text: string | undefined) => (text === undefined ? undefined : (JSON.parse(text) as unknown)),
+    millis: () => nowMs,
+    now: withFocus(function (picture, timezone) {
+      const library = this.environment.lookup('fromMillis') as LibraryFunction;
+      return library.implementation.call(this, nowMs, picture, timezone);
+    }),
+    shuffle: (list: Json[] | undefined) => list && shuffled(Array.isArray(list) ? list : [list], chance),
+    eval: () => {
+      throw new Error('The function $eval is not supported.');
+    },
+  };
+}
+
+function shuffled(list: readonly Json[], chance: Chance): Json[] {
+  const drawn = [...list];
+  for (let last = drawn.length - 1; last > 0; last -= 1) {
+    const pick = Math.floor(drawFraction(chance) * (last + 1));
+    [drawn[last], drawn[pick]] = [drawn[pick]!, drawn[last]!];
+  }
+  return drawn;
+}

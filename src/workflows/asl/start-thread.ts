@@ -1,0 +1,61 @@
+import type { Json, JsonObject } from './json-value.ts';
+import type { Thread } from './machine-state.ts';
+import type { Run } from './run.ts';
+
+export interface ThreadOrigin {
+  readonly parent: Thread | undefined;
+  readonly index: number;
+  readonly flow: string;
+  readonly input: Json;
+  readonly mapContext?: JsonObject;
+  /** An iteration of a distributed Map counts its events apart. */
+  readonly apart?: boolean;
+  readonly lastEvent: number;
+}
+
+/** Begins a thread at its flow's first state. */
+export function startThread(run: Run, origin: ThreadOrigin): Thread {
+  const { state } = run;
+  const { parent, index, flow, input, mapContext } = origin;
+  state.lastThread += 1;
+  // In a history of its own, number 1 would be ExecutionStarted.
+  const apart = origin.apart === true ? { lastEvent: 1 } : parent?.apart;
+  const thread: Thread = {
+    id: state.lastThread,
+    parent,
+    index,
+    flow,
+    node: run.nodeOf(flow, state.program.flows.get(flow)!.startAt),
+    input,
+    inputText: JSON.stringify(input),
+    variables: {},
+    mapContext,
+    apart,
+    lastEvent: origin.apart === true ? 1 : origin.lastEvent,
+    enteredEvent: 0,
+    enteredMs: run.nowMs,
+    retries: [],
+    retryCount: 0,
+    taskToken: undefined,
+    waiting: undefined,
+  };
+  state.ready.push({ thread, how: 'enter' });
+  return thread;
+}
+
+/** Gives up threads and all that they wait for. */
+export function abandon(run: Run, threads: Iterable<Thread>, tell: (thread: Thread) => void): void {
+  for (const thread of threads) {
+    const { waiting } = thread;
+    if (waiting?.kind === 'children') {
+      abandon(run, waiting.threads, tell);
+      run.close(waiting.op);
+    } else if (waiting?.kind === 'task') {
+      for (const op of [waiting.workOp, waiting.tokenOp, waiting.timeoutOp]) run.close(op);
+    } else if (waiting !== undefined) run.close(waiting.op);
+    thread.waiting = undefined;
+    tell(thread);
+    const { ready } = run.state;
+    for (let at = ready.length - 1; at >= 0; at -= 1) if (ready[at]!.thread === thread) ready.splice(at, 1);
+  }
+}

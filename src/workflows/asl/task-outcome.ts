@@ -1,0 +1,113 @@
+import type { Failure } from '../../model/journal.ts';
+import { isObject, type Json, type JsonObject } from './json-value.ts';
+import type { MachineInput, Work } from './machine-state.ts';
+
+/* What comes of an operation, in the words of Step Functions. */
+
+/** What an open operation is about. */
+export interface OpenWork {
+  readonly work: Work;
+  /** The machine's time when it opened it. */
+  readonly openedMs: number;
+  /** What an execution that it begins is called, when its parameters do not say. */
+  readonly name: string;
+}
+
+export function completedInput(
+  op: number,
+  open: OpenWork | undefined,
+  output: Json,
+  atMs: number,
+): MachineInput {
+  return { kind: 'completed', op, output: open === undefined ? output : wrapOutput(open, output, atMs) };
+}
+
+/** What integrations answer around the result itself. */
+function wrapOutput(open: OpenWork, output: Json, atMs: number): Json {
+  const { work } = open;
+  if (work.kind === 'read') return { ...(output as JsonObject), config: work.config };
+  if (work.kind !== 'task' || work.resource.kind !== 'service') return output;
+  const { service, pattern } = work.resource;
+  if (service === 'lambda') {
+    return {
+      ExecutedVersion: '$LATEST',
+      Payload: output,
+      SdkHttpMetadata: { HttpStatusCode: 200 },
+      StatusCode: 200,
+    };
+  }
+  if (service !== 'states' || (pattern !== 'sync' && pattern !== 'sync:2')) return output;
+  const shown = pattern === 'sync' ? JSON.stringify(output) : output;
+  return { ...describeChild(open, 'SUCCEEDED', atMs), Output: shown, OutputDetails: { Included: true } };
+}
+
+/** A child execution as DescribeExecution has it. */
+function describeChild({ work, openedMs, name }: OpenWork, status: string, atMs: number): JsonObject {
+  const parameters = work.kind === 'task' && isObject(work.input) ? work.input : {};
+  const machine = String(parameters.StateMachineArn ?? '');
+  const called = typeof parameters.Name === 'string' ? parameters.Name : name;
+  const input = parameters.Input ?? {};
+  return {
+    ExecutionArn: `${machine.replace(':stateMachine:', ':execution:')}:${called}`,
+    Input:
+      work.kind === 'task' && work.resource.kind === 'service' && work.resource.pattern === 'sync'
+        ? JSON.stringify(input)
+        : input,
+    InputDetails: { Included: true },
+    Name: called,
+    StartDate: openedMs,
+    StateMachineArn: machine,
+    Status: status,
+    StopDate: atMs,
+  };
+}
+
+/** AWS' names for what its sandbox, rather than the code, reports, and for a function that is not there. */
+const FUNCTION_ERRORS: Readonly<Record<string, string>> = {
+  E_FUNCTION_TIMEOUT: 'Sandbox.Timedout',
+  E_OUT_OF_MEMORY: 'Runtime.OutOfMemory',
+  E_FUNCTION_EXITED: 'Runtime.ExitError',
+  E_HANDLER_MISSING: 'Runtime.HandlerNotFound',
+  E_FUNCTION_NOT_FOUND: 'Lambda.ResourceNotFoundException',
+  E_NOT_FOUND: 'Lambda.ResourceNotFoundException',
+};
+
+export function failedInput(
+  op: number,
+  open: OpenWork | undefined,
+  failure: Failure,
+  atMs: number,
+): MachineInput {
+  const { code, errorType, errorMessage, stackTrace } = failure;
+  if (code === 'E_TIMEOUT' && errorType === 'TimeoutError') return { kind: 'expired', op };
+  const cause = errorMessage === '' ? undefined : errorMessage;
+  const work = open?.work;
+  const plain: MachineInput = { kind: 'failed', op, error: errorType, cause };
+  if (open === undefined || work?.kind !== 'task') return plain;
+  if (work.resource.kind === 'service' && work.resource.service === 'states' && code !== 'E_TASK_FAILED') {
+    const child = {
+      ...describeChild(open, 'FAILED', atMs),
+      Error: errorType,
+      ...(cause !== undefined && { Cause: cause }),
+    };
+    return { kind: 'failed', op, error: 'States.TaskFailed', cause: JSON.stringify(child) };
+  }
+  if (!callsFunction(work)) return plain;
+  const known = FUNCTION_ERRORS[code];
+  if (known !== undefined) return { kind: 'failed', op, error: known, cause };
+  // The error as a function's own runtime writes it.
+  const written = { errorMessage, errorType, trace: [...stackTrace] };
+  return { kind: 'failed', op, error: errorType, cause: JSON.stringify(written) };
+}
+
+function callsFunction({ resource }: Extract<Work, { kind: 'task' }>): boolean {
+  return resource.kind === 'lambda' || (resource.kind === 'service' && resource.service === 'lambda');
+}
+
+/** The function that a task calls and what it gets; `undefined`: it calls none. */
+export function functionCall(work: Work): { name: string; input: Json } | undefined {
+  if (work.kind !== 'task' || !callsFunction(work)) return undefined;
+  if (work.resource.kind === 'lambda') return { name: work.resource.arn, input: work.input };
+  const { FunctionName: name, Payload: payload } = (isObject(work.input) ? work.input : {}) as JsonObject;
+  return { name: String(name ?? ''), input: payload ?? {} };
+}

@@ -1,0 +1,34 @@
+/** What a Task's Resource names, taken apart. */
+export type TaskResource =
+  /** `arn:aws:lambda:…:function:NAME[:QUALIFIER]` */
+  | { readonly kind: 'lambda'; readonly arn: string }
+  /** `arn:aws:states:…:activity:NAME` */
+  | { readonly kind: 'activity'; readonly arn: string }
+  /** `arn:aws:states:::SERVICE:ACTION[.PATTERN]`, and `aws-sdk:SERVICE:ACTION`. */
+  | {
+      readonly kind: 'service';
+      readonly arn: string;
+      /** As the history's `resourceType`: `lambda`, `aws-sdk:dynamodb`. */
+      readonly service: string;
+      /** As the history's `resource`, the pattern included: `invoke.waitForTaskToken`. */
+      readonly action: string;
+      readonly pattern: 'request' | 'sync' | 'sync:2' | 'token';
+      readonly region: string;
+    };
+
+export function parseTaskResource(arn: string): TaskResource {
+  const [, , service = '', region = '', , ...rest] = arn.split(':');
+  if (service === 'lambda') return { kind: 'lambda', arn };
+  if (service === 'states' && rest[0] === 'activity') return { kind: 'activity', arn };
+  const sdk = rest[0] === 'aws-sdk';
+  const name = sdk ? `aws-sdk:${rest[1]}` : (rest[0] ?? '');
+  const action = rest.slice(sdk ? 2 : 1).join(':');
+  const pattern = action.endsWith('.sync:2')
+    ? 'sync:2'
+    : action.endsWith('.sync')
+      ? 'sync'
+      : action.endsWith('.waitForTaskToken')
+        ? 'token'
+        : 'request';
+  return { kind: 'service', arn, service: name, action, pattern, region: region || 'us-east-1' };
+}

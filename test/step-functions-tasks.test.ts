@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import {
+  CreateActivityCommand,
+  DescribeMapRunCommand,
+  GetActivityTaskCommand,
+  GetExecutionHistoryCommand,
+  ListMapRunsCommand,
+  SendTaskFailureCommand,
+  SendTaskHeartbeatCommand,
+  SendTaskSuccessCommand,
+} from '@aws-sdk/client-sfn';
+import {
+  errorOf,
+  LAMBDA,
+  one,
+  openStepFunctionsBench,
+  type StepFunctionsBench,
+} from './step-functions-harness.ts';
+
+/* The Step Functions API by AWS' own client, against a real platform: what tasks do. */
+
+let bench: StepFunctionsBench;
+let sfn: StepFunctionsBench['sfn'];
+let platform: StepFunctionsBench['platform'];
+const start: StepFunctionsBench['start'] = (...given) => bench.start(...given);
+const machine: StepFunctionsBench['machine'] = (...given) => bench.machine(...given);
+const until: StepFunctionsBench['until'] = (...given) => bench.until(...given);
+const ended: StepFunctionsBench['ended'] = (...given) => bench.ended(...given);
+const typesOf: StepFunctionsBench['typesOf'] = (...given) => bench.typesOf(...given);
+
+before(async () => {
+  bench = await openStepFunctionsBench();
+  ({ sfn, platform } = bench);
+});
+
+after(() => bench.close());
+
+describe('tasks', () => {
+  test('functions by ARN and by lambda:invoke; their errors by name', async () => {
+    const invoke = {
+      Type: 'Task',
+      Resource: 'arn:aws:states:::lambda:invoke',
+      Parameters: { FunctionName: 'shop--double', 'Payload.$': '$' },
+      OutputPath: '$.Payload',
+      End: true,
+    };
+    assert.equal((await ended(await start(one(invoke), { n: 3 }))).output, '{"n":6}');
+    const { error, cause } = await ended(
+      await start(one({ Type: 'Task', Resource: `${LAMBDA}broken`, End: true })),
+    );
+    assert.equal(error, 'Broken');
+    assert.equal((JSON.parse(cause!) as { errorMessage: string }).errorMessage, 'no luck');
+    const gone = await ended(await start(one({ Type: 'Task', Resource: `${LAMBDA}nowhere`, End: true })));
+    assert.equal(gone.error, 'Lambda.ResourceNotFoundException');
+  });
+
+  test('an activity: a worker takes it, says that it lives, and answers', async () => {
+    const { activityArn } = await sfn.send(new CreateActivityCommand({ name: 'approve' }));
+    const polled = sfn.send(new GetActivityTaskCommand({ activityArn, workerName: 'ada' }));
+    const executionArn = await start(
+      one({ Type: 'Task', Resource: activityArn!, HeartbeatSeconds: 30, End: true }),
+      { n: 1 },
+    );
+    const { taskToken, input } = await polled;
+    assert.equal(input, '{"n":1}');
+    await sfn.send(new SendTaskHeartbeatCommand({ taskToken }));
+    await sfn.send(new SendTaskSuccessCommand({ taskToken, output: '"yes"' }));
+    assert.equal((await ended(executionArn)).output, '"yes"');
+    assert.deepEqual((await typesOf(executionArn)).slice(2, 5), [
+      'ActivityScheduled',
+      'ActivityStarted',
+      'ActivitySucceeded',
+    ]);
+    const late = sfn.send(new SendTaskSuccessCommand({ taskToken, output: '1' }));
+    assert.equal(await errorOf(late), 'TaskTimedOut');
+    assert.equal(
+      await errorOf(sfn.send(new SendTaskSuccessCommand({ taskToken: 'nonsense', output: '1' }))),
+      'InvalidToken',
+    );
+    const forged = `${taskToken!.slice(0, -3)}xyz`;
+    assert.equal(
+      await errorOf(sfn.send(new SendTaskSuccessCommand({ taskToken: forged, output: '1' }))),
+      'InvalidToken',
+    );
+  });
+
+  test('a task token is answered from outside', async () => {
+    const state = {
+      Type: 'Task',
+      Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken',
+      Parameters: { FunctionName: 'double', Payload: { n: 1, 'token.$': '$$.Task.Token' } },
+      Catch: [{ ErrorEquals: ['Refused'], Next: 'B' }],
+      Next: 'B',
+    };
+    const executionArn = await start({ StartAt: 'A', States: { A: state, B: { Type: 'Pass', End: true } } });
+    await until(executionArn, async () => (await typesOf(executionArn)).includes('TaskSubmitted'));
+    const { events } = await sfn.send(new GetExecutionHistoryCommand({ executionArn }));
+    const scheduled = events!.find(({ type }) => type === 'TaskScheduled')!.taskScheduledEventDetails!;
+    const { Payload } = JSON.parse(scheduled.parameters!) as { Payload: { token: string } };
+    await sfn.send(
+      new SendTaskFailureCommand({ taskToken: Payload.token, error: 'Refused', cause: 'by Bob' }),
+    );
+    assert.deepEqual(JSON.parse((await ended(executionArn)).output!), { Error: 'Refused', Cause: 'by Bob' });
+  });
+
+  test("a child execution is waited for, and its failure is the task's", async () => {
+    const choice = {
+      StartAt: 'C',
+      States: {
+        C: {
+          Type: 'Choice',
+          Choices: [{ Variable: '$.fail', BooleanEquals: true, Next: 'F' }],
+          Default: 'S',
+        },
+        F: { Type: 'Fail', Error: 'Child', Cause: 'said no' },
+        S: { Type: 'Pass', Result: { done: true }, End: true },
+      },
+    };
+    const stateMachineArn = await machine(choice);
+    const parent = one({
+      Type: 'Task',
+      Resource: 'arn:aws:states:::states:startExecution.sync:2',
+      Parameters: { StateMachineArn: stateMachineArn, 'Input.$': '$' },
+      OutputPath: '$.Output',
+      End: true,
+    });
+    assert.equal((await ended(await start(parent, { fail: false }))).output, '{"done":true}');
+    const failed = await ended(await start(parent, { fail: true }));
+    assert.equal(failed.error, 'States.TaskFailed');
+    assert.equal((JSON.parse(failed.cause!) as { Error: string }).Error, 'Child');
+    const nowhere = one({
+      Type: 'Task',
+      Resource: 'arn:aws:states:::states:startExecution.sync',
+      Parameters: { StateMachineArn: 'arn:aws:states:us-east-1:1:stateMachine:nowhere' },
+      End: true,
+    });
+    assert.equal((await ended(await start(nowhere))).error, 'Sfn.StateMachineDoesNotExistException');
+  });
+
+  test('an HTTP endpoint', async () => {
+    const server: Server = createServer((request, response) => {
+      response.writeHead(request.url === '/bad' ? 409 : 200, { 'content-type': 'application/json' });
+      request.on('data', (chunk: Buffer) => response.write(chunk));
+      request.on('end', () => response.end());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const call = (path: string): object =>
+        one({
+          Type: 'Task',
+          Resource: 'arn:aws:states:::http:invoke',
+          Parameters: {
+            ApiEndpoint: `http://127.0.0.1:${port}${path}`,
+            Method: 'POST',
+            RequestBody: { a: 1 },
+          },
+          End: true,
+        });
+      const good = JSON.parse((await ended(await start(call('/good')))).output!) as {
+        StatusCode: number;
+        ResponseBody: unknown;
+      };
+      assert.deepEqual([good.StatusCode, good.ResponseBody], [200, { a: 1 }]);
+      assert.equal((await ended(await start(call('/bad')))).error, 'States.Http.StatusCode.409');
+    } finally {
+      server.close();
+    }
+  });
+
+  test('events go onto the bus', async () => {
+    const state = {
+      Type: 'Task',
+      Resource: 'arn:aws:states:::events:putEvents',
+      Parameters: { Entries: [{ Source: 'orders', DetailType: 'OrderPlaced', 'Detail.$': '$' }] },
+      End: true,
+    };
+    const { output } = await ended(await start(one(state), { order: 7 }));
+    const { FailedEntryCount, Entries } = JSON.parse(output!) as {
+      FailedEntryCount: number;
+      Entries: { EventId: string }[];
+    };
+    assert.equal(FailedEntryCount, 0);
+    const { json } = await platform.api('GET', '/events?type=OrderPlaced');
+    assert.ok(JSON.stringify(json).includes(Entries[0]!.EventId));
+  });
+
+  test('a distributed Map: its run, and results written as objects', async () => {
+    const map = (more: object): object =>
+      one({
+        Type: 'Map',
+        ItemProcessor: {
+          ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' },
+          StartAt: 'D',
+          States: { D: { Type: 'Task', Resource: `${LAMBDA}double`, End: true } },
+        },
+        End: true,
+        ...more,
+      });
+    const items = [{ n: 1 }, { n: 2 }, { n: 3 }];
+    const writing = await start(
+      map({
+        ResultWriter: {
+          Resource: 'arn:aws:states:::s3:putObject',
+          Parameters: { Bucket: 'results', Prefix: 'x' },
+        },
+      }),
+      items,
+    );
+    const { ResultWriterDetails: details } = JSON.parse((await ended(writing)).output!) as {
+      ResultWriterDetails: { Bucket: string; Key: string };
+    };
+    assert.equal(details.Bucket, 'results');
+    const { mapRuns } = await sfn.send(new ListMapRunsCommand({ executionArn: writing }));
+    const run = await sfn.send(new DescribeMapRunCommand({ mapRunArn: mapRuns![0]!.mapRunArn }));
+    assert.deepEqual([run.status, run.itemCounts?.succeeded, run.itemCounts?.total], ['SUCCEEDED', 3, 3]);
+    // What was written can be read.
+    const folder = details.Key.replace(/manifest\.json$/, '');
+    const reading = await start(
+      map({
+        ItemReader: {
+          Resource: 'arn:aws:states:::s3:getObject',
+          ReaderConfig: { InputType: 'JSON' },
+          Parameters: { Bucket: 'results', Key: `${folder}SUCCEEDED_0.json` },
+        },
+        ItemSelector: { 'n.$': '$$.Map.Item.Value.Index' },
+      }),
+    );
+    assert.equal((await ended(reading)).output, '[{"n":0},{"n":2},{"n":4}]');
+  });
+});
