@@ -20,6 +20,7 @@ import { boot } from './boot.ts';
 import { Calls } from './calls.ts';
 import { Channel } from './channel.ts';
 import { OutputCapture } from './console.ts';
+import { installEgress } from './egress.ts';
 import { describeFailure, failureText } from './failure.ts';
 import type { Handler, HandlerDeps } from './handler.ts';
 import { current, type Invocation, Invocations } from './invocations.ts';
@@ -191,4 +192,5 @@ function within(work: Promise<void>, ms: number): Promise<void> {
   });
 }
 
+installEgress();
 new Runtime();

@@ -111,6 +111,13 @@ export interface TriggerDefinition {
   readonly onFailure?: DestinationDefinition | undefined;
 }
 
+/**
+ * What functions may connect to: `none`; `internet`, every public address; or a list of hosts (`api.example.com`,
+ * `*.example.com`), addresses and networks (`10.0.0.0/8`), each with or without a port (`db.internal:5432`). What is
+ * not public is reachable only where an entry names its address or network.
+ */
+export type NetworkDefinition = 'none' | 'internet' | readonly string[];
+
 /** Settings of one function; every one has a default. */
 export interface FunctionDefinition {
   /**
@@ -170,6 +177,7 @@ export interface FunctionDefinition {
   /** Attempts of an asynchronous invocation, the first included. Default: 3. */
   readonly attempts?: number | undefined;
   /** Environment variables, over those of the app. */
+  readonly network?: NetworkDefinition | undefined;
   readonly env?: Readonly<Record<string, string | number | boolean>> | undefined;
   /** Packages to copy as they are instead of bundling them (found by themselves where they hold native code). */
   readonly external?: readonly string[] | undefined;
@@ -187,6 +195,8 @@ export interface AppDefinition {
   readonly routes?: readonly AppRouteDefinition[] | undefined;
   /** Packages whose own code may run while they are installed. Default: none. */
   readonly allowScripts?: readonly string[] | undefined;
+  /** What every function may connect to that has no `network` of its own. */
+  readonly network?: NetworkDefinition | undefined;
   /** Environment variables of every function. */
   readonly env?: Readonly<Record<string, string | number | boolean>> | undefined;
   /** Cross-origin settings of every route that has none of its own. */

@@ -99,6 +99,7 @@ export const FunctionConfigSchema = z
     maxResponseMb: z.number(),
     maxRequestMb: z.number(),
     attemptsMax: z.number(),
+    network: z.union([z.enum(['none', 'internet']), z.array(z.string()).readonly()]),
     env: z.record(z.string(), z.string()).readonly(),
   })
   .openapi('FunctionConfig');

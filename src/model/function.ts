@@ -1,4 +1,5 @@
 import type { Branded } from '../base/ids.ts';
+import type { NetworkPolicy } from './network-policy.ts';
 
 /** Name of an app: lower-case letters, digits and hyphens, at most 63 (it becomes a DNS label of preview hosts). */
 export type AppName = Branded<'AppName'>;
@@ -38,6 +39,8 @@ export interface FunctionConfig {
   maxRequestMb: number;
   /** Attempts of an asynchronous invocation, the first included. 1 to 100. */
   attemptsMax: number;
+  /** What it may connect to. */
+  network: NetworkPolicy;
   /** Plain environment variables. */
   env: Readonly<Record<string, string>>;
   /** Other apps whose functions may call this one; `undefined`: none. */
@@ -69,6 +72,7 @@ export const FUNCTION_DEFAULTS: FunctionConfig = {
   maxResponseMb: 64,
   maxRequestMb: 0,
   attemptsMax: 3,
+  network: 'internet',
   env: {},
 };
 

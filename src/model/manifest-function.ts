@@ -1,6 +1,6 @@
 import { APP_NAME, type AppName, FUNCTION_DEFAULTS, type FunctionConfig } from './function.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
-import type { FunctionInput } from './manifest-schema.ts';
+import type { FunctionInput, ManifestInput } from './manifest-schema.ts';
 import { parseDurationMs, parseMemoryMb } from './manifest-units.ts';
 
 const DAY_MS = 86_400_000;
@@ -17,7 +17,7 @@ type EnvInput = NonNullable<FunctionInput['env']>;
 /** A function's settings in the platform's own units, defaults filled in. */
 export function parseFunctionConfig(
   input: FunctionInput,
-  appEnv: EnvInput,
+  ofApp: Pick<ManifestInput, 'env' | 'network'>,
   path: ManifestPath,
   problems: ManifestProblems,
 ): FunctionConfig {
@@ -34,7 +34,8 @@ export function parseFunctionConfig(
     maxResponseMb: input.maxResponseMb ?? FUNCTION_DEFAULTS.maxResponseMb,
     maxRequestMb: input.maxRequestMb ?? FUNCTION_DEFAULTS.maxRequestMb,
     attemptsMax: input.attempts ?? FUNCTION_DEFAULTS.attemptsMax,
-    env: envOf(input.env ?? {}, appEnv, path, problems),
+    network: input.network ?? ofApp.network ?? FUNCTION_DEFAULTS.network,
+    env: envOf(input.env ?? {}, ofApp.env ?? {}, path, problems),
   };
   if (input.callers !== undefined) config.callers = callersOf(input.callers, path, problems);
   if (config.minInstances > config.maxInstances)

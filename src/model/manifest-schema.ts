@@ -9,6 +9,7 @@ import {
   whole,
 } from './manifest-schema-parts.ts';
 import { triggersSchema } from './manifest-trigger-schema.ts';
+import { NETWORK_ENTRIES_MAX, NETWORK_ENTRY_EXPECTED, parseNetworkEntry } from './network-policy.ts';
 
 /**
  * The shape of `lambent.yaml` and of what `lambent.config.ts` exports, before units are read and names are
@@ -85,6 +86,26 @@ const env = z
     { error: 'an object of names and texts' },
   )
   .describe('Environment variables. Numbers and booleans become text as they are written.');
+
+const NETWORK_EXPECTED = `\`none\`, \`internet\`, or a list, each item ${NETWORK_ENTRY_EXPECTED}`;
+
+const network = z
+  .union(
+    [
+      z.enum(['none', 'internet']),
+      z
+        .array(
+          z
+            .string()
+            .refine((text) => parseNetworkEntry(text) !== undefined, { error: NETWORK_ENTRY_EXPECTED }),
+        )
+        .max(NETWORK_ENTRIES_MAX),
+    ],
+    { error: NETWORK_EXPECTED },
+  )
+  .describe(
+    'What functions may connect to: `none`, `internet` (every public address), or a list of hosts, addresses and networks. Default: internet.',
+  );
 
 export const functionSchema = z
   .strictObject(
@@ -166,6 +187,7 @@ export const functionSchema = z
         'Other apps whose functions may call this one by `app/name`. Functions of its own app always may. Default: none.',
       ),
       attempts: whole(1, 100, 'Attempts of an asynchronous invocation, the first included. Default: 3.'),
+      network,
       env,
       external: texts(
         'the name of a package',
@@ -194,6 +216,7 @@ export const manifestSchema = z
         .array(appRouteSchema, { error: 'a list of routes, each with `path` and `function`' })
         .describe('Routes of the app, each naming its function.'),
       env,
+      network,
       cors,
       allowScripts: texts(
         'the name of a package',

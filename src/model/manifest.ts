@@ -204,7 +204,7 @@ function planFunction(
   problems: ManifestProblems,
 ): FunctionPlan | undefined {
   const path = ['functions', name];
-  const config = parseFunctionConfig(settings, input.env ?? {}, path, problems);
+  const config = parseFunctionConfig(settings, input, path, problems);
   for (const [at, pattern] of (settings.include ?? []).entries()) {
     if (!isInside(pattern))
       problems.addWrong([...path, 'include', at], 'a path or glob inside the app, with `/`', pattern);

@@ -62,7 +62,7 @@ export interface PoolOptions {
   prepare(
     version: FunctionVersion,
     deployment: number,
-  ): Promise<{ spec: Omit<SandboxSpec, 'filesMax'>; boot: BootMessage }>;
+  ): Promise<{ spec: Omit<SandboxSpec, 'filesMax' | 'network'>; boot: BootMessage }>;
 }
 
 class Pool implements InstancePool, VersionPoolHost {
@@ -245,7 +245,7 @@ class Pool implements InstancePool, VersionPoolHost {
       const { spec, boot } = await this.#options.prepare(pool.version, pool.deployment);
       const process = await this.#options.sandbox.start(
         instance.id,
-        { ...spec, filesMax: FILES_MAX },
+        { ...spec, filesMax: FILES_MAX, network: pool.version.config.network },
         instance,
       );
       instance.attach(process, boot);

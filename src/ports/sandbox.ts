@@ -1,4 +1,5 @@
 import type { InstanceId } from '../base/ids.ts';
+import type { NetworkPolicy } from '../model/network-policy.ts';
 
 /**
  * A sandbox starts processes for functions and keeps them apart. Drivers differ in how well; each says so
@@ -24,6 +25,8 @@ export interface SandboxSpec {
   readonly memoryMb: number;
   /** Open files. */
   readonly filesMax: number;
+  /** What it may connect to; programs find the way out in `LAMBENT_EGRESS` (see docs/isolation.md). */
+  readonly network: NetworkPolicy;
 }
 
 /** How a process ended, if it did so by itself or was stopped for exceeding a limit. */

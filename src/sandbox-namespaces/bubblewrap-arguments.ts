@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import type { NetworkPolicy } from '../model/network-policy.ts';
 import { INNER_UID } from './runtime-root.ts';
 
 /** One mount inside: a file or folder of the host, read-only. */
@@ -45,9 +46,26 @@ export function bubblewrapArguments(enclosure: Enclosure): string[] {
     ...[...size, '--perms', '1777', '--tmpfs', '/tmp'],
     ...links.flatMap(([name, target]) => ['--symlink', target, `/${name}`]),
     ...bindings.flatMap(({ from, to }) => ['--ro-bind', from, to]),
-    ...['--remount-ro', '/', '--chdir', '/tmp'],
   ];
 }
+
+/** Where an instance finds its way to the network. */
+const EGRESS_INSIDE = '/run/lambent/egress';
+
+/** `socket`: where bubblewrap finds it. Each instance sees its own and no other. */
+export function egressArguments(socket: string, policy: NetworkPolicy): string[] {
+  const asksForLoopback = typeof policy !== 'string' && policy.some((entry) => LOOPBACK_ENTRY.test(entry));
+  return [
+    ...['--ro-bind', socket, EGRESS_INSIDE, '--setenv', 'LAMBENT_EGRESS', EGRESS_INSIDE],
+    ...(asksForLoopback ? ['--setenv', 'LAMBENT_EGRESS_LOOPBACK', '1'] : []),
+  ];
+}
+
+/** Entries under which `localhost` may mean the machine's own. */
+const LOOPBACK_ENTRY = /^(localhost|127\.|::1|\[::1)/;
+
+/** After everything is in its place. */
+export const CLOSING_ARGUMENTS = ['--remount-ro', '/', '--chdir', '/tmp'];
 
 /** As bubblewrap reads them from a descriptor. */
 export function encodeArguments(args: readonly string[]): Uint8Array {

@@ -61,6 +61,7 @@ async function run(
       readDirs: [],
       memoryMb: PROBE_MEMORY_MB,
       filesMax: 256,
+      network: 'none',
     },
     {
       onData(chunk) {

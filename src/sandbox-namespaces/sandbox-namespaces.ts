@@ -25,7 +25,14 @@ import type {
 } from '../ports/sandbox.ts';
 import { SpawnerClient } from '../spawner/spawner-client.ts';
 import type { Launch, Stage } from '../spawner/spawner-protocol.ts';
-import { bubblewrapArguments, encodeArguments, isInside, withoutNested } from './bubblewrap-arguments.ts';
+import {
+  bubblewrapArguments,
+  CLOSING_ARGUMENTS,
+  egressArguments,
+  encodeArguments,
+  isInside,
+  withoutNested,
+} from './bubblewrap-arguments.ts';
 import { type ControlGroupHome, findControlGroupHome } from './control-group-home.ts';
 import { InstanceUsers } from './instance-users.ts';
 import { describeIsolation, probeIsolation } from './probe-isolation.ts';
@@ -95,19 +102,27 @@ class NamespacesSandbox implements Sandbox {
 
   async start(id: InstanceId, spec: SandboxSpec, listener: SandboxListener): Promise<SandboxProcess> {
     const { args, stages } = await this.#enclosureOf(spec);
+    const folder = join(this.#options.runDir, id);
+    const egress = spec.network === 'none' ? undefined : { policy: spec.network, socket: 'egress' };
+    const exit = egress === undefined ? undefined : this.#reach(join(folder, egress.socket)).from;
+    const exitArguments = exit === undefined ? [] : egressArguments(exit, spec.network);
     const uid = this.#users?.take();
     const launch: Launch = {
       id,
       command: ['bwrap', '--args', '4', '--seccomp', '5', '--', ...spec.command],
       contained: true,
       env: {},
-      folder: join(this.#options.runDir, id),
+      folder,
       memoryMb: spec.memoryMb,
       tasksMax: TASKS_MAX,
       filesMax: spec.filesMax,
       controlGroups: this.#groups?.groupsOf(id, { memoryMb: spec.memoryMb, tasksMax: TASKS_MAX }) ?? [],
+      egress,
       uid,
-      inputs: [args, this.#filterPath],
+      inputs: [
+        Buffer.concat([args, encodeArguments([...exitArguments, ...CLOSING_ARGUMENTS])]),
+        this.#filterPath,
+      ],
       stages,
     };
     const release = (): void => {
@@ -189,9 +204,10 @@ class NamespacesSandbox implements Sandbox {
   /** The path under which bubblewrap, no longer root, finds what lies at this one; and the stage that makes it so. */
   #reach(path: string): { from: string; stage: Stage | undefined } {
     if (this.#stagePlace === undefined) return { from: path, stage: undefined };
-    const { codeRoot } = this.#options;
-    // All code through one mount: each mount makes every start a little slower.
-    const from = isInside(path, codeRoot) ? codeRoot : path;
+    const { codeRoot, runDir } = this.#options;
+    // Few mounts for many paths: each makes every start a little slower. What the run folder holds (the runtime's root,
+    // the ways out) is needed by every start.
+    const from = [codeRoot, runDir].find((root) => isInside(path, root)) ?? path;
     const stage = this.#stages.get(from) ?? { from, to: join(this.#stagePlace, String(this.#stages.size)) };
     this.#stages.set(from, stage);
     return { from: join(stage.to, relative(from, path)), stage };

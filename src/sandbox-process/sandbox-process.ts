@@ -50,6 +50,7 @@ class ProcessSandbox implements Sandbox {
       tasksMax: Number.POSITIVE_INFINITY,
       filesMax: spec.filesMax,
       controlGroups: [],
+      egress: undefined,
       uid: undefined,
       inputs: [],
       stages: [],

@@ -14,7 +14,7 @@ export interface StartRequest {
 
 /** How an instance is started, and what it is told to load. */
 export interface PreparedStart {
-  readonly spec: Omit<SandboxSpec, 'filesMax'>;
+  readonly spec: Omit<SandboxSpec, 'filesMax' | 'network'>;
   readonly boot: BootMessage;
 }
 

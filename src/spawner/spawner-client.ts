@@ -116,7 +116,8 @@ export class SpawnerClient {
     const spawner = spawn(command[0]!, command.slice(1), {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      env: { PATH: process.env.PATH ?? '' },
+      // Resolving names for the ways out must not wait for four slow ones.
+      env: { PATH: process.env.PATH ?? '', UV_THREADPOOL_SIZE: '16' },
       // Out of the platform's process group, so that a signal to that group does not take it first.
       detached: true,
     });

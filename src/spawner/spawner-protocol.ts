@@ -1,3 +1,5 @@
+import type { NetworkPolicy } from '../model/network-policy.ts';
+
 /** What the platform and its spawner process say to each other over Node's IPC channel. */
 
 /** A control group that an instance is put into before its program starts. */
@@ -27,6 +29,8 @@ export interface Launch {
   readonly filesMax: number;
   /** None: memory and processes are looked at from time to time. */
   readonly controlGroups: readonly ControlGroup[];
+  /** Where the program may connect to, through a socket in its folder; `undefined`: there is none. */
+  readonly egress: { readonly policy: NetworkPolicy; readonly socket: string } | undefined;
   /** The user and group that the program runs as, without any further group; `undefined`: those of the platform. */
   readonly uid: number | undefined;
   /** What the program can read from descriptor 4 on: bytes, or a file of the host. */

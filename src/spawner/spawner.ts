@@ -24,6 +24,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { endControlGroups, exceededOf, makeControlGroups, removeControlGroups } from './control-groups.ts';
+import { EgressProxy } from './egress-proxy.ts';
 import { descendantsOf, killNow, usageOf } from './process-tree.ts';
 import type { Exceeded, Launch, SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
 import { Stages } from './stages.ts';
@@ -50,6 +51,7 @@ const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, numbe
 interface Child {
   readonly process: ChildProcess;
   readonly launch: Launch;
+  readonly egress: EgressProxy | undefined;
   exceeded: Exceeded | undefined;
   outputBytes: number;
 }
@@ -86,12 +88,15 @@ function wrapCommand({ command, controlGroups, filesMax, uid }: Launch): string[
 function start(launch: Launch): void {
   const { id, folder } = launch;
   const opened: number[] = [];
+  let egress: EgressProxy | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // To be entered, not to be listed, by the instance's own user.
+    mkdirSync(folder, { recursive: true, mode: launch.uid === undefined ? 0o700 : 0o711 });
     stages?.ensure(launch.stages);
     makeControlGroups(launch.controlGroups);
     for (const group of launch.controlGroups) groupFolders.add(dirname(group.folder));
     for (const input of launch.inputs) opened.push(openInput(folder, input));
+    egress = openEgress(launch);
     const [program, ...args] = wrapCommand(launch);
     const child = spawn(program!, args, {
       cwd: launch.contained ? '/' : folder,
@@ -101,21 +106,31 @@ function start(launch: Launch): void {
       detached: true,
     });
     child.once('error', (error) => {
-      discard(launch);
+      discard(launch, egress);
       report({ kind: 'failed', id, message: error.message });
     });
     if (child.pid === undefined) return;
-    const entry: Child = { process: child, launch, exceeded: undefined, outputBytes: 0 };
+    const entry: Child = { process: child, launch, egress, exceeded: undefined, outputBytes: 0 };
     children.set(id, entry);
     forwardOutput(id, entry);
     child.once('exit', (code, signal) => ended(id, entry, code, signal));
     report({ kind: 'started', id, pid: child.pid }, child.stdio[3] as Socket);
   } catch (error) {
-    discard(launch);
+    discard(launch, egress);
     report({ kind: 'failed', id, message: error instanceof Error ? error.message : String(error) });
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }
+}
+
+function openEgress({ id, folder, egress }: Launch): EgressProxy | undefined {
+  if (egress === undefined) return undefined;
+  return new EgressProxy({
+    path: join(folder, egress.socket),
+    policy: egress.policy,
+    onRefused: (text) =>
+      report({ kind: 'output', id, stream: 'stderr', chunk: Buffer.from(`[network] ${text}\n`) }),
+  });
 }
 
 /** Bytes become a file without a name: the program reads them to their end, and nobody else can. */
@@ -129,7 +144,8 @@ function openInput(folder: string, input: Uint8Array | string): number {
 }
 
 /** Removes what was made for a launch. */
-function discard({ folder, controlGroups }: Launch): void {
+function discard({ folder, controlGroups }: Launch, egress: EgressProxy | undefined): void {
+  egress?.close();
   rmSync(folder, { recursive: true, force: true });
   removeControlGroups(controlGroups, systemClock, (stuck) =>
     process.stderr.write(`the control group ${stuck} could not be removed\n`),
@@ -166,7 +182,7 @@ function ended(id: string, entry: Child, code: number | null, signal: string | n
     if (open > 0) return;
     renewOutput(id, entry);
     children.delete(id);
-    discard(entry.launch);
+    discard(entry.launch, entry.egress);
     report({
       kind: 'exited',
       id,

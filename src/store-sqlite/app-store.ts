@@ -268,6 +268,11 @@ function toVersion(app: AppName, stored: Row): FunctionVersion {
     runtimePin: body.runtimePin ?? '',
     packages: body.packages ?? undefined,
     handler: body.handler ?? undefined,
-    config: { ...body.config, concurrency: body.config.concurrency ?? undefined },
+    config: {
+      ...body.config,
+      concurrency: body.config.concurrency ?? undefined,
+      // Versions from before there was a choice could connect to anything.
+      network: body.config.network ?? 'internet',
+    },
   };
 }

@@ -40,6 +40,7 @@ export function nodeSpec(folder: string, script: string, more: Partial<SandboxSp
     readDirs: [],
     memoryMb: 512,
     filesMax: 256,
+    network: 'none',
     ...more,
   };
 }
@@ -285,7 +286,7 @@ function exercisePlatformDeath({ source }: SandboxUnderTest): void {
       program,
       `const log = { debug() {}, info() {}, warn() {}, error() {} };
        ${source(folder)}
-       const specOf = (script) => ({ command: [process.execPath, '-e', script], env: {}, codeDir: ${JSON.stringify(join(folder, 'code', 'one'))}, readDirs: [], memoryMb: 512, filesMax: 64 });
+       const specOf = (script) => ({ command: [process.execPath, '-e', script], env: {}, codeDir: ${JSON.stringify(join(folder, 'code', 'one'))}, readDirs: [], memoryMb: 512, filesMax: 64, network: 'none' });
        ${statements}`,
     );
     const platform = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });

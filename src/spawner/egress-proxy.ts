@@ -1,0 +1,205 @@
+/**
+ * The only way out of a sandbox: a proxy on a socket that belongs to one instance, which says by that who asks. It
+ * understands `CONNECT host:port`, for any protocol, and plain HTTP requests with an absolute URL. Names are resolved
+ * here, once, and what was resolved is what is connected to: a name that changes its mind leads nowhere else.
+ */
+import { chmodSync } from 'node:fs';
+import { lookup } from 'node:dns/promises';
+import { BlockList, connect, createServer, isIP, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { NetworkPolicy } from '../model/network-policy.ts';
+import { EgressPolicy, familyOf, withoutMapping } from './egress-policy.ts';
+
+/** Connections of one instance at a time; a further one is refused. */
+const CONNECTIONS_MAX = 256;
+/** The request for a connection: its bytes, and the time that it may take to arrive. */
+const HEAD_BYTES_MAX = 16 * 1024;
+const HEAD_MS_MAX = 10_000;
+const CONNECT_MS_MAX = 15_000;
+
+export interface EgressProxyOptions {
+  /** Path of the socket. */
+  readonly path: string;
+  readonly policy: NetworkPolicy;
+  /** A connection was refused by the policy, in a sentence: the author wants to know. */
+  onRefused(text: string): void;
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  /** What goes to the target before what the client sends next. */
+  readonly opening: Buffer;
+  readonly tunnel: boolean;
+}
+
+/** Why there is no connection, as a status of HTTP. */
+class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export class EgressProxy {
+  readonly #server: Server;
+  readonly #policy: EgressPolicy;
+  readonly #options: EgressProxyOptions;
+  readonly #open = new Set<Socket>();
+  readonly #clock: Clock = systemClock;
+
+  constructor(options: EgressProxyOptions) {
+    this.#options = options;
+    this.#policy = new EgressPolicy(options.policy);
+    this.#server = createServer({ allowHalfOpen: true }, (client) => this.#accept(client));
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.on('error', () => {});
+    this.#server.listen(options.path);
+    chmodSync(options.path, 0o666);
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#open) socket.destroy();
+  }
+
+  #keep(socket: Socket): void {
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+    socket.on('error', () => socket.destroy());
+  }
+
+  #accept(client: Socket): void {
+    this.#keep(client);
+    let head = Buffer.alloc(0);
+    const late = this.#clock.after(HEAD_MS_MAX, () => client.destroy());
+    const onData = (chunk: Buffer): void => {
+      head = Buffer.concat([head, chunk]);
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0 && head.length <= HEAD_BYTES_MAX) return;
+      client.off('data', onData);
+      client.pause();
+      late.cancel();
+      const rest = head.subarray(end + 4);
+      const target = end < 0 ? undefined : parseTarget(head.subarray(0, end).toString('latin1'));
+      if (target === undefined)
+        refuse(client, new Refusal(400, 'this is neither CONNECT nor a request for http://'));
+      else void this.#connect(client, target, rest);
+    };
+    client.on('data', onData);
+    client.once('close', () => late.cancel());
+  }
+
+  async #connect(client: Socket, target: Target, rest: Buffer): Promise<void> {
+    try {
+      const address = await this.#resolve(target);
+      const remote = await this.#dial(address, target.port);
+      if (client.destroyed) {
+        remote.destroy();
+        return;
+      }
+      if (target.tunnel) client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      if (target.opening.length > 0) remote.write(target.opening);
+      if (rest.length > 0) remote.write(rest);
+      client.pipe(remote);
+      remote.pipe(client);
+      client.once('close', () => remote.destroy());
+      remote.once('close', () => client.destroySoon());
+    } catch (error) {
+      refuse(client, error instanceof Refusal ? error : new Refusal(502, String(error)));
+    }
+  }
+
+  /** The address to connect to: the first that the policy allows. */
+  async #resolve({ host, port }: Target): Promise<string> {
+    const refused = (reason: string): Refusal => {
+      const text = `a connection to ${host}:${port} was refused: ${reason}`;
+      this.#options.onRefused(text);
+      return new Refusal(403, text);
+    };
+    if (!this.#policy.allowsName(host, port)) throw refused('`network` in the manifest does not list it');
+    const found = isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
+    const addresses = found.map(({ address }) => withoutMapping(address));
+    if (addresses.length === 0) throw new Refusal(502, `${host} has no address`);
+    const own = ownAddresses();
+    const allowed = addresses.find((address) => this.#policy.allowsAddress(host, address, port, own));
+    if (allowed !== undefined) return allowed;
+    const which = isIP(host) === 0 ? ` (${addresses[0]})` : '';
+    throw refused(
+      `it is not a public address${which}, and \`network\` in the manifest does not list that address`,
+    );
+  }
+
+  #dial(address: string, port: number): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const remote = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
+      this.#keep(remote);
+      const late = this.#clock.after(CONNECT_MS_MAX, () => remote.destroy(new Error('no answer in time')));
+      remote.once('connect', () => {
+        late.cancel();
+        resolve(remote);
+      });
+      remote.once('error', (error: NodeJS.ErrnoException) => {
+        late.cancel();
+        reject(new Refusal(502, error.code ?? error.message));
+      });
+    });
+  }
+}
+
+function ownAddresses(): BlockList {
+  const own = new BlockList();
+  for (const list of Object.values(networkInterfaces()))
+    for (const { address } of list ?? []) own.addAddress(address, familyOf(address));
+  return own;
+}
+
+function refuse(client: Socket, { status, message }: Refusal): void {
+  const reason = message.replace(/[^\x20-\x7e]/g, '?');
+  const body = `${reason}\n`;
+  client.end(
+    `HTTP/1.1 ${status} ${status === 403 ? 'Forbidden' : status === 400 ? 'Bad Request' : 'Bad Gateway'}\r\n` +
+      `X-Lambent-Egress: ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  client.resume();
+}
+
+const HOST = /^[A-Za-z0-9._-]{1,253}$/;
+
+/** The first line and the headers of a request, without the empty line. */
+function parseTarget(head: string): Target | undefined {
+  const [line = '', ...headers] = head.split('\r\n');
+  const [method = '', url = '', version = '', ...more] = line.split(' ');
+  if (more.length > 0 || !/^HTTP\/1\.[01]$/.test(version)) return undefined;
+  if (method === 'CONNECT') {
+    const [, six, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(url) ?? [];
+    return place(six ?? plain, Number(port), Buffer.alloc(0), true);
+  }
+  const [, six, plain, port = '80', path = ''] =
+    /^http:\/\/(?:\[([^\]]+)\]|([^:/?#@]+))(?::(\d{1,5}))?([/?].*)?$/.exec(url) ?? [];
+  // One request for one connection: the next may be for someone else. An upgrade keeps its own header.
+  const upgrades = headers.some((header) => /^upgrade:/i.test(header));
+  const kept = headers.filter(
+    (header) => !/^(proxy-[a-z-]+|keep-alive):/i.test(header) && (upgrades || !/^connection:/i.test(header)),
+  );
+  const opening = [
+    `${method} ${path.startsWith('/') ? path : `/${path}`} ${version}`,
+    ...kept,
+    ...(upgrades ? [] : ['Connection: close']),
+    '',
+    '',
+  ].join('\r\n');
+  return place(six ?? plain, Number(port), Buffer.from(opening, 'latin1'), false);
+}
+
+function place(host: string | undefined, port: number, opening: Buffer, tunnel: boolean): Target | undefined {
+  if (host === undefined || !(port >= 1 && port <= 65_535)) return undefined;
+  // A name with a dot at its end is the same name.
+  const name = withoutMapping(host.toLowerCase().replace(/\.$/, ''));
+  // An address with a zone (`fe80::1%eth0`) is of this machine.
+  if (name.includes('%') || (isIP(name) === 0 && !HOST.test(name))) return undefined;
+  return { host: name, port, opening, tunnel };
+}
