@@ -257,7 +257,7 @@ describe('lambent start', { timeout: 60_000 }, () => {
   it('shows cost, health and tokens', async () => {
     assert.match((await cli(['cost'])).out, /list price: \$0\.0\d+/);
     const doctor = await cli(['doctor']);
-    assert.match(doctor.out, /not isolated/i);
+    assert.match(doctor.out, /Isolation of functions: level [A-E] /);
     assert.match(
       doctor.out,
       /disk: \d+ MB are free for .*server-data\./,

@@ -101,6 +101,8 @@ export class DocRun {
       LAMBENT_PORT: String(port),
       LAMBENT_URL: `http://localhost:${port}`,
       LAMBENT_TOKEN: undefined,
+      // The machine that runs the examples may be one that cannot isolate.
+      LAMBENT_ACCEPT_ISOLATION: 'E',
       LAMBENT_DATA: undefined,
       NO_COLOR: '1',
       FORCE_COLOR: undefined,

@@ -94,6 +94,9 @@ export async function startTestPlatform(
     folders,
     allowHosts: [],
     log: 'pretty',
+    // Tests meet functions by files, ports and process ids of this machine. What functions see in a sandbox has its own.
+    isolation: process.env.LAMBENT_TEST_ISOLATION === 'best' ? 'best' : 'process',
+    acceptIsolation: 'E',
     ...rest,
     onEvent(event) {
       events.push(event);

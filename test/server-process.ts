@@ -14,6 +14,9 @@ export interface Server {
   output(): string;
 }
 
+/** Tests meet functions by files, ports and process ids of this machine; those about isolation ask for it. */
+const PLAIN_PROCESSES = { LAMBENT_ISOLATION: 'process', LAMBENT_ACCEPT_ISOLATION: 'E' };
+
 /** `lambent start` as its users run it; resolves when it has printed its address. */
 export async function startServer(
   dataDir: string,
@@ -33,7 +36,7 @@ export async function startServer(
       '0',
       ...options,
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...PLAIN_PROCESSES, ...env } },
   );
   let output = '';
   child.stderr!.on('data', (chunk) => {

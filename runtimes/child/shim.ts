@@ -26,6 +26,7 @@ import { structuredSeverity } from '../node/console.ts';
 import { describeFailure } from '../node/failure.ts';
 import type { Handler } from '../node/handler.ts';
 import { type Invocation, Invocations } from '../node/invocations.ts';
+import { openLocalProxy } from './local-proxy.ts';
 import { Program, type ProgramEnd, type ProgramOptions } from './program.ts';
 
 const CHANNEL_FD = 3;
@@ -50,6 +51,8 @@ export class Shim {
   #program: Program | undefined;
   #handler: Handler | undefined;
   #timeoutMs = 0;
+  /** Variables that name the way to the network. */
+  #network: Record<string, string> = {};
   #ending = false;
 
   constructor(boot: BootProgram) {
@@ -75,6 +78,7 @@ export class Shim {
         PATH,
         LANG: 'C.UTF-8',
         ...(TMPDIR === undefined ? {} : { TMPDIR, HOME: TMPDIR }),
+        ...this.#network,
         ...options.env,
       },
       onLine: (text, toStderr) =>
@@ -138,6 +142,7 @@ export class Shim {
   async #start(message: BootMessage): Promise<void> {
     this.#timeoutMs = message.timeoutMs;
     try {
+      this.#network = await openLocalProxy();
       const handler = await this.#boot(message, this);
       this.#handler = handler;
       const ready: ReadyMessage = { protocol: PROTOCOL_VERSION, handlerKind: handler.kind };

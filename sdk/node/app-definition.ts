@@ -176,8 +176,9 @@ export interface FunctionDefinition {
   readonly callers?: readonly string[] | undefined;
   /** Attempts of an asynchronous invocation, the first included. Default: 3. */
   readonly attempts?: number | undefined;
-  /** Environment variables, over those of the app. */
+  /** What it may connect to. Default: what the app says, else `internet`. */
   readonly network?: NetworkDefinition | undefined;
+  /** Environment variables, over those of the app. */
   readonly env?: Readonly<Record<string, string | number | boolean>> | undefined;
   /** Packages to copy as they are instead of bundling them (found by themselves where they hold native code). */
   readonly external?: readonly string[] | undefined;

@@ -81,4 +81,9 @@ export const LISTEN_OPTIONS: OptionTable = {
     text: 'give apps and previews hosts below it (else $LAMBENT_DOMAIN)',
   },
   data: { kind: 'text', value: 'FOLDER', text: 'where deployments, history and logs are kept' },
+  isolation: {
+    kind: 'text',
+    value: 'DRIVER',
+    text: 'best, or process: plain processes (else $LAMBENT_ISOLATION, else best)',
+  },
 };

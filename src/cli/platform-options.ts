@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
+import { ISOLATION_REQUIRED, type SandboxDescription } from '../ports/sandbox.ts';
 import type { PlatformOptions } from '../server/main.ts';
 import { type AppDomain, parseAppDomain } from '../model/app-hosts.ts';
 import { parseWholeNumber, quoted, usage } from './arguments.ts';
 import type { Arguments } from './command.ts';
+import type { Style } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
 export const DEFAULT_PORT = 5262;
@@ -13,12 +15,19 @@ const DEFAULT_HOST = '127.0.0.1';
 /** For the person who pressed Ctrl-C and now waits. */
 export const STOPPING = '\nStopping: open requests may finish. Ctrl-C again stops at once.\n';
 
+/** How well functions are contained, in one line; where they are not, so that it is seen. */
+export function isolationLine({ level, summary, advice }: SandboxDescription, style: Style): string {
+  const isGood = level <= ISOLATION_REQUIRED;
+  const text = `level ${level}: ${summary}${isGood || advice === undefined ? '' : `. ${advice}`}`;
+  return `${style.dim('Sandbox')}  ${isGood ? text : style.yellow(text)}\n`;
+}
+
 /** What `dev` and `start` take from the command line and the environment in the same way. */
 export function listenOptions(
   args: Arguments,
   terminal: Terminal,
   defaultDataDir: string,
-): Pick<PlatformOptions, 'host' | 'port' | 'dataDir' | 'domain'> {
+): Pick<PlatformOptions, 'host' | 'port' | 'dataDir' | 'domain' | 'isolation'> {
   const fromEnv = terminal.env.LAMBENT_PORT;
   const port =
     args.wholeNumber('port', 0, PORT_MAX) ??
@@ -28,6 +37,7 @@ export function listenOptions(
     host: args.text('host') ?? (terminal.env.LAMBENT_HOST || DEFAULT_HOST),
     dataDir: resolve(terminal.cwd, args.text('data') ?? defaultDataDir),
     domain: readDomain(args.text('domain') ?? terminal.env.LAMBENT_DOMAIN),
+    isolation: isolationChoice(args.text('isolation') ?? (terminal.env.LAMBENT_ISOLATION || 'best')),
   };
 }
 
@@ -39,4 +49,9 @@ function readDomain(text: string | undefined): AppDomain | undefined {
     `${quoted(text)} is not a domain`,
     'Write it like apps.example.com, or like https://apps.example.com where a proxy serves it with TLS.',
   );
+}
+
+function isolationChoice(text: string): 'best' | 'process' {
+  if (text === 'best' || text === 'process') return text;
+  throw usage(`${quoted(text)} is not a driver`, 'It is best, or process for plain processes.');
 }

@@ -46,6 +46,7 @@ functions:
     maxRequestMb: 3
     maxResponseMb: 4
     attempts: 7
+    network: [internet, '10.0.0.0/8:5432']
     env: { REGION: us }
     external: [sharp, '@img/x']
     include: ['templates/**']
@@ -73,6 +74,7 @@ functions:
           maxRequestMb: 3,
           maxResponseMb: 4,
           attemptsMax: 7,
+          network: ['internet', '10.0.0.0/8:5432'],
           env: { ON: 'true', PORT: '8080', RATIO: '1.10', REGION: 'us' },
         },
       },

@@ -67,6 +67,9 @@ export interface SandboxProcess {
 export const ISOLATION_LEVELS = ['A', 'B', 'C', 'D', 'E'] as const;
 export type IsolationLevel = (typeof ISOLATION_LEVELS)[number];
 
+/** What `start` insists on unless it is told to accept less. */
+export const ISOLATION_REQUIRED: IsolationLevel = 'B';
+
 /** What a driver promises. */
 export interface SandboxDescription {
   readonly driver: string;

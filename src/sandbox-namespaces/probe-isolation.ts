@@ -145,7 +145,7 @@ function containment({ findings, uid }: ProbeResult, { platformUid }: Circumstan
     {
       name: 'network',
       enforced: findings.hidesNetwork,
-      note: 'no interface but a loopback of its own',
+      note: 'no interface but a loopback of its own; out only through the platform, to what `network` allows',
     },
     {
       name: 'environment',

@@ -270,7 +270,7 @@ function missingPrograms(): Unavailable | undefined {
   if (missing.length === 0) return undefined;
   const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
   return {
-    reason: `${missing.map(([program]) => program).join(', ')} is not installed`,
-    advice: `Install it: \`apt-get install ${packages}\`.`,
+    reason: `not installed: ${missing.map(([program]) => program).join(', ')}`,
+    advice: `Run \`apt-get install ${packages}\`.`,
   };
 }

@@ -6,9 +6,6 @@ import { silentLog } from '../base/log.ts';
 import type { IsolationLevel, SandboxDescription } from '../ports/sandbox.ts';
 import { openSandbox } from './open-sandbox.ts';
 
-/** What `start` insists on unless it is told to accept less. */
-export const ISOLATION_REQUIRED: IsolationLevel = 'E';
-
 /** What a platform started here would have, without starting one. */
 export async function lookAtIsolation(): Promise<SandboxDescription> {
   const folder = await mkdtemp(join(tmpdir(), 'lambent-look-'));

@@ -18,8 +18,8 @@ import type { AppDomain } from '../model/app-hosts.ts';
 import type { FunctionVersion, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
-import type { IsolationLevel, SandboxDescription } from '../ports/sandbox.ts';
-import { ISOLATION_REQUIRED, requireIsolation } from './isolation.ts';
+import { ISOLATION_REQUIRED, type IsolationLevel, type SandboxDescription } from '../ports/sandbox.ts';
+import { requireIsolation } from './isolation.ts';
 import type { IsolationChoice } from './open-sandbox.ts';
 import { PLATFORM_VERSION } from './platform-version.ts';
 import { shutDown } from './shutdown.ts';
@@ -89,7 +89,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     domain,
     version: PLATFORM_VERSION,
     log,
-    isolation: options.isolation ?? 'process',
+    isolation: options.isolation ?? 'best',
     gatewayLimits,
     onStoreFailed: storeFailed.resolve,
     onRefused: mode === 'dev' ? tellRefusal(options) : undefined,

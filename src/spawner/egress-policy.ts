@@ -32,16 +32,20 @@ const NOT_PUBLIC: readonly (readonly [network: string, prefix: number])[] = [
   ['2002::', 16],
 ];
 
-const notPublic = new BlockList();
+/** One list a family: a list takes an IPv4 address for the IPv6 address that stands for it, and `::/3` holds them all. */
+const notPublic = { ipv4: new BlockList(), ipv6: new BlockList() };
 for (const [network, prefix] of NOT_PUBLIC)
-  notPublic.addSubnet(network, prefix, isIP(network) === 4 ? 'ipv4' : 'ipv6');
+  notPublic[familyOf(network)].addSubnet(network, prefix, familyOf(network));
 
-const LOOPBACK: readonly NetworkEntry[] = [
+type NetworkOfAddresses = Extract<NetworkEntry, { kind: 'network' }>;
+
+const LOOPBACK: readonly NetworkOfAddresses[] = [
   { kind: 'network', address: '127.0.0.0', family: 'ipv4', prefix: 8, port: undefined },
   { kind: 'network', address: '::1', family: 'ipv6', prefix: 128, port: undefined },
 ];
 
 interface AddressGrant {
+  readonly family: 'ipv4' | 'ipv6';
   readonly block: BlockList;
   readonly port: number | undefined;
 }
@@ -82,19 +86,22 @@ export class EgressPolicy {
   allowsAddress(host: string, address: string, port: number, own: BlockList): boolean {
     const family = familyOf(address);
     const granted = this.#addresses.some(
-      (grant) => (grant.port === undefined || grant.port === port) && grant.block.check(address, family),
+      (grant) =>
+        grant.family === family &&
+        (grant.port === undefined || grant.port === port) &&
+        grant.block.check(address, family),
     );
     if (granted) return true;
-    if (notPublic.check(address, family) || own.check(address, family)) return false;
+    if (notPublic[family].check(address, family) || own.check(address, family)) return false;
     // An address by itself is not a name that a list allows.
     return this.#internet || isIP(host) === 0;
   }
 }
 
-function grantOf(entry: NetworkEntry, port: number | undefined): AddressGrant {
+function grantOf({ address, prefix, family }: NetworkOfAddresses, port: number | undefined): AddressGrant {
   const block = new BlockList();
-  if (entry.kind === 'network') block.addSubnet(entry.address, entry.prefix, entry.family);
-  return { block, port };
+  block.addSubnet(address, prefix, family);
+  return { block, family, port };
 }
 
 export function familyOf(address: string): 'ipv4' | 'ipv6' {

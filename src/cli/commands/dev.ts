@@ -7,7 +7,7 @@ import { EXIT, type ExitCode } from '../exit-code.ts';
 import { refreshGoModule } from '../go-module-files.ts';
 import { SCHEMA_PATH, writeSchema } from '../manifest-schema-file.ts';
 import { createStyle, formatDuration } from '../output.ts';
-import { listenOptions, STOPPING } from '../platform-options.ts';
+import { isolationLine, listenOptions, STOPPING } from '../platform-options.ts';
 import { type Terminal, whenAborted } from '../terminal.ts';
 
 export const devCommand: Command = {
@@ -50,7 +50,7 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   terminal.out.write(`${style.dim('App    ')}  ${style.cyan(platform.url)}
 ${style.dim('Console')}  ${style.cyan(`${platform.url}/_lambent/`)}
 ${style.dim('Data   ')}  ${shownPath(terminal.cwd, options.dataDir)}
-
+${isolationLine(platform.isolation, style)}
 Ready in ${formatDuration(terminal.clock.monotonicMs() - startedMs)}. Save a file to reload; Ctrl-C stops.
 
 `);

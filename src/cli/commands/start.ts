@@ -2,10 +2,12 @@ import { join, resolve } from 'node:path';
 import type { Platform } from '../../server/main.ts';
 import { PLATFORM_VERSION } from '../../server/platform-version.ts';
 import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
+import { LambentError } from '../../base/errors.ts';
+import { ISOLATION_LEVELS, ISOLATION_REQUIRED, type IsolationLevel } from '../../ports/sandbox.ts';
 import { createEventPrinter } from '../event-printer.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { createStyle } from '../output.ts';
-import { listenOptions, STOPPING } from '../platform-options.ts';
+import { isolationLine, listenOptions, STOPPING } from '../platform-options.ts';
 import { type Terminal, whenAborted } from '../terminal.ts';
 
 export const startCommand: Command = {
@@ -14,6 +16,11 @@ export const startCommand: Command = {
   positionals: [{ name: 'folder', required: false, repeats: true }],
   options: {
     ...LISTEN_OPTIONS,
+    'accept-isolation': {
+      kind: 'text',
+      value: 'LEVEL',
+      text: 'the weakest isolation to start with, A to E (else $LAMBENT_ACCEPT_ISOLATION, else B)',
+    },
     log: { kind: 'text', value: 'FORM', text: 'pretty, or json: one JSON object a line (pretty)' },
   },
   details: `Serves what was deployed before, and deploys the given folders first. The control API needs a token: one is
@@ -45,6 +52,7 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     mode: 'start',
     // Whoever may call the control API is told by the token, not by the host.
     allowHosts: [],
+    acceptIsolation: acceptedIsolation(args, terminal),
     folders: args.positionals.map((folder) => resolve(terminal.cwd, folder)),
     log,
     onEvent: (event) => {
@@ -61,13 +69,19 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   return EXIT.ok;
 }
 
+function acceptedIsolation(args: Arguments, terminal: Terminal): IsolationLevel {
+  const text = args.text('accept-isolation') ?? (terminal.env.LAMBENT_ACCEPT_ISOLATION || ISOLATION_REQUIRED);
+  const level = ISOLATION_LEVELS.find((each) => each === text.toUpperCase());
+  if (level !== undefined) return level;
+  throw new LambentError('E_USAGE', `--accept-isolation takes a level from A to E, not ${text}`);
+}
+
 function welcome(platform: Platform, dataDir: string, terminal: Terminal): string {
   const style = createStyle(terminal.out, terminal.env);
   return `${style.dim('Server ')}  ${style.cyan(platform.url)}
 ${style.dim('Console')}  ${style.cyan(`${platform.url}/_lambent/`)}
 ${style.dim('Data   ')}  ${dataDir}
-
-${style.yellow('Functions are not isolated')} from this machine: deploy only code that you trust. \`lambent doctor\` says more.
+${isolationLine(platform.isolation, style)}
 `;
 }
 
