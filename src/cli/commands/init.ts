@@ -17,7 +17,9 @@ const TEMPLATES = {
   hono: 'TypeScript with Hono',
   express: 'JavaScript with Express',
   javascript: 'plain JavaScript, no configuration',
+  python: 'Python: an ASGI app and a Lambda handler',
   go: 'Go: a net/http handler and a handler of events',
+  mixed: 'TypeScript, Python and Go in one app, calling each other',
 } as const;
 type TemplateName = keyof typeof TEMPLATES;
 const TEMPLATE_NAMES = Object.keys(TEMPLATES) as TemplateName[];
