@@ -3,12 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type CliOutcome, runForTest } from '../src/cli/test-terminal.ts';
+import { poll } from './process-table.ts';
 
 /** The command line against the real platform, started as a person starts it. */
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -126,6 +127,22 @@ describe('lambent dev', { timeout: 60_000 }, () => {
 
     assert.equal(await dev.stop('SIGINT'), 0);
     await assert.rejects(fetch(url!));
+  });
+
+  it('lets whoever calls at once wait for the first build', async () => {
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const { port } = free.address() as AddressInfo;
+    free.close();
+    await once(free, 'close');
+    await using dev = new Running(['dev', 'app', '--port', String(port), '--data', 'early-data']);
+    let answer: Response | undefined;
+    await poll(async () => {
+      answer = await fetch(`http://127.0.0.1:${port}/hello/early`).catch(() => undefined);
+      return answer !== undefined;
+    });
+    assert.deepEqual(await answer!.json(), { message: 'Hello, early!' }, 'the very first that got through');
+    await dev.printed(READY);
   });
 
   it('serves what every template and the example of this repository promise', async () => {

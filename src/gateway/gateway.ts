@@ -32,6 +32,8 @@ export class Gateway implements FastHost, GeneralHost {
   readonly #listener: Server;
   readonly #general: GeneralServer;
   #sweeper: Timer | undefined;
+  /** Connections that came before `serve`. */
+  #early: Socket[] | undefined = [];
 
   /** Where it listens; `undefined` while it does not. */
   get address(): AddressInfo | undefined {
@@ -61,7 +63,7 @@ export class Gateway implements FastHost, GeneralHost {
     this.#listener.maxConnections = connectionsMax;
   }
 
-  /** Resolves with the port. Rejects with `E_PORT_IN_USE`. */
+  /** Resolves with the port; connections wait until `serve`. Rejects with `E_PORT_IN_USE`. */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#listener.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
@@ -75,9 +77,17 @@ export class Gateway implements FastHost, GeneralHost {
     });
   }
 
+  /** Begins to answer: who came before there was anything to answer with has waited. */
+  serve(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const socket of early) this.#accept(socket);
+  }
+
   /** Accepts nothing new, lets what runs finish for `graceMs`, then cuts what is left. */
   async close(graceMs: number): Promise<void> {
     this.closing = true;
+    this.serve();
     this.#sweeper?.cancel();
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const connection of this.#fast) if (!connection.busy) connection.socket.destroySoon();
@@ -103,6 +113,7 @@ export class Gateway implements FastHost, GeneralHost {
 
   #accept(socket: Socket): void {
     if (this.closing) socket.destroy();
+    else if (this.#early !== undefined) this.#early.push(socket);
     else this.#fast.add(new FastConnection(socket, this));
   }
 

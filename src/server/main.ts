@@ -106,10 +106,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     await wired.asyncDispatch.start();
     await wired.engine.start();
     warmMinimum(wired);
-    for (const folder of options.folders) {
-      await deploy(wired, options, folder, false);
-      if (mode === 'dev') stoppers.push(watch(wired, options, folder, log));
-    }
+    await deployFirst(wired, options, log, stoppers);
     const url = `http://${shownHost(options.host)}:${port}`;
     log.info('serving', { url, mode, version: PLATFORM_VERSION, pid: process.pid });
     return running(wired, { url, token, isolation }, log, stoppers, storeFailed.promise);
@@ -208,6 +205,30 @@ function warmMinimum({ liveApps, pool }: Wired): void {
     for (const deployment of entry.deployments)
       for (const version of deployment.functions)
         if (version.config.minInstances > 0) pool.warm(version, deployment.number);
+}
+
+/** How long requests wait for the first deployments: beyond that they are told that there is nothing. */
+const FIRST_DEPLOY_WAIT_MS = 30_000;
+
+/**
+ * Deploys the given folders, then lets requests in: whoever starts a server and calls it at once gets what is in the
+ * folders. A server that has something to serve from before does so meanwhile.
+ */
+async function deployFirst(
+  wired: Wired,
+  options: PlatformOptions,
+  log: Log,
+  stoppers: (() => void)[],
+): Promise<void> {
+  const { gateway, clock, liveApps } = wired;
+  if (options.mode === 'start' && liveApps.snapshot().length > 0) gateway.serve();
+  const patience = clock.after(FIRST_DEPLOY_WAIT_MS, () => gateway.serve());
+  for (const folder of options.folders) {
+    await deploy(wired, options, folder, false);
+    if (options.mode === 'dev') stoppers.push(watch(wired, options, folder, log));
+  }
+  patience.cancel();
+  gateway.serve();
 }
 
 async function deploy(
