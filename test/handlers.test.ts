@@ -302,6 +302,16 @@ export default app;`,
 const app = express();
 app.get('/:id', (request, response) => response.json({ url: request.originalUrl, base: request.baseUrl, id: request.params.id }));
 export default express().use('/orders', app);`,
+          // Written for the root, and only put there.
+          'functions/hello.js': `import express from 'express';
+const app = express();
+app.use((request, response, next) => { response.set('x-seen', request.originalUrl); next(); });
+app.get('/', (request, response) => response.send('Hello World!'));
+const names = express.Router();
+names.get('/:name', (request, response) => response.json({ url: request.url, base: request.baseUrl, original: request.originalUrl }));
+app.use('/names', names);
+app.get('/away', (request, response) => response.redirect(request.baseUrl + '/names/ada'));
+app.listen(3000);`,
           'functions/index.js': `import express from 'express';
 express().get('/about', (request, response) => response.send('about')).listen(3000);`,
         },
@@ -319,6 +329,16 @@ express().get('/about', (request, response) => response.send('about')).listen(30
     const redirected = await lambent.fetch('/items');
     assert.equal(new URL(redirected.url).pathname, '/items/1');
     assert.equal(redirected.status, 200);
+  });
+
+  it('is called as if mounted at its name where it has routes for that alone', async () => {
+    const hello = await lambent.fetch('/hello?x=1');
+    assert.deepEqual([await hello.text(), hello.headers.get('x-seen')], ['Hello World!', '/hello?x=1']);
+    const ada = { url: '/ada', base: '/hello/names', original: '/hello/names/ada' };
+    assert.deepEqual(await (await lambent.fetch('/hello/names/ada')).json(), ada);
+    assert.deepEqual(await (await lambent.fetch('/hello/away')).json(), ada);
+    const none = await lambent.fetch('/hello/none');
+    assert.deepEqual([none.status, none.headers.get('x-seen')], [404, '/hello/none']);
   });
 
   it('answers below its name when it is mounted there, and at the root as index', async () => {

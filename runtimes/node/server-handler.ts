@@ -1,5 +1,6 @@
 import { IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { HttpRequestHead } from '../../src/model/frames.ts';
+import { expressOf, mountExpress } from './express-mount.ts';
 import { EVENT_URL, sendTextResult } from './fetch-handler.ts';
 import type { Handler, HandlerDeps } from './handler.ts';
 import { brokenBody, current, type Invocation } from './invocations.ts';
@@ -42,8 +43,10 @@ export async function createServerHandler(target: ServerTarget, deps: HandlerDep
     listener = (request, response) => emit.call(server, 'request', request, response);
   } else listener = target.kind === 'koa' ? target.app.callback() : (target as { app: Listener }).app;
 
+  const express = target.kind === 'express' ? target.app : server && expressOf(server);
   const serve = (invocation: Invocation): void => {
     const { request, response } = open(invocation, invocation.http, server, deps);
+    if (express !== undefined) mountExpress(express, request, invocation.http.route);
     const result = listener(request, response);
     // An async listener that rejects would be an unhandled rejection anyway: say it at once.
     if (result instanceof Promise) result.catch((thrown) => deps.fail(invocation, thrown));
