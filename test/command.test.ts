@@ -75,11 +75,13 @@ functions:
   'web/server.js': SERVER,
   'web/small.js': `
 let ready = false;
+let connections = 0;
 setTimeout(() => (ready = true), 100);
 require('node:http').createServer((request, response) => {
   if (request.url === '/ready') { response.statusCode = ready ? 200 : 503; response.end(); }
+  else if (request.method === 'POST') request.resume().on('end', () => setTimeout(() => response.end(String(connections)), 10));
   else response.end(process.argv[2] + ' ' + ready + ' ' + request.headers.host);
-}).listen(Number(process.env.PORT), process.argv[2] === 'v6' ? '::1' : '127.0.0.1');
+}).on('connection', () => (connections += 1)).listen(Number(process.env.PORT), process.argv[2] === 'v6' ? '::1' : '127.0.0.1');
 `,
   'web/node_modules/greeting/index.js': "exports.greet = (name) => require('./inner').word + ' ' + name;",
   'web/node_modules/greeting/inner.js': "exports.word = 'hello';",
@@ -206,6 +208,15 @@ describe('a web server behind a command', { timeout: 60_000 }, () => {
     assert.match(await (await lambent.fetch('/six')).text(), /^v6 /);
   });
 
+  it('is asked over the same connection again, also with bodies', async () => {
+    const before = await (await lambent.fetch('/six')).text();
+    assert.match(before, /^v6/);
+    const counts = [];
+    for (const body of ['a', 'b', 'c', 'd'])
+      counts.push(await (await lambent.fetch('/six', { method: 'POST', body })).text());
+    assert.equal(new Set(counts).size, 1, counts.join());
+  });
+
   it('is not disturbed when it closes its idle connections', async () => {
     for (const count of [1, 2, 3]) {
       assert.equal((await lambent.fetch(`/greet?${count}`)).status, 200);
@@ -228,7 +239,7 @@ describe('a web server that does not work', { timeout: 60_000 }, () => {
 
   it('closes the connection before or in the middle of an answer', async () => {
     const { status, code, message } = await errorOf('/drop');
-    assert.deepEqual([status, code], [502, 'E_FUNCTION_RESPONSE_INVALID']);
+    assert.deepEqual([status, code], [500, 'E_FUNCTION_ERROR']);
     assert.match(message, /closed the connection without an answer/);
     await assert.rejects(async () => (await lambent.fetch('/half')).text());
     const record = await lambent.waitForInvocation(({ error }) => error?.errorType === 'AnswerBrokenOff');

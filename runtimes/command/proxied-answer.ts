@@ -90,6 +90,6 @@ export class ProxiedAnswer {
     if (this.#complete) return;
     this.#complete = true;
     const message = 'the server closed the connection in the middle of its answer';
-    this.#fail(new RuntimeFailure('E_FUNCTION_RESPONSE_INVALID', 'AnswerBrokenOff', message));
+    this.#fail(new RuntimeFailure('E_FUNCTION_ERROR', 'AnswerBrokenOff', message));
   }
 }

@@ -1,11 +1,10 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
-import type { Socket } from 'node:net';
 import type { HttpRequestHead } from '../../src/model/frames.ts';
 import { RuntimeFailure } from '../node/failure.ts';
 import type { Invocation } from '../node/invocations.ts';
 import { ProxiedAnswer } from './proxied-answer.ts';
 
-/** A connection that was idle for longer is not used again: the server may be about to close it. */
+/** A connection that was idle for longer is not used again: the server may be about to close it. While in use it has no limit. */
 const IDLE_MS = 1_500;
 
 /** Which invocation a request is for, for calls that the server makes on its behalf. */
@@ -13,29 +12,12 @@ export const REQUEST_ID_HEADER = 'x-lambent-request-id';
 /** Headers that only this process may set. */
 const REPLACED = new Set(['x-forwarded-host', 'x-forwarded-proto', REQUEST_ID_HEADER]);
 
-class LoopbackAgent extends Agent {
-  // Node's agent asks these before it keeps a connection, and when it uses one again.
-  override keepSocketAlive(socket: Socket): boolean {
-    socket.setKeepAlive(true);
-    socket.unref();
-    socket.setTimeout(IDLE_MS, () => socket.destroy());
-    return true;
-  }
-
-  override reuseSocket(socket: Socket, request: ClientRequest): void {
-    request.reusedSocket = true;
-    socket.removeAllListeners('timeout');
-    socket.setTimeout(0);
-    socket.ref();
-  }
-}
-
 /** Passes requests on to the server, and its answers back. */
 export class ServerProxy {
   /** The address that the server listens at. */
   host = '';
   readonly port: number;
-  readonly #agent = new LoopbackAgent({ keepAlive: true, scheduling: 'lifo' });
+  readonly #agent = new Agent({ keepAlive: true, scheduling: 'lifo', timeout: IDLE_MS });
   readonly #fail: (invocation: Invocation, thrown: unknown) => void;
 
   constructor(port: number, fail: (invocation: Invocation, thrown: unknown) => void) {
@@ -70,7 +52,7 @@ export class ServerProxy {
       error.code === 'ECONNREFUSED'
         ? `nothing listens on port ${this.port} any more`
         : `the server closed the connection without an answer (${error.code ?? error.message})`;
-    this.fail(invocation, new RuntimeFailure('E_FUNCTION_RESPONSE_INVALID', 'NoAnswer', what));
+    this.fail(invocation, new RuntimeFailure('E_FUNCTION_ERROR', 'NoAnswer', what));
   }
 
   fail(invocation: Invocation, thrown: unknown): void {
