@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { GO_CACHES } from '../sdk/go/test-go.ts';
 
 export interface DocBlock {
   readonly kind: 'commands' | 'server' | 'file';
@@ -96,6 +97,7 @@ export class DocRun {
     this.#port = port;
     this.#env = {
       ...process.env,
+      ...GO_CACHES,
       PATH: `${join(folder, '.bin')}:${process.env.PATH}`,
       HOME: join(folder, '.home'),
       LAMBENT_PORT: String(port),

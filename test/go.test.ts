@@ -1,6 +1,7 @@
 /** Functions in Go, as their authors meet them: deployed from a folder, called over HTTP and with events, and broken. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ import {
   type TestPlatform,
   writeApp,
 } from './platform-harness.ts';
+import { poll } from './process-table.ts';
 
 const run = promisify(execFile);
 
@@ -391,6 +393,44 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
       assert.deepEqual((json as { result: unknown }).result, { sum: 3 });
     } finally {
       await begun.close();
+    }
+  });
+
+  it('live in one app with TypeScript and Python', async () => {
+    const app = join(lambent.folder, 'trio');
+    await run(process.execPath, [join(REPOSITORY, 'src/cli/main.ts'), 'init', app, '--template', 'mixed']);
+    const trio = await startTestPlatform({}, { folder: join(lambent.folder, 'fourth'), folders: [app] });
+    try {
+      const { words, letters } = (await (await trio.fetch('/')).json()) as {
+        words: string[];
+        letters: object;
+      };
+      assert.ok(words.length > 1);
+      assert.deepEqual(letters, Object.fromEntries(words.map((word) => [word, word.length])));
+    } finally {
+      await trio.close();
+    }
+  });
+
+  it('are given up while they are built, when the platform is told to stop', async () => {
+    const stop = new AbortController();
+    const caches = process.env.GOCACHE;
+    // Empty: Go compiles its library first, which takes it long enough to be interrupted.
+    process.env.GOCACHE = join(lambent.folder, 'caches');
+    try {
+      const starting = startTestPlatform(
+        {},
+        { folder: join(lambent.folder, 'third'), folders: [folder], stop: stop.signal },
+      );
+      await poll(() => existsSync(join(lambent.folder, 'caches')));
+      stop.abort();
+      const started = await starting;
+      const failed = started.events.find((event) => event.kind === 'deployFailed');
+      assert.equal(failed?.error.code, 'E_SHUTTING_DOWN');
+      await started.close();
+    } finally {
+      if (caches === undefined) delete process.env.GOCACHE;
+      else process.env.GOCACHE = caches;
     }
   });
 

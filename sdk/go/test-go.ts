@@ -27,6 +27,14 @@ export const go: string | undefined = ((): string | undefined => {
 export const WITHOUT_GO: string | false =
   go === undefined ? `Go 1.${GO_MINOR_MIN} or newer is not installed: functions in Go are not tested` : false;
 
+/** Go's caches of this machine, for programs that run with another home: without them it compiles its library anew. */
+export const GO_CACHES: Readonly<Record<string, string>> =
+  go === undefined
+    ? {}
+    : (JSON.parse(
+        execFileSync(go, ['env', '-json', 'GOCACHE', 'GOMODCACHE'], { encoding: 'utf8' }),
+      ) as Record<string, string>);
+
 export async function runGo(args: readonly string[], cwd: string = MODULE_DIR): Promise<string> {
   const { stdout, stderr } = await run(go!, args, {
     cwd,

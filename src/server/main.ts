@@ -54,6 +54,8 @@ export interface PlatformOptions {
   readonly acceptIsolation?: IsolationLevel;
   /** Where the usual bounds of connections do not fit. */
   readonly gatewayLimits?: Partial<GatewayLimits>;
+  /** Gives up the deploys that starting consists of; who gave the signal closes the platform afterwards. */
+  readonly stop?: AbortSignal;
   onEvent(event: PlatformEvent): void;
 }
 
@@ -223,7 +225,9 @@ async function deployFirst(
   const { gateway, clock, liveApps } = wired;
   if (options.mode === 'start' && liveApps.snapshot().length > 0) gateway.serve();
   const patience = clock.after(FIRST_DEPLOY_WAIT_MS, () => gateway.serve());
+  options.stop?.addEventListener('abort', () => void wired.deployer.close(), { once: true });
   for (const folder of options.folders) {
+    if (options.stop?.aborted) break;
     await deploy(wired, options, folder, false);
     if (options.mode === 'dev') stoppers.push(watch(wired, options, folder, log));
   }

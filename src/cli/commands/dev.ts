@@ -45,6 +45,7 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     allowHosts: [...args.list('allow-host')],
     folders: [folder],
     log: 'pretty',
+    stop,
     onEvent: createEventPrinter(terminal, 'dev'),
   });
   terminal.out.write(`${style.dim('App    ')}  ${style.cyan(platform.url)}

@@ -55,6 +55,7 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     acceptIsolation: acceptedIsolation(args, terminal),
     folders: args.positionals.map((folder) => resolve(terminal.cwd, folder)),
     log,
+    stop,
     onEvent: (event) => {
       // With --log json stdout belongs to the log; what failed must be seen all the same.
       if (log === 'pretty' || event.kind === 'deployFailed') print(event);
