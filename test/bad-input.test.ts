@@ -46,13 +46,18 @@ async function liveInstances(): Promise<{ id: string; function: string }[]> {
   return (json as { items: { id: string; function: string }[] }).items;
 }
 
+async function metrics(): Promise<string> {
+  return (await lambent.fetch('/_lambent/metrics')).text();
+}
+
 /** Waits until neither a process nor a working folder of the function is left. */
 async function assertNothingLeft(name: string): Promise<void> {
   const run = join(lambent.folder, 'data/run');
   await poll(async () => {
     const live = await liveInstances();
     const folders = await readdir(run);
-    return live.every((instance) => instance.function !== name) && folders.length <= live.length;
+    const waiting = Number(/^lambent_processes_prewarmed (\d+)/m.exec(await metrics())![1]);
+    return live.every((instance) => instance.function !== name) && folders.length <= live.length + waiting;
   });
 }
 

@@ -92,6 +92,8 @@ describe('a server of which parts are killed', { timeout: 90_000, skip }, () => 
     await poll(() => descendantsOf(server.child.pid!).some((child) => commandOf(child).startsWith('sleep')));
     const { all } = processesOf(server);
     assert.ok(all.includes(pid));
+    const scratch = await readdir(join(folder, 'kill/run'));
+    assert.ok(scratch.length >= 1);
     server.child.kill('SIGKILL');
     await untilGone(all);
 
@@ -107,7 +109,11 @@ describe('a server of which parts are killed', { timeout: 90_000, skip }, () => 
       ['asked'],
     );
     assert.equal((await fetch(`${again.url}/pid`)).status, 200);
-    assert.equal((await readdir(join(folder, 'kill/run'))).length, 1);
+    const left = await readdir(join(folder, 'kill/run'));
+    assert.deepEqual(
+      left.filter((name) => scratch.includes(name)),
+      [],
+    );
     await stop(again);
   });
 

@@ -64,6 +64,12 @@ class Runtime implements HandlerDeps {
     process.on('unhandledRejection', (reason) => this.#onUncaught(reason, false));
   }
 
+  /** Everything is loaded that does not depend on the author's code. */
+  wait(): void {
+    this.channel.frame(FRAME.WAITING, 0, 0);
+    this.channel.flush();
+  }
+
   fail(invocation: Invocation, thrown: unknown): void {
     if (invocation.cancelled) {
       // Most often its own AbortError: nobody waits for it.
@@ -193,4 +199,4 @@ function within(work: Promise<void>, ms: number): Promise<void> {
 }
 
 installEgress();
-new Runtime();
+new Runtime().wait();

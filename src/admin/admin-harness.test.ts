@@ -149,7 +149,7 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
   const invoker = new ScriptedInvoker();
   const deployer = new StoringDeployer(store.apps, liveApps);
   const instances: InstanceView[] = [];
-  const pool = { instances: () => instances, waiting: 0 };
+  const pool = { instances: () => instances, waiting: 0, prewarmed: 0 };
   const metrics = createMetrics({ feed: recorder, pool, clock, ...METRIC_SETTINGS });
   const random = createSeededRandom(1);
   const bus = await openEvents(store, invoker, liveApps, clock, random);

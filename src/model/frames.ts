@@ -76,6 +76,8 @@ export const FRAME = {
   /** u32 LE highest resident memory so far, in KiB. */
   STATS: 0x49,
   PONG: 0x4a,
+  /** Sent once, before BOOT comes, by a runtime that has loaded itself: a process that was started ahead of need. */
+  WAITING: 0x4c,
   /**
    * Asks the platform for something. On a stream with CALL_STREAM, not in use: u32 stream of the invocation that asks
    * (0: none, as at load), u32 head length, head (JSON `CallHead`), the first bytes of the payload.

@@ -405,6 +405,9 @@ export class Instance {
       case FRAME.PONG:
         this.#awaitsPong = false;
         break;
+      case FRAME.WAITING:
+        if (this.state !== 'starting') this.#breach('an unexpected WAITING frame');
+        break;
       case FRAME.READY: {
         const ready = parseReady(payload);
         if (ready === undefined || this.state !== 'starting') this.#breach('an unexpected READY frame');

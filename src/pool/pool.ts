@@ -8,7 +8,7 @@
  *
  * Deliberately absent: what frames on a stream mean (functions/invoke), and how processes are contained (Sandbox).
  */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Defects } from '../base/defects.ts';
 import { LambentError, toLambentError } from '../base/errors.ts';
@@ -22,6 +22,7 @@ import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
 import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { Sandbox, SandboxSpec } from '../ports/sandbox.ts';
 import { Instance } from './instance.ts';
+import { Prewarm } from './prewarm.ts';
 import { VersionPool, type VersionPoolHost } from './version-pool.ts';
 
 /** Deadlines and idle times are looked at this often. */
@@ -29,6 +30,9 @@ const SWEEP_MS = 20;
 /** Code that has not said READY after this time is given up. */
 const BOOT_TIMEOUT_MS = 20_000;
 const FILES_MAX = 1_024;
+/** Waiting processes may take this share of the machine's memory, at this much each. */
+const PREWARMED_SHARE = 0.05;
+const PREWARMED_BYTES = 40 * 2 ** 20;
 
 export interface PoolLimits {
   /** Invocations that may run at once on this node. */
@@ -39,6 +43,10 @@ export interface PoolLimits {
   readonly instancesMax: number;
   /** Instances that may be starting at a time. */
   readonly startingMax: number;
+  /** Processes that may wait without code for a version that needs one. */
+  readonly prewarmedMax: number;
+  /** Kinds of such processes of which at least one waits. */
+  readonly prewarmedKindsMax: number;
 }
 
 export const POOL_LIMITS: PoolLimits = {
@@ -46,7 +54,16 @@ export const POOL_LIMITS: PoolLimits = {
   waitingMax: 10_000,
   instancesMax: 1_000,
   startingMax: Math.max(4, availableParallelism() * 2),
+  prewarmedMax: Math.min(16, Math.max(1, Math.floor((totalmem() * PREWARMED_SHARE) / PREWARMED_BYTES))),
+  prewarmedKindsMax: 4,
 };
+
+export interface PreparedProcess {
+  readonly spec: Omit<SandboxSpec, 'filesMax' | 'network'>;
+  readonly boot: BootMessage;
+  /** Whether a process may be started ahead of need, without the code. */
+  readonly generic?: boolean;
+}
 
 export interface PoolOptions {
   readonly sandbox: Sandbox;
@@ -58,11 +75,11 @@ export interface PoolOptions {
   readonly limits?: Partial<PoolLimits>;
   /** What instances may ask of the platform. */
   readonly operations: PlatformCalls;
-  /** How a version is started: the program for its language, and the message that tells it what to load. Rejects if the code is gone. */
-  prepare(
-    version: FunctionVersion,
-    deployment: number,
-  ): Promise<{ spec: Omit<SandboxSpec, 'filesMax' | 'network'>; boot: BootMessage }>;
+  /**
+   * How a version is started: the program for its language, and the message that tells it what to load. `placedAt`: where
+   * the process sees the code, if not at its own place. Rejects if the code is gone.
+   */
+  prepare(version: FunctionVersion, deployment: number, placedAt?: string): Promise<PreparedProcess>;
 }
 
 class Pool implements InstancePool, VersionPoolHost {
@@ -79,15 +96,26 @@ class Pool implements InstancePool, VersionPoolHost {
   #sweeper: Timer | undefined;
   #closed = false;
   #onEmpty: (() => void) | undefined;
+  readonly #prewarm: Prewarm;
 
   constructor(options: PoolOptions) {
     this.#options = options;
     this.clock = options.clock;
     this.#limits = { ...POOL_LIMITS, ...options.limits };
+    const { prewarmedMax: waitingMax, prewarmedKindsMax: kindsMax } = this.#limits;
+    this.#prewarm = new Prewarm({
+      ...options,
+      limits: { waitingMax, kindsMax },
+      isBusy: () => this.#starting > 0,
+    });
   }
 
   get waiting(): number {
     return this.#waiting;
+  }
+
+  get prewarmed(): number {
+    return this.#prewarm.size;
   }
 
   acquire(version: FunctionVersion, deployment: number, waiter: LeaseWaiter): () => void {
@@ -100,6 +128,13 @@ class Pool implements InstancePool, VersionPoolHost {
 
   warm(version: FunctionVersion, deployment: number): void {
     if (!this.#closed) this.#poolOf(version, deployment).warm();
+  }
+
+  async foresee(version: FunctionVersion, deployment: number): Promise<void> {
+    const prepared = await this.#options.prepare(version, deployment).catch(() => undefined);
+    if (prepared?.generic !== true || this.#closed) return;
+    const { codeDir: _codeDir, ...kind } = this.#specOf(version, prepared);
+    this.#prewarm.foresee(kind);
   }
 
   retainOnly(isLive: (version: FunctionVersion) => boolean): void {
@@ -121,6 +156,7 @@ class Pool implements InstancePool, VersionPoolHost {
 
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
+    this.#prewarm.close();
     const stopping = new LambentError('E_SHUTTING_DOWN', 'the platform is stopping', { retryAfterS: 1 });
     for (const pool of this.#pools.values()) {
       pool.refuseAll(stopping);
@@ -242,13 +278,10 @@ class Pool implements InstancePool, VersionPoolHost {
       });
     });
     try {
-      const { spec, boot } = await this.#options.prepare(pool.version, pool.deployment);
-      const process = await this.#options.sandbox.start(
-        instance.id,
-        { ...spec, filesMax: FILES_MAX, network: pool.version.config.network },
-        instance,
-      );
-      instance.attach(process, boot);
+      const prepared = await this.#options.prepare(pool.version, pool.deployment);
+      if (prepared.generic === true && (await this.#useWaiting(pool, instance, prepared))) return;
+      const spec = this.#specOf(pool.version, prepared);
+      instance.attach(await this.#options.sandbox.start(instance.id, spec, instance), prepared.boot);
     } catch (error) {
       giveUp.cancel();
       this.#options.log.warn('an instance could not be started', {
@@ -258,6 +291,28 @@ class Pool implements InstancePool, VersionPoolHost {
       pool.startFailed(instance, toLambentError(error));
       this.#afterGone(pool);
     }
+  }
+
+  #specOf(version: FunctionVersion, { spec }: PreparedProcess): SandboxSpec {
+    return { ...spec, filesMax: FILES_MAX, network: version.config.network };
+  }
+
+  /** Gives the code to a process that waits for some. False: there is none, or it cannot take this code. */
+  async #useWaiting(pool: VersionPool, instance: Instance, prepared: PreparedProcess): Promise<boolean> {
+    const { codeDir, ...kind } = this.#specOf(pool.version, prepared);
+    const waiting = codeDir === undefined ? undefined : this.#prewarm.take(kind);
+    if (codeDir === undefined || waiting === undefined) return false;
+    const placedAt = await waiting.process!.placeCode(codeDir).catch(() => undefined);
+    if (placedAt === undefined) {
+      waiting.process!.kill();
+      return false;
+    }
+    const { boot } =
+      placedAt === codeDir ? prepared : await this.#options.prepare(pool.version, pool.deployment, placedAt);
+    // It may have ended meanwhile.
+    const process = waiting.handOver(instance);
+    if (process !== undefined) instance.attach(process, boot);
+    return process !== undefined;
   }
 
   #gone(pool: VersionPool, instance: Instance): void {

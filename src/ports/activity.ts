@@ -27,4 +27,6 @@ export interface PoolView {
   instances(): readonly InstanceView[];
   /** Invocations that wait for an instance, over all functions. */
   readonly waiting: number;
+  /** Processes that wait without code for a version that needs one. */
+  readonly prewarmed: number;
 }

@@ -12,8 +12,11 @@ export interface SandboxSpec {
   readonly command: readonly string[];
   /** The whole environment: nothing is inherited. Holds no secret (those go over the channel). */
   readonly env: Readonly<Record<string, string>>;
-  /** The folder with the version's code; readable and not writable inside, where it has the same path. */
-  readonly codeDir: string;
+  /**
+   * The folder with the version's code; readable and not writable inside, where it has the same path. `undefined`: the
+   * process waits for its code, which comes by `placeCode`.
+   */
+  readonly codeDir: string | undefined;
   /**
    * Further folders on the host that the program reads, at the same paths: its runtime, installed packages. The
    * program itself and the shared libraries of binaries among them are found by the driver.
@@ -54,6 +57,11 @@ export interface SandboxProcess {
    * the buffer; false when they wait in memory, and the buffer belongs to the driver from then on.
    */
   write(bytes: Uint8Array): boolean;
+  /**
+   * Gives a process that was started without code the folder with a version's code, once. Resolves with its path as
+   * seen inside, or with `undefined` where this driver cannot do so for this folder: start another process then.
+   */
+  placeCode(codeDir: string): Promise<string | undefined>;
   /** Bytes queued and not yet taken by the process. */
   readonly bufferedBytes: number;
   /** Stops reading from the channel (back-pressure on everything of this instance). */

@@ -33,6 +33,7 @@ import {
   isInside,
   withoutNested,
 } from './bubblewrap-arguments.ts';
+import { CodeSlots } from './code-slots.ts';
 import { type ControlGroupHome, findControlGroupHome } from './control-group-home.ts';
 import { InstanceUsers } from './instance-users.ts';
 import { describeIsolation, probeIsolation } from './probe-isolation.ts';
@@ -55,6 +56,9 @@ const SCRATCH_BYTES = 256 * 2 ** 20;
 /** A folder that every system has and no platform needs: the spawner covers it for itself. */
 const STAGE_PLACES = ['/boot', '/media', '/mnt', '/srv', '/opt'];
 
+/** Where processes find code that was given to them later: AWS Lambda's own place. */
+const SLOT_PLACE = '/var/task';
+
 /** Versions whose arguments are kept. */
 const ENCLOSURES_MAX = 1_000;
 
@@ -67,6 +71,7 @@ interface Enclosed {
 class NamespacesSandbox implements Sandbox {
   readonly #options: NamespacesSandboxOptions;
   readonly #root: RuntimeRoot;
+  readonly #slots: CodeSlots;
   readonly #groups: ControlGroupHome | undefined;
   readonly #spawner: SpawnerClient;
   readonly #users: InstanceUsers | undefined;
@@ -80,6 +85,7 @@ class NamespacesSandbox implements Sandbox {
     this.#options = options;
     this.#groups = groups;
     this.#root = new RuntimeRoot(join(options.runDir, 'root'));
+    this.#slots = new CodeSlots(join(options.runDir, 'slots'));
     this.#filterPath = join(options.runDir, 'system-calls.bpf');
     if (process.getuid?.() === 0) {
       this.#users = new InstanceUsers();
@@ -96,12 +102,15 @@ class NamespacesSandbox implements Sandbox {
 
     await rm(runDir, { recursive: true, force: true });
     await mkdir(runDir, { recursive: true, mode: 0o711 });
+    await mkdir(this.#slots.folder, { mode: 0o711 });
     await this.#root.prepare();
     await writeFile(this.#filterPath, createSeccompFilter(process.arch as Architecture), { mode: 0o600 });
   }
 
   async start(id: InstanceId, spec: SandboxSpec, listener: SandboxListener): Promise<SandboxProcess> {
-    const { args, stages } = await this.#enclosureOf(spec);
+    const slot = spec.codeDir === undefined ? await this.#slots.make(id) : undefined;
+    const { args, stages } =
+      slot === undefined ? await this.#enclosureOf(spec) : await this.#enclose(spec, slot);
     const folder = join(this.#options.runDir, id);
     const egress = spec.network === 'none' ? undefined : { policy: spec.network, socket: 'egress' };
     const exit = egress === undefined ? undefined : this.#reach(join(folder, egress.socket)).from;
@@ -127,16 +136,23 @@ class NamespacesSandbox implements Sandbox {
     };
     const release = (): void => {
       if (uid !== undefined) this.#users?.release(uid);
+      if (slot !== undefined) void this.#slots.remove(slot).catch(() => {});
     };
+    const placeCode = async (codeDir: string): Promise<string | undefined> =>
+      slot !== undefined && (await this.#slots.fill(slot, codeDir)) ? SLOT_PLACE : undefined;
     try {
-      return await this.#spawner.start(launch, {
-        onData: (chunk) => listener.onData(chunk),
-        onOutput: (stream, chunk) => listener.onOutput(stream, chunk),
-        onExit(exit) {
-          release();
-          listener.onExit(exit);
+      return await this.#spawner.start(
+        launch,
+        {
+          onData: (chunk) => listener.onData(chunk),
+          onOutput: (stream, chunk) => listener.onOutput(stream, chunk),
+          onExit(exit) {
+            release();
+            listener.onExit(exit);
+          },
         },
-      });
+        placeCode,
+      );
     } catch (error) {
       release();
       throw error;
@@ -176,13 +192,15 @@ class NamespacesSandbox implements Sandbox {
     return enclosure;
   }
 
-  async #enclose(spec: SandboxSpec): Promise<Enclosed> {
+  /** `slot`: the folder on the host where the code will be, of a process that waits for it. */
+  async #enclose(spec: SandboxSpec, slot?: string): Promise<Enclosed> {
     const { codeRoot } = this.#options;
     const [program] = spec.command;
     const trusted = [program!, ...spec.readDirs].filter((path) => !isInside(path, codeRoot));
     await this.#root.addLibrariesOf(trusted);
     const system = spec.seesSystem === true ? systemFolders() : [];
-    const paths = withoutNested([...system, ...trusted, ...spec.readDirs, spec.codeDir]);
+    const code = spec.codeDir === undefined ? [] : [spec.codeDir];
+    const paths = withoutNested([...system, ...trusted, ...spec.readDirs, ...code]);
     for (const path of paths) await this.#root.addMountPoint(path);
     const { folders, links } = await this.#root.entries();
     const reached = [
@@ -190,6 +208,7 @@ class NamespacesSandbox implements Sandbox {
         .filter((name) => !system.includes(`/${name}`))
         .map((name) => [join(this.#root.folder, name), `/${name}`] as const),
       ...paths.map((path) => [path, path] as const),
+      ...(slot === undefined ? [] : [[slot, SLOT_PLACE] as const]),
     ].map(([from, to]) => ({ to, ...this.#reach(from) }));
     const args = bubblewrapArguments({
       env: spec.env,
@@ -206,7 +225,7 @@ class NamespacesSandbox implements Sandbox {
     if (this.#stagePlace === undefined) return { from: path, stage: undefined };
     const { codeRoot, runDir } = this.#options;
     // Few mounts for many paths: each makes every start a little slower. What the run folder holds (the runtime's root,
-    // the ways out) is needed by every start.
+    // the ways out, places for code) is needed by every start.
     const from = [codeRoot, runDir].find((root) => isInside(path, root)) ?? path;
     const stage = this.#stages.get(from) ?? { from, to: join(this.#stagePlace, String(this.#stages.size)) };
     this.#stages.set(from, stage);

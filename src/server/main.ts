@@ -201,12 +201,21 @@ function keepPoolCurrent({ liveApps, pool }: Wired): () => void {
   });
 }
 
-/** Instances that stay up without work are there before the first request. */
+/** Of a node that starts, so many different kinds of functions find a process that only waits for their code. */
+const FORESEEN_KINDS_MAX = 4;
+
+/** Instances that stay up without work are there before the first request, and processes for those that do not. */
 function warmMinimum({ liveApps, pool }: Wired): void {
+  const kinds = new Set<string>();
   for (const entry of liveApps.snapshot())
     for (const deployment of entry.deployments)
-      for (const version of deployment.functions)
+      for (const version of deployment.functions) {
         if (version.config.minInstances > 0) pool.warm(version, deployment.number);
+        const kind = `${version.runtime} ${version.config.memoryMb}`;
+        if (kinds.has(kind) || kinds.size >= FORESEEN_KINDS_MAX) continue;
+        kinds.add(kind);
+        void pool.foresee(version, deployment.number);
+      }
 }
 
 /** How long requests wait for the first deployments: beyond that they are told that there is nothing. */

@@ -26,6 +26,7 @@ export function nodeRuntime(program: Promise<string>): RuntimeStart {
       readDirs: [dirname(main)],
       memoryMb: memoryMb + RUNTIME_MB,
     };
-    return { spec, boot: bootMessageOf(version, deployment, codeDir, { NODE_ENV: 'production' }) };
+    const boot = bootMessageOf(version, deployment, codeDir, { NODE_ENV: 'production' });
+    return { spec, boot, generic: true };
   };
 }

@@ -39,7 +39,8 @@ export function pythonRuntime(cacheDir: string, clock: Clock): RuntimeStart {
       readDirs: [runtimeDir, ...python.library, ...(packagesDir === undefined ? [] : [packagesDir])],
       memoryMb: memoryMb + RUNTIME_MB,
     };
-    return { spec, boot: bootMessageOf(version, deployment, codeDir, {}, packagesDir) };
+    const boot = bootMessageOf(version, deployment, codeDir, {}, packagesDir);
+    return { spec, boot, generic: true };
   };
 }
 

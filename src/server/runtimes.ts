@@ -30,7 +30,7 @@ export function createStarter(
   blobs: BlobStore,
   dataDir: string,
   clock: Clock,
-): (version: FunctionVersion, deployment: number) => Promise<PreparedStart> {
+): (version: FunctionVersion, deployment: number, placedAt?: string) => Promise<PreparedStart> {
   const table = createTable(dataDir, clock);
   const locate = async (digest: BlobDigest, { name }: FunctionVersion): Promise<string> => {
     const folder = await blobs.locate(digest);
@@ -38,8 +38,8 @@ export function createStarter(
     const message = `the code of function ${name} is missing from the data folder`;
     throw new LambentError('E_START_FAILED', message);
   };
-  return async (version, deployment) => {
-    const codeDir = await locate(version.code, version);
+  return async (version, deployment, placedAt) => {
+    const codeDir = placedAt ?? (await locate(version.code, version));
     const packagesDir = version.packages === undefined ? undefined : await locate(version.packages, version);
     return table[version.runtime]({ version, deployment, codeDir, packagesDir });
   };

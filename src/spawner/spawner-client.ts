@@ -7,9 +7,15 @@ import type { SandboxListener, SandboxProcess } from '../ports/sandbox.ts';
 import { killNow } from './process-tree.ts';
 import type { Launch, SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
 
+type PlaceCode = SandboxProcess['placeCode'];
+
+/** Where the program sees the files of the host, code is where it is. */
+const AS_IT_IS: PlaceCode = async (codeDir) => codeDir;
+
 interface Running {
   readonly id: string;
   readonly listener: SandboxListener;
+  readonly placeCode: PlaceCode;
   readonly resolve: (process: SandboxProcess) => void;
   readonly reject: (error: LambentError) => void;
   process: ChannelProcess | undefined;
@@ -17,11 +23,13 @@ interface Running {
 
 class ChannelProcess implements SandboxProcess {
   readonly pid: number;
+  readonly placeCode: PlaceCode;
   readonly #socket: Socket;
   readonly #kill: () => void;
 
-  constructor(pid: number, socket: Socket, listener: SandboxListener, kill: () => void) {
+  constructor(pid: number, socket: Socket, { listener, placeCode }: Running, kill: () => void) {
     this.pid = pid;
+    this.placeCode = placeCode;
     this.#socket = socket;
     this.#kill = kill;
     socket.on('data', (chunk: Buffer) => listener.onData(chunk));
@@ -74,11 +82,11 @@ export class SpawnerClient {
   }
 
   /** Rejects with `E_START_FAILED`, and `E_SHUTTING_DOWN` after `close`. The spawner begins with the first launch. */
-  start(launch: Launch, listener: SandboxListener): Promise<SandboxProcess> {
+  start(launch: Launch, listener: SandboxListener, placeCode = AS_IT_IS): Promise<SandboxProcess> {
     if (this.#closing) return Promise.reject(new LambentError('E_SHUTTING_DOWN', 'the platform is stopping'));
     const { id } = launch;
     return new Promise((resolve, reject) => {
-      this.#running.set(id, { id, listener, resolve, reject, process: undefined });
+      this.#running.set(id, { id, listener, placeCode, resolve, reject, process: undefined });
       this.#send({ kind: 'start', launch });
     });
   }
@@ -157,9 +165,7 @@ export class SpawnerClient {
       this.#failed(id, 'the channel did not arrive');
       return;
     }
-    running.process = new ChannelProcess(pid, handle, running.listener, () =>
-      this.#send({ kind: 'kill', id }),
-    );
+    running.process = new ChannelProcess(pid, handle, running, () => this.#send({ kind: 'kill', id }));
     running.resolve(running.process);
   }
 

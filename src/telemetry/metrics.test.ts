@@ -8,7 +8,7 @@ import { createMetrics, LAG_PERIOD_MS, type MetricsOptions } from './metrics.ts'
 import { createRecorder } from './recorder.ts';
 import { HeldStore, sampleRecord } from './telemetry-harness.test.ts';
 
-const emptyPool: PoolView = { instances: () => [], waiting: 0 };
+const emptyPool: PoolView = { instances: () => [], waiting: 0, prewarmed: 0 };
 
 function setUp(options: Partial<MetricsOptions> = {}) {
   const clock = new ManualClock();
@@ -153,6 +153,7 @@ test('shows the pool, the build and the process', () => {
   const pool: PoolView = {
     instances: () => [instance('ready', 3), instance('ready', 1), instance('starting', 0)],
     waiting: 7,
+    prewarmed: 0,
   };
   const { metrics } = setUp({ pool });
   const { samples } = parse(metrics.render());

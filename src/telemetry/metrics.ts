@@ -212,6 +212,12 @@ function writePool(text: MetricText, pool: PoolView): void {
   for (const [state, count] of byState) text.sample('lambent_instances', `state="${state}"`, count);
   text.single('lambent_invocations_active', 'gauge', 'Invocations that run now.', active);
   text.single('lambent_invocations_waiting', 'gauge', 'Invocations that wait for an instance.', pool.waiting);
+  text.single(
+    'lambent_processes_prewarmed',
+    'gauge',
+    'Processes that wait without code for a function that needs one.',
+    pool.prewarmed,
+  );
 }
 
 function writeDrops(text: MetricText, feed: ActivityFeed): void {

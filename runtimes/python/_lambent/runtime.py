@@ -51,6 +51,7 @@ class Runtime:
         self.output.install()
         create_hooks(self.output).install()
         _guard_descriptors()
+        self._wait()
         self._boot = self._receive_boot()
         try:
             self._load(self._boot)
@@ -59,6 +60,13 @@ class Runtime:
         self.engine.serve()
 
     # Boot.
+
+    def _wait(self):
+        """Says that everything is loaded that every function needs: this process may have been started ahead of need."""
+        from . import load, recognise  # noqa: F401
+
+        self.channel.frame(frames.WAITING, 0, 0)
+        self.channel.flush()
 
     def _receive_boot(self):
         while True:

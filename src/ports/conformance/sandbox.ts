@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -143,6 +143,7 @@ export function exerciseSandbox(driver: SandboxUnderTest): void {
 
   describe('Sandbox', () => {
     exerciseStart(spec, start);
+    exercisePlaceCode(() => folder, start);
     exerciseLimits(spec, start);
     exerciseEnd(spec, start);
 
@@ -166,6 +167,56 @@ export function exerciseSandbox(driver: SandboxUnderTest): void {
 
 type ToSpec = (script: string, more?: Partial<SandboxSpec>) => SandboxSpec;
 type Start = (spec: SandboxSpec) => Promise<Started>;
+
+/** Reads the path that comes in, says what it found there, and whether it could write. */
+const READER = `
+  const fs = require('node:fs');
+  s.removeAllListeners('data');
+  const tell = (text) => s.write(text + ';');
+  s.on('data', (chunk) => {
+    const at = chunk.toString();
+    try { tell(fs.readdirSync(at, { recursive: true }).sort().join() + ' ' + fs.readFileSync(at + '/main.txt')); } catch (error) { tell(error.code); }
+    try { fs.writeFileSync(at + '/main.txt', 'mine'); tell('written'); } catch (error) { tell(error.code); }
+  });`;
+
+function exercisePlaceCode(folder: () => string, start: Start): void {
+  const waiting = (): Promise<Started> =>
+    start({ ...nodeSpec(folder(), ECHO.replace('s.pipe(s); ', '') + READER), codeDir: undefined });
+
+  it('gives a process that waits its code, and to no other', async () => {
+    const code = join(folder(), 'code', 'placed');
+    await mkdir(join(code, 'lib'), { recursive: true });
+    await writeFile(join(code, 'main.txt'), 'placed code', { mode: 0o444 });
+    await writeFile(join(code, 'lib', 'part.txt'), '', { mode: 0o444 });
+    const [one, other] = await Promise.all([waiting(), waiting()]);
+    const inside = await one.process.placeCode(code);
+    assert.ok(inside !== undefined);
+    one.process.write(Buffer.from(inside));
+    await one.until('lib,lib/part.txt,main.txt placed code;');
+    // Drivers that isolate show a process nothing but its own code, and that read-only.
+    if (inside !== code) {
+      await one.until('EROFS;');
+      other.process.write(Buffer.from(inside));
+      await other.until('ENOENT;');
+    }
+    for (const each of [one, other]) {
+      each.process.kill();
+      await each.exit;
+    }
+    if (inside !== code) assert.equal(await readFile(join(code, 'main.txt'), 'utf8'), 'placed code');
+  });
+
+  it('says so when code is too much to be placed', async () => {
+    const code = join(folder(), 'code', 'large');
+    await mkdir(code);
+    for (let file = 0; file < 2_000; file += 1) await writeFile(join(code, String(file)), '');
+    const started = await waiting();
+    const inside = await started.process.placeCode(code);
+    assert.ok(inside === undefined || inside === code);
+    started.process.kill();
+    await started.exit;
+  });
+}
 
 function exerciseStart(spec: ToSpec, start: Start): void {
   it('connects both ways over the channel and reports the end', async () => {
