@@ -70,6 +70,7 @@ const deeds = {
   trailers: (id) => call('POST', 'invocation/' + id + '/response', { headers: { ...stream, trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body' }, pieces: ['begun'], trailers: { 'Lambda-Runtime-Function-Error-Type': 'Function.Midway', 'Lambda-Runtime-Function-Error-Body': Buffer.from('{"errorMessage":"broke in the middle"}').toString('base64') } }),
   async print(id, headers, { text }) { process.stdout.write(text + '\\n'); process.stderr.write(Buffer.from([0x62, 0xff, 0x0a])); await answer(id, 'printed'); },
   async call(id) { await answer(id, (await call('POST', '/lambent/calls/invoke?function=shell', { pieces: ['{"from":"scripted"}'] })).text); },
+  async callOther(id) { await answer(id, (await call('POST', '/lambent/calls/invoke?function=other', { pieces: ['{"do":"facts"}'] })).text); },
   async callWrong(id) { const { status, text } = await call('POST', '/lambent/calls/invoke?function=nothing', { pieces: ['1'] }); await answer(id, { status, ...JSON.parse(text) }); },
   http: (id, headers, event) => answer(id, { statusCode: 202, headers: { 'x-path': event.rawPath }, cookies: ['c=3'], body: event.body === undefined ? 'none' : event.isBase64Encoded ? 'base64 ' + event.body : event.body }),
 };
@@ -253,6 +254,11 @@ describe('the Runtime API', { timeout: 60_000 }, () => {
     assert.equal((await scripted('call')).result, 'Echoing request: \'{"from":"scripted"}\'');
     const wrong = (await scripted('callWrong')).result as Record<string, unknown>;
     assert.deepEqual([wrong.status, wrong.code], [422, 'E_NOT_FOUND']);
+  });
+
+  it('says which function called', async () => {
+    const { headers } = JSON.parse(String((await scripted('callOther')).result)) as Facts;
+    assert.equal(headers['x-lambent-caller'], 'custom/scripted');
   });
 
   it('hands out as many invocations at once as the manifest says', async () => {

@@ -45,7 +45,7 @@ const server = http.createServer(async (request, response) => {
     const answer = await fetch(process.env.LAMBENT_CALLS + 'invoke?function=who', { method: 'POST', body: '{}', headers: { 'x-lambent-request-id': id } });
     response.end(JSON.stringify({ id, ...(await answer.json()) }));
   }
-  else if (request.method === 'POST') { let body = ''; for await (const piece of request) body += piece; response.end(JSON.stringify({ event: JSON.parse(body) })); }
+  else if (request.method === 'POST') { let body = ''; for await (const piece of request) body += piece; response.end(JSON.stringify({ event: JSON.parse(body), from: request.headers['x-lambent-caller'] })); }
   else { response.writeHead(404); response.end('no ' + pathname); }
 });
 const waiting = [];
@@ -68,6 +68,7 @@ functions:
   list: { entry: web, command: [node, small.js, listed], routes: ["/list"], ready: /ready }
   six: { entry: web, command: "node small.js v6", routes: ["/six"] }
   who: {}
+  asks: {}
   ends: { entry: web, command: "echo cannot bind >&2; exit 3", routes: ["/ends"] }
   missing: { entry: web, command: [no-such-program], routes: ["/missing"] }
   taken: { entry: web, command: node small.js, port: 1, routes: ["/taken"] }
@@ -86,6 +87,8 @@ require('node:http').createServer((request, response) => {
   'web/node_modules/greeting/index.js': "exports.greet = (name) => require('./inner').word + ' ' + name;",
   'web/node_modules/greeting/inner.js': "exports.word = 'hello';",
   'public/files/a.txt': 'a file\n',
+  'functions/asks.js':
+    "import { invoke } from 'lambent'; export const handler = () => invoke('web', { b: 2 });",
   'functions/who.js': 'export const handler = async (event, context) => ({ caller: context.caller });',
 };
 
@@ -192,6 +195,8 @@ describe('a web server behind a command', { timeout: 60_000 }, () => {
   it('takes events as a POST, and calls other functions', async () => {
     const { json } = await lambent.api('POST', '/apps/servers/functions/web/invocations', { a: 1 });
     assert.deepEqual((json as { result: unknown }).result, { event: { a: 1 } });
+    const asked = await lambent.api('POST', '/apps/servers/functions/asks/invocations', {});
+    assert.deepEqual((asked.json as { result: unknown }).result, { event: { b: 2 }, from: 'servers/asks' });
     const { id, caller } = (await (await lambent.fetch('/call')).json()) as {
       id: string;
       caller: { function: string; requestId: string };

@@ -4,6 +4,7 @@
  */
 import { dirname, join } from 'node:path';
 import type { BootMessage } from '../../src/model/frames.ts';
+import { callerText } from '../child/calls-api.ts';
 import { describeEnd, Shim } from '../child/shim.ts';
 import { RuntimeFailure } from '../node/failure.ts';
 import type { Handler } from '../node/handler.ts';
@@ -65,18 +66,20 @@ function createHandler(message: BootMessage, api: RuntimeApi, shim: Shim): Handl
           deadlineMs: head.deadlineMs,
           traceId: xrayTraceId(head.requestId, traceparent),
           clientContext: undefined,
+          caller: undefined,
           event: Buffer.from(JSON.stringify(createHttpEvent(head, body, message.function, Date.now()))),
         });
       }),
     onEvent: (invocation) =>
       withWholeBody(invocation, shim, (body) => {
-        const { requestId, deadlineMs, traceparent, clientContext } = invocation.event;
+        const { requestId, deadlineMs, traceparent, clientContext, caller } = invocation.event;
         api.offer({
           invocation,
           requestId,
           deadlineMs,
           traceId: xrayTraceId(requestId, traceparent),
           clientContext,
+          caller: callerText(caller),
           event: body.length === 0 ? Buffer.from('{}') : body,
         });
       }),

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FailureMessage } from '../../src/model/frames.ts';
-import { answerCall, readAll, respondJson, TooManyBytes } from '../child/calls-api.ts';
+import { answerCall, CALLER_HEADER, readAll, respondJson, TooManyBytes } from '../child/calls-api.ts';
 import type { Calls } from '../node/calls.ts';
 import { RuntimeFailure } from '../node/failure.ts';
 import type { Invocation, Invocations } from '../node/invocations.ts';
@@ -24,6 +24,8 @@ export interface OfferedInvocation {
   /** In the form of AWS X-Ray. */
   readonly traceId: string;
   readonly clientContext: unknown;
+  /** The function that called, as `app/function`. */
+  readonly caller: string | undefined;
   readonly event: Buffer;
 }
 
@@ -103,7 +105,8 @@ export class RuntimeApi {
 
   #deliver(): void {
     while (this.#offered.length > 0 && this.#waiting.length > 0) {
-      const { invocation, requestId, deadlineMs, traceId, clientContext, event } = this.#offered.shift()!;
+      const offered = this.#offered.shift()!;
+      const { invocation, requestId, deadlineMs, traceId, clientContext, caller, event } = offered;
       this.#running.set(requestId, invocation);
       this.#waiting
         .shift()!
@@ -114,6 +117,7 @@ export class RuntimeApi {
           'lambda-runtime-deadline-ms': String(deadlineMs),
           'lambda-runtime-invoked-function-arn': this.#options.functionArn,
           'lambda-runtime-trace-id': traceId,
+          ...(caller === undefined ? {} : { [CALLER_HEADER]: caller }),
           ...(clientContext === undefined
             ? {}
             : { 'lambda-runtime-client-context': asciiJson(clientContext) }),

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { CALL_BYTES_MAX } from '../../src/model/frames.ts';
+import { CALL_BYTES_MAX, type EventHead } from '../../src/model/frames.ts';
 import { CallError, type Calls } from '../node/calls.ts';
 import type { Invocations } from '../node/invocations.ts';
 
@@ -11,6 +11,13 @@ import type { Invocations } from '../node/invocations.ts';
 export const CALLS_PATH = '/lambent/calls/';
 /** By this a program that works on several invocations at once says for which one it calls. */
 const FOR_HEADER = 'x-lambent-request-id';
+
+/** By this a program learns which function called. */
+export const CALLER_HEADER = 'x-lambent-caller';
+
+export function callerText(caller: EventHead['caller']): string | undefined {
+  return caller && `${caller.app}/${caller.function}`;
+}
 
 /** True when the request was one of these. */
 export function answerCall(

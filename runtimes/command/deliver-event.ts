@@ -1,4 +1,4 @@
-import { readAll } from '../child/calls-api.ts';
+import { CALLER_HEADER, callerText, readAll } from '../child/calls-api.ts';
 import type { Shim } from '../child/shim.ts';
 import { EVENT_URL, RESULT_BYTES_MAX, sendTextResult } from '../node/fetch-handler.ts';
 import type { Invocation } from '../node/invocations.ts';
@@ -8,10 +8,12 @@ import { type ServerProxy, REQUEST_ID_HEADER } from './server-proxy.ts';
 /** An event reaches a web server as a POST to `/` with the event as its JSON body, as it reaches fetch handlers. */
 export function deliverEvent(proxy: ServerProxy, invocation: Invocation, shim: Shim): void {
   withWholeBody(invocation, shim, (body) => {
-    const { requestId, traceparent } = invocation.event;
+    const { requestId, traceparent, caller } = invocation.event;
+    const from = callerText(caller);
     const headers = [
       ...['host', new URL(EVENT_URL).host, 'content-type', 'application/json'],
       ...['content-length', String(body.length), REQUEST_ID_HEADER, requestId],
+      ...(from === undefined ? [] : [CALLER_HEADER, from]),
       ...(traceparent === undefined ? [] : ['traceparent', traceparent]),
     ];
     const request = proxy.open({ method: 'POST', target: '/' }, headers, false);
