@@ -179,22 +179,15 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
   #finish(outcome: EventOutcome, error: InvocationError | undefined): void {
     this.#done = true;
     this.#call.signal?.removeEventListener('abort', this.#abandon);
-    const { id, version, deployment, trigger, attempt } = this.#call;
-    this.#parts.activity.invocation(
-      settle(this.#parts.clock, {
-        id,
-        version,
-        deployment,
-        trigger,
-        lease: this.#lease,
-        arrivedMs: this.#arrivedMs,
-        startedMonotonicMs: this.#startedMonotonicMs,
-        httpStatus: 0,
-        summary: '',
-        attempt,
-        error,
-      }),
-    );
+    settle(this.#parts, this.#call, {
+      lease: this.#lease,
+      arrivedMs: this.#arrivedMs,
+      startedMonotonicMs: this.#startedMonotonicMs,
+      httpStatus: 0,
+      summary: '',
+      attempt: this.#call.attempt,
+      error,
+    });
     this.#resolve(outcome);
   }
 }

@@ -232,23 +232,17 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
 
   #settle(error: InvocationError | undefined): void {
     this.#done = true;
-    const { id, version, deployment, trigger, method, target } = this.#call;
+    const { method, target } = this.#call;
     const query = target.indexOf('?');
     const summary = `${method} ${query < 0 ? target : target.slice(0, query)}`;
-    this.#parts.activity.invocation(
-      settle(this.#parts.clock, {
-        id,
-        version,
-        deployment,
-        trigger,
-        lease: this.#lease,
-        arrivedMs: this.#arrivedMs,
-        startedMonotonicMs: this.#startedMonotonicMs,
-        httpStatus: this.#status,
-        summary: summary.length > SUMMARY_CHARS_MAX ? summary.slice(0, SUMMARY_CHARS_MAX) : summary,
-        attempt: 0,
-        error,
-      }),
-    );
+    settle(this.#parts, this.#call, {
+      lease: this.#lease,
+      arrivedMs: this.#arrivedMs,
+      startedMonotonicMs: this.#startedMonotonicMs,
+      httpStatus: this.#status,
+      summary: summary.length > SUMMARY_CHARS_MAX ? summary.slice(0, SUMMARY_CHARS_MAX) : summary,
+      attempt: 0,
+      error,
+    });
   }
 }

@@ -4,12 +4,7 @@ import { type ErrorCode, LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import type { FailureMessage } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
-import type {
-  InvocationError,
-  InvocationRecord,
-  InvocationStatus,
-  TriggerKind,
-} from '../model/invocation.ts';
+import type { InvocationError, InvocationStatus, TriggerKind } from '../model/invocation.ts';
 import type { ActivitySink } from '../ports/activity.ts';
 import type { Lease } from '../ports/instance-pool.ts';
 
@@ -93,16 +88,24 @@ export function explain(
   });
 }
 
-export interface Settled {
+/** What is the same of a call over HTTP and of one with an event. */
+export interface CallFacts {
   readonly id: InvocationId;
   readonly version: FunctionVersion;
   readonly deployment: number;
   readonly trigger: TriggerKind;
+}
+
+/** How a call went. */
+export interface CallEnd {
   readonly lease: Lease | undefined;
   readonly arrivedMs: number;
+  /** When the instance got it; meaningful with a lease. */
   readonly startedMonotonicMs: number;
+  /** 0: not over HTTP. */
   readonly httpStatus: number;
   readonly summary: string;
+  /** From 1 for asynchronous calls; 0 for others. */
   readonly attempt: number;
   readonly error: InvocationError | undefined;
 }
@@ -112,30 +115,33 @@ export function billedMsOf(runMs: number): number {
   return Math.max(1, Math.ceil(runMs));
 }
 
-/** The record of an invocation that ends now. `startedMonotonicMs` is when the instance got it, or when it arrived. */
-export function settle(clock: Clock, call: Settled): InvocationRecord {
-  const { version, lease, error } = call;
-  const runMs = lease === undefined ? 0 : clock.monotonicMs() - call.startedMonotonicMs;
-  return {
-    id: call.id,
+/** Records a call that ends now. */
+export function settle(
+  { activity, clock }: { readonly activity: ActivitySink; readonly clock: Clock },
+  { id, version, deployment, trigger }: CallFacts,
+  { lease, arrivedMs, startedMonotonicMs, httpStatus, summary, attempt, error }: CallEnd,
+): void {
+  const runMs = lease === undefined ? 0 : clock.monotonicMs() - startedMonotonicMs;
+  activity.invocation({
+    id,
     app: version.app,
     function: version.name,
     version: version.id,
-    deployment: call.deployment,
-    trigger: call.trigger,
+    deployment,
+    trigger,
     status: error === undefined ? 'ok' : (STATUS_OF[error.code] ?? 'error'),
     cold: lease?.cold ?? false,
     instance: lease?.instance,
-    arrivedMs: call.arrivedMs,
+    arrivedMs,
     queueUs: lease === undefined ? 0 : Math.round(lease.queueMs * 1000),
     startUs: lease === undefined ? 0 : Math.round(lease.startMs * 1000),
     runUs: Math.round(runMs * 1000),
     billedMs: lease === undefined ? 0 : billedMsOf(runMs),
     memoryMb: version.config.memoryMb,
     memoryPeakMb: lease?.memoryPeakMb() ?? 0,
-    httpStatus: call.httpStatus,
-    summary: call.summary,
-    attempt: call.attempt,
+    httpStatus,
+    summary,
+    attempt,
     error,
-  };
+  });
 }
