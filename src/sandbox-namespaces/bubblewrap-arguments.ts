@@ -9,6 +9,8 @@ export interface Binding {
 }
 
 export interface Enclosure {
+  /** Never, but for a test. */
+  readonly sharesNetwork: boolean;
   readonly env: Readonly<Record<string, string>>;
   /** The order matters: nothing is mounted below what an earlier one brought. */
   readonly bindings: readonly Binding[];
@@ -26,12 +28,12 @@ const ENVIRONMENT = { HOME: '/tmp', TMPDIR: '/tmp', PATH: '/usr/local/bin:/usr/b
  * making of the mount point out of the sandbox (CVE-2026-87766).
  */
 export function bubblewrapArguments(enclosure: Enclosure): string[] {
-  const { env, bindings, links, scratchBytes } = enclosure;
+  const { sharesNetwork, env, bindings, links, scratchBytes } = enclosure;
   const size = ['--size', String(scratchBytes)];
   return [
     '--unshare-user',
     '--unshare-pid',
-    '--unshare-net',
+    ...(sharesNetwork ? [] : ['--unshare-net']),
     '--unshare-ipc',
     '--unshare-uts',
     '--unshare-cgroup-try',

@@ -1,0 +1,300 @@
+/**
+ * Hostile functions against a real platform. After each attempt: it was denied, a neighbour still answers, the host is
+ * as it was, and there is a record of it. Where an attempt does no harm, the same one is shown to succeed without a
+ * sandbox. The layers one by one: src/sandbox-namespaces/layers.test.ts.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { ATTACKER, SYSTEM_CALLS } from './hostile-sandbox.ts';
+import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
+import { poll, processesWith } from './process-table.ts';
+
+const FILES: AppFiles = {
+  'lambent.yaml': `
+app: arena
+functions:
+  attacker: { memory: 128mb, timeout: 20s, concurrency: 1, maxInstances: 1 }
+  spinner: { timeout: 3s, concurrency: 1, maxInstances: 2 }
+  listed: { network: ['*.example.com', '127.0.0.1:GRANTED'] }
+  offline: { network: none }
+  endless: { maxResponseMb: 1 }
+  neighbour: { concurrency: 1 }
+`,
+  'functions/attacker.js': ATTACKER,
+  'functions/listed.js': ATTACKER,
+  'functions/offline.js': ATTACKER,
+  'functions/spinner.js': 'export default { fetch() { for (;;); } };',
+  'functions/endless.js': `
+export default { fetch() {
+  return new Response(new ReadableStream({ pull(controller) { controller.enqueue(new Uint8Array(65_536)); } }));
+} };`,
+  'functions/neighbour.js': 'export default () => "undisturbed";',
+};
+
+interface Outcome {
+  readonly status: number;
+  readonly denied?: string;
+  readonly got?: unknown;
+  readonly error?: { code: string; message: string };
+}
+
+const skip = process.platform !== 'linux' && 'sandboxes need Linux';
+let lambent: TestPlatform;
+let plain: TestPlatform;
+let granted: Server;
+let forbidden: Server;
+let canary = '';
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+before(async () => {
+  if (skip !== false) return;
+  granted = createServer((_request, response) => response.end('granted')).listen(0, '127.0.0.1');
+  forbidden = createServer((_request, response) => response.end('forbidden')).listen(0, '0.0.0.0');
+  await Promise.all([once(granted, 'listening'), once(forbidden, 'listening')]);
+  const files = {
+    ...FILES,
+    'lambent.yaml': FILES['lambent.yaml']!.replace('GRANTED', String(portOf(granted))),
+  };
+  lambent = await startTestPlatform({ arena: files }, { isolation: 'best' });
+  plain = await startTestPlatform({ arena: files }, { isolation: 'process' });
+  canary = join(lambent.folder, 'canary');
+  await writeFile(canary, 'alive', { mode: 0o644 });
+});
+after(async () => {
+  granted?.close();
+  forbidden?.close();
+  await lambent?.close();
+  await plain?.close();
+});
+
+async function attack(
+  name: string,
+  what: object = {},
+  from: { platform?: TestPlatform; as?: string } = {},
+): Promise<Outcome> {
+  const { platform = lambent, as = 'attacker' } = from;
+  const query = new URLSearchParams({ attack: name, with: JSON.stringify(what) });
+  const answer = await platform.fetch(`/${as}?${query}`);
+  const outcome = { status: answer.status, ...((await answer.json()) as object) };
+  const id = answer.headers.get('x-request-id');
+  const record = await platform.waitForInvocation((each) => each.id === id);
+  assert.equal(record.function, as);
+  return outcome;
+}
+
+const HOST_FACTS = () => ({
+  name: hostname(),
+  corePattern: readFileSync('/proc/sys/kernel/core_pattern', 'utf8'),
+  mounts: readFileSync('/proc/self/mountinfo', 'utf8'),
+  canary: readFileSync(canary, 'utf8'),
+});
+let facts: ReturnType<typeof HOST_FACTS>;
+
+async function assertUnharmed(): Promise<void> {
+  const answer = await lambent.fetch('/neighbour');
+  assert.equal(await answer.text(), 'undisturbed');
+  assert.deepEqual(HOST_FACTS(), facts);
+}
+
+/** Denied with an error inside. `how`: the codes that are right. */
+async function assertDenied(how: RegExp, name: string, what: object = {}, as?: string): Promise<void> {
+  const outcome = await attack(name, what, as === undefined ? {} : { as });
+  assert.match(String(outcome.denied), how, JSON.stringify(outcome));
+  await assertUnharmed();
+}
+
+describe('the level', { skip }, () => {
+  it('is proved, and good enough to be tested', () => {
+    facts = HOST_FACTS();
+    const { level, summary, advice } = lambent.platform.isolation;
+    assert.ok(level <= (process.getuid?.() === 0 ? 'B' : 'D'), `${level}: ${summary} ${advice}`);
+    assert.equal(plain.platform.isolation.level, 'E');
+  });
+});
+
+describe('a function that looks for files', { skip, timeout: 60_000 }, () => {
+  it('finds none of the machine', async () => {
+    for (const path of [
+      canary,
+      join(lambent.folder, 'data', 'lambent.db'),
+      '/etc/shadow',
+      '/proc/1/root/etc/shadow',
+    ])
+      await assertDenied(/^(ENOENT|EACCES)$/, 'read', { path });
+    for (const path of ['/root', '/home', '/var', '/sys'])
+      await assertDenied(/^(ENOENT|EACCES)$/, 'list', { path });
+    assert.deepEqual((await attack('read', { path: canary }, { platform: plain })).got, 'alive');
+  });
+
+  it('finds no code but its own', async () => {
+    const blobs = join(lambent.folder, 'data', 'blobs');
+    assert.equal(((await attack('list', { path: blobs })).got as string[]).length, 1);
+    const seen = (await attack('list', { path: join(plain.folder, 'data', 'blobs') }, { platform: plain }))
+      .got;
+    assert.ok((seen as string[]).length > 1);
+  });
+
+  it('gets nowhere by a link in its folder', async () => {
+    await assertDenied(/^ENOENT$/, 'link', { path: canary });
+    await assertDenied(/^ENOENT$/, 'link', { path: `/oldroot${canary}` });
+    assert.equal((await attack('link', { path: canary }, { platform: plain })).got, 'alive');
+  });
+
+  it('writes nowhere but to /tmp', async () => {
+    const [code] = (await attack('list', { path: join(lambent.folder, 'data', 'blobs') })).got as string[];
+    for (const path of [
+      '/x',
+      '/usr/x',
+      '/etc/passwd',
+      '/dev/x',
+      '/proc/sys/kernel/core_pattern',
+      process.execPath,
+      join(lambent.folder, 'data', 'blobs', code!, 'x'),
+    ])
+      await assertDenied(/^(EROFS|EACCES|EPERM|ENOENT)$/, 'write', { path });
+    assert.equal((await attack('write', { path: '/tmp/x' })).got, 'written');
+  });
+
+  it('finds nothing of the instance before it', async () => {
+    assert.equal((await attack('leave')).got, 'left');
+    assert.equal((await attack('read', { path: '/tmp/secret' })).got, 'of the tenant before');
+    assert.equal((await attack('exit')).error?.code, 'E_FUNCTION_EXITED');
+    await assertDenied(/^ENOENT$/, 'read', { path: '/tmp/secret' });
+  });
+
+  it('finds no environment, arguments, descriptors or processes of others', async () => {
+    assert.deepEqual((await attack('environ')).got, []);
+    assert.doesNotMatch(String((await attack('arguments')).got), /secret|token|--args .*\//);
+    assert.deepEqual((await attack('descriptors')).got, []);
+    const reaper = (await attack('links', { path: '/proc/1/fd' })).got as string[];
+    for (const link of reaper)
+      assert.match(link, /^(\/dev\/null|(socket|pipe):\[\d+\]|anon_inode:\[eventfd\])$/);
+    const root = await attack('list', { path: '/proc/1/root' });
+    assert.deepEqual(root.got, (await attack('list', { path: '/' })).got);
+    assert.ok(Number((await attack('processes')).got) <= 4);
+    await assertDenied(/^ESRCH$/, 'kill', { pid: process.pid });
+    assert.equal((await attack('kill', { pid: process.pid }, { platform: plain })).got, true);
+    assert.ok(Number((await attack('processes', {}, { platform: plain })).got) > 4);
+  });
+});
+
+describe('a function that calls the kernel by itself', {
+  skip: skip || (process.arch !== 'x64' && 'numbers of x64'),
+  timeout: 60_000,
+}, () => {
+  for (const [what, args] of Object.entries(SYSTEM_CALLS))
+    it(`cannot ${what}`, () => assertDenied(/^(EPERM|EACCES|ENOSYS|EAFNOSUPPORT)$/, 'call', { args }));
+
+  it('cannot become root', () => assertDenied(/^(EINVAL|EPERM)$/, 'become', { uid: 0 }));
+
+  it('cannot use another instruction set’s calls', async () => {
+    await assertDenied(/^SIGSYS$/, 'x32');
+    // A kernel that has no such programs denies in its own way.
+    await assertDenied(/^(SIGSYS|ENOEXEC|SIGSEGV)$/, 'i386');
+  });
+});
+
+describe('a function that connects', { skip, timeout: 60_000 }, () => {
+  it('does not reach the machine, the platform, private networks or metadata', async () => {
+    const own = Object.values(networkInterfaces())
+      .flatMap((list) => list ?? [])
+      .find(({ internal, family }) => !internal && family === 'IPv4');
+    const urls = [
+      `http://127.0.0.1:${portOf(forbidden)}/`,
+      `http://localhost:${portOf(forbidden)}/`,
+      `http://[::1]:${portOf(forbidden)}/`,
+      `http://[::ffff:127.0.0.1]:${portOf(forbidden)}/`,
+      `http://2130706433:${portOf(forbidden)}/`,
+      `http://localhost.:${portOf(forbidden)}/`,
+      `${lambent.url}/_lambent/api/v1/health`,
+      'http://169.254.169.254/latest/meta-data/',
+      'http://[fd00:ec2::254]/latest/meta-data/',
+      'http://10.0.0.1/',
+      ...(own === undefined ? [] : [`http://${own.address}:${portOf(forbidden)}/`]),
+    ];
+    for (const url of urls) await assertDenied(/^(ECONNREFUSED|E_NETWORK_DENIED)$/, 'fetch', { url });
+    await lambent.waitForLog(({ text }) => text.includes('a connection to 169.254.169.254:80 was refused'));
+    const open = await attack('fetch', { url: urls[0] }, { platform: plain });
+    assert.equal(open.got, 200);
+  });
+
+  it('does not reach sockets without a file', async () => {
+    const name = `\0lambent-isolation-${process.pid}`;
+    const server = createTcpServer((socket) => socket.end()).listen(name);
+    await once(server, 'listening');
+    await assertDenied(/^ECONNREFUSED$/, 'connect', { where: { path: name } });
+    assert.equal((await attack('connect', { where: { path: name } }, { platform: plain })).got, 'connected');
+    server.close();
+  });
+
+  it('reaches what is granted, and nothing beside it', async () => {
+    const as = 'listed';
+    assert.equal((await attack('fetch', { url: `http://127.0.0.1:${portOf(granted)}/` }, { as })).got, 200);
+    await assertDenied(
+      /^(ECONNREFUSED|E_NETWORK_DENIED)$/,
+      'fetch',
+      { url: `http://127.0.0.1:${portOf(forbidden)}/` },
+      as,
+    );
+    await assertDenied(/^E_NETWORK_DENIED$/, 'fetch', { url: 'http://stolen.attacker.example/' }, as);
+    await assertDenied(/^(ENOTFOUND|EAI_AGAIN)$/, 'fetch', { url: 'http://a.example.com/' }, 'offline');
+  });
+});
+
+describe('a function that takes all it can', { skip, timeout: 120_000 }, () => {
+  const ended = async (codes: RegExp, name: string, what: object = {}): Promise<void> => {
+    const outcome = await attack(name, what);
+    assert.match(String(outcome.error?.code), codes, JSON.stringify(outcome));
+    await assertUnharmed();
+  };
+  it('of processes', () => ended(/^E_TOO_MANY_PROCESSES$/, 'forks'));
+  it('of threads', () => ended(/^(E_TOO_MANY_PROCESSES|E_OUT_OF_MEMORY)$/, 'threads'));
+  it('of its heap', () => ended(/^E_OUT_OF_MEMORY$/, 'heap'));
+  it('of memory outside of it', () => ended(/^E_OUT_OF_MEMORY$/, 'buffers'));
+  it('of /tmp', () => ended(/^E_OUT_OF_MEMORY$/, 'fill', { path: '/tmp/large' }));
+  it('of shared memory', () => ended(/^E_OUT_OF_MEMORY$/, 'fill', { path: '/dev/shm/large' }));
+  it('of memory behind descriptors', { skip: process.arch !== 'x64' }, () =>
+    ended(/^E_OUT_OF_MEMORY$/, 'memfd'),
+  );
+  it('of descriptors', () => assertDenied(/^EMFILE$/, 'descriptorsBomb'));
+  it('of its output', async () => {
+    const outcome = await attack('flood');
+    assert.ok(outcome.got === 'flooded' || outcome.denied === 'EAGAIN', JSON.stringify(outcome));
+    await assertUnharmed();
+  });
+  it('of its response', async () => {
+    const answer = await lambent.fetch('/endless');
+    await assert.rejects(answer.arrayBuffer());
+    const id = answer.headers.get('x-request-id');
+    const record = await lambent.waitForInvocation((each) => each.id === id);
+    assert.equal(record.error?.code, 'E_RESPONSE_TOO_LARGE');
+    await assertUnharmed();
+  });
+  it('of the processor: neighbours answer meanwhile', async () => {
+    const spinning = [lambent.fetch('/spinner'), lambent.fetch('/spinner')];
+    for (let calls = 0; calls < 20; calls++) await assertUnharmed();
+    for (const answer of await Promise.all(spinning)) assert.equal(answer.status, 504);
+  });
+});
+
+describe('a function that will not go', { skip, timeout: 60_000 }, () => {
+  it('goes, with what it hid from its instance', async () => {
+    const marker = `lambent-stays-${process.pid}`;
+    const from = { as: 'attacker' };
+    const stays = await attack('stays', { marker }, from);
+    assert.equal(stays.got, 'spawned', JSON.stringify(stays));
+    await poll(() => processesWith(marker).length > 0);
+    assert.equal((await attack('exit')).error?.code, 'E_FUNCTION_EXITED');
+    await poll(() => processesWith(marker).length === 0);
+    await assertUnharmed();
+    assert.equal(await readFile(canary, 'utf8'), 'alive');
+  });
+});
