@@ -127,7 +127,7 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
     mintUuid: createUuidMinter(clock, random),
   });
   const sources = new SourceHost({
-    ...{ dispatch, store: store.events, clock, random, log: silentLog },
+    ...{ dispatch, store: store.events, liveApps, clock, random, log: silentLog },
     factories: [scheduleSources],
   });
   const eventControl = createEventControl({ dispatch, store: store.events, sources, clock });

@@ -268,6 +268,20 @@ export const ERROR_TABLE = {
     'Correct the attribute that the message names.',
   ),
 
+  E_SIGNATURE_INVALID: row(
+    401,
+    'caller',
+    false,
+    'A webhook is not signed with a key of its trigger, or its signature is too old.',
+    'Compare the key and the clock on both sides; docs/events.md says what each scheme signs.',
+  ),
+  E_SECRET_MISSING: row(
+    500,
+    'author',
+    false,
+    'A key that a trigger names has no value.',
+    'Set the environment variable that the message names for the function, and deploy.',
+  ),
   E_EVENT_LOOP: row(
     400,
     'author',

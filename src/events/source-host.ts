@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { EventStore } from '../ports/event-store.ts';
+import type { LiveApps } from '../ports/live-apps.ts';
 import type { Source, SourceFactory } from '../ports/source.ts';
 import type { EventDispatch } from './dispatch.ts';
 import type { LiveTrigger } from './trigger-table.ts';
@@ -10,6 +11,7 @@ import type { LiveTrigger } from './trigger-table.ts';
 export interface SourceHostOptions {
   readonly dispatch: EventDispatch;
   readonly store: EventStore;
+  readonly liveApps: LiveApps;
   readonly factories: readonly SourceFactory[];
   readonly clock: Clock;
   readonly random: Random;
@@ -71,11 +73,12 @@ export class SourceHost {
   }
 
   async #start(factory: SourceFactory, { id, app, trigger }: LiveTrigger): Promise<Source> {
-    const { dispatch, store, clock, random, log } = this.#options;
+    const { dispatch, store, liveApps, clock, random, log } = this.#options;
     const position = await store.findPosition(id);
     return factory.open({
       ...{ id, app, trigger, position, clock, random, log },
       publish: (events, next) => dispatch.publish(events, { origin: { trigger: id, position: next } }),
+      secret: async (name) => liveApps.resolve(app, trigger.function)?.version.config.env[name],
       async isBusy() {
         const [totals] = await store.registerTriggers([id]);
         return totals!.owed > 0;

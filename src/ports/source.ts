@@ -44,6 +44,8 @@ export interface SourceContext {
    * is stored once.
    */
   publish(events: readonly CloudEvent[], position: string | undefined): Promise<Published[]>;
+  /** The value of a secret by its name; `undefined`: there is none. Today the function's environment holds them. */
+  secret(this: void, name: string): Promise<string | undefined>;
   /** Whether the trigger's former event is still owed or under way. */
   isBusy(): Promise<boolean>;
 }

@@ -34,9 +34,9 @@ export interface EventParts {
 }
 
 export async function createEventParts(options: EventPartsOptions): Promise<EventParts> {
-  const { store, clock, random, log, factories } = options;
+  const { store, liveApps, clock, random, log, factories } = options;
   const dispatch = await createDispatch(options);
-  const sources = new SourceHost({ dispatch, store, factories, clock, random, log });
+  const sources = new SourceHost({ dispatch, store, liveApps, factories, clock, random, log });
   const retention = createEventRetention(store, clock, log);
   return {
     bus: dispatch,

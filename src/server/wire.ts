@@ -37,6 +37,11 @@ import type { Sandbox } from '../ports/sandbox.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openObjectFiles } from '../store-files/object-files.ts';
+import {
+  createWebhookSources,
+  HOOKS_PREFIX,
+  type WebhookSources,
+} from '../sources/webhook/webhook-source.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -148,9 +153,10 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     log,
     node: nodeId,
   });
+  const webhooks = createWebhookSources();
   const events = await createEventParts({
     ...{ store: store.events, invoker, liveApps, clock, random, log, node: nodeId, mintUuid },
-    factories: [scheduleSources],
+    factories: [scheduleSources, webhooks.factory],
   });
   operations.set('emit', createEmitCall({ bus: events.bus, clock, mintUuid }));
   const { asyncQueue } = store;
@@ -174,6 +180,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     nodeId,
     asyncDispatch,
     events,
+    webhooks,
   };
 }
 
@@ -184,6 +191,7 @@ function createPlatformHandler(
   admin: AdminApi,
   lambda: LambdaApi,
   { api: stepFunctions }: StateMachines,
+  webhooks: WebhookSources,
   defects: Defects,
 ): PlatformHandler {
   const listener = getRequestListener(
@@ -191,6 +199,7 @@ function createPlatformHandler(
       const remoteAddress = incoming.socket?.remoteAddress ?? '';
       const path = new URL(request.url).pathname;
       if (path === '/') return stepFunctions.fetch(request, remoteAddress);
+      if (path.startsWith(HOOKS_PREFIX)) return webhooks.fetch(request);
       return lambda.matches(request.method, path)
         ? lambda.fetch(request, remoteAddress)
         : admin.fetch(request, remoteAddress);
@@ -285,7 +294,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     bus: events.bus,
     authorize: admin.authorize,
   });
-  const platform = createPlatformHandler(admin, lambda, stateMachines, defects);
+  const platform = createPlatformHandler(admin, lambda, stateMachines, parts.webhooks, defects);
   const gateway: Gateway = createGateway(options, parts, stateMachines, platform);
   return {
     mode,

@@ -47,6 +47,7 @@ class Bench {
       random: createSeededRandom(1),
       log: silentLog,
       publish: async (events, position) => this.#publish(events, position),
+      secret: async () => undefined,
       isBusy: async () => this.isBusy,
     });
     await this.settle();
