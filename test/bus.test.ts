@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import type { LogLine } from '../src/model/invocation.ts';
 import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
@@ -26,6 +27,10 @@ functions:
       - events: { type: [flaky] }
         attempts: 2
         retryFirst: 1ms
+  hook:
+    env: { HOOK_KEY: secret }
+    on:
+      - { name: github, webhook: github, secret: HOOK_KEY }
   tick:
     on:
       - schedule: every 1s
@@ -48,6 +53,8 @@ export const handler = async (event) => {
   if (event.data.broken) throw new RangeError('out of stock');
   console.log('mended ' + event.id);
 };`,
+  'functions/hook.js':
+    'export const handler = async (event) => { console.log("hook " + JSON.stringify(event)); };',
   'functions/tick.js':
     'export const handler = async (event) => { console.log("tick " + JSON.stringify(event)); };',
 };
@@ -182,5 +189,29 @@ describe('schedules', { timeout: 60_000 }, () => {
     assert.match(new Date(never!.nextMs).toISOString(), /-02-28T23:00:00.000Z$/);
     assert.equal((await lambent.api('POST', '/apps/shop/triggers/bill-events/run')).status, 400);
     assert.equal((await lambent.api('POST', '/apps/shop/triggers/nobody/run')).status, 404);
+  });
+});
+
+describe('webhooks', { timeout: 60_000 }, () => {
+  it('run functions with what their sender signed', async () => {
+    const body = '{"action":"opened"}';
+    const send = (key: string, id: string): Promise<Response> =>
+      lambent.fetch('/_lambent/hooks/shop/github', {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'x-github-event': 'issues',
+          'x-github-delivery': id,
+          'x-hub-signature-256': `sha256=${createHmac('sha256', key).update(body).digest('hex')}`,
+        },
+        body,
+      });
+    assert.equal((await send('wrong', 'g0')).status, 401);
+    const taken = await send('secret', 'g1');
+    assert.deepEqual([taken.status, await taken.json()], [202, { id: 'g1', stored: true }]);
+    assert.deepEqual(await (await send('secret', 'g1')).json(), { id: 'g1', stored: false });
+    const hook = JSON.parse((await lineOf('hook', 'g1')).text.slice(5)) as Record<string, unknown>;
+    assert.deepEqual([hook.type, hook.data], ['github.issues.opened', { action: 'opened' }]);
+    assert.equal((await lambent.fetch('/_lambent/hooks/shop/nobody', { method: 'POST' })).status, 404);
   });
 });

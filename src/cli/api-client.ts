@@ -31,7 +31,7 @@ export class ServerError extends Error {
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Below the API's base: `/apps`. Segments are encoded by the caller (`segment`). */
+  /** Below the API's base: `/apps`; one under `/_lambent/` is taken as it is. Segments are encoded by the caller (`segment`). */
   readonly path: string;
   /** Entries that are `undefined` are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
@@ -134,7 +134,7 @@ async function exchange(base: URL, token: string | undefined, request: ApiReques
 
 function requestUrl(base: URL, request: ApiRequest): URL {
   const url = new URL(base);
-  url.pathname = `${base.pathname.replace(/\/$/, '')}${API_PATH}${request.path}`;
+  url.pathname = `${base.pathname.replace(/\/$/, '')}${request.path.startsWith('/_lambent/') ? '' : API_PATH}${request.path}`;
   for (const [name, value] of Object.entries(request.query ?? {})) {
     if (value !== undefined) url.searchParams.set(name, String(value));
   }

@@ -3,6 +3,7 @@ import type { PreviewAddress } from '../model/app-hosts.ts';
 import type { Deployment, LiveApp, RouteMethod, TrafficShare } from '../model/deployment.ts';
 import type { FunctionConfig } from '../model/function.ts';
 import type { InvocationError, LogLine } from '../model/invocation.ts';
+import type { TriggerSource } from '../model/trigger.ts';
 import type { DeploymentSummary } from '../ports/app-store.ts';
 import type { BuildLine } from '../ports/deployer.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
@@ -89,6 +90,58 @@ export interface Check {
 export interface DoctorView {
   readonly checks: readonly Check[];
   readonly isolation: SandboxDescription;
+}
+
+export interface EventView {
+  readonly seq: number;
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly subject?: string | null;
+  readonly receivedMs: number;
+  readonly depth: number;
+  readonly bytes: number;
+}
+
+export type FoundEventView = EventView & {
+  readonly event: unknown;
+  readonly owedTo: readonly string[];
+  readonly deadAt: readonly string[];
+};
+
+export interface PublishedView {
+  readonly events: readonly {
+    readonly id: string;
+    readonly seq: number;
+    readonly stored: boolean;
+    readonly owed: number;
+  }[];
+}
+
+export interface TriggerItem {
+  readonly id: string;
+  readonly function?: string | null;
+  readonly source: TriggerSource | null;
+  readonly paused: boolean;
+  readonly owed: number;
+  readonly running: number;
+  readonly delivered: number;
+  readonly dead: number;
+  readonly position?: string | null;
+  readonly nextMs?: number | null;
+  readonly trouble?: string | null;
+}
+
+export interface DeadLetterView {
+  readonly key: number;
+  readonly trigger: string;
+  readonly seq: number;
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly attempts: number;
+  readonly diedMs: number;
+  readonly error: InvocationError;
 }
 
 export interface TokenView {

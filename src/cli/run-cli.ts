@@ -3,19 +3,24 @@ import { PLATFORM_VERSION } from '../server/platform-version.ts';
 import { parseArguments, quoted, usage } from './arguments.ts';
 import type { Command } from './command.ts';
 import { costCommand } from './commands/cost.ts';
+import { deadLettersCommand } from './commands/dead-letters.ts';
 import { deployCommand } from './commands/deploy.ts';
 import { deploymentsCommand } from './commands/deployments.ts';
 import { devCommand } from './commands/dev.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { emitCommand } from './commands/emit.ts';
+import { eventsCommand } from './commands/events.ts';
 import { initCommand } from './commands/init.ts';
 import { invokeCommand } from './commands/invoke.ts';
 import { logsCommand } from './commands/logs.ts';
 import { lsCommand } from './commands/ls.ts';
+import { replayCommand } from './commands/replay.ts';
 import { rmCommand } from './commands/rm.ts';
 import { rollbackCommand } from './commands/rollback.ts';
 import { startCommand } from './commands/start.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { trafficCommand } from './commands/traffic.ts';
+import { triggersCommand } from './commands/triggers.ts';
 import { typesCommand } from './commands/write-types.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.ts';
 import { commandHelp, overview } from './help.ts';
@@ -35,6 +40,11 @@ export const COMMANDS: readonly Command[] = [
   lsCommand,
   invokeCommand,
   logsCommand,
+  emitCommand,
+  eventsCommand,
+  triggersCommand,
+  deadLettersCommand,
+  replayCommand,
   costCommand,
   typesCommand,
   doctorCommand,

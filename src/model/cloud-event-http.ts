@@ -74,15 +74,6 @@ export function decodeHeader(header: string, value: string): string {
   }
 }
 
-/** The other way: what a header cannot hold, and `%`, space and `"`, as bytes of UTF-8. */
-export function encodeHeader(value: string): string {
-  return value
-    .toWellFormed()
-    .replaceAll(/[^\x21\x23\x24\x26-\x7e]+/g, (run) =>
-      [...Buffer.from(run)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
-    );
-}
-
 function decodeUtf8(body: Buffer, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);

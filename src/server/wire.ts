@@ -48,7 +48,7 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
 import { createDoctorChecks } from './doctor-checks.ts';
-import { createEventParts, type EventParts } from './event-parts.ts';
+import { createEventParts, type EventParts, type EventPartsOptions } from './event-parts.ts';
 import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
 import { createStarter } from './runtimes.ts';
 import { createStateMachines, type StateMachines } from './state-machines.ts';
@@ -153,12 +153,8 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     log,
     node: nodeId,
   });
-  const webhooks = createWebhookSources();
-  const events = await createEventParts({
-    ...{ store: store.events, invoker, liveApps, clock, random, log, node: nodeId, mintUuid },
-    factories: [scheduleSources, webhooks.factory],
-  });
-  operations.set('emit', createEmitCall({ bus: events.bus, clock, mintUuid }));
+  const shared = { store: store.events, invoker, liveApps, clock, random, log, node: nodeId, mintUuid };
+  const { events, webhooks } = await openEvents(shared, operations);
   const { asyncQueue } = store;
   const onAsyncAccepted = (): void => asyncDispatch.wake();
   operations.set(
@@ -182,6 +178,16 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     events,
     webhooks,
   };
+}
+
+async function openEvents(
+  shared: Omit<EventPartsOptions, 'factories'>,
+  operations: Map<string, OperationHandler>,
+): Promise<{ events: EventParts; webhooks: WebhookSources }> {
+  const webhooks = createWebhookSources();
+  const events = await createEventParts({ ...shared, factories: [scheduleSources, webhooks.factory] });
+  operations.set('emit', createEmitCall({ ...shared, bus: events.bus }));
+  return { events, webhooks };
 }
 
 type Parts = Awaited<ReturnType<typeof createParts>>;

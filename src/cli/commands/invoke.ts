@@ -1,12 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { InvocationError } from '../../model/invocation.ts';
-import { EVENT_BYTES_MAX } from '../../ports/invoker.ts';
 import { type ApiClient, createApiClient, segment } from '../api-client.ts';
 import type { InvokeView } from '../api-views.ts';
-import { usage } from '../arguments.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { readJsonInput } from '../json-input.ts';
 import { chooseFunction, type FunctionName } from '../name-choice.ts';
 import { createStyle, printJson, visible } from '../output.ts';
 import { withProgress } from '../progress.ts';
@@ -39,7 +36,7 @@ goes to stderr and the exit code is 5. With --json the whole outcome is printed,
 };
 
 async function invoke(args: Arguments, terminal: Terminal): Promise<ExitCode> {
-  const event = await readEvent(args.text('data'), terminal);
+  const event = await readJsonInput(args.text('data') ?? '{}', terminal);
   const client = createApiClient(args, terminal);
   const chosen = await chooseFunction(client, args.positionals[0]!, args.text('app'));
   const json = args.flag('json');
@@ -77,49 +74,6 @@ function call<Answer>(
     body: event,
     patient: mode === 'sync',
   });
-}
-
-/** The event as bytes, known to be JSON and not too large, before anything is sent. */
-async function readEvent(given: string | undefined, terminal: Terminal): Promise<Uint8Array> {
-  const bytes = await eventBytes(given ?? '{}', terminal);
-  if (bytes.byteLength > EVENT_BYTES_MAX) {
-    throw usage(
-      `The event has ${bytes.byteLength} bytes`,
-      `An event has at most ${EVENT_BYTES_MAX} bytes (6 MiB).`,
-    );
-  }
-  const text = new TextDecoder().decode(bytes);
-  try {
-    JSON.parse(text);
-  } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw usage(
-      `The event is not JSON: ${reason}`,
-      `Quote it for the shell, as in --data '{"a": 1}', or use --data @file.`,
-    );
-  }
-  return bytes;
-}
-
-async function eventBytes(given: string, terminal: Terminal): Promise<Uint8Array> {
-  if (given === '-') {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of terminal.stdin()) {
-      chunks.push(chunk);
-      size += chunk.byteLength;
-      if (size > EVENT_BYTES_MAX) break;
-    }
-    return Buffer.concat(chunks);
-  }
-  if (!given.startsWith('@')) return Buffer.from(given);
-  const path = resolve(terminal.cwd, given.slice(1));
-  try {
-    return await readFile(path);
-  } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw usage(`The event cannot be read: ${reason}`, 'Check the name after @.');
-  }
 }
 
 function printFailure(terminal: Terminal, error: InvocationError, id: string): void {

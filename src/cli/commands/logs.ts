@@ -3,12 +3,12 @@ import { type ErrorRecord, LambentError } from '../../base/errors.ts';
 import type { LogLine, LogSeverity } from '../../model/invocation.ts';
 import { type ApiClient, createApiClient, ServerError } from '../api-client.ts';
 import type { LogsView } from '../api-views.ts';
-import { quoted, usage } from '../arguments.ts';
 import { type Arguments, type Command, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { formatLogLine } from '../log-line.ts';
 import { chooseFunction, type FunctionName } from '../name-choice.ts';
 import { createStyle, printJson } from '../output.ts';
+import { parseAge } from '../parse-age.ts';
 import { type Terminal, whenAborted } from '../terminal.ts';
 import { readServerSentEvents } from '../text-lines.ts';
 
@@ -55,7 +55,7 @@ async function logs(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const follow = args.flag('follow');
   const limit = args.wholeNumber('limit', 1, LIMIT_MAX) ?? (follow ? LIMIT_DEFAULT_FOLLOW : LIMIT_DEFAULT);
   const severity = args.choice('severity', SEVERITIES);
-  const sinceMs = parseAge(args.text('since'));
+  const sinceMs = parseAge('since', args.text('since'));
   const client = createApiClient(args, terminal);
   const chosen = await chosenFunction(client, args);
   const filter: Filter = {
@@ -140,13 +140,4 @@ function parseJson(data: string): unknown {
   } catch {
     throw new LambentError('E_UNREACHABLE', 'The server sent a log line that is not JSON.');
   }
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function parseAge(given: string | undefined): number | undefined {
-  if (given === undefined) return undefined;
-  const [, digits, unit] = /^(\d{1,6})([smhd])$/.exec(given) ?? [];
-  if (digits !== undefined && unit !== undefined) return Number(digits) * UNIT_MS[unit]!;
-  throw usage(`--since cannot be ${quoted(given)}`, 'Write it like 30s, 10m, 2h or 7d.');
 }

@@ -24,17 +24,22 @@ export interface Delivery {
 export function verifySignature(scheme: WebhookScheme, delivery: Delivery): void {
   switch (scheme.kind) {
     case 'none':
-      return;
+      break;
     case 'standard':
-      return verifyStandard(delivery);
+      verifyStandard(delivery);
+      break;
     case 'github':
-      return verifyPlain(delivery, 'x-hub-signature-256', 'sha256', 'hex', 'sha256=');
+      verifyPlain(delivery, 'x-hub-signature-256', 'sha256', 'hex', 'sha256=');
+      break;
     case 'stripe':
-      return verifyStripe(delivery);
+      verifyStripe(delivery);
+      break;
     case 'slack':
-      return verifySlack(delivery);
+      verifySlack(delivery);
+      break;
     case 'hmac':
-      return verifyPlain(delivery, scheme.header, scheme.algorithm, scheme.encoding, scheme.prefix);
+      verifyPlain(delivery, scheme.header, scheme.algorithm, scheme.encoding, scheme.prefix);
+      break;
   }
 }
 

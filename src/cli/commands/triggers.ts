@@ -1,0 +1,132 @@
+import { nearestOf } from '../../base/nearest.ts';
+import type { TriggerSource } from '../../model/trigger.ts';
+import { type ApiClient, createApiClient, segment } from '../api-client.ts';
+import type { Items, TriggerItem } from '../api-views.ts';
+import { quoted, usage } from '../arguments.ts';
+import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { createStyle, formatTime, printJson, renderTable } from '../output.ts';
+import type { Terminal } from '../terminal.ts';
+
+const ACTS = { pause: 'is paused; its events wait', resume: 'delivers again', run: 'runs now' } as const;
+
+export const triggersCommand: Command = {
+  name: 'triggers',
+  summary: 'List triggers; pause, resume or run one',
+  positionals: [
+    { name: 'list|pause|resume|run', required: false },
+    { name: 'NAME', required: false },
+  ],
+  options: { ...SERVER_OPTIONS, ...JSON_OPTION },
+  details: `NAME is app/trigger, or the trigger where only one app has it. OWED is what waits or is under way. \`run\` is for
+schedules: it makes one due now, besides its instants.`,
+  examples: [
+    ['lambent triggers', 'what runs functions, and how far each is'],
+    ['lambent triggers pause shop/bill-events', 'deliver nothing more; events wait'],
+    ['lambent triggers run nightly', 'do not wait for the night'],
+  ],
+  run: triggers,
+};
+
+async function triggers(args: Arguments, terminal: Terminal): Promise<ExitCode> {
+  const [act = 'list', name] = args.positionals;
+  const client = createApiClient(args, terminal);
+  const { items } = await client.send<Items<TriggerItem>>({ method: 'GET', path: '/triggers' });
+  if (act === 'list') {
+    if (args.flag('json')) printJson(terminal.out, { items });
+    else if (items.length === 0)
+      terminal.out.write('There are no triggers. A function has them under `on:` in the manifest.\n');
+    else terminal.out.write(table(items, terminal));
+    return EXIT.ok;
+  }
+  if (act !== 'pause' && act !== 'resume' && act !== 'run') {
+    const meant = nearestOf(act, ['list', ...Object.keys(ACTS)]);
+    const suggestion = meant === undefined ? '' : ` Did you mean ${meant}?`;
+    throw usage(
+      `\`lambent triggers\` cannot ${quoted(act)}`,
+      `It can list, pause, resume and run.${suggestion}`,
+    );
+  }
+  if (name === undefined)
+    throw usage(
+      `\`lambent triggers ${act}\` needs a name`,
+      `As in \`lambent triggers ${act} shop/nightly\`.`,
+    );
+  const id = chooseTrigger(items, name);
+  await perform(client, act, id);
+  if (args.flag('json')) printJson(terminal.out, { id });
+  else terminal.out.write(`${id} ${ACTS[act]}.\n`);
+  return EXIT.ok;
+}
+
+async function perform(client: ApiClient, act: keyof typeof ACTS, id: string): Promise<void> {
+  const [app = '', trigger = ''] = id.split('/');
+  await client.send({ method: 'POST', path: `/apps/${segment(app)}/triggers/${segment(trigger)}/${act}` });
+}
+
+/** `app/trigger`, or the trigger alone where that says which. */
+function chooseTrigger(items: readonly TriggerItem[], name: string): string {
+  if (name.includes('/')) return name;
+  const found = items.map(({ id }) => id).filter((id) => id.endsWith(`/${name}`));
+  if (found.length === 1) return found[0]!;
+  if (found.length > 1)
+    throw usage(`Several apps have a trigger ${quoted(name)}`, `Name one: ${found.join(', ')}.`);
+  const meant = nearestOf(
+    name,
+    items.map(({ id }) => id.split('/')[1]!),
+  );
+  throw usage(
+    `There is no trigger ${quoted(name)}`,
+    meant === undefined ? '`lambent triggers` lists them.' : `Did you mean ${meant}?`,
+  );
+}
+
+function table(items: readonly TriggerItem[], terminal: Terminal): string {
+  const columns = [
+    { title: 'TRIGGER' },
+    { title: 'FUNCTION' },
+    { title: 'SOURCE' },
+    { title: 'STATE' },
+    { title: 'OWED', align: 'right' },
+    { title: 'DELIVERED', align: 'right' },
+    { title: 'DEAD', align: 'right' },
+    { title: 'NEXT' },
+  ] as const;
+  const rows = items.map((item) => [
+    item.id,
+    item.function ?? '',
+    item.source === null ? '' : sourceText(item.source),
+    stateOf(item),
+    String(item.owed),
+    String(item.delivered),
+    String(item.dead),
+    item.nextMs === undefined || item.nextMs === null ? '' : formatTime(item.nextMs),
+  ]);
+  return renderTable(columns, rows, createStyle(terminal.out, terminal.env));
+}
+
+function stateOf({ source, paused, trouble }: TriggerItem): string {
+  if (source === null) return 'not deployed';
+  if (paused) return 'paused';
+  return trouble === undefined || trouble === null ? 'active' : `trouble: ${trouble}`;
+}
+
+function sourceText(source: TriggerSource): string {
+  switch (source.kind) {
+    case 'events':
+      return 'events';
+    case 'webhook':
+      return `webhook, ${source.verify.kind}`;
+    case 'destination':
+      return 'outcomes of triggers';
+    case 'schedule':
+      switch (source.when.kind) {
+        case 'cron':
+          return `${source.when.expression} ${source.timeZone}`;
+        case 'rate':
+          return `every ${source.when.everyMs / 1_000} s`;
+        case 'at':
+          return `at ${source.when.time} ${source.timeZone}`;
+      }
+  }
+}
