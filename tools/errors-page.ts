@@ -1,4 +1,5 @@
-import { ERROR_TABLE, type ErrorFacts } from '../src/base/error-table.ts';
+import type { ErrorFacts } from '../src/base/error-facts.ts';
+import { ERROR_TABLE } from '../src/base/error-table.ts';
 
 const FAULTS: Record<ErrorFacts['fault'], string> = {
   caller: 'the caller',

@@ -1,32 +1,5 @@
-/** What every error of one code has in common. */
-export interface ErrorFacts {
-  /** HTTP status where the error leaves through HTTP. */
-  status: number;
-  /** Who can mend it: the one who calls, the one who wrote the function or app, or the one who runs the platform. */
-  fault: 'caller' | 'author' | 'operator';
-  /** Whether the same act can succeed later without anybody changing anything. */
-  retryable: boolean;
-  /** What the code means, for docs/errors.md. */
-  meaning: string;
-  /** What to do next, when the case at hand has nothing more exact to say. */
-  hint: string;
-}
-
-type Fault = ErrorFacts['fault'];
-
-const row = (
-  status: number,
-  fault: Fault,
-  retryable: boolean,
-  meaning: string,
-  hint: string,
-): ErrorFacts => ({
-  status,
-  fault,
-  retryable,
-  meaning,
-  hint,
-});
+import { type ErrorFacts, row } from './error-facts.ts';
+import { EVENT_ERRORS } from './event-errors.ts';
 
 /** The one table of error codes. `docs/errors.md` is written from it (`npm run docs`), and a test keeps them equal. */
 export const ERROR_TABLE = {
@@ -252,50 +225,7 @@ export const ERROR_TABLE = {
     'Export `default { fetch }`, a `handler`, a default function, or an app.',
   ),
 
-  // Events.
-  E_PATTERN_INVALID: row(
-    400,
-    'author',
-    false,
-    'An event pattern is not one of EventBridge’s language.',
-    'Correct the part that the message names; docs/events.md lists the operators.',
-  ),
-  E_EVENT_INVALID: row(
-    400,
-    'caller',
-    false,
-    'An event is not a CloudEvent 1.0, or one of its attributes breaks a rule.',
-    'Correct the attribute that the message names.',
-  ),
-
-  E_SIGNATURE_INVALID: row(
-    401,
-    'caller',
-    false,
-    'A webhook is not signed with a key of its trigger, or its signature is too old.',
-    'Compare the key and the clock on both sides; docs/events.md says what each scheme signs.',
-  ),
-  E_SECRET_MISSING: row(
-    500,
-    'author',
-    false,
-    'A key that a trigger names has no value.',
-    'Set the environment variable that the message names for the function, and deploy.',
-  ),
-  E_EVENT_LOOP: row(
-    400,
-    'author',
-    false,
-    'Events caused events in a chain that is longer than the limit.',
-    'Look for a function that emits what triggers it; narrow the pattern of its trigger.',
-  ),
-  E_EVENT_UNDELIVERABLE: row(
-    500,
-    'author',
-    false,
-    'An event could not be delivered: the function that its trigger names is not live, or it reported the event as failed.',
-    'See `lambent dead-letters`; deploy the function, or mend it, and redrive.',
-  ),
+  ...EVENT_ERRORS,
 
   // Functions at run time.
   E_BOOT_FAILED: row(

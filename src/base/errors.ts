@@ -1,6 +1,8 @@
-import { ERROR_TABLE, type ErrorCode, type ErrorFacts } from './error-table.ts';
+import type { ErrorFacts } from './error-facts.ts';
+import { ERROR_TABLE, type ErrorCode } from './error-table.ts';
 
-export type { ErrorCode, ErrorFacts } from './error-table.ts';
+export type { ErrorFacts } from './error-facts.ts';
+export type { ErrorCode } from './error-table.ts';
 
 export interface ErrorOptions {
   /** What to do next in this very case; the table's general hint when left out. */
