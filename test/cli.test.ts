@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
@@ -180,6 +181,15 @@ describe('lambent dev', { timeout: 60_000 }, () => {
       const [, address] = await app.printed(READY);
       assert.equal(await (await fetch(`${address}${path}`)).text(), answer, template);
     }
+  });
+
+  it('says that a folder is not there, and makes nothing in its place', async () => {
+    for (const command of ['dev', 'start']) {
+      const outcome = await runForTest([command, 'mistyped', '--port', '0', '--data', 'none'], { cwd: work });
+      assert.equal(outcome.code, 1);
+      assert.match(outcome.err, /^E_NOT_FOUND: There is no folder ".*mistyped"/);
+    }
+    assert.equal(existsSync(join(work, 'mistyped')) || existsSync(join(work, 'none')), false);
   });
 
   it('says which port is taken', async () => {

@@ -1,9 +1,8 @@
-import { stat } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { LambentError } from '../../base/errors.ts';
 import { type ApiClient, createApiClient, ServerError, serverError } from '../api-client.ts';
 import type { AppView, DeployEvent, DeployedView, Items } from '../api-views.ts';
-import { quoted } from '../arguments.ts';
+import { checkFolder } from '../app-folder.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { counted, createStyle, formatDuration, printJson, type Style, visible } from '../output.ts';
@@ -56,14 +55,6 @@ async function deploy(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   }
   terminal.out.write(describe(result, client.address, createStyle(terminal.out, terminal.env)));
   return EXIT.ok;
-}
-
-async function checkFolder(folder: string): Promise<void> {
-  const found = await stat(folder).catch(() => undefined);
-  if (found?.isDirectory()) return;
-  throw new LambentError('E_NOT_FOUND', `There is no folder ${quoted(folder)}.`, {
-    hint: 'Name the folder of an app; `lambent init` makes one.',
-  });
 }
 
 interface Upload {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { PLATFORM_VERSION } from '../../server/platform-version.ts';
+import { checkFolder } from '../app-folder.ts';
 import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
 import { createEventPrinter } from '../event-printer.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -33,6 +34,7 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const folder = resolve(terminal.cwd, args.positionals[0] ?? '.');
   const style = createStyle(terminal.out, terminal.env);
   const options = listenOptions(args, terminal, join(folder, '.lambent'));
+  await checkFolder(folder);
   terminal.out.write(`${style.bold(`Lambent ${PLATFORM_VERSION}`)} ${style.dim('dev')}\n\n`);
   await refreshSchema(folder);
   await refreshGoModule(folder).catch(() => undefined);

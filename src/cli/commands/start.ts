@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Platform } from '../../server/main.ts';
 import { PLATFORM_VERSION } from '../../server/platform-version.ts';
+import { checkFolder } from '../app-folder.ts';
 import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
 import { LambentError } from '../../base/errors.ts';
 import { ISOLATION_LEVELS, ISOLATION_REQUIRED, type IsolationLevel } from '../../ports/sandbox.ts';
@@ -39,6 +40,8 @@ name *.apps.example.com at this machine. SIGTERM finishes open requests and stop
 async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const log = args.choice('log', ['pretty', 'json'] as const) ?? 'pretty';
   const options = listenOptions(args, terminal, terminal.env.LAMBENT_DATA || join(terminal.home, '.lambent'));
+  const folders = args.positionals.map((folder) => resolve(terminal.cwd, folder));
+  for (const folder of folders) await checkFolder(folder);
   const style = createStyle(terminal.out, terminal.env);
   const print = createEventPrinter(terminal, 'start');
   if (log === 'pretty') {
@@ -53,7 +56,7 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     // Whoever may call the control API is told by the token, not by the host.
     allowHosts: [],
     acceptIsolation: acceptedIsolation(args, terminal),
-    folders: args.positionals.map((folder) => resolve(terminal.cwd, folder)),
+    folders,
     log,
     stop,
     onEvent: (event) => {
