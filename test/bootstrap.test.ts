@@ -163,7 +163,7 @@ describe('a bootstrap in bash', { timeout: 60_000 }, () => {
     const outcome = await invoke('shell', { hello: 'world' });
     assert.equal(outcome.result, 'Echoing request: \'{"hello":"world"}\'');
     const line = await lambent.waitForLog(({ text }) => text === 'handling');
-    assert.deepEqual([line.invocation, line.stream, line.severity], [outcome.id, 'stderr', 'error']);
+    assert.deepEqual([line.invocation, line.stream, line.severity], [outcome.id, 'stderr', 'info']);
     assert.match(String((await invoke('shell', { again: 1 })).result), /again/);
   });
 

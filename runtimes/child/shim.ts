@@ -30,8 +30,8 @@ import { openLocalProxy } from './local-proxy.ts';
 import { Program, type ProgramEnd, type ProgramOptions } from './program.ts';
 
 const CHANNEL_FD = 3;
+/** Many languages log everything to standard error, access logs too: a line there is no error for that alone. */
 const INFO = SEVERITIES.indexOf('info');
-const ERROR = SEVERITIES.indexOf('error');
 /** Where programs are looked for that the author's code starts by name; `node` is the one that runs this. */
 const PATH = [dirname(process.execPath), process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'].join(':');
 
@@ -82,12 +82,7 @@ export class Shim {
         ...options.env,
       },
       onLine: (text, toStderr) =>
-        this.channel.log(
-          this.invocations.onlyStream,
-          toStderr,
-          structuredSeverity(text) ?? (toStderr ? ERROR : INFO),
-          text,
-        ),
+        this.channel.log(this.invocations.onlyStream, toStderr, structuredSeverity(text) ?? INFO, text),
       onEnd: (end) => {
         if (this.#ending) return;
         if (this.#handler === undefined) onEndAtBoot(end);
