@@ -25,6 +25,11 @@ const RACES: Record<string, Race> = {
     needsPeers: false,
     run: async (options) => (await import('./race-deploy.ts')).raceDeploy(options),
   },
+  asl: {
+    text: 'durable state transitions a second: state machines of ten states, 50 at a time and one at a time',
+    needsPeers: false,
+    run: async (options) => (await import('./race-asl.ts')).raceAsl(options),
+  },
 };
 
 function readNumber(args: readonly string[], name: string, fallback: number): number {

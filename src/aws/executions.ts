@@ -38,6 +38,7 @@ export interface ExecutionValue {
   readonly input: string;
   readonly version?: number;
   readonly alias?: string;
+  readonly startedMs: number;
   readonly redrives: number;
   readonly redrivenMs?: number;
 }
@@ -117,8 +118,8 @@ export async function startExecution(
   const target = await resolveTarget(parts, arn);
   const called = checkName(name ?? mintUuid());
   const id = mintUuid() as ExecutionId;
-  const value: ExecutionValue = { id, ...target, name: called, input, redrives: 0 };
   const nowMs = clock.nowMs();
+  const value: ExecutionValue = { id, ...target, name: called, input, startedMs: nowMs, redrives: 0 };
   const nameKey = `${target.machine}:${called}`;
   const isNew = await store.create([
     { kind: 'executionName', key: nameKey, value: { id, startedMs: nowMs } },
@@ -269,7 +270,7 @@ function describeValue({ value, record, outcome }: Found): Record<string, unknow
     stateMachineArn: machineArn(machine),
     name,
     status: STATUS[record.status],
-    startDate: seconds(record.createdMs),
+    startDate: seconds(value.startedMs),
     ...(ended && { stopDate: seconds(record.endedMs ?? record.createdMs) }),
     input,
     inputDetails: { included: true },
@@ -370,7 +371,7 @@ function listed(value: ExecutionValue, record: ExecutionRecord): Record<string, 
     stateMachineArn: machineArn(machine),
     name,
     status: STATUS[record.status],
-    startDate: seconds(record.createdMs),
+    startDate: seconds(value.startedMs),
     ...(record.endedMs !== undefined && { stopDate: seconds(record.endedMs) }),
     ...(version !== undefined && { stateMachineVersionArn: versionArn(machine, version) }),
     ...(alias !== undefined && { stateMachineAliasArn: aliasArn(machine, alias) }),
