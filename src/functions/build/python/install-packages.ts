@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../../base/clock.ts';
 import { LambentError } from '../../../base/errors.ts';
@@ -20,6 +20,8 @@ const PLAN_PROGRAM = fileURLToPath(new URL('./plan_packages.py', import.meta.url
 /** pip's own settings that are passed on: where packages come from and how to reach them. */
 const PIP_ENV =
   /^(PIP_(INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|CERT|PROXY|CACHE_DIR|CONFIG_FILE|DEFAULT_TIMEOUT|RETRIES)|XDG_CACHE_HOME|XDG_CONFIG_HOME)$/;
+/** Files that name packages; the first that is there counts. */
+const LISTS = ['pylock.toml', 'uv.lock', 'requirements.txt', 'pyproject.toml'];
 const SHOWN_CHARS = 200;
 
 export interface InstallerOptions {
@@ -30,8 +32,6 @@ export interface InstallerOptions {
 }
 
 interface PackagePlan {
-  /** The file that names the packages, relative to the app; `null`: none does. */
-  readonly source: string | null;
   readonly lines: readonly string[];
   /** Further files of the app that count: wheels, constraints. */
   readonly files: readonly string[];
@@ -54,6 +54,7 @@ export interface InstalledPackages {
 export class PackageInstaller {
   readonly #options: InstallerOptions;
   readonly #underWay = new Map<string, Promise<InstalledPackages>>();
+  readonly #withPip = new Map<string, Promise<unknown>>();
 
   constructor(options: InstallerOptions) {
     this.#options = options;
@@ -61,7 +62,10 @@ export class PackageInstaller {
 
   /** `undefined`: the function needs none. Rejects with `E_DEPENDENCIES_FAILED`, or `E_TOOLCHAIN_MISSING` without pip. */
   async install(python: Python, entry: string, source: AppSource): Promise<InstalledPackages | undefined> {
-    const plan = await this.#plan(python, entry, source);
+    const file = findList(source.folder, entry);
+    if (file === undefined) return undefined;
+    await this.#checkPip(python, source.signal);
+    const plan = await this.#plan(python, file, source);
     if (plan.refused !== undefined)
       throw new LambentError('E_DEPENDENCIES_FAILED', plan.refused, {
         hint: 'Correct the line that the message names.',
@@ -72,7 +76,7 @@ export class PackageInstaller {
     if (known !== undefined) return known;
     let making = this.#underWay.get(digest);
     if (making === undefined) {
-      making = this.#install(plan, digest, python, source).finally(() => this.#underWay.delete(digest));
+      making = this.#install(plan, file, digest, python, source).finally(() => this.#underWay.delete(digest));
       this.#underWay.set(digest, making);
     }
     return making;
@@ -80,13 +84,13 @@ export class PackageInstaller {
 
   async #plan(
     python: Python,
-    entry: string,
+    file: string,
     { folder, allowScripts, signal }: AppSource,
   ): Promise<PackagePlan> {
     const text = await runTool({
       command: [python.program, '-I', '-S', PLAN_PROGRAM],
       cwd: folder,
-      input: JSON.stringify({ folder, entry, allowScripts }),
+      input: JSON.stringify({ folder, source: file, allowScripts }),
       clock: this.#options.clock,
       msMax: PLAN_MS_MAX,
       onLine: () => {},
@@ -99,6 +103,31 @@ export class PackageInstaller {
       },
     });
     return JSON.parse(text) as PackagePlan;
+  }
+
+  /** Asked once for each interpreter; one without pip may get it later. */
+  #checkPip({ program, version }: Python, signal: AbortSignal): Promise<unknown> {
+    let asked = this.#withPip.get(program);
+    if (asked !== undefined) return asked;
+    const minor = version.split('.').slice(0, 2).join('.');
+    const isDebian = existsSync('/etc/debian_version') && program.startsWith('/usr/bin/');
+    const command = isDebian ? 'apt-get install python3-pip' : `${program} -m ensurepip`;
+    asked = runTool({
+      command: [program, '-I', '-c', 'import pip'],
+      cwd: '/',
+      clock: this.#options.clock,
+      msMax: PLAN_MS_MAX,
+      onLine: () => {},
+      signal,
+      failure: {
+        code: 'E_TOOLCHAIN_MISSING',
+        title: `python${minor} -m pip`,
+        hint: `Install pip: \`${command}\`.`,
+      },
+    });
+    this.#withPip.set(program, asked);
+    asked.catch(() => this.#withPip.delete(program));
+    return asked;
   }
 
   async #find(digest: string): Promise<InstalledPackages | undefined> {
@@ -114,6 +143,7 @@ export class PackageInstaller {
 
   async #install(
     plan: PackagePlan,
+    file: string,
     digest: string,
     python: Python,
     source: AppSource,
@@ -127,8 +157,8 @@ export class PackageInstaller {
       const list = join(scratch, 'requirements.txt');
       await writeFile(list, `${plan.lines.join('\n')}\n`);
       const startedMs = clock.monotonicMs();
-      source.tell('install', `pip install -r ${plan.source} (Python ${python.version})`);
-      await this.#pip(plan, python, list, target, source);
+      source.tell('install', `pip install -r ${file} (Python ${python.version})`);
+      await this.#pip(plan.locked, file, python, list, target, source);
       await compile(python, target, clock, source);
       source.tell('install', `packages installed in ${Math.round(clock.monotonicMs() - startedMs)} ms`);
       const blob = await blobs.adopt(target);
@@ -142,13 +172,13 @@ export class PackageInstaller {
   }
 
   async #pip(
-    { source: file, locked }: PackagePlan,
+    locked: boolean,
+    file: string,
     python: Python,
     list: string,
     target: string,
     { folder, allowScripts, signal, tell }: AppSource,
   ): Promise<void> {
-    await checkPip(python, this.#options.clock, signal);
     const args = [
       'install',
       '--target',
@@ -174,7 +204,7 @@ export class PackageInstaller {
       env: { PIP_ROOT_USER_ACTION: 'ignore' },
       clock: this.#options.clock,
       msMax: INSTALL_MS_MAX,
-      onLine: (line) => tell('install', line.replaceAll(list, file!).trim().slice(0, SHOWN_CHARS)),
+      onLine: (line) => tell('install', line.replaceAll(list, file).trim().slice(0, SHOWN_CHARS)),
       signal,
       failure: {
         code: 'E_DEPENDENCIES_FAILED',
@@ -183,6 +213,13 @@ export class PackageInstaller {
       },
     });
   }
+}
+
+/** The file that names a function's packages, relative to the app: beside the function, or else in the app's folder. */
+function findList(folder: string, entry: string): string | undefined {
+  const places = [...new Set([dirname(entry), '.'])];
+  const paths = places.flatMap((place) => LISTS.map((name) => join(place, name)));
+  return paths.find((path) => existsSync(join(folder, path)));
 }
 
 async function digestOf(plan: PackagePlan, python: Python, source: AppSource): Promise<string> {
@@ -194,25 +231,6 @@ async function digestOf(plan: PackagePlan, python: Python, source: AppSource): P
   for (const line of plan.lines) hash.update(`${line.replaceAll(source.folder, '')}\n`);
   for (const path of plan.files) hash.update(await readFile(join(source.folder, path)));
   return `python-${hash.digest('hex').slice(0, 40)}`;
-}
-
-async function checkPip({ program, version }: Python, clock: Clock, signal: AbortSignal): Promise<void> {
-  const minor = version.split('.').slice(0, 2).join('.');
-  const isDebian = existsSync('/etc/debian_version') && program.startsWith('/usr/bin/');
-  const command = isDebian ? 'apt-get install python3-pip' : `${program} -m ensurepip`;
-  await runTool({
-    command: [program, '-I', '-c', 'import pip'],
-    cwd: '/',
-    clock,
-    msMax: PLAN_MS_MAX,
-    onLine: () => {},
-    signal,
-    failure: {
-      code: 'E_TOOLCHAIN_MISSING',
-      title: `python${minor} -m pip`,
-      hint: `Install pip: \`${command}\`.`,
-    },
-  });
 }
 
 /** Compiled here, because the folder is read-only when it is used. */

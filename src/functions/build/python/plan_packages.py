@@ -3,16 +3,14 @@ Run at build by the interpreter that the function will run on: turns what the ap
 requirements that pip can install without running anybody's code. Reads its job as JSON from standard input, writes its
 answer as JSON.
 
-The first of these that is there counts, in the function's own folder, then in the app's: `pylock.toml` (PEP 751),
-`uv.lock`, `requirements.txt`, the dependencies in `pyproject.toml`. Lock files are read here, not by the tools that wrote
-them: nobody needs uv to deploy.
+It reads `requirements.txt`, `pylock.toml` (PEP 751), `uv.lock`, and the dependencies in `pyproject.toml`. Lock files are
+read here, not by the tools that wrote them: nobody needs uv to deploy.
 """
 import json
 import os
 import re
 import sys
 
-SOURCES = ("pylock.toml", "uv.lock", "requirements.txt", "pyproject.toml")
 FILE_BYTES_MAX = 16 * 1024 * 1024
 FILES_MAX = 32
 PACKAGES_MAX = 5_000
@@ -126,12 +124,14 @@ class Plan:
         for package in data.get("packages", [])[:PACKAGES_MAX]:
             if "version" not in package:
                 raise Refused(f"{source}: `{package.get('name')}` has no version: only released packages are installed")
+            if not holds(package.get("marker"), source):
+                continue
             hashes = [
                 f"{kind}:{value}"
                 for file in [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
                 for kind, value in file.get("hashes", {}).items()
             ]
-            self.pin(package["name"], package["version"], package.get("marker"), hashes)
+            self.pin(package["name"], package["version"], hashes)
 
     def uv_lock(self, data, source):
         """What the project itself needs, and what that needs: without its groups for development."""
@@ -147,52 +147,59 @@ class Plan:
         ]
         if not roots:
             raise Refused(f"{source}: it holds no project")
-        needed = {}
-        waiting = [(dependency, None) for root in roots for dependency in root.get("dependencies", [])]
+        needed = set()
+        waiting = [dependency for root in roots for dependency in root.get("dependencies", [])]
         while waiting:
-            dependency, outer = waiting.pop()
-            marker = joined(outer, dependency.get("marker"))
+            dependency = waiting.pop()
+            if not holds(dependency.get("marker"), source):
+                continue
             for package in packages.get(dependency["name"], []):
                 if "version" in dependency and package.get("version") != dependency["version"]:
                     continue
-                markers = needed.setdefault((package["name"], package.get("version")), [])
-                if marker in markers or None in markers:
-                    continue
-                markers.append(marker)
                 extras = dependency.get("extra", [])
-                inner = package.get("dependencies", []) + [
-                    each for extra in extras for each in package.get("optional-dependencies", {}).get(extra, [])
-                ]
-                waiting += [(each, marker) for each in inner]
-        for (name, version), markers in sorted(needed.items()):
+                key = (package["name"], package.get("version"), *sorted(extras))
+                if key in needed:
+                    continue
+                needed.add(key)
+                waiting += package.get("dependencies", [])
+                waiting += [each for extra in extras for each in package.get("optional-dependencies", {}).get(extra, [])]
+        for name, version in sorted({key[:2] for key in needed}):
             package = next(each for each in packages[name] if each.get("version") == version)
             if "registry" not in package.get("source", {}):
                 raise Refused(f"{source}: `{name}` does not come from a registry: only released packages are installed")
             files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
-            marker = None if None in markers else " or ".join(f"({each})" for each in markers)
-            self.pin(name, version, marker, [file["hash"] for file in files if "hash" in file])
+            self.pin(name, version, [file["hash"] for file in files if "hash" in file])
 
-    def pin(self, name, version, marker, hashes):
-        line = f"{name}=={version}"
-        if marker:
-            line += f" ; {marker}"
-        self.lines.append(line + "".join(f" --hash={each}" for each in hashes))
+    def pin(self, name, version, hashes):
+        self.lines.append(f"{name}=={version}" + "".join(f" --hash={each}" for each in hashes))
 
 
-def joined(outer, inner):
-    if outer is None or inner is None:
-        return outer or inner
-    return f"({outer}) and ({inner})"
+def holds(marker, source):
+    """Whether a marker such as `sys_platform == 'win32'` is true of this interpreter."""
+    if not marker:
+        return True
+    see_pip()
+    from pip._vendor.packaging.markers import InvalidMarker, Marker
+
+    try:
+        return Marker(marker).evaluate({"extra": ""})
+    except InvalidMarker as error:
+        raise Refused(f"{source}: {error}") from None
+
+
+def see_pip():
+    """pip brings readers of markers and, for Pythons before 3.11, of TOML."""
+    if "pip" not in sys.modules:
+        import site
+
+        sys.path += site.getsitepackages()
 
 
 def parse_toml(text, source):
     try:
         import tomllib
     except ImportError:
-        # Before Python 3.11; pip brings a reader of its own.
-        import site
-
-        sys.path += site.getsitepackages()
+        see_pip()
         from pip._vendor import tomli as tomllib
     try:
         return tomllib.loads(text)
@@ -200,31 +207,20 @@ def parse_toml(text, source):
         raise Refused(f"{source}: {error}") from None
 
 
-def find_source(job):
-    folders = [os.path.dirname(job["entry"]), ""] if "/" in job["entry"] else [""]
-    for folder in folders:
-        for name in SOURCES:
-            path = os.path.join(folder, name)
-            if os.path.isfile(os.path.join(job["folder"], path)):
-                return path
-    return None
-
-
 def main():
     job = json.load(sys.stdin)
-    source = find_source(job)
-    answer = {"source": source, "lines": [], "files": [], "locked": False}
-    if source is not None:
-        plan = Plan(job)
-        try:
-            plan.read(source)
-            answer.update(lines=plan.lines, files=plan.wheels, locked=plan.locked)
-        except Refused as refused:
-            answer["refused"] = str(refused)
-        except UnicodeDecodeError:
-            answer["refused"] = f"{source} is not UTF-8 text"
-        except (KeyError, TypeError, AttributeError) as error:
-            answer["refused"] = f"{source} is damaged: {type(error).__name__} {error}"
+    source = job["source"]
+    plan = Plan(job)
+    answer = {}
+    try:
+        plan.read(source)
+    except Refused as refused:
+        answer["refused"] = str(refused)
+    except UnicodeDecodeError:
+        answer["refused"] = f"{source} is not UTF-8 text"
+    except (KeyError, TypeError, AttributeError) as error:
+        answer["refused"] = f"{source} is damaged: {type(error).__name__} {error}"
+    answer.update(lines=plan.lines, files=plan.wheels, locked=plan.locked)
     json.dump(answer, sys.stdout)
 
 
