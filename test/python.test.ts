@@ -132,9 +132,11 @@ def handler(event, context):
 `,
   'functions/calls.py': `
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 from lambent import CallError, HttpEvent, LambdaContext, invoke, json_of, json_response
 
 at_load = invoke("asks", "at load")
+later = []
 
 def handler(event: HttpEvent, context: LambdaContext):
     if "rawPath" not in event:
@@ -145,6 +147,11 @@ def handler(event: HttpEvent, context: LambdaContext):
             invoke("mean", {"no": "query"})
         except CallError as error:
             return json_response([error.code, error.error_type, error.stack_trace[0]], 418)
+    if wanted == "late":
+        Thread(target=lambda: later.append(invoke("asks", "later"))).start()
+        return "started"
+    if wanted == "later":
+        return later
     if wanted == "many":
         with ThreadPoolExecutor(8) as pool:
             return list(pool.map(lambda at: invoke("asks", {"at": at, "text": "x" * 100_000})["at"], range(20)))
@@ -300,6 +307,14 @@ describe('calls between functions in Python and others', { timeout: 60_000 }, ()
     assert.deepEqual(rest, { values: [0, 1, 2, 3, 4], thread: 'thread' });
     assert.match(refused, /_async/);
     assert.equal(await text('/calls-at-once'), 'in a thread');
+  });
+
+  it('go on after the answer, while other invocations begin', async () => {
+    assert.equal(await text('/calls', post('late')), 'started');
+    let later: unknown[] = [];
+    for (let attempt = 1; attempt <= 200 && later.length === 0; attempt += 1)
+      later = JSON.parse(await text('/calls', post('later')));
+    assert.deepEqual(later, ['later']);
   });
 });
 

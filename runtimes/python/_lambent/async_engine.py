@@ -56,7 +56,9 @@ class AsyncEngine:
         channel, on_frame = self._channel, self._runtime.on_frame
         frame = channel.next_frame()
         while frame is not None:
-            on_frame(*frame)
+            begun = on_frame(*frame)
+            if begun is not None:
+                self.begin(begun)
             frame = channel.next_frame()
 
     def _on_writable(self):

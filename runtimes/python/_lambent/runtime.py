@@ -101,17 +101,18 @@ class Runtime:
     # Frames.
 
     def on_frame(self, kind, flags, stream, payload):
+        """Acts on a frame. An invocation that it began is returned, for the engine to run."""
         if stream == 0:
             if kind == frames.PING:
                 self.channel.frame(frames.PONG, 0, 0)
                 self.channel.flush()
             elif kind == frames.DRAIN:
                 self.engine.drain()
-            return
+            return None
         last = flags & frames.FIN != 0
         if stream >= frames.CALL_STREAM:
             self.calls.on_frame(kind, stream, payload, last)
-            return
+            return None
         if kind == frames.HTTP_REQUEST or kind == frames.EVENT:
             end = 4 + frames.U32.unpack_from(payload)[0]
             invocation = self.engine.invocation_class(
@@ -119,17 +120,17 @@ class Runtime:
             )
             with self.lock:
                 self._open[stream] = invocation
-            self.engine.begin(invocation)
-            return
+            return invocation
         invocation = self._open.get(stream)
         if invocation is None:
-            return
+            return None
         if kind == frames.BODY:
             invocation.receive(payload, last)
         elif kind == frames.CREDIT:
             invocation.credit(frames.U32.unpack(payload)[0])
         elif kind == frames.CANCEL:
             self.engine.cancel(invocation, payload[0] if payload else 4)
+        return None
 
     # Invocations.
 

@@ -3,13 +3,13 @@ Runs plain functions and WSGI apps. Without `concurrency` in the manifest one in
 thread, which reads the channel only between invocations and while one waits for it: that is the fastest way, and code
 that expects the main thread (signals, some libraries) is right in it. With `concurrency` each runs in a thread.
 """
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 
 from .failure import RuntimeFailure
 from .invocation import Cancelled, Invocation, current
 
 
-# After this long a thread that waits for a call looks whether the one that read the channel has gone.
+# After this long a thread that waits looks whether the one that read the channel has gone, or has left it work.
 TAKE_OVER_S = 0.05
 
 
@@ -22,27 +22,36 @@ class InlineEngine:
         # Held by the thread that reads the channel: the main one, or one that waits for a call while that is at work.
         self._reading = allocate_lock()
         self._waiting = []
+        self._main = get_ident()
         self._busy = False
         self._loop = None
 
     def serve(self):
         while True:
+            if self._waiting:
+                self.begin(self._waiting.pop(0))
             self._step()
 
     def _step(self):
-        """Waits for a frame and acts on it."""
+        """Waits for a frame and acts on it, unless another thread does."""
         channel = self._channel
-        with self._reading:
+        if not self._reading.acquire(True, TAKE_OVER_S):
+            return
+        # Frames are acted on in their order, whichever thread reads them; only handlers run without the lock.
+        try:
             frame = channel.next_frame()
             if frame is None:
                 channel.flush()
                 channel.receive()
                 frame = channel.next_frame()
-        if frame is not None:
-            self._runtime.on_frame(*frame)
+            begun = None if frame is None else self._runtime.on_frame(*frame)
+        finally:
+            self._reading.release()
+        if begun is not None:
+            self.begin(begun)
 
     def begin(self, invocation):
-        if self._busy:
+        if self._busy or get_ident() != self._main:
             self._waiting.append(invocation)
             return
         self._busy = True
@@ -59,7 +68,13 @@ class InlineEngine:
     def wait(self, invocation, is_over):
         """Reads the channel until something is true of the invocation."""
         while not is_over():
-            self._step()
+            if not self._reading.locked():
+                self._step()
+                continue
+            news = allocate_lock()
+            news.acquire()
+            invocation.on_news(news.release)
+            news.acquire(True, TAKE_OVER_S)
 
     def check_may_wait(self):
         """Every thread may."""

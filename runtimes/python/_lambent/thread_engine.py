@@ -47,7 +47,9 @@ class ThreadEngine:
                 channel.flush()
                 channel.receive()
             else:
-                runtime.on_frame(*frame)
+                begun = runtime.on_frame(*frame)
+                if begun is not None:
+                    self.begin(begun)
 
     def begin(self, invocation):
         with self._runtime.lock:
