@@ -24,11 +24,15 @@ async function readBlock(name: (typeof BLOCKS)[number]): Promise<AppFiles> {
 let lambent: TestPlatform;
 before(async () => {
   const apps = await Promise.all(BLOCKS.map(async (name) => [name, await readBlock(name)] as const));
-  lambent = await startTestPlatform(Object.fromEntries(apps), { link: ['express'] });
+  // And all three in one folder, where each is served at its name although it is written for `/`.
+  const together = Object.fromEntries(
+    apps.map(([name, files]) => [`functions/${name}.js`, files['functions/index.js']!]),
+  );
+  lambent = await startTestPlatform({ ...Object.fromEntries(apps), together }, { link: ['express'] });
 });
 after(() => lambent.close());
 
-function get(app: (typeof BLOCKS)[number], path = '/'): Promise<RawResponse> {
+function get(app: (typeof BLOCKS)[number] | 'together', path = '/'): Promise<RawResponse> {
   return exchange(lambent.port, [`GET ${path} HTTP/1.1`, `Host: ${app}.localhost`, 'Connection: close']);
 }
 
@@ -116,5 +120,21 @@ describe('the code blocks of the article', { timeout: 60_000 }, () => {
       [500, false],
     );
     assert.equal((await get('functions')).body.toString(), 'Hello World!');
+  });
+
+  it('in files with names of their own, where each is served at its name', async () => {
+    const first = await get('together', '/functions');
+    assert.deepEqual([first.status, first.body.toString()], [200, 'Hello World!']);
+    const third = await get('together', '/orchestration');
+    assert.equal(third.status, 500);
+    const { error } = await recordOf(third);
+    assert.equal(error?.errorMessage, 'fetchData is not defined');
+    assert.match(error?.stackTrace[0] ?? '', /^at func1 \(functions\/orchestration\.js:5:\d+\)$/);
+    const second = get('together', '/triggers').catch(() => undefined);
+    await lambent.waitForLog(
+      ({ app, function: name, text }) => app === 'together' && name === 'triggers' && text === 'Hello World!',
+    );
+    await lambent.close();
+    await second;
   });
 });
