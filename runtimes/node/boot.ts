@@ -11,6 +11,7 @@ import { createLambdaHandler } from './lambda-handler.ts';
 import { installAwsLambda } from './lambda-stream.ts';
 import { ListenCapture } from './listen-capture.ts';
 import { CREATED, type Found, handlerMissing, recognise, recogniseCreated } from './recognise.ts';
+import { rehearse } from './rehearse.ts';
 import { installWeb } from './web-globals.ts';
 import { WebHeaders } from './web-headers.ts';
 import { WebRequest } from './web-request.ts';
@@ -26,15 +27,22 @@ const CREATED_WAIT_MS = 1_000;
 
 const { setTimeout, clearTimeout } = globalThis;
 
+/** What does not depend on the author's code: done before there is any. */
+export async function prepare(channel: Channel): Promise<void> {
+  process.setSourceMapsEnabled(true);
+  installGlobals();
+  cheapenHttpImport();
+  await rehearse(channel);
+}
+
 /** Loads the author's code and prepares it for calls. Rejects with what the code threw, or E_HANDLER_MISSING. */
 export async function boot(message: BootMessage, channel: Channel, deps: HandlerDeps): Promise<Handler> {
   const codeDir = realpathSync(message.codeDir);
   setCodeDir(codeDir);
-  Object.assign(process.env, message.env);
+  // Setting the time zone makes V8 look it up anew, also where it stays the same.
+  for (const [name, value] of Object.entries(message.env))
+    if (process.env[name] !== value) process.env[name] = value;
   process.chdir(codeDir);
-  process.setSourceMapsEnabled(true);
-  installGlobals();
-  cheapenHttpImport();
   const capture = new ListenCapture();
   capture.install();
   const entry = join(codeDir, message.entry);

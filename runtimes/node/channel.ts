@@ -138,6 +138,11 @@ export class Channel {
     this.flush();
   }
 
+  /** Throws away what was written in this turn and has not left. */
+  discard(): void {
+    this.#used = 0;
+  }
+
   flush(): void {
     if (this.#used === 0) return;
     const piece = this.#batch.subarray(0, this.#used);

@@ -16,7 +16,7 @@ import {
   PROTOCOL_VERSION,
   type ReadyMessage,
 } from '../../src/model/frames.ts';
-import { boot } from './boot.ts';
+import { boot, prepare } from './boot.ts';
 import { Calls } from './calls.ts';
 import { Channel } from './channel.ts';
 import { OutputCapture } from './console.ts';
@@ -38,6 +38,7 @@ class Runtime implements HandlerDeps {
   readonly #calls: Calls;
   #handler: Handler | undefined;
   #boot: BootMessage | undefined;
+  #prepared: Promise<void> = Promise.resolve();
   #failed = false;
   #retiring = false;
 
@@ -64,10 +65,16 @@ class Runtime implements HandlerDeps {
     process.on('unhandledRejection', (reason) => this.#onUncaught(reason, false));
   }
 
-  /** Everything is loaded that does not depend on the author's code. */
+  /** Loads everything that does not depend on the author's code, and says so. */
   wait(): void {
-    this.channel.frame(FRAME.WAITING, 0, 0);
-    this.channel.flush();
+    this.#prepared = prepare(this.channel).then(
+      () => {
+        this.channel.frame(FRAME.WAITING, 0, 0);
+        this.channel.flush();
+      },
+      // What is wrong shows when the code is loaded.
+      () => {},
+    );
   }
 
   fail(invocation: Invocation, thrown: unknown): void {
@@ -124,20 +131,22 @@ class Runtime implements HandlerDeps {
 
   #start(message: BootMessage): void {
     this.#boot = message;
-    boot(message, this.channel, this).then(
-      (handler) => {
-        if (this.#failed) return;
-        this.#handler = handler;
-        const ready: ReadyMessage = {
-          protocol: PROTOCOL_VERSION,
-          handlerKind: handler.kind,
-        };
-        this.channel.json(FRAME.READY, 0, 0, ready);
-        this.invocations.reportMemory();
-        this.channel.flush();
-      },
-      (thrown) => this.#failBoot(thrown),
-    );
+    this.#prepared
+      .then(() => boot(message, this.channel, this))
+      .then(
+        (handler) => {
+          if (this.#failed) return;
+          this.#handler = handler;
+          const ready: ReadyMessage = {
+            protocol: PROTOCOL_VERSION,
+            handlerKind: handler.kind,
+          };
+          this.channel.json(FRAME.READY, 0, 0, ready);
+          this.invocations.reportMemory();
+          this.channel.flush();
+        },
+        (thrown) => this.#failBoot(thrown),
+      );
   }
 
   #failBoot(thrown: unknown): void {

@@ -21,7 +21,7 @@ export function nodeRuntime(program: Promise<string>): RuntimeStart {
         '--disable-warning=ExperimentalWarning',
         main,
       ],
-      env: {},
+      env: { TZ: 'UTC' },
       codeDir,
       readDirs: [dirname(main)],
       memoryMb: memoryMb + RUNTIME_MB,
