@@ -15,6 +15,11 @@ const RACES: Record<string, Race> = {
     needsPeers: true,
     run: async (options) => (await import('./race-http.ts')).raceHttp(options),
   },
+  cold: {
+    text: 'scale from zero to the first byte, by language, beside starting a bare server',
+    needsPeers: false,
+    run: async (options) => (await import('./race-cold.ts')).raceCold(options),
+  },
   density: {
     text: '10 deployed functions beside 10,000: routing, memory, start-up',
     needsPeers: false,
