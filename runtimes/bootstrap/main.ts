@@ -86,4 +86,4 @@ function createHandler(message: BootMessage, api: RuntimeApi, shim: Shim): Handl
   };
 }
 
-new Shim(boot);
+new Shim(boot).wait();

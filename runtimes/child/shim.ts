@@ -66,6 +66,12 @@ export class Shim {
     this.calls = new Calls(this.channel);
   }
 
+  /** Everything is loaded that does not depend on the author's program. */
+  wait(): void {
+    this.channel.frame(FRAME.WAITING, 0, 0);
+    this.channel.flush();
+  }
+
   /** Starts the author's program. Its end is the end of this process, in the same way. */
   start(
     options: Pick<ProgramOptions, 'command' | 'cwd' | 'env'>,

@@ -57,4 +57,4 @@ async function boot(message: BootMessage, shim: Shim): Promise<Handler> {
   };
 }
 
-new Shim(boot);
+new Shim(boot).wait();

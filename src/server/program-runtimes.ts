@@ -10,8 +10,9 @@ const SHIM_MB = 64;
 export function bootstrapRuntime(cacheDir: string): RuntimeStart {
   const program = lazyProgram(cacheDir, 'bootstrap');
   return async (request) => {
-    const { spec, boot } = prepare(request, await program());
+    const prepared = prepare(request, await program());
     const { version, codeDir } = request;
+    const { boot } = prepared;
     boot.env = {
       ...boot.env,
       // As at AWS: the folder of `bootstrap`, and what the manifest calls the handler, whatever that means to it.
@@ -20,7 +21,7 @@ export function bootstrapRuntime(cacheDir: string): RuntimeStart {
       _HANDLER: version.handler ?? 'handler',
       AWS_LAMBDA_MAX_CONCURRENCY: String(version.config.concurrency ?? 1),
     };
-    return { spec, boot };
+    return prepared;
   };
 }
 
@@ -39,7 +40,7 @@ function prepare({ version, deployment, codeDir }: StartRequest, program: string
     seesSystem: true,
     memoryMb: version.config.memoryMb + SHIM_MB,
   };
-  return { spec, boot: bootMessageOf(version, deployment, codeDir, {}) };
+  return { spec, boot: bootMessageOf(version, deployment, codeDir, {}), generic: true };
 }
 
 /** Made when the first such function is started: most platforms never have one. A failure is tried again. */
