@@ -1,4 +1,5 @@
 /* What the tests of this room share: the API over a real store. It has no tests of its own. */
+import { createAccessKeys } from '../aws/access-keys.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -158,6 +159,7 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
     ...bus.deps,
     apps: store.apps,
     access: store.access,
+    accessKeys: createAccessKeys(store.stateMachines, 'root', clock, random),
     asyncQueue: store.asyncQueue,
     telemetry: store.telemetry,
     feed: recorder,

@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts';
 import type { AccessStore } from '../ports/access-store.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import { createAllowedMethods } from './allowed-methods.ts';
+import { type AccessKeysDeps, addAccessKeys } from './access-keys.ts';
 import { type AppsDeps, addApps } from './apps.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addDeployments, type DeploymentsDeps } from './deployments.ts';
@@ -49,7 +50,8 @@ const METRICS_PATH = '/_lambent/metrics';
 const OPEN_PATHS: ReadonlySet<string> = new Set([`${API_PREFIX}${HEALTH_PATH}`, OPENAPI_PATH, ADMIN_PREFIX]);
 
 export interface AdminDeps
-  extends AppsDeps,
+  extends AccessKeysDeps,
+    AppsDeps,
     DeploymentsDeps,
     DoctorDeps,
     EventsDeps,
@@ -106,6 +108,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addInstances(v1, deps);
   addDoctor(v1, deps);
   addTokens(v1, deps, guard);
+  addAccessKeys(v1, deps);
   root.route(API_PREFIX, v1);
   addOutsideApi(root, deps);
   refuseTheRest(root);

@@ -49,6 +49,7 @@ test('names every endpoint', () => {
   const named = operations().map(({ path, method }) => `${method.toUpperCase()} ${path.replace(BASE, '')}`);
   assert.deepEqual(named.sort(), [
     'DELETE /apps/{app}',
+    'DELETE /keys/{name}',
     'DELETE /tokens/{name}',
     'GET /_lambent/metrics',
     'GET /apps',
@@ -66,6 +67,7 @@ test('names every endpoint', () => {
     'GET /instances',
     'GET /invocations',
     'GET /invocations/{id}',
+    'GET /keys',
     'GET /logs',
     'GET /logs/stream',
     'GET /tokens',
@@ -81,6 +83,7 @@ test('names every endpoint', () => {
     'POST /dead-letters/remove',
     'POST /deployments',
     'POST /events/replay',
+    'POST /keys',
     'POST /tokens',
     'PUT /apps/{app}/traffic',
     'PUT /dead-letters/{key}/event',

@@ -33,6 +33,8 @@ export function toAwsError(error: LambentError, requestId: string, log: Log): Aw
   switch (error.code) {
     case 'E_UNAUTHENTICATED':
       return new AwsError(403, 'MissingAuthenticationTokenException', message);
+    case 'E_SIGNATURE_REFUSED':
+      return new AwsError(403, 'UnrecognizedClientException', message);
     case 'E_FORBIDDEN':
     case 'E_HOST_REFUSED':
       return new AwsError(403, 'AccessDeniedException', message);

@@ -134,6 +134,8 @@ export function toAwsJsonError(error: LambentError): AwsJsonError | undefined {
   switch (error.code) {
     case 'E_UNAUTHENTICATED':
       return new AwsJsonError('MissingAuthenticationTokenException', message, { status: 403 });
+    case 'E_SIGNATURE_REFUSED':
+      return new AwsJsonError('UnrecognizedClientException', message, { status: 403 });
     case 'E_FORBIDDEN':
     case 'E_HOST_REFUSED':
       return new AwsJsonError('AccessDeniedException', message, { status: 403 });

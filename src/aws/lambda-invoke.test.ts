@@ -7,6 +7,7 @@ import { createSeededRandom } from '../base/random.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import { EVENT_BYTES_MAX, type EventOutcome } from '../ports/invoker.ts';
 import { createLambdaApi, type LambdaApi } from './lambda-invoke.ts';
+import { authorizeSigned } from './signature.ts';
 
 let bench: Bench;
 let lambda: LambdaApi;
@@ -14,7 +15,7 @@ let lambda: LambdaApi;
 function lambdaOf({ deps, api }: Bench): LambdaApi {
   return createLambdaApi({
     ...deps,
-    authorize: api.authorize,
+    authorize: authorizeSigned(api.authorize, deps.accessKeys, deps.clock),
     random: createSeededRandom(2),
     log: silentLog,
   });
@@ -243,7 +244,7 @@ describe('access', () => {
     assert.equal(far.type, 'MissingAuthenticationTokenException');
   });
 
-  test('start wants the bearer token, and says why a signature does not do', async () => {
+  test('start wants the bearer token or a signature, and says why one does not do', async () => {
     const guarded = await openBench({ mode: 'start' });
     try {
       await guarded.deploy('shop', 'pay');
@@ -252,7 +253,7 @@ describe('access', () => {
       assert.deepEqual([bare.status, bare.type], [403, 'MissingAuthenticationTokenException']);
       const refused = await errorOf('pay/invocations', { api, headers: signed });
       assert.deepEqual([refused.status, refused.type], [403, 'UnrecognizedClientException']);
-      assert.match(refused.message, /Bearer/);
+      assert.match(refused.message, /lambent keys create/);
       assert.equal((await invoke('pay/invocations', { api, ...withToken })).status, 200);
     } finally {
       await guarded.close();

@@ -23,11 +23,11 @@ import { LATEST, parseFunctionName } from './function-name.ts';
  * this server calls functions here. A function is named `name` where only one live app has it, or `app--name`; ARNs
  * are taken for the name in them. There is one version, `$LATEST`: what is live, shared by weight as for any caller.
  *
- * `lambent dev` takes calls from the same machine without looking at their signature. `lambent start` takes the same
- * bearer token as the control API; there are no access keys yet, so requests that are signed with one are refused.
+ * `lambent dev` takes calls from the same machine without looking at their signature. `lambent start` wants one by an
+ * access key of `lambent keys` (signature.ts), or the bearer token of the control API.
  * Guaranteed: `Event` is answered with 202 only when the call is durable. Errors have AWS' names, so that clients
  * retry what AWS' clients retry.
- * Deliberately absent: signature checks, versions and aliases, response streaming, and all other operations.
+ * Deliberately absent: versions and aliases, response streaming, and all other operations.
  */
 
 /** What `X-Amz-Log-Type: Tail` brings back at most, in bytes (AWS' own figure), and how many lines are looked at. */
@@ -67,7 +67,7 @@ export function createLambdaApi(deps: LambdaApiDeps): LambdaApi {
     async fetch(request, remoteAddress) {
       const id = mintUuid() as InvocationId;
       try {
-        await authorize(deps.authorize, request, remoteAddress);
+        await deps.authorize(request, remoteAddress);
         const response = await invoke(deps, id, request);
         response.headers.set('x-amzn-requestid', id);
         return response;
@@ -77,20 +77,6 @@ export function createLambdaApi(deps: LambdaApiDeps): LambdaApi {
       }
     },
   };
-}
-
-async function authorize(check: Authorize, request: Request, remoteAddress: string): Promise<void> {
-  try {
-    await check(request, remoteAddress);
-  } catch (thrown) {
-    const signed = request.headers.get('authorization')?.startsWith('AWS4-') === true;
-    if (!signed || !(thrown instanceof LambentError) || thrown.code !== 'E_UNAUTHENTICATED') throw thrown;
-    throw new AwsError(
-      403,
-      'UnrecognizedClientException',
-      'This server has no access keys yet, so it cannot check the signature. Send `Authorization: Bearer TOKEN` with a token of its control API.',
-    );
-  }
 }
 
 async function invoke(deps: LambdaApiDeps, id: InvocationId, request: Request): Promise<Response> {

@@ -89,6 +89,13 @@ export const ERROR_TABLE = {
     'The API needs a token and got none that is valid.',
     'Send `Authorization: Bearer TOKEN`; `lambent start` prints a token on its first start.',
   ),
+  E_SIGNATURE_REFUSED: row(
+    403,
+    'caller',
+    false,
+    'A request of an AWS client is signed with a key that is not known, or the signature does not fit it.',
+    'Use a key of `lambent keys create`, and a clock that is right.',
+  ),
   E_TOO_MANY_ATTEMPTS: row(
     429,
     'caller',

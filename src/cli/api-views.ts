@@ -144,6 +144,12 @@ export interface DeadLetterView {
   readonly error: InvocationError;
 }
 
+export interface AccessKeyView {
+  readonly name: string;
+  readonly accessKeyId: string;
+  readonly createdMs: number;
+}
+
 export interface TokenView {
   readonly name: string;
   readonly createdMs: number;

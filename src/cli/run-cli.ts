@@ -13,6 +13,7 @@ import { eventsCommand } from './commands/events.ts';
 import { initCommand } from './commands/init.ts';
 import { invokeCommand } from './commands/invoke.ts';
 import { logsCommand } from './commands/logs.ts';
+import { keysCommand } from './commands/keys.ts';
 import { lsCommand } from './commands/ls.ts';
 import { replayCommand } from './commands/replay.ts';
 import { rmCommand } from './commands/rm.ts';
@@ -49,6 +50,7 @@ export const COMMANDS: readonly Command[] = [
   typesCommand,
   doctorCommand,
   tokensCommand,
+  keysCommand,
   rmCommand,
 ];
 

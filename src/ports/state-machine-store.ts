@@ -29,6 +29,8 @@ export type ObjectKind =
   | 'tags'
   /** What a caller called an execution: `machine:name`. */
   | 'executionName'
+  /** Of AWS' clients, by its id. */
+  | 'accessKey'
   /** What the API knows of an execution, by its id. */
   | 'execution';
 

@@ -6,7 +6,9 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
+import { createAccessKeys } from '../aws/access-keys.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
+import { authorizeSigned } from '../aws/signature.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { createDefects, type Defects } from '../base/defects.ts';
 import type { LambentError } from '../base/errors.ts';
@@ -42,6 +44,7 @@ import {
   HOOKS_PREFIX,
   type WebhookSources,
 } from '../sources/webhook/webhook-source.ts';
+import { openRootSecret } from '../store-files/root-secret.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -223,7 +226,9 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const store = await openStore({ folder: dataDir, clock: systemClock, log, onFailed: onStoreFailed });
   const blobs = await openBlobStore({ folder: join(dataDir, 'blobs') });
-  return { store, blobs };
+  const secret = await openRootSecret(dataDir, systemRandom);
+  const accessKeys = createAccessKeys(store.stateMachines, secret, systemClock, systemRandom);
+  return { store, blobs, accessKeys };
 }
 
 function createGateway(
@@ -254,7 +259,7 @@ function createGateway(
 
 export async function wire(options: WireOptions): Promise<Wired> {
   const { mode, dataDir, allowHosts, version, log } = options;
-  const { store, blobs } = await openStores(options);
+  const { store, blobs, accessKeys } = await openStores(options);
   const parts = await createParts(options, store, blobs);
   const { clock, random, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
   const { nodeId, asyncDispatch, events, defects } = parts;
@@ -286,19 +291,18 @@ export async function wire(options: WireOptions): Promise<Wired> {
     nodeId,
     hosts: parts.hosts,
     access,
+    accessKeys,
     allowHosts,
     metrics,
     cost: awsLambdaCost,
     doctorChecks: [...createDoctorChecks(dataDir, () => gateway.address, clock, defects), ...LANGUAGE_LOOKS],
   });
-  const lambda = createLambdaApi({ ...shared, authorize: admin.authorize });
+  const authorize = authorizeSigned(admin.authorize, accessKeys, clock);
+  const lambda = createLambdaApi({ ...shared, authorize });
+  const files = openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid: parts.mintUuid });
   const stateMachines = createStateMachines({
-    ...{ invoker, liveApps, clock, random, log, mintUuid: parts.mintUuid, node: nodeId },
-    stateMachines: store.stateMachines,
-    journal: store.journal,
-    files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid: parts.mintUuid }),
-    bus: events.bus,
-    authorize: admin.authorize,
+    ...{ ...parts, ...shared, ...store },
+    ...{ files, bus: events.bus, authorize, node: nodeId },
   });
   const platform = createPlatformHandler(admin, lambda, stateMachines, parts.webhooks, defects);
   const gateway: Gateway = createGateway(options, parts, stateMachines, platform);
