@@ -25,6 +25,11 @@ const RACES: Record<string, Race> = {
     needsPeers: false,
     run: async (options) => (await import('./race-density.ts')).raceDensity(options),
   },
+  langs: {
+    text: 'a warm hello in Python, against uvicorn',
+    needsPeers: false,
+    run: async (options) => (await import('./race-langs.ts')).raceLangs(options),
+  },
   deploy: {
     text: 'a deploy, and a reload in dev, to the first new answer',
     needsPeers: false,
