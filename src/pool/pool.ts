@@ -23,6 +23,7 @@ import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { Sandbox, SandboxSpec } from '../ports/sandbox.ts';
 import { Instance } from './instance.ts';
 import { Prewarm } from './prewarm.ts';
+import { StartTurns } from './start-turns.ts';
 import { VersionPool, type VersionPoolHost } from './version-pool.ts';
 
 /** Deadlines and idle times are looked at this often. */
@@ -92,7 +93,7 @@ class Pool implements InstancePool, VersionPoolHost {
   #runningReserved = 0;
   #waiting = 0;
   #starting = 0;
-  #startBlocked = false;
+  readonly #startTurns = new StartTurns<VersionPool>();
   #sweeper: Timer | undefined;
   #closed = false;
   #onEmpty: (() => void) | undefined;
@@ -178,9 +179,8 @@ class Pool implements InstancePool, VersionPoolHost {
 
   startInstance(pool: VersionPool): boolean {
     if (this.#closed) return false;
-    if (this.#starting >= this.#limits.startingMax || this.#instanceCount() >= this.#limits.instancesMax) {
-      this.#startBlocked = true;
-      if (this.#starting < this.#limits.startingMax) this.#evictIdle();
+    if (!this.#startTurns.mayStart(pool, this.#mayStartOne())) {
+      if (this.#instanceCount() >= this.#limits.instancesMax) this.#evictIdle();
       return false;
     }
     this.#starting += 1;
@@ -329,13 +329,19 @@ class Pool implements InstancePool, VersionPoolHost {
   #forgetIfDone(pool: VersionPool): void {
     if (!pool.retired || !pool.isEmpty) return;
     this.#pools.delete(pool.version.id);
+    this.#startTurns.forget(pool);
     this.#reserved -= pool.version.config.reservedConcurrency;
   }
 
   #resumeStarts(): void {
-    if (!this.#startBlocked) return;
-    this.#startBlocked = false;
-    for (const pool of this.#pools.values()) if (pool.waiting > 0) pool.pump();
+    this.#startTurns.resume(
+      () => this.#mayStartOne(),
+      (pool) => pool.pump(),
+    );
+  }
+
+  #mayStartOne(): boolean {
+    return this.#starting < this.#limits.startingMax && this.#instanceCount() < this.#limits.instancesMax;
   }
 
   /** Makes room for a version that needs an instance: the one that has been idle longest goes. */
