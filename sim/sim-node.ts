@@ -64,6 +64,7 @@ export class SimNode {
       programs: { code: this.#createProgram() },
       catalog: {
         live: () => TARGET,
+        names: () => ['plan'],
         known: () => DEPLOYMENT,
         deployment: async () => DEPLOYMENT,
       },

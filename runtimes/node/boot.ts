@@ -131,6 +131,10 @@ async function recogniseLater(
 
 async function createHandler(found: Found, message: BootMessage, deps: HandlerDeps): Promise<Handler> {
   if (found.kind === 'fetch') return createFetchHandler(found.fetch, { ...message.env }, deps);
+  if (found.kind === 'workflow') {
+    const { createWorkflowHandler } = await import('./workflow/workflow-handler.ts');
+    return createWorkflowHandler(found.handler, message.function, deps);
+  }
   if (found.kind !== 'server') return createLambdaHandler(found.kind, found.handler, message, deps);
   const { createServerHandler } = await import('./server-handler.ts');
   return createServerHandler(found.target, deps);

@@ -99,7 +99,8 @@ export class OutputCapture {
   }
 
   line(text: string, toStderr: boolean, severity: number): void {
-    this.#emit(current.getStore()?.stream ?? 0, text, toStderr, severity);
+    if (current.getStore()?.muted !== true)
+      this.#emit(current.getStore()?.stream ?? 0, text, toStderr, severity);
   }
 
   #wrap(name: 'debug' | 'trace' | 'warn'): void {
@@ -118,6 +119,7 @@ export class OutputCapture {
 
   #write(text: string, toStderr: boolean): void {
     const invocation = current.getStore();
+    if (invocation?.muted === true) return;
     const owner: PartialLines = invocation ?? this.#outside;
     const stream = invocation?.stream ?? 0;
     const severity = this.#severity ?? (toStderr ? SEVERITY.error : SEVERITY.info);

@@ -4,6 +4,8 @@ import type { Invocation, Invocations } from './invocations.ts';
 /** The author's code, in the one shape in which the runtime calls it. */
 export interface Handler {
   readonly kind: ReadyMessage['handlerKind'];
+  /** Invocations at the same time, unless the manifest says otherwise; left out: by `kind`. */
+  readonly concurrency?: number;
   onHttp(invocation: Invocation): void;
   onEvent(invocation: Invocation): void;
 }

@@ -47,6 +47,8 @@ export class Invocation {
   cancelled = false;
   /** The head of the answer has left. */
   answered = false;
+  /** What is printed was printed at an earlier run: a workflow's replay. */
+  muted = false;
   /** The last frame of the answer has left. */
   ended = false;
   /** Body bytes arrived, ended or broke off. */

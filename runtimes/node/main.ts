@@ -140,6 +140,7 @@ class Runtime implements HandlerDeps {
           const ready: ReadyMessage = {
             protocol: PROTOCOL_VERSION,
             handlerKind: handler.kind,
+            ...(handler.concurrency === undefined ? {} : { concurrency: handler.concurrency }),
           };
           this.channel.json(FRAME.READY, 0, 0, ready);
           this.invocations.reportMemory();

@@ -4,11 +4,13 @@ import type { FetchFunction } from './fetch-handler.ts';
 import type { LambdaFunction } from './lambda-handler.ts';
 import { isHttpServer, type ListenCapture } from './listen-capture.ts';
 import type { ServerTarget } from './server-handler.ts';
+import type { AnyWorkflowHandler } from './workflow/run-workflow.ts';
 
 /**
  * Finds out how a module wants to be called. The first that fits counts:
  *
  *  1. the export that the manifest names, by its shape;
+ *     a workflow as `default`                                                 workflow
  *  2. `default.fetch`, or an exported function `fetch`                        fetch handler (Workers, Hono)
  *  3. an exported function `handler`                                          AWS Lambda
  *  4. an HTTP server that listens (`listen` opens no port)                    server
@@ -25,7 +27,8 @@ import type { ServerTarget } from './server-handler.ts';
 export type Found =
   | { readonly kind: 'fetch'; readonly fetch: FetchFunction }
   | { readonly kind: 'lambda' | 'plain'; readonly handler: LambdaFunction }
-  | { readonly kind: 'server'; readonly target: ServerTarget };
+  | { readonly kind: 'server'; readonly target: ServerTarget }
+  | { readonly kind: 'workflow'; readonly handler: AnyWorkflowHandler };
 
 /** An app that the author's code created: the build makes frameworks note theirs in `globalThis[CREATED]`. */
 export interface CreatedApp {
@@ -34,6 +37,9 @@ export interface CreatedApp {
 }
 
 export const CREATED = Symbol.for('lambent.created');
+
+/** What `workflow(…)` of the SDK marks its result with. */
+const WORKFLOW = Symbol.for('lambent.workflow');
 
 type Exports = Record<string, unknown>;
 
@@ -55,6 +61,10 @@ export function recogniseApp(value: unknown): Found | undefined {
   if (has(value, 'callback', 'use', 'listen'))
     return { kind: 'server', target: { kind: 'koa', app: value as never } };
   return undefined;
+}
+
+function isWorkflow(value: unknown): value is { readonly handler: AnyWorkflowHandler } {
+  return has(value, 'handler') && (value as Record<symbol, unknown>)[WORKFLOW] === true;
 }
 
 function fetchFound(owner: { fetch: FetchFunction }): Found {
@@ -99,6 +109,7 @@ export function recognise(
   const { byName, names } = reader(module);
   if (handlerName !== undefined) return recogniseNamed(handlerName, byName(handlerName), names);
   const main = byName('default');
+  if (isWorkflow(main)) return { kind: 'workflow', handler: main.handler };
   if (has(main, 'fetch')) return fetchFound(main as { fetch: FetchFunction });
   const fetch = byName('fetch');
   if (typeof fetch === 'function') return { kind: 'fetch', fetch: fetch as FetchFunction };
@@ -113,6 +124,7 @@ export function recognise(
 }
 
 function recogniseNamed(name: string, value: unknown, names: string[]): Found {
+  if (isWorkflow(value)) return { kind: 'workflow', handler: value.handler };
   const app = recogniseApp(value);
   if (app !== undefined) return app;
   if (typeof value !== 'function') {

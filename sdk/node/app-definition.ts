@@ -186,12 +186,38 @@ export interface FunctionDefinition {
   readonly include?: readonly string[] | undefined;
 }
 
+/** Settings of one durable workflow; every one has a default. */
+export interface WorkflowDefinition {
+  /** The file with the code, relative to the app. Default: `workflows/<name>.ts`, or `workflows/<name>/index.ts`. */
+  readonly entry?: string | undefined;
+  /** The export that is the workflow. Default: the default export. */
+  readonly handler?: string | undefined;
+  /** Where a request starts an execution. Default: none. */
+  readonly routes?: readonly (string | RouteDefinition)[] | undefined;
+  /** The longest one attempt of a step may take, 1ms to 24h. Default: 15m. */
+  readonly timeout?: Duration | undefined;
+  /** Memory of one instance, 32mb to 32gb. Default: 256mb. */
+  readonly memory?: MemorySize | undefined;
+  /** Instances that may exist. Default: 20. */
+  readonly maxInstances?: number | undefined;
+  /** How long an instance without work lives on, up to 24h. Default: 5m. */
+  readonly idle?: Duration | undefined;
+  /** Environment variables, over those of the app. */
+  readonly env?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /** Packages to copy as they are instead of bundling them. */
+  readonly external?: readonly string[] | undefined;
+  /** Further files to copy along, as paths or globs relative to the app. */
+  readonly include?: readonly string[] | undefined;
+}
+
 /** An app, as `lambent.yaml` would say it. */
 export interface AppDefinition {
   /** The app's name: lower-case letters, digits and hyphens, at most 63. Default: the folder's name. */
   readonly app?: string | undefined;
   /** The functions by name. Default: each file in `functions/`. */
   readonly functions?: Readonly<Record<string, FunctionDefinition | null>> | undefined;
+  /** The durable workflows by name. Default: each file in `workflows/`. */
+  readonly workflows?: Readonly<Record<string, WorkflowDefinition | null>> | undefined;
   /** Routes of the app, each naming its function. */
   readonly routes?: readonly AppRouteDefinition[] | undefined;
   /** Packages whose own code may run while they are installed. Default: none. */

@@ -16,6 +16,7 @@ export type {
   MemorySize,
   RouteDefinition,
   RouteMethod,
+  WorkflowDefinition,
 } from './app-definition.ts';
 // A star, because only what comes through one can be merged with from outside (`declare module 'lambent'`).
 export type * from './app-functions.ts';
@@ -37,6 +38,28 @@ export type {
   LambdaCallback,
 } from './lambda-handler.ts';
 export type { CallError } from './platform.ts';
+export { type StartWorkflowOptions, signalWorkflow, startWorkflow } from './start-workflow.ts';
+export {
+  type Callback,
+  type CallbackOptions,
+  type CallOptions,
+  type Child,
+  type EventOptions,
+  FatalError,
+  type MapOptions,
+  type ParallelOptions,
+  type RetryOptions,
+  type Settled,
+  type StepContext,
+  type StepOptions,
+  type TolerantMapOptions,
+  type WaitOptions,
+  type Workflow,
+  type WorkflowContext,
+  type WorkflowError,
+  type WorkflowHandler,
+  workflow,
+} from './workflow.ts';
 
 /** Describes an app in `lambent.config.ts`: `export default defineApp({ … })`. Returns what it is given. */
 export function defineApp<const App extends AppDefinition>(app: App): App {

@@ -38,6 +38,10 @@ import { createRecorder } from '../telemetry/recorder.ts';
 import { hashToken } from './access-token.ts';
 import { type AdminDeps, createAdminApi } from './admin.ts';
 import type { DoctorFinding } from './doctor.ts';
+import { createDeploymentCatalog } from '../workflows/deployment-catalog.ts';
+import { WorkflowEngine } from '../workflows/engine.ts';
+import { createFunctionInvoker } from '../workflows/invoke-function.ts';
+import { createWorkflows } from '../workflows/workflows.ts';
 
 export const BASE = '/_lambent/api/v1';
 export const TOKEN = 'lmb_test-token';
@@ -141,6 +145,16 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
   };
 }
 
+/** The real engine; nothing starts instances here, so that executions of code wait for ever. */
+function openWorkflows(store: Store, invoker: Invoker, liveApps: LiveApps, clock: Clock, random: Random) {
+  const mintUuid = createUuidMinter(clock, random);
+  const catalog = createDeploymentCatalog(liveApps);
+  const shared = { store: store.journal, catalog, clock, random, mintUuid };
+  const call = createFunctionInvoker({ invoker, liveApps, catalog, mintUuid });
+  const engine = new WorkflowEngine({ ...shared, programs: {}, call, log: silentLog, node: SETTINGS.nodeId });
+  return createWorkflows({ ...shared, engine });
+}
+
 export async function openBench(changes: Partial<AdminDeps> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'lambent-admin-'));
   const store = await openStore({ folder, clock: systemClock, log: silentLog });
@@ -162,6 +176,7 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
     accessKeys: createAccessKeys(store.stateMachines, 'root', clock, random),
     asyncQueue: store.asyncQueue,
     telemetry: store.telemetry,
+    workflows: openWorkflows(store, invoker, liveApps, clock, random),
     feed: recorder,
     deployer,
     pool,

@@ -13,6 +13,7 @@ import { addDeployments, type DeploymentsDeps } from './deployments.ts';
 import { addDoctor, type DoctorDeps } from './doctor.ts';
 import { errorResponse, toPublicError } from './errors.ts';
 import { addEvents, type EventsDeps } from './events.ts';
+import { addExecutions, type ExecutionsDeps } from './executions.ts';
 import { addFunctions, type FunctionsDeps } from './functions.ts';
 import { Guard } from './guard.ts';
 import { addHealth, HEALTH_PATH, type HealthDeps } from './health.ts';
@@ -55,6 +56,7 @@ export interface AdminDeps
     DeploymentsDeps,
     DoctorDeps,
     EventsDeps,
+    ExecutionsDeps,
     FunctionsDeps,
     HealthDeps,
     InvocationsDeps,
@@ -104,6 +106,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addUsage(v1, deps);
   addEvents(root, v1, deps);
   addTriggers(v1, deps);
+  addExecutions(v1, deps);
   addDeadLetters(v1, deps);
   addInstances(v1, deps);
   addDoctor(v1, deps);

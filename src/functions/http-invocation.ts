@@ -135,7 +135,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     if (status === 204 && head.contentLength >= 0)
       head = { block: head.block.replace(CONTENT_LENGTH_LINE, ''), contentLength: -1 };
     this.#status = status;
-    if (status === 101) this.#lease!.liftDeadline();
+    if (status === 101) this.#lease!.setDeadline(Number.POSITIVE_INFINITY);
     this.#declaredBytes = head.contentLength;
     const body = bodyAt < payload.length ? payload.subarray(bodyAt) : undefined;
     if (!this.#countBody(body?.length ?? 0, last)) return;

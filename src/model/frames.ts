@@ -122,7 +122,7 @@ export interface BootMessage {
 export interface ReadyMessage {
   protocol: number;
   /** How the code wants to be called. */
-  handlerKind: 'fetch' | 'lambda' | 'plain' | 'server';
+  handlerKind: 'fetch' | 'lambda' | 'plain' | 'server' | 'workflow';
   /** Invocations at the same time, unless the manifest says otherwise; absent: by `handlerKind`. 1 to 1,000. */
   concurrency?: number | undefined;
 }
@@ -168,7 +168,8 @@ export const HTTP_HEAD_FIXED_LINES = 7;
 export interface EventHead {
   requestId: string;
   deadlineMs: number;
-  trigger: 'invoke' | 'async' | 'event';
+  /** `workflow`: the stream is an execution (workflow-wire.ts), not a call. */
+  trigger: 'invoke' | 'async' | 'event' | 'workflow';
   /** W3C trace context, as the caller gave it. */
   traceparent?: string;
   /** Lambda's `clientContext`, decoded JSON. */

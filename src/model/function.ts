@@ -45,6 +45,8 @@ export interface FunctionConfig {
   env: Readonly<Record<string, string>>;
   /** Other apps whose functions may call this one; `undefined`: none. */
   callers?: readonly AppName[] | undefined;
+  /** It is a durable workflow: what runs in its instances are executions. */
+  workflow?: true | undefined;
   /** How a web server is started; `undefined` for all other functions. */
   command?: ServerCommand | undefined;
 }

@@ -202,6 +202,31 @@ export const functionSchema = z
   )
   .partial();
 
+export const workflowSchema = z
+  .strictObject(
+    {
+      entry: text(
+        'a path inside the app such as `workflows/order.ts`',
+        'The file with the code, relative to the app. Default: `workflows/<name>.ts` (or .js …), or `workflows/<name>/index.ts`.',
+      ),
+      handler: functionSchema.shape.handler,
+      routes: z
+        .array(z.union([z.string(), functionRouteSchema], { error: FUNCTION_ROUTE_EXPECTED }), {
+          error: `a list, each item ${FUNCTION_ROUTE_EXPECTED}`,
+        })
+        .describe('Where a request starts an execution. Default: none.'),
+      timeout: duration('The longest one attempt of a step may take, 1ms to 24h. Default: 15m.'),
+      memory: functionSchema.shape.memory,
+      maxInstances: functionSchema.shape.maxInstances,
+      idle: functionSchema.shape.idle,
+      env,
+      external: functionSchema.shape.external,
+      include: functionSchema.shape.include,
+    },
+    { error: 'an object of workflow settings' },
+  )
+  .partial();
+
 export const manifestSchema = z
   .strictObject(
     {
@@ -212,6 +237,9 @@ export const manifestSchema = z
       functions: z
         .record(z.string(), functionSchema.nullable(), { error: 'an object of functions by name' })
         .describe('The functions by name. Default: each file in `functions/`.'),
+      workflows: z
+        .record(z.string(), workflowSchema.nullable(), { error: 'an object of workflows by name' })
+        .describe('The durable workflows by name. Default: each file in `workflows/`.'),
       routes: z
         .array(appRouteSchema, { error: 'a list of routes, each with `path` and `function`' })
         .describe('Routes of the app, each naming its function.'),
@@ -229,6 +257,7 @@ export const manifestSchema = z
 
 /** A manifest of the right shape; units and names are not yet looked at. */
 export type ManifestInput = z.input<typeof manifestSchema>;
+export type WorkflowInput = z.input<typeof workflowSchema>;
 export type FunctionInput = z.input<typeof functionSchema>;
 export type CorsInput = z.input<typeof cors>;
 export type FunctionRouteInput = string | z.input<typeof functionRouteSchema>;

@@ -9,17 +9,11 @@
 
 import { nearestOf } from '../base/nearest.ts';
 import type { CorsPolicy, Route, RouteMethod } from './deployment.ts';
-import {
-  APP_NAME,
-  type AppName,
-  FUNCTION_NAME,
-  type FunctionConfig,
-  type FunctionName,
-  type RuntimeName,
-} from './function.ts';
+import { APP_NAME, type AppName, FUNCTION_NAME, type FunctionConfig, type FunctionName } from './function.ts';
 import { ENTRY_ENDINGS, LANGUAGES, parseRuntime, type RuntimePin, runtimeOfEntry } from './languages.ts';
 import { parseCors } from './manifest-cors.ts';
 import { parseFunctionConfig } from './manifest-function.ts';
+import type { FoundFunction, FunctionPlan } from './manifest-plan.ts';
 import {
   type KeysAt,
   type ManifestPath,
@@ -36,7 +30,9 @@ import {
   functionSchema,
   type ManifestInput,
   manifestSchema,
+  workflowSchema,
 } from './manifest-schema.ts';
+import { planWorkflows } from './manifest-workflows.ts';
 import { triggerSchema } from './manifest-trigger-schema.ts';
 import { planTriggers } from './manifest-triggers.ts';
 import { routeHostFault, routePathFault, routeShape } from './route-path.ts';
@@ -47,21 +43,7 @@ export const FUNCTIONS_MAX = 20_000;
 /** The most routes of one app. */
 export const ROUTES_MAX = 50_000;
 
-/** A function as the folder or the manifest names it: what to build, and how to run it. */
-export interface FunctionPlan {
-  readonly name: FunctionName;
-  readonly runtime: RuntimeName;
-  /** The version of the language that the manifest asks for, as `3.12`; `undefined`: what the machine has. */
-  readonly runtimeVersion: string | undefined;
-  /** Relative to the app, with forward slashes. */
-  readonly entry: string;
-  readonly handler: string | undefined;
-  /** Packages that are copied instead of bundled. */
-  readonly external: readonly string[];
-  /** Paths and globs of further files, relative to the app. */
-  readonly include: readonly string[];
-  readonly config: FunctionConfig;
-}
+export type { FoundFunction, FunctionPlan };
 
 /** All there is to know about an app before it is built. */
 export interface AppPlan {
@@ -71,14 +53,6 @@ export interface AppPlan {
   readonly functions: readonly FunctionPlan[];
   readonly routes: readonly Route[];
   readonly triggers: readonly Trigger[];
-}
-
-/** A function found in the folder by its place. */
-export interface FoundFunction {
-  readonly name: string;
-  readonly entry: string;
-  /** The path it answers at, with everything below, unless the manifest says otherwise. */
-  readonly path: string;
 }
 
 /** A manifest of the right shape, with its source for later messages. */
@@ -115,7 +89,12 @@ export function discoversFunctions(manifest: Manifest): boolean {
  * Settles an app: names, entries, units, routes. `found` are the functions of the folder, `folderName` names an
  * app that does not name itself.
  */
-export function planApp(manifest: Manifest, found: readonly FoundFunction[], folderName: string): AppPlan {
+export function planApp(
+  manifest: Manifest,
+  found: readonly FoundFunction[],
+  folderName: string,
+  foundWorkflows: readonly FoundFunction[] = [],
+): AppPlan {
   const { input, source } = manifest;
   const problems = new ManifestProblems(source);
   const foundByName = new Map(found.map((each) => [each.name, each]));
@@ -130,7 +109,10 @@ export function planApp(manifest: Manifest, found: readonly FoundFunction[], fol
     const plan = planFunction(name, settings, input, foundByName.get(name), problems);
     if (plan !== undefined) functions.push(plan);
   }
-  const routes = planRoutes(input, listed, foundByName, problems);
+  const workflows = planWorkflows(input, foundWorkflows, new Set(listed.map(([name]) => name)), problems);
+  functions.push(...workflows.map(({ plan }) => plan));
+  const routed = [...listed, ...workflows.map(({ plan, settings }) => [plan.name, settings] as const)];
+  const routes = planRoutes(input, routed, foundByName, problems);
   const triggers = planTriggers(listed, problems);
   problems.throwIfAny();
   const app = (input.app ?? appNameFrom(folderName)) as AppName;
@@ -153,6 +135,7 @@ export function appNameFrom(folderName: string): AppName {
 const KEYS = {
   manifest: Object.keys(manifestSchema.shape),
   function: Object.keys(functionSchema.shape),
+  workflow: Object.keys(workflowSchema.shape),
   functionRoute: Object.keys(functionRouteSchema.shape),
   appRoute: Object.keys(appRouteSchema.shape),
   cors: Object.keys(corsSchema.shape),
@@ -165,6 +148,7 @@ const keysAt: KeysAt = (path) => {
   if (path[0] === 'routes') return KEYS.appRoute;
   if (path[2] === 'on') return KEYS.trigger;
   if (path[0] === 'functions' && path.length === 2) return KEYS.function;
+  if (path[0] === 'workflows' && path.length === 2) return KEYS.workflow;
   return KEYS.functionRoute;
 };
 

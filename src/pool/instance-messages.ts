@@ -18,7 +18,7 @@ const STACK_LINES_MAX = 50;
 
 const readySchema = z.object({
   protocol: z.literal(PROTOCOL_VERSION),
-  handlerKind: z.enum(['fetch', 'lambda', 'plain', 'server']),
+  handlerKind: z.enum(['fetch', 'lambda', 'plain', 'server', 'workflow']),
   concurrency: z.int().min(1).max(1_000).optional(),
 });
 

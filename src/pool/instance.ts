@@ -199,9 +199,9 @@ export class Instance {
     this.#writer!.frame(FRAME.CREDIT, 0, stream, payload);
   }
 
-  liftDeadline(stream: number): void {
+  setDeadline(stream: number, deadlineMs: number): void {
     const entry = this.#streams.get(stream);
-    if (entry !== undefined) entry.deadlineMs = Number.POSITIVE_INFINITY;
+    if (entry !== undefined) entry.deadlineMs = deadlineMs;
   }
 
   /** Asks the code to stop working on a stream. The stream counts as active until the instance ends it. */

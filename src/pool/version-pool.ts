@@ -86,8 +86,8 @@ class InstanceLease implements Lease {
     this.#instance.credit(this.#stream, bytes);
   }
 
-  liftDeadline(): void {
-    this.#instance.liftDeadline(this.#stream);
+  setDeadline(deadlineMs: number): void {
+    this.#instance.setDeadline(this.#stream, deadlineMs);
   }
 
   cancel(reason: number): void {

@@ -53,8 +53,8 @@ export interface Lease {
   body(chunk: Uint8Array, last: boolean): void;
   /** Returns the bytes of RESULT, HTTP_RESPONSE and BODY payloads that were passed on. */
   credit(bytes: number): void;
-  /** The stream may last: its connection was upgraded. */
-  liftDeadline(): void;
+  /** Moves the moment at which the stream is stopped, epoch milliseconds: infinity where it may last. */
+  setDeadline(deadlineMs: number): void;
   /** The answer is no longer wanted. The place stays taken until the instance ends the stream; the listener hears nothing more. */
   cancel(reason: number): void;
 }

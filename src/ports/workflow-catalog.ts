@@ -15,6 +15,8 @@ export interface WorkflowTarget {
 export interface WorkflowCatalog {
   /** What a new execution runs now; `undefined`: the app has no such workflow. */
   live(app: AppName, workflow: string): WorkflowTarget | undefined;
+  /** The workflows that are live in an app. */
+  names(app: AppName): readonly string[];
   /** A deployment, if it is in memory. */
   known(app: AppName, number: number): DeploymentCatalog | undefined;
   /** A deployment, live or not; `undefined` when it is gone. */

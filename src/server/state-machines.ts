@@ -4,12 +4,10 @@ import { executionArn, machineArn } from '../aws/states-arn.ts';
 import type { StatesParts } from '../aws/states-operation.ts';
 import { createStepFunctionsApi, type StepFunctionsApi } from '../aws/step-functions.ts';
 import type { Clock } from '../base/clock.ts';
-import { LambentError, toLambentError } from '../base/errors.ts';
-import type { InvocationId, MintUuid, NodeId } from '../base/ids.ts';
+import type { MintUuid, NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
-import type { AppName, FunctionName } from '../model/function.ts';
 import { createActivityBell } from '../ports/activity-bell.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import type { EventBus } from '../ports/event-bus.ts';
@@ -18,17 +16,16 @@ import type { JournalStore } from '../ports/journal-store.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
+import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
+import type { WorkflowProgram } from '../ports/workflow-program.ts';
 import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import { createAslProgram } from '../workflows/asl/asl-program.ts';
 import type { AslExecution } from '../workflows/asl/asl-session.ts';
 import type { CallFunction } from '../workflows/call-function.ts';
 import { WorkflowEngine } from '../workflows/engine.ts';
-import { failureOf } from '../workflows/failures.ts';
 
 /** Executions and definitions that are kept in memory, so that most executions begin without asking the store. */
 const KEPT_MAX = 10_000;
-/** Calls that were refused for want of room, by the platform's codes for it. */
-const NO_ROOM: ReadonlySet<string> = new Set(['E_OVERLOADED', 'E_CONCURRENCY_LIMIT']);
 
 export interface StateMachinesOptions {
   readonly stateMachines: StateMachineStore;
@@ -43,6 +40,10 @@ export interface StateMachinesOptions {
   readonly mintUuid: MintUuid;
   readonly log: Log;
   readonly node: NodeId;
+  /** What runs durable code, beside ASL. */
+  readonly code: WorkflowProgram;
+  readonly catalog: WorkflowCatalog;
+  readonly call: CallFunction;
 }
 
 export interface StateMachines {
@@ -74,10 +75,11 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     ...{ clock, random, mintUuid, log, node },
     store: journal,
     programs: {
+      code: options.code,
       asl: createAslProgram({ find: (record) => findExecution(store, record), services, bell, clock }),
     },
-    catalog: { live: () => undefined, known: () => undefined, deployment: () => Promise.resolve(undefined) },
-    call: createFunctionCaller(options),
+    catalog: options.catalog,
+    call: options.call,
   });
   return { engine, api: createStepFunctionsApi({ ...parts, authorize, log }) };
 }
@@ -129,40 +131,5 @@ function keepExecutions(store: StateMachineStore): StateMachineStore {
       for (const { kind, key } of keys) kept.delete(`${kind}/${key}`);
       await store.remove(keys);
     },
-  };
-}
-
-function createFunctionCaller({ invoker, liveApps, mintUuid }: StateMachinesOptions): CallFunction {
-  return async ({ record, function: name, input, attempt }) => {
-    const [app, bare] = name.includes('/')
-      ? (name.split('/') as [string, string])
-      : [record.app as string, name];
-    const resolved = liveApps.resolve(app as AppName, bare as FunctionName);
-    if (resolved === undefined) {
-      const error = failureOf(new LambentError('E_NOT_FOUND', `Function not found: ${name}`));
-      return { status: 'failed', error, retryable: false };
-    }
-    try {
-      const outcome = await invoker.invoke({
-        id: mintUuid() as InvocationId,
-        ...resolved,
-        trigger: 'invoke',
-        payload: Buffer.from(JSON.stringify('json' in input ? input.json : null)),
-        traceparent: undefined,
-        clientContext: undefined,
-        attempt,
-      });
-      if (outcome.status === 'ok') {
-        const text = outcome.payload.toString('utf8');
-        return { status: 'ok', output: { json: text === '' ? null : (JSON.parse(text) as unknown) } };
-      }
-      const { code, errorType, errorMessage, stackTrace } = outcome.error;
-      if (NO_ROOM.has(code)) return { status: 'throttled' };
-      if (code === 'E_SHUTTING_DOWN') return { status: 'stopping' };
-      const error = { code, errorType, errorMessage, stackTrace: [...(stackTrace ?? [])] };
-      return { status: 'failed', error, retryable: outcome.retryable };
-    } catch (thrown) {
-      return { status: 'failed', error: failureOf(toLambentError(thrown)), retryable: false };
-    }
   };
 }

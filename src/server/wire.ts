@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
 import { createAccessKeys } from '../aws/access-keys.ts';
+import type { StepFunctionsApi } from '../aws/step-functions.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { authorizeSigned } from '../aws/signature.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { createDefects, type Defects } from '../base/defects.ts';
-import type { LambentError } from '../base/errors.ts';
+import { LambentError } from '../base/errors.ts';
 import { createUuidMinter, type NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
@@ -30,6 +31,7 @@ import type { Refusal } from '../gateway/handle-request.ts';
 import { Routing } from '../gateway/routing.ts';
 import { createPool } from '../pool/pool.ts';
 import { type AppDomain, AppHosts } from '../model/app-hosts.ts';
+import type { Authorize } from '../ports/authorize.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
@@ -50,11 +52,12 @@ import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
+import type { WorkflowEngine } from '../workflows/engine.ts';
 import { createDoctorChecks } from './doctor-checks.ts';
 import { createEventParts, type EventParts, type EventPartsOptions } from './event-parts.ts';
 import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
 import { createStarter } from './runtimes.ts';
-import { createStateMachines, type StateMachines } from './state-machines.ts';
+import { createWorkflowParts } from './workflow-parts.ts';
 
 export interface WireOptions {
   readonly mode: 'dev' | 'start';
@@ -85,12 +88,13 @@ export interface Wired {
   readonly admin: AdminApi;
   readonly asyncDispatch: AsyncDispatch;
   readonly events: EventParts;
-  readonly engine: StateMachines['engine'];
+  readonly engine: WorkflowEngine;
   /** Ends what needs no order among itself: metrics, retention. */
   closeRest(): Promise<void>;
 }
 
 const AWS_PREFIX = '/2015-03-31/';
+const CALLBACKS_PATH = '/_lambent/api/v1/callbacks/';
 
 function isPlatformPath(path: string): boolean {
   return path.startsWith(ADMIN_PREFIX) || path === ADMIN_PREFIX.slice(0, -1) || path.startsWith(AWS_PREFIX);
@@ -122,7 +126,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const liveApps = await createLiveApps({ apps: store.apps, random });
   const sandbox = await openSandbox(dataDir, options.isolation, log);
-  // What functions may ask of the platform; filled below, because some of it runs functions again.
+  // Filled below, because some of it runs functions again.
   const operations = new Map<string, OperationHandler>();
   const pool = createPool({
     sandbox,
@@ -137,29 +141,25 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const invoker = createInvoker({ pool, activity: recorder, clock });
   const scratchDir = join(dataDir, 'scratch');
   const languages = createLanguages({ clock, log, blobs, scratchDir });
-  const deployer = createDeployer({
-    languages,
-    apps: store.apps,
-    blobs,
-    liveApps,
-    clock,
-    log,
-    scratchDir,
-  });
+  const { apps, asyncQueue } = store;
+  const deployer = createDeployer({ languages, apps, blobs, liveApps, clock, log, scratchDir });
   const nodeId = mintUuid() as NodeId;
-  const asyncDispatch = createAsyncDispatch({
-    queue: store.asyncQueue,
-    invoker,
-    liveApps,
-    clock,
-    random,
-    log,
-    node: nodeId,
+  const shared = { invoker, liveApps, clock, random, log, node: nodeId, mintUuid };
+  const asyncDispatch = createAsyncDispatch({ ...shared, queue: asyncQueue });
+  const { events, webhooks } = await openEvents({ ...shared, store: store.events }, operations);
+  // Both are known once the control API is there and the gateway listens.
+  const door: { authorize: Authorize } = {
+    authorize: () => Promise.reject(new LambentError('E_SHUTTING_DOWN', 'the platform is starting')),
+  };
+  const callbacks = { url: (): string => CALLBACKS_PATH };
+  const workflowParts = createWorkflowParts({
+    ...{ ...shared, pool, operations, bus: events.bus },
+    ...{ stateMachines: store.stateMachines, journal: store.journal },
+    files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid }),
+    authorize: (...request) => door.authorize(...request),
+    callbackUrl: () => callbacks.url(),
   });
-  const shared = { store: store.events, invoker, liveApps, clock, random, log, node: nodeId, mintUuid };
-  const { events, webhooks } = await openEvents(shared, operations);
-  const { asyncQueue } = store;
-  const onAsyncAccepted = (): void => asyncDispatch.wake();
+  const onAsyncAccepted = () => asyncDispatch.wake();
   operations.set(
     'invoke',
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
@@ -180,6 +180,9 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     asyncDispatch,
     events,
     webhooks,
+    ...workflowParts,
+    callbacks,
+    door,
   };
 }
 
@@ -199,7 +202,7 @@ type Parts = Awaited<ReturnType<typeof createParts>>;
 function createPlatformHandler(
   admin: AdminApi,
   lambda: LambdaApi,
-  { api: stepFunctions }: StateMachines,
+  stepFunctions: StepFunctionsApi,
   webhooks: WebhookSources,
   defects: Defects,
 ): PlatformHandler {
@@ -234,7 +237,7 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
 function createGateway(
   { mode, allowHosts, domain, gatewayLimits, onRefused }: WireOptions,
   { hosts, liveApps, random, invoker, mintUuid, clock, defects }: Parts,
-  { api: stepFunctions }: StateMachines,
+  stepFunctions: StepFunctionsApi,
   platform: PlatformHandler,
 ): Gateway {
   const isDev = mode === 'dev';
@@ -279,6 +282,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     events: store.events,
     eventBus: events.bus,
     eventControl: events.control,
+    workflows: parts.workflows,
   };
   const admin = createAdminApi({
     ...shared,
@@ -299,13 +303,13 @@ export async function wire(options: WireOptions): Promise<Wired> {
   });
   const authorize = authorizeSigned(admin.authorize, accessKeys, clock);
   const lambda = createLambdaApi({ ...shared, authorize });
-  const files = openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid: parts.mintUuid });
-  const stateMachines = createStateMachines({
-    ...{ ...parts, ...shared, ...store },
-    ...{ files, bus: events.bus, authorize, node: nodeId },
-  });
-  const platform = createPlatformHandler(admin, lambda, stateMachines, parts.webhooks, defects);
-  const gateway: Gateway = createGateway(options, parts, stateMachines, platform);
+  parts.door.authorize = authorize;
+  const platform = createPlatformHandler(admin, lambda, parts.stepFunctions, parts.webhooks, defects);
+  const gateway: Gateway = createGateway(options, parts, parts.stepFunctions, platform);
+  parts.callbacks.url = () =>
+    gateway.address === undefined
+      ? CALLBACKS_PATH
+      : `http://localhost:${gateway.address.port}${CALLBACKS_PATH}`;
   return {
     mode,
     clock,
@@ -319,7 +323,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     admin,
     asyncDispatch,
     events,
-    engine: stateMachines.engine,
+    engine: parts.engine,
     async closeRest() {
       metrics.close();
       await retention.close();

@@ -216,7 +216,10 @@ export class WorkflowRun {
   }
 
   act(act: ProgramAct): void {
-    if (this.#check?.repeats(act) !== true) this.#acts.push(act);
+    if (this.#check?.repeats(act) === true) return;
+    this.#acts.push(act);
+    // Outside a turn nobody else would send it: the code went on after something that is not recorded.
+    this.#pump();
   }
 
   /** Waits for the function's own variables. */

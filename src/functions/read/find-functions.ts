@@ -16,18 +16,21 @@ const PACKAGE_JSON_BYTES_MAX = 1024 * 1024;
 /**
  * The functions of a folder by convention: each code file in `functions/`, and each `functions/<name>/index.ts`
  * (or .js, main.py …: see model/languages.ts). `functions/hello.ts` answers at `/hello` and everything below, `functions/index.ts` at `/`
- * and everything that no other route takes. Names that begin with `_` or `.`, and tests, are left alone.
+ * and everything that no other route takes. Durable workflows lie in `workflows/` in the same way. Names that begin with `_` or `.`, and tests, are left alone.
  */
-export async function findFunctions(folder: string): Promise<FoundFunction[]> {
-  const entries = await entriesOf(join(folder, 'functions'));
+export async function findFunctions(
+  folder: string,
+  within: 'functions' | 'workflows' = 'functions',
+): Promise<FoundFunction[]> {
+  const entries = await entriesOf(join(folder, within));
   const found = new Map<string, FoundFunction>();
   for (const entry of entries) {
     if (NO_FUNCTION.test(entry.name)) continue;
     const isFolder = entry.isDirectory();
-    const file = isFolder ? await indexOf(join(folder, 'functions', entry.name)) : entry.name;
+    const file = isFolder ? await indexOf(join(folder, within, entry.name)) : entry.name;
     if (file === undefined || !isCode(file)) continue;
     const name = isFolder ? entry.name : entry.name.slice(0, -extname(entry.name).length);
-    const path = isFolder ? `functions/${name}/${file}` : `functions/${file}`;
+    const path = isFolder ? `${within}/${name}/${file}` : `${within}/${file}`;
     if (!FUNCTION_NAME.test(name) || name === '__proto__')
       throw new LambentError(
         'E_MANIFEST_INVALID',

@@ -40,12 +40,13 @@ export async function readApp(folder: string, options: ReadOptions): Promise<App
     const single = await findSingleFile(folder);
     if (single !== undefined) found = [single];
   }
-  const plan = planApp(manifest, found, folderName);
+  const workflows = await findFunctions(folder, 'workflows');
+  const plan = planApp(manifest, found, folderName, workflows);
   if (plan.functions.length === 0)
     throw new LambentError('E_APP_EMPTY', `there are no functions in ${folderName}`, {
       hint: 'Add functions/hello.ts or index.ts, or name functions in lambent.yaml; `lambent init` writes a first one.',
     });
-  const foundEntries = new Set(found.map(({ entry }) => entry));
+  const foundEntries = new Set([...found, ...workflows].map(({ entry }) => entry));
   for (const each of plan.functions)
     if (!foundEntries.has(each.entry)) await checkEntry(folder, each, manifest);
   return plan;
@@ -79,13 +80,13 @@ async function readManifest(
 
 async function checkEntry(
   folder: string,
-  { name, entry, runtime }: FunctionPlan,
+  { name, entry, runtime, config }: FunctionPlan,
   manifest: Manifest,
 ): Promise<void> {
   const facts = await stat(join(folder, entry)).catch(() => undefined);
   const isFolder = runtime === 'command';
   if (isFolder ? facts?.isDirectory() : facts?.isFile()) return;
-  const path = ['functions', name, 'entry'];
+  const path = [config.workflow === true ? 'workflows' : 'functions', name, 'entry'];
   throw manifestError(manifest.source.file, [
     {
       path,

@@ -1,0 +1,389 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import { LambentError } from '../base/errors.ts';
+import type { ExecutionId } from '../base/ids.ts';
+import { jsonProblem, readBody } from '../base/request-body.ts';
+import { type ExecutionRecord, FINAL_STATUSES } from '../model/execution.ts';
+import { journalEntrySchema, type Outcome, PAYLOAD_BYTES_MAX } from '../model/journal.ts';
+import type { Workflows } from '../ports/workflows.ts';
+import { executionGraph, graphAsMermaid } from './execution-graph.ts';
+import type { AdminRouter } from './router.ts';
+import { AppNameSchema, FunctionNameSchema, given, jsonAnswer, limitSchema } from './schemas.ts';
+
+export interface ExecutionsDeps {
+  workflows: Workflows;
+}
+
+/** The longest a start, a result or an update is waited for. */
+const WAIT_S_MAX = 900;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const ExecutionIdSchema = z
+  .string()
+  .regex(UUID, 'an execution is named by a UUID in lower case')
+  .transform((id) => id as ExecutionId)
+  .openapi({ example: '0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a' });
+
+const STATUSES = ['queued', 'ready', 'running', 'waiting', ...FINAL_STATUSES] as const;
+
+const ExecutionSchema = z
+  .object({
+    id: z.string(),
+    app: z.string(),
+    workflow: z.string(),
+    kind: z.enum(['code', 'asl']),
+    version: z.string(),
+    deployment: z.number(),
+    status: z.enum(STATUSES),
+    priority: z.number(),
+    parent: z.object({ execution: z.string(), op: z.number() }).optional(),
+    createdMs: z.number(),
+    endedMs: z.number().optional(),
+    dueMs: z.number().optional().openapi({ description: 'When a waiting one goes on by itself.' }),
+    expiresMs: z.number().optional(),
+    entries: z.number(),
+    bytes: z.number(),
+  })
+  .openapi('Execution');
+
+const OutcomeSchema = z
+  .object({
+    id: z.string(),
+    status: z.enum(STATUSES),
+    output: z.unknown().optional(),
+    error: z.object({ code: z.string(), errorType: z.string(), errorMessage: z.string() }).optional(),
+  })
+  .openapi('ExecutionOutcome');
+
+const WaitSchema = z.coerce.number().min(0).max(WAIT_S_MAX).default(0).openapi({
+  description: 'Waits up to this many seconds for the end.',
+});
+
+const IdParams = z.strictObject({ id: ExecutionIdSchema });
+const anyJson = {
+  required: false,
+  content: { 'application/json': { schema: { description: 'Any JSON.' } } },
+} as const;
+
+const startRoute = createRoute({
+  method: 'post',
+  path: '/apps/{app}/workflows/{name}/executions',
+  operationId: 'startExecution',
+  tags: ['executions'],
+  summary: 'Starts an execution of a workflow with a JSON input.',
+  description: `The input is at most ${PAYLOAD_BYTES_MAX} bytes; an empty body is \`null\`. With \`wait\` the answer has the result if it comes in time.`,
+  request: {
+    params: z.strictObject({ app: AppNameSchema, name: FunctionNameSchema }),
+    query: z.strictObject({
+      wait: WaitSchema,
+      key: z.string().min(1).max(256).optional().openapi({
+        description:
+          'Idempotency key: the same key and input are the same execution; another input is refused.',
+      }),
+      priority: z.coerce.number().int().min(-100).max(100).optional(),
+      delayMs: z.coerce.number().min(0).max(31_536_000_000).optional(),
+      timeoutMs: z.coerce.number().min(1).max(31_536_000_000).optional(),
+      concurrencyKey: z.string().min(1).max(256).optional(),
+      concurrencyLimit: z.coerce.number().int().min(1).max(100_000).default(1),
+      rateKey: z.string().min(1).max(256).optional(),
+      rateLimit: z.coerce.number().int().min(1).max(1_000_000).default(1),
+      ratePerMs: z.coerce.number().min(1).max(86_400_000).default(1_000),
+      debounceKey: z.string().min(1).max(256).optional(),
+      debounceMs: z.coerce.number().min(1).max(86_400_000).default(1_000),
+    }),
+    body: anyJson,
+  },
+  responses: {
+    200: jsonAnswer(OutcomeSchema, 'It ended in time.'),
+    202: jsonAnswer(OutcomeSchema, 'It is stored, and goes on.'),
+  },
+});
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/executions',
+  operationId: 'listExecutions',
+  tags: ['executions'],
+  summary: 'Executions, newest first.',
+  request: {
+    query: z.strictObject({
+      app: AppNameSchema.optional(),
+      workflow: FunctionNameSchema.optional(),
+      status: z.enum(STATUSES).optional(),
+      parent: ExecutionIdSchema.optional(),
+      limit: limitSchema(1_000, 50),
+      before: ExecutionIdSchema.optional().openapi({ description: 'Only those created before this one.' }),
+    }),
+  },
+  responses: { 200: jsonAnswer(z.object({ items: z.array(ExecutionSchema).readonly() }), 'One page.') },
+});
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/executions/{id}',
+  operationId: 'getExecution',
+  tags: ['executions'],
+  summary: 'One execution.',
+  request: { params: IdParams },
+  responses: { 200: jsonAnswer(ExecutionSchema, 'The execution.') },
+});
+
+const resultRoute = createRoute({
+  method: 'get',
+  path: '/executions/{id}/result',
+  operationId: 'getExecutionResult',
+  tags: ['executions'],
+  summary: 'How an execution ended.',
+  request: { params: IdParams, query: z.strictObject({ wait: WaitSchema }) },
+  responses: {
+    200: jsonAnswer(OutcomeSchema, 'It has ended.'),
+    202: jsonAnswer(OutcomeSchema, 'It goes on.'),
+  },
+});
+
+const historyRoute = createRoute({
+  method: 'get',
+  path: '/executions/{id}/history',
+  operationId: 'getExecutionHistory',
+  tags: ['executions'],
+  summary: 'All that happened to an execution, in order.',
+  request: {
+    params: IdParams,
+    query: z.strictObject({
+      from: z.coerce.number().int().min(0).default(0),
+      limit: limitSchema(1_000, 200),
+    }),
+  },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        items: z.array(journalEntrySchema).readonly(),
+        next: z.number().optional().openapi({ description: '`from` of the next page; absent on the last.' }),
+      }),
+      'One page.',
+    ),
+  },
+});
+
+const graphRoute = createRoute({
+  method: 'get',
+  path: '/apps/{app}/workflows/{name}/graph',
+  operationId: 'getWorkflowGraph',
+  tags: ['executions'],
+  summary: "A workflow's operations and what follows what, learnt from its latest executions.",
+  request: {
+    params: z.strictObject({ app: AppNameSchema, name: FunctionNameSchema }),
+    query: z.strictObject({ format: z.enum(['json', 'mermaid']).default('json') }),
+  },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        nodes: z.array(z.object({ id: z.string(), kind: z.string(), label: z.string(), count: z.number() })),
+        edges: z.array(z.object({ from: z.string(), to: z.string(), count: z.number() })),
+        mermaid: z.string().optional(),
+      }),
+      'The graph.',
+    ),
+  },
+});
+
+const steerRoutes = {
+  signal: steerRoute('signals/{name}', 'signalExecution', 'Sends a signal with a JSON input.'),
+  update: steerRoute('updates/{name}', 'updateExecution', 'Sends an update and waits for its answer.'),
+  query: steerRoute(
+    'queries/{name}',
+    'queryExecution',
+    'Asks an execution, running or ended, about its state.',
+  ),
+};
+
+function steerRoute(
+  path: 'signals/{name}' | 'updates/{name}' | 'queries/{name}',
+  operationId: string,
+  summary: string,
+) {
+  return createRoute({
+    method: 'post',
+    path: `/executions/{id}/${path}`,
+    operationId,
+    tags: ['executions'],
+    summary,
+    request: {
+      params: z.strictObject({ id: ExecutionIdSchema, name: z.string().min(1).max(256) }),
+      body: anyJson,
+    },
+    responses: { 200: jsonAnswer(z.object({ answer: z.unknown().optional() }), 'Done.') },
+  });
+}
+
+const cancelRoute = createRoute({
+  method: 'post',
+  path: '/executions/{id}/cancel',
+  operationId: 'cancelExecution',
+  tags: ['executions'],
+  summary: 'Asks an execution to end; `force` ends it without a word to its code.',
+  request: {
+    params: IdParams,
+    query: z.strictObject({
+      reason: z.string().max(1_024).default('cancelled'),
+      force: z.enum(['true', 'false']).default('false'),
+    }),
+  },
+  responses: { 202: jsonAnswer(z.object({}), 'It is stored.') },
+});
+
+const retryRoute = createRoute({
+  method: 'post',
+  path: '/executions/{id}/retry',
+  operationId: 'retryExecution',
+  tags: ['executions'],
+  summary: 'Starts anew with the same input, on the version that is live now.',
+  request: { params: IdParams },
+  responses: { 202: jsonAnswer(OutcomeSchema, 'The new execution.') },
+});
+
+const answerRoute = createRoute({
+  method: 'post',
+  path: '/callbacks/{token}',
+  operationId: 'answerCallback',
+  tags: ['executions'],
+  summary: 'Answers a callback with a JSON body. The token is the permission.',
+  request: {
+    params: z.strictObject({ token: z.string().max(256) }),
+    query: z.strictObject({
+      status: z.enum(['succeeded', 'failed', 'heartbeat']).default('succeeded'),
+      error: z.string().max(256).default('CallbackFailed'),
+      message: z.string().max(32_768).default(''),
+    }),
+    body: anyJson,
+  },
+  responses: { 200: jsonAnswer(z.object({}), 'It was taken.') },
+});
+
+export function addExecutions(router: AdminRouter, { workflows }: ExecutionsDeps): void {
+  addStarting(router, workflows);
+  addReading(router, workflows);
+  addSteering(router, workflows);
+}
+
+function addStarting(router: AdminRouter, workflows: Workflows): void {
+  router.openapi(startRoute, async (c) => {
+    const { app, name: workflow } = c.req.valid('param');
+    const query = c.req.valid('query');
+    const { wait, key, priority, delayMs, timeoutMs } = query;
+    const { concurrencyKey, rateKey, debounceKey } = query;
+    const options = given({
+      ...{ key, priority, delayMs, timeoutMs },
+      concurrency:
+        concurrencyKey === undefined ? undefined : { key: concurrencyKey, limit: query.concurrencyLimit },
+      rate:
+        rateKey === undefined ? undefined : { key: rateKey, limit: query.rateLimit, perMs: query.ratePerMs },
+      debounce: debounceKey === undefined ? undefined : { key: debounceKey, waitMs: query.debounceMs },
+    });
+    const { id } = await workflows.start({ app, workflow, input: await jsonBody(c.req.raw), options });
+    const outcome = wait === 0 ? undefined : await workflows.result(id, wait * 1_000);
+    if (outcome !== undefined) return c.json(outcomeView(id, outcome), 200);
+    return c.json({ id, status: 'running' as const }, 202);
+  });
+  router.openapi(retryRoute, async (c) => {
+    const { id } = await workflows.retry(c.req.valid('param').id);
+    return c.json({ id, status: 'running' as const }, 202);
+  });
+}
+
+function addReading(router: AdminRouter, workflows: Workflows): void {
+  router.openapi(listRoute, async (c) => {
+    const { limit, ...query } = c.req.valid('query');
+    const items = await workflows.list({ ...given(query), limit });
+    return c.json({ items: items.map(recordView) }, 200);
+  });
+  router.openapi(getRoute, async (c) => {
+    const record = await mustFind(workflows, c.req.valid('param').id);
+    return c.json(recordView(record), 200);
+  });
+  router.openapi(resultRoute, async (c) => {
+    const { id } = c.req.valid('param');
+    const outcome = await workflows.result(id, c.req.valid('query').wait * 1_000);
+    if (outcome !== undefined) return c.json(outcomeView(id, outcome), 200);
+    return c.json({ id, status: (await mustFind(workflows, id)).status }, 202);
+  });
+  router.openapi(historyRoute, async (c) => {
+    const { id } = c.req.valid('param');
+    const { from, limit } = c.req.valid('query');
+    const { entries } = await mustFind(workflows, id);
+    const items = (await workflows.history(id, from, limit)).map(withoutSecrets);
+    const next = from + items.length;
+    return c.json({ items, ...(next < entries && items.length > 0 ? { next } : {}) }, 200);
+  });
+  router.openapi(graphRoute, async (c) => {
+    const { app, name: workflow } = c.req.valid('param');
+    const graph = await executionGraph(workflows, app, workflow);
+    const asked = c.req.valid('query').format;
+    return c.json({ ...graph, ...(asked === 'mermaid' ? { mermaid: graphAsMermaid(graph) } : {}) }, 200);
+  });
+}
+
+function addSteering(router: AdminRouter, workflows: Workflows): void {
+  router.openapi(steerRoutes.signal, async (c) => {
+    const { id, name } = c.req.valid('param');
+    await workflows.signal(id, name, await jsonBody(c.req.raw));
+    return c.json({}, 200);
+  });
+  router.openapi(steerRoutes.update, async (c) => {
+    const { id, name } = c.req.valid('param');
+    return c.json({ answer: await workflows.update(id, name, await jsonBody(c.req.raw), 30_000) }, 200);
+  });
+  router.openapi(steerRoutes.query, async (c) => {
+    const { id, name } = c.req.valid('param');
+    return c.json({ answer: await workflows.query(id, name, await jsonBody(c.req.raw)) }, 200);
+  });
+  router.openapi(cancelRoute, async (c) => {
+    const { reason, force } = c.req.valid('query');
+    await workflows.cancel(c.req.valid('param').id, reason, force === 'true');
+    return c.json({}, 202);
+  });
+  router.openapi(answerRoute, async (c) => {
+    const { status, error, message } = c.req.valid('query');
+    const answer =
+      status === 'succeeded'
+        ? ({ status, output: await jsonBody(c.req.raw) } as const)
+        : status === 'failed'
+          ? ({ status, error, message } as const)
+          : ({ status } as const);
+    await workflows.answer(c.req.valid('param').token, answer);
+    return c.json({}, 200);
+  });
+}
+
+async function mustFind(workflows: Workflows, id: ExecutionId): Promise<ExecutionRecord> {
+  const record = await workflows.find(id);
+  if (record === undefined) throw new LambentError('E_NOT_FOUND', `There is no execution ${id}.`);
+  return record;
+}
+
+function recordView({ node: _node, ...record }: ExecutionRecord): Omit<ExecutionRecord, 'node'> {
+  return record;
+}
+
+function outcomeView(id: ExecutionId, outcome: Outcome) {
+  const { status } = outcome;
+  if (outcome.status === 'succeeded')
+    return { id, status, output: 'json' in outcome.output ? outcome.output.json : null };
+  return { id, status, ...('error' in outcome ? { error: outcome.error } : {}) };
+}
+
+/** Tokens and seeds let whoever has them act for others. */
+function withoutSecrets<Entry extends { kind: string }>(entry: Entry): Entry {
+  if (entry.kind === 'started') return { ...entry, seed: '0'.repeat(32) };
+  const { task } = entry as unknown as { task?: { kind: string } };
+  return entry.kind === 'opened' && task?.kind === 'callback'
+    ? { ...entry, task: { ...task, token: '' } }
+    : entry;
+}
+
+async function jsonBody(request: Request): Promise<unknown> {
+  const bytes = await readBody(request, PAYLOAD_BYTES_MAX);
+  if (bytes.length === 0) return null;
+  const problem = jsonProblem(bytes);
+  if (problem !== undefined) throw new LambentError('E_BAD_REQUEST', `The body is not JSON: ${problem}`);
+  return JSON.parse(Buffer.from(bytes).toString('utf8')) as unknown;
+}

@@ -1,0 +1,92 @@
+import { FUNCTION_NAME, type FunctionName } from './function.ts';
+import { ENTRY_ENDINGS, runtimeOfEntry } from './languages.ts';
+import { parseFunctionConfig } from './manifest-function.ts';
+import type { FoundFunction, FunctionPlan } from './manifest-plan.ts';
+import type { ManifestProblems } from './manifest-problems.ts';
+import type { FunctionInput, ManifestInput, WorkflowInput } from './manifest-schema.ts';
+
+/** An attempt of a step may take this long unless the manifest says otherwise. */
+const STEP_TIMEOUT = '15m';
+/** Executions of one workflow that are hot at once on a node; others wait in the store. */
+const HOT_MAX = 10_000;
+
+export interface PlannedWorkflow {
+  readonly plan: FunctionPlan;
+  readonly settings: FunctionInput;
+}
+
+/** The durable workflows of an app: functions of a kind of their own, which share the functions' names. */
+export function planWorkflows(
+  input: ManifestInput,
+  found: readonly FoundFunction[],
+  functionNames: ReadonlySet<string>,
+  problems: ManifestProblems,
+): PlannedWorkflow[] {
+  const listed: readonly (readonly [string, WorkflowInput])[] =
+    input.workflows === undefined
+      ? found.map((each): [string, WorkflowInput] => [each.name, {}])
+      : Object.entries(input.workflows).map(([name, settings]): [string, WorkflowInput] => [
+          name,
+          settings ?? {},
+        ]);
+  const foundByName = new Map(found.map((each) => [each.name, each]));
+  const planned: PlannedWorkflow[] = [];
+  for (const [name, settings] of listed) {
+    const path = ['workflows', name];
+    if (!FUNCTION_NAME.test(name))
+      problems.add(
+        path,
+        'key',
+        `\`${name}\` is no name of a workflow: letters, digits, \`_\` and \`-\`, at most 64`,
+      );
+    if (functionNames.has(name))
+      problems.add(path, 'key', `\`${name}\` is both a function and a workflow: rename one of them`);
+    const plan = planWorkflow(name, settings, input, foundByName.get(name), problems);
+    // An execution is started by a route only where the manifest says so.
+    if (plan !== undefined)
+      planned.push({ plan, settings: { ...functionSettings(settings), routes: settings.routes ?? [] } });
+  }
+  return planned;
+}
+
+function planWorkflow(
+  name: string,
+  settings: WorkflowInput,
+  input: ManifestInput,
+  found: FoundFunction | undefined,
+  problems: ManifestProblems,
+): FunctionPlan | undefined {
+  const path = ['workflows', name];
+  const entry = settings.entry?.replace(/^\.\//, '') ?? found?.entry;
+  if (entry === undefined) {
+    problems.add(
+      path,
+      'key',
+      `\`workflows.${name}\` names no \`entry\`, and there is no workflows/${name}.ts and no workflows/${name}/index.ts`,
+    );
+    return undefined;
+  }
+  const inside = !entry.startsWith('/') && !/[\\\0]/.test(entry) && !entry.split('/').includes('..');
+  const runtime = runtimeOfEntry(entry);
+  if (!inside || runtime !== 'node') {
+    const endings = ENTRY_ENDINGS.filter((ending) => runtimeOfEntry(`x${ending}`) === 'node');
+    const expected = `a path inside the app, with \`/\`, that ends in one of ${endings.join(' ')}`;
+    problems.addWrong([...path, 'entry'], expected, entry);
+    return undefined;
+  }
+  const config = parseFunctionConfig(functionSettings(settings), input.env ?? {}, path, problems);
+  return {
+    name: name as FunctionName,
+    runtime,
+    runtimeVersion: undefined,
+    entry,
+    handler: settings.handler,
+    external: settings.external ?? [],
+    include: settings.include ?? [],
+    config: { ...config, maxConcurrency: HOT_MAX, queueMax: HOT_MAX, workflow: true },
+  };
+}
+
+function functionSettings(settings: WorkflowInput): FunctionInput {
+  return { ...settings, timeout: settings.timeout ?? STEP_TIMEOUT };
+}

@@ -1,0 +1,62 @@
+import type { ExecutionId } from '../base/ids.ts';
+import type { ExecutionRecord } from '../model/execution.ts';
+import type { AppName } from '../model/function.ts';
+import type { JournalEntry, Outcome } from '../model/journal.ts';
+import type { ExecutionQuery } from './journal-store.ts';
+
+/**
+ * Starting and steering durable workflows, as the API, triggers and functions do it. Every refusal is a `LambentError`
+ * with a code; what was accepted is durable.
+ */
+export interface Workflows {
+  /** `E_NOT_FOUND`, `E_PAYLOAD_TOO_LARGE`, `E_IDEMPOTENCY_CONFLICT`, `E_OVERLOADED`. */
+  start(request: StartRequest): Promise<StartedExecution>;
+  /** How the execution (or what it went on as) ended; `undefined` when `waitMs` passes first. `E_NOT_FOUND`. */
+  result(id: ExecutionId, waitMs: number): Promise<Outcome | undefined>;
+  /** `E_NOT_FOUND`, `E_EXECUTION_ENDED`, `E_OVERLOADED`. */
+  signal(id: ExecutionId, name: string, input: unknown): Promise<void>;
+  /** A signal with an answer. `E_TIMEOUT` when none comes in time; the update may still happen then. */
+  update(id: ExecutionId, name: string, input: unknown, waitMs: number): Promise<unknown>;
+  query(id: ExecutionId, name: string, input: unknown): Promise<unknown>;
+  /** Asks it to end, or with `force` ends it. `E_NOT_FOUND`, `E_EXECUTION_ENDED`. */
+  cancel(id: ExecutionId, reason: string, force: boolean): Promise<void>;
+  /** Starts what the execution started with anew, on the version that is live now. */
+  retry(id: ExecutionId): Promise<StartedExecution>;
+  /** Answers who waits for this token. `E_BAD_REQUEST`, `E_CALLBACK_EXPIRED`. */
+  answer(token: string, answer: CallbackAnswer): Promise<void>;
+  find(id: ExecutionId): Promise<ExecutionRecord | undefined>;
+  history(id: ExecutionId, from: number, limit: number): Promise<JournalEntry[]>;
+  list(query: ExecutionQuery): Promise<ExecutionRecord[]>;
+}
+
+export interface StartRequest {
+  readonly app: AppName;
+  readonly workflow: string;
+  readonly input: unknown;
+  readonly options: StartOptions;
+}
+
+export interface StartOptions {
+  /** Starting twice with the same key and input is starting once; with another input, an error. */
+  readonly key?: string | undefined;
+  /** Higher goes first. -100 to 100. Default: 0. */
+  readonly priority?: number | undefined;
+  /** Not before this long from now. */
+  readonly delayMs?: number | undefined;
+  /** It is over after this long, whatever it does. */
+  readonly timeoutMs?: number | undefined;
+  readonly concurrency?: { readonly key: string; readonly limit: number } | undefined;
+  readonly rate?: { readonly key: string; readonly limit: number; readonly perMs: number } | undefined;
+  readonly debounce?: { readonly key: string; readonly waitMs: number } | undefined;
+}
+
+export interface StartedExecution {
+  readonly id: ExecutionId;
+  /** False: it had been started before (same key), or took the place of one that had not begun. */
+  readonly isNew: boolean;
+}
+
+export type CallbackAnswer =
+  | { readonly status: 'succeeded'; readonly output: unknown }
+  | { readonly status: 'failed'; readonly error: string; readonly message: string }
+  | { readonly status: 'heartbeat' };

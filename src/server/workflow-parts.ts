@@ -1,0 +1,43 @@
+import type { StepFunctionsApi } from '../aws/step-functions.ts';
+import type { InstancePool } from '../ports/instance-pool.ts';
+import type { OperationHandler } from '../ports/platform-calls.ts';
+import type { Workflows } from '../ports/workflows.ts';
+import { createCodeProgram } from '../workflows/code-program.ts';
+import { createDeploymentCatalog } from '../workflows/deployment-catalog.ts';
+import type { WorkflowEngine } from '../workflows/engine.ts';
+import { createFunctionInvoker } from '../workflows/invoke-function.ts';
+import { createWorkflowOperations } from '../workflows/platform-operations.ts';
+import { createWorkflows } from '../workflows/workflows.ts';
+import { createStateMachines, type StateMachinesOptions } from './state-machines.ts';
+
+export interface WorkflowParts {
+  readonly engine: WorkflowEngine;
+  readonly workflows: Workflows;
+  readonly stepFunctions: StepFunctionsApi;
+}
+
+export interface WorkflowPartsOptions extends Omit<StateMachinesOptions, 'code' | 'catalog' | 'call'> {
+  readonly pool: InstancePool;
+  /** Where the operations that functions may ask for are added. */
+  readonly operations: Map<string, OperationHandler>;
+  /** What comes before a token in the address that answers it. */
+  callbackUrl(): string;
+}
+
+/** One engine with its two front ends, durable code and ASL, and what starts and steers executions. */
+export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowParts {
+  const { journal, pool, invoker, liveApps, clock, random, mintUuid, callbackUrl } = options;
+  const catalog = createDeploymentCatalog(liveApps);
+  const code = createCodeProgram({
+    pool,
+    clock,
+    callbackUrl,
+    version: (record) => catalog.known(record.app, record.deployment)?.function(record.workflow),
+  });
+  const call = createFunctionInvoker({ invoker, liveApps, catalog, mintUuid });
+  const { engine, api } = createStateMachines({ ...options, code, catalog, call });
+  const workflows = createWorkflows({ store: journal, catalog, clock, random, mintUuid, engine });
+  for (const [name, operation] of createWorkflowOperations(workflows))
+    options.operations.set(name, operation);
+  return { engine, workflows, stepFunctions: api };
+}

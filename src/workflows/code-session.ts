@@ -1,0 +1,294 @@
+import { type Clock, atEndOfTurn, type Timer } from '../base/clock.ts';
+import type { LambentError } from '../base/errors.ts';
+import type { InvocationId } from '../base/ids.ts';
+import type { ExecutionRecord } from '../model/execution.ts';
+import {
+  BODY_CHUNK_BYTES,
+  CANCEL_REASON,
+  type EventHead,
+  type FailureMessage,
+  FRAME,
+  WINDOW_BYTES,
+} from '../model/frames.ts';
+import type { FunctionVersion } from '../model/function.ts';
+import type { Failure, JournalEntry, Payload } from '../model/journal.ts';
+import { encodeMessage, MessageParser } from '../model/workflow-wire.ts';
+import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
+import { NO_CHAIN } from '../ports/platform-calls.ts';
+import type { Offer, ProgramSession, QueryOutcome, SessionHost } from '../ports/workflow-program.ts';
+import { failure, failureOf } from './failures.ts';
+import { parseCodeMessage } from './program-acts.ts';
+
+/** Code that was given something and says nothing for this long goes round in circles. */
+const TURN_MS = 10_000;
+/** Entries of the journal in one message. */
+const HISTORY_ENTRIES = 200;
+/** Bytes received are returned in portions. */
+const CREDIT_BYTES = WINDOW_BYTES / 4;
+/** Queries that wait for an answer of one session. */
+const QUERIES_MAX = 1_000;
+
+export interface CodeProgramOptions {
+  readonly pool: InstancePool;
+  readonly clock: Clock;
+  /** The version that an execution runs, if it is still to be had. */
+  version(record: ExecutionRecord): FunctionVersion | undefined;
+  /** What comes before a token in the address that answers it. */
+  callbackUrl(): string;
+}
+
+/**
+ * The engine's end of an execution in an instance: it sends the journal, offers and acknowledgements, and hears what
+ * the code does. What it hears is parsed; what cannot be parsed ends the session.
+ */
+export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener {
+  readonly #record: ExecutionRecord;
+  readonly #host: SessionHost;
+  readonly #options: CodeProgramOptions;
+  readonly #clock: Clock;
+  readonly #parser = new MessageParser((text) => this.#onMessage(text));
+  readonly #queue: Buffer[] = [];
+  readonly #queries = new Map<number, (outcome: QueryOutcome) => void>();
+  #withdraw: () => void = () => {};
+  #lease: Lease | undefined;
+  #opened = false;
+  #windowBytes = WINDOW_BYTES;
+  #uncredited = 0;
+  #nextQuery = 1;
+  /** Offers that the code has not taken in, and whether it still has to say its first word. */
+  #owed = 1;
+  #steps = new Set<number>();
+  #watch: Timer | undefined;
+  #stuck = false;
+  #over = false;
+
+  constructor(record: ExecutionRecord, host: SessionHost, options: CodeProgramOptions) {
+    this.#record = record;
+    this.#host = host;
+    this.#options = options;
+    this.#clock = options.clock;
+  }
+
+  start(history: readonly JournalEntry[]): void {
+    const { id, app, workflow } = this.#record;
+    this.#send({ kind: 'open', record: { id, app, workflow }, callbackUrl: this.#options.callbackUrl() });
+    for (let at = 0; at < history.length; at += HISTORY_ENTRIES)
+      this.#send({ kind: 'history', entries: history.slice(at, at + HISTORY_ENTRIES) });
+    this.#send({ kind: 'go' });
+    const version = this.#options.version(this.#record);
+    if (version === undefined) {
+      const error = failure(
+        'E_NOT_FOUND',
+        `version ${this.#record.version} of workflow ${workflow} is no longer there`,
+      );
+      // Not before the one who opens has the session.
+      atEndOfTurn(() => this.#lose(error, false));
+      return;
+    }
+    this.#withdraw = this.#options.pool.acquire(version, this.#record.deployment, this);
+  }
+
+  // ---- From the engine.
+
+  offer(offers: readonly Offer[]): void {
+    this.#owed += offers.length;
+    this.#send({ kind: 'offer', offers });
+    this.#watchTurn();
+  }
+
+  committed(entries: readonly JournalEntry[]): void {
+    const ops: number[] = [];
+    for (const entry of entries)
+      if (entry.kind === 'opened' && entry.task.kind === 'step') {
+        ops.push(entry.op);
+        this.#steps.add(entry.op);
+      }
+    if (ops.length === 0) return;
+    this.#send({ kind: 'committed', ops });
+    this.#watchTurn();
+  }
+
+  query(name: string, input: Payload): Promise<QueryOutcome> {
+    if (this.#over || this.#queries.size >= QUERIES_MAX)
+      return Promise.resolve({ error: failure('E_OVERLOADED', 'the execution cannot answer now') });
+    const query = this.#nextQuery;
+    this.#nextQuery += 1;
+    return new Promise((resolve) => {
+      this.#queries.set(query, resolve);
+      this.#send({ kind: 'query', query, name, input });
+    });
+  }
+
+  close(): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#withdraw();
+    if (this.#lease === undefined) return;
+    // The end of the body: the instance drops the execution and ends the stream.
+    if (this.#queue.length === 0) this.#lease.body(new Uint8Array(0), true);
+    else this.#lease.cancel(CANCEL_REASON.callerGone);
+  }
+
+  // ---- From the pool.
+
+  onLease(lease: Lease): void {
+    this.#lease = lease;
+    if (this.#over) {
+      lease.open({ ...this.#opening(), body: undefined, last: true });
+      return;
+    }
+    lease.open(this.#opening());
+    this.#opened = true;
+    this.#pump();
+    this.#watchTurn();
+  }
+
+  onRefused(error: LambentError): void {
+    this.#lose(failureOf(error), error.facts.retryable);
+  }
+
+  onResult(payload: Buffer, last: boolean): void {
+    this.onBody(payload, last);
+  }
+
+  onBody(payload: Buffer, last: boolean): void {
+    if (this.#over) return;
+    this.#uncredited += payload.length;
+    if (!this.#parser.push(payload)) {
+      this.#breach('a message that is too long');
+      return;
+    }
+    if (last) this.#lose(failure('E_FUNCTION_EXITED', 'the code ended its execution without a result'), true);
+    else if (this.#uncredited >= CREDIT_BYTES) {
+      this.#lease!.credit(this.#uncredited);
+      this.#uncredited = 0;
+    }
+  }
+
+  onCredit(bytes: number): void {
+    this.#windowBytes += bytes;
+    this.#pump();
+  }
+
+  onResponse(): void {
+    this.#breach('an HTTP answer');
+  }
+
+  onFailed(message: FailureMessage): void {
+    this.#lose({ ...message, code: 'E_FUNCTION_ERROR' }, true);
+  }
+
+  onLost(error: LambentError): void {
+    if (!this.#stuck) {
+      this.#lose(failureOf(error), true);
+      return;
+    }
+    const what =
+      this.#steps.size > 0
+        ? 'a step did not end within the `timeout` of the workflow'
+        : `its code said nothing for ${this.#turnMs / 1000} s and waits for no operation: an endless loop, or an await of something that is not recorded`;
+    this.#lose(failure('E_WORKFLOW_STUCK', `workflow ${this.#record.workflow}: ${what}`), true);
+  }
+
+  #opening() {
+    const { id } = this.#record;
+    const head: EventHead = {
+      requestId: id,
+      deadlineMs: Number.MAX_SAFE_INTEGER,
+      trigger: 'workflow',
+      attempt: 0,
+    };
+    return {
+      // Lines that the code prints are found under the execution's id.
+      invocation: id as string as InvocationId,
+      kind: FRAME.EVENT,
+      head: JSON.stringify(head),
+      body: undefined,
+      last: false,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      listener: this,
+      origin: { traceparent: undefined, chain: NO_CHAIN },
+    };
+  }
+
+  #onMessage(text: string): void {
+    if (this.#over) return;
+    const message = parseCodeMessage(text);
+    if (message === undefined) {
+      this.#breach('a message that cannot be read');
+      return;
+    }
+    if (message.kind === 'answer') {
+      this.#queries.get(message.query)?.(message.result);
+      this.#queries.delete(message.query);
+      return;
+    }
+    if (this.#owed === 1 || message.acts.length === 0) this.#owed = Math.max(0, this.#owed - 1);
+    else this.#owed = Math.max(0, this.#owed - message.acts.filter((act) => act.kind === 'took').length);
+    for (const act of message.acts)
+      if (act.kind === 'complete' || act.kind === 'fail' || act.kind === 'close') this.#steps.delete(act.op);
+    this.#watchTurn();
+    this.#host.submit({ acts: message.acts, bytes: text.length });
+  }
+
+  // ---- Limits of time.
+
+  get #stepMs(): number {
+    return this.#options.version(this.#record)?.config.timeoutMs ?? TURN_MS;
+  }
+
+  get #turnMs(): number {
+    return Math.min(TURN_MS, this.#stepMs);
+  }
+
+  /** The code has to answer what it is given; its steps have the workflow's `timeout`. */
+  #watchTurn(): void {
+    this.#watch?.cancel();
+    this.#watch = undefined;
+    if (!this.#opened || this.#over || (this.#owed === 0 && this.#steps.size === 0)) return;
+    const limitMs = this.#owed > 0 ? this.#turnMs : this.#stepMs;
+    this.#watch = this.#clock.after(limitMs, () => {
+      this.#stuck = true;
+      // The pool ends it: gently if its process still answers, otherwise with it.
+      this.#lease?.setDeadline(this.#clock.nowMs());
+    });
+  }
+
+  #breach(what: string): void {
+    this.#lease?.cancel(CANCEL_REASON.responseRefused);
+    this.#lose(failure('E_PROTOCOL', `the code of workflow ${this.#record.workflow} sent ${what}`), false);
+  }
+
+  #lose(error: Failure, again: boolean): void {
+    if (this.#over) return;
+    this.#finish();
+    for (const resolve of this.#queries.values()) resolve({ error });
+    this.#queries.clear();
+    this.#host.lost(error, again);
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#watch?.cancel();
+  }
+
+  // ---- Sending.
+
+  #send(message: unknown): void {
+    if (this.#over) return;
+    this.#queue.push(encodeMessage(message));
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (!this.#opened || this.#over) return;
+    while (this.#queue.length > 0 && this.#windowBytes > 0) {
+      const next = this.#queue[0]!;
+      const size = Math.min(BODY_CHUNK_BYTES, this.#windowBytes, next.length);
+      if (size === next.length) this.#queue.shift();
+      else this.#queue[0] = next.subarray(size);
+      this.#windowBytes -= size;
+      this.#lease!.body(next.subarray(0, size), false);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** What a workflow's code says comes out of a sandbox: here it becomes acts of a program, or `undefined`. */
+import { z } from 'zod';
+import { failureSchema, outcomeSchema, payloadSchema, taskSchema } from '../model/journal.ts';
+import type { ProgramAct } from '../ports/workflow-program.ts';
+
+/** Most acts of one message. */
+const ACTS_MAX = 20_000;
+
+const op = z.int().min(1).max(10_000_000);
+const moment = z.number().min(0).max(8.64e15);
+const result = z.union([
+  z.object({ output: payloadSchema }).strict(),
+  z.object({ error: failureSchema }).strict(),
+]);
+
+const actSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('took'), offer: z.int().min(1) }).strict(),
+  z
+    .object({
+      kind: z.literal('open'),
+      op,
+      task: taskSchema,
+      dueInMs: z.number().min(0).max(3.2e10).optional(),
+      dueMs: moment.optional(),
+      at: z.string().max(512).optional(),
+      scope: op.optional(),
+    })
+    .strict(),
+  z.object({ kind: z.literal('complete'), op, output: payloadSchema, atMs: moment }).strict(),
+  z.object({ kind: z.literal('fail'), op, error: failureSchema, retryable: z.boolean() }).strict(),
+  z.object({ kind: z.literal('close'), op }).strict(),
+  z.object({ kind: z.literal('answer'), update: z.string().max(64), result }).strict(),
+  z.object({ kind: z.literal('end'), outcome: outcomeSchema }).strict(),
+]);
+
+const messageSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('submit'), acts: z.array(actSchema).max(ACTS_MAX) }).strict(),
+  z.object({ kind: z.literal('answer'), query: z.int(), result }).strict(),
+]);
+
+export type CodeMessage =
+  | { readonly kind: 'submit'; readonly acts: readonly ProgramAct[] }
+  | { readonly kind: 'answer'; readonly query: number; readonly result: z.infer<typeof result> };
+
+export function parseCodeMessage(text: string): CodeMessage | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return messageSchema.safeParse(json).data as CodeMessage | undefined;
+}

@@ -1,0 +1,225 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import { type ErrorCode, LambentError } from '../base/errors.ts';
+import type { ExecutionId, MintUuid } from '../base/ids.ts';
+import { nearestOf } from '../base/nearest.ts';
+import type { Random } from '../base/random.ts';
+import { type ExecutionInput, isFinal } from '../model/execution.ts';
+import type { Failure, Outcome, Payload } from '../model/journal.ts';
+import { PAYLOAD_BYTES_MAX } from '../model/journal.ts';
+import type { JournalStore } from '../ports/journal-store.ts';
+import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
+import type {
+  CallbackAnswer,
+  StartedExecution,
+  StartOptions,
+  StartRequest,
+  Workflows,
+} from '../ports/workflows.ts';
+import { callbackKey, parseCallbackToken } from './callback-token.ts';
+import type { WorkflowEngine } from './engine.ts';
+import { failure } from './failures.ts';
+import { mintSeed } from './transition.ts';
+
+/** How often a result that may come about on another node is looked for. */
+const LOOK_MS = 1_000;
+
+export interface WorkflowsOptions {
+  readonly engine: WorkflowEngine;
+  readonly store: JournalStore;
+  readonly catalog: WorkflowCatalog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly mintUuid: MintUuid;
+}
+
+export function createWorkflows(options: WorkflowsOptions): Workflows {
+  const { engine, store, clock } = options;
+  const start = createStarter(options);
+  const deliver = async (id: ExecutionId, input: ExecutionInput): Promise<void> => {
+    const outcome = await engine.deliver(id, input);
+    if (outcome.status === 'unknown') throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
+    if (outcome.status === 'ended')
+      throw new LambentError('E_EXECUTION_ENDED', `execution ${id} has ended (${outcome.as})`);
+    if (outcome.status === 'full')
+      throw new LambentError('E_OVERLOADED', `execution ${id} has more inputs waiting than it may`);
+  };
+  return {
+    start,
+    result: createResult(options),
+    signal: (id, name, input) =>
+      deliver(id, { kind: 'signal', name, input: payloadOf(input, `the input of signal ${name}`) }),
+    async update(id, name, input, waitMs) {
+      const update = options.mintUuid();
+      const answer = new Promise<{ output: Payload } | { error: Failure }>((resolve, reject) => {
+        const forget = engine.onAnswer(update, resolve);
+        clock.after(waitMs, () => {
+          forget();
+          reject(new LambentError('E_TIMEOUT', `execution ${id} did not answer update ${name} in time`));
+        });
+      });
+      answer.catch(() => {});
+      await deliver(id, {
+        kind: 'signal',
+        name,
+        input: payloadOf(input, `the input of update ${name}`),
+        update,
+      });
+      return valueOrThrow(await answer);
+    },
+    async query(id, name, input) {
+      const answer = await engine.query(id, name, payloadOf(input, `the input of query ${name}`));
+      if (answer === undefined) throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
+      return valueOrThrow(answer);
+    },
+    cancel: (id, reason, force) => deliver(id, { kind: 'cancel', reason, ...(force ? { force } : {}) }),
+    async retry(id) {
+      const record = await store.find(id);
+      const [first] = await store.history(id, 0, 1);
+      if (record === undefined || first?.kind !== 'started')
+        throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
+      const input = 'json' in first.input ? first.input.json : null;
+      const { app, workflow, priority } = record;
+      return await start({ app, workflow, input, options: { priority } });
+    },
+    answer: createAnswering(options),
+    find: (id) => store.find(id),
+    history: (id, from, limit) => store.history(id, from, limit),
+    list: (query) => store.list(query),
+  };
+}
+
+function createStarter({ engine, catalog, clock, random, mintUuid }: WorkflowsOptions) {
+  return async ({ app, workflow, input, options }: StartRequest): Promise<StartedExecution> => {
+    const target = catalog.live(app, workflow);
+    if (target === undefined) throw unknownWorkflow(catalog, app, workflow);
+    const payload = payloadOf(input, `the input of workflow ${workflow}`);
+    const nowMs = clock.nowMs();
+    const outcome = await engine.create({
+      ...target,
+      id: mintUuid() as ExecutionId,
+      entries: [{ kind: 'started', atMs: nowMs, input: payload, seed: mintSeed(random) }],
+      priority: options.priority ?? 0,
+      parent: undefined,
+      expiresMs: options.timeoutMs === undefined ? undefined : nowMs + options.timeoutMs,
+      ...startLimits(options, payload, nowMs),
+    });
+    if (outcome.status === 'exists' && !outcome.sameInput)
+      throw new LambentError(
+        'E_IDEMPOTENCY_CONFLICT',
+        `the key ${options.key} started execution ${outcome.id} of ${workflow} with another input`,
+        { details: { execution: outcome.id } },
+      );
+    return { id: outcome.id, isNew: outcome.status === 'created' };
+  };
+}
+
+function startLimits(
+  { key, delayMs, concurrency, rate, debounce }: StartOptions,
+  input: Payload,
+  nowMs: number,
+) {
+  return {
+    ...(key === undefined ? {} : { idempotency: { key, fingerprint: fingerprintOf(input) } }),
+    ...(delayMs === undefined ? {} : { notBeforeMs: nowMs + delayMs }),
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(rate === undefined ? {} : { rate }),
+    ...(debounce === undefined ? {} : { debounce }),
+  };
+}
+
+function unknownWorkflow(catalog: WorkflowCatalog, app: StartRequest['app'], workflow: string): LambentError {
+  const names = catalog.names(app);
+  const nearest = nearestOf(workflow, names);
+  const hint =
+    nearest !== undefined
+      ? `Did you mean \`${nearest}\`?`
+      : names.length === 0
+        ? 'Put a file into `workflows/`, or name workflows in lambent.yaml.'
+        : `It has: ${names.slice(0, 20).join(', ')}.`;
+  return new LambentError('E_NOT_FOUND', `app ${app} has no live workflow named ${workflow}`, { hint });
+}
+
+function createResult({ engine, store, clock }: WorkflowsOptions) {
+  return async (id: ExecutionId, waitMs: number): Promise<Outcome | undefined> => {
+    const deadlineMs = clock.monotonicMs() + waitMs;
+    let wanted = id;
+    for (;;) {
+      // Listened for before it is looked for: an end between the two is not missed.
+      const waiter = engine.whenEnded(wanted);
+      try {
+        const outcome = await storedOutcome(store, wanted);
+        if (outcome?.status === 'continued') {
+          wanted = outcome.execution as ExecutionId;
+          continue;
+        }
+        const leftMs = deadlineMs - clock.monotonicMs();
+        if (outcome !== undefined || leftMs <= 0) return outcome;
+        const found = await within(clock, waiter.outcome, Math.min(leftMs, LOOK_MS));
+        if (found !== undefined) return found;
+      } finally {
+        waiter.forget();
+      }
+    }
+  };
+}
+
+async function storedOutcome(store: JournalStore, id: ExecutionId): Promise<Outcome | undefined> {
+  const record = await store.find(id);
+  if (record === undefined) throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
+  if (!isFinal(record.status)) return undefined;
+  const last = (await store.history(id, record.entries - 1, 1))[0];
+  return last?.kind === 'ended' ? last.outcome : undefined;
+}
+
+function within<Value>(clock: Clock, promise: Promise<Value>, limitMs: number): Promise<Value | undefined> {
+  return new Promise((resolve) => {
+    const timer = clock.after(limitMs, () => resolve(undefined));
+    promise.then((value) => {
+      timer.cancel();
+      resolve(value);
+    });
+  });
+}
+
+function createAnswering({ engine, store, clock }: WorkflowsOptions) {
+  return async (text: string, answer: CallbackAnswer): Promise<void> => {
+    const token = parseCallbackToken(text);
+    if (token === undefined)
+      throw new LambentError('E_BAD_REQUEST', 'this is not a token of a callback', {
+        hint: 'Send the token as `ctx.callback()` gave it.',
+      });
+    const [awaiting] = await store.findAwaiting(callbackKey(text), 1);
+    const expired = new LambentError('E_CALLBACK_EXPIRED', 'nobody waits for an answer to this token');
+    if (awaiting === undefined) throw expired;
+    const { execution, op } = awaiting;
+    if (answer.status === 'heartbeat') await engine.deliver(execution, { kind: 'heartbeat', op });
+    else {
+      const input: ExecutionInput =
+        answer.status === 'succeeded'
+          ? { kind: 'completed', op, output: payloadOf(answer.output, 'the answer') }
+          : { kind: 'failed', op, error: failure('E_FUNCTION_ERROR', answer.message, answer.error) };
+      if (!(await store.settleAwaiting(execution, op, input, clock.nowMs()))) throw expired;
+    }
+    engine.poke(execution);
+  };
+}
+
+function payloadOf(value: unknown, what: string): Payload {
+  const text = JSON.stringify(value ?? null);
+  if (text.length > PAYLOAD_BYTES_MAX || Buffer.byteLength(text) > PAYLOAD_BYTES_MAX)
+    throw new LambentError('E_PAYLOAD_TOO_LARGE', `${what} has more than ${PAYLOAD_BYTES_MAX} bytes as JSON`);
+  return { json: value ?? null };
+}
+
+function fingerprintOf(input: Payload): string {
+  return createHash('sha256').update(JSON.stringify(input)).digest('hex');
+}
+
+/** The code's own errors keep their text; what they are called has no place in the platform's table. */
+function valueOrThrow(result: { output: Payload } | { error: Failure }): unknown {
+  if ('output' in result) return 'json' in result.output ? result.output.json : null;
+  const { code, errorType, errorMessage } = result.error;
+  const known: ErrorCode = code === 'E_NOT_FOUND' ? 'E_NOT_FOUND' : 'E_FUNCTION_ERROR';
+  throw new LambentError(known, known === code ? errorMessage : `${errorType}: ${errorMessage}`);
+}
