@@ -3,6 +3,9 @@ import type { JournalEntry } from '../src/model/journal.ts';
 import { applyEntry, createExecutionState, type ExecutionState } from '../src/workflows/journal.ts';
 import type { MemoryJournal } from './memory-journal.ts';
 
+/** An input waits no longer than this: less than the engine's own look from time to time, which would hide a lost one. */
+const INBOX_MS_MAX = 30_000;
+
 interface StepMark {
   runs: number;
 }
@@ -13,6 +16,7 @@ export class Invariants {
   steps = 0;
   repeatedSteps = 0;
   readonly #journal: MemoryJournal;
+  readonly #oldest = new Map<ExecutionId, { readonly position: number; readonly sinceMs: number }>();
   readonly #states = new Map<ExecutionId, ExecutionState>();
   readonly #recorded = new Set<string>();
   readonly #runs = new Map<string, StepMark>();
@@ -66,6 +70,21 @@ export class Invariants {
     mark.runs += 1;
     if (mark.runs > 1) this.repeatedSteps += 1;
     this.#runs.set(key, mark);
+  }
+
+  /** Looks from time to time: what lies in an inbox is taken in before long, without a crash to help. */
+  checkInboxes(nowMs: number): void {
+    for (const { record, inbox } of this.#journal.open) {
+      const position = inbox[0]?.position;
+      const known = this.#oldest.get(record.id);
+      // One that is queued takes in nothing before its turn.
+      if (position === undefined || record.status === 'queued') this.#oldest.delete(record.id);
+      else if (known?.position !== position) this.#oldest.set(record.id, { position, sinceMs: nowMs });
+      else if (nowMs - known.sinceMs > INBOX_MS_MAX)
+        this.violate(
+          `an input of ${record.id} (${record.status}) lies in its inbox for ${nowMs - known.sinceMs} ms`,
+        );
+    }
   }
 
   /** As many executions were begun as should be, and all have ended. */

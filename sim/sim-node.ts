@@ -104,9 +104,15 @@ export class SimNode {
   /** Looks from time to time whether the node still lives: promises of a dead one never settle. */
   #orCrash<Value>(work: Promise<Value>): Promise<Value | undefined> {
     return new Promise((resolve) => {
-      work.then(resolve, () => resolve(undefined));
+      let settled = false;
+      const settle = (value: Value | undefined): void => {
+        settled = true;
+        resolve(value);
+      };
+      work.then(settle, () => settle(undefined));
       const look = (): void => {
-        if (!this.#alive) resolve(undefined);
+        if (settled) return;
+        if (!this.#alive) settle(undefined);
         else this.#world.clock.after(500, look);
       };
       look();

@@ -44,6 +44,8 @@ export interface SimulationReport {
   readonly violations: readonly string[];
 }
 
+/** Inboxes are looked at once in so many events. */
+const LOOK_EVENTS = 10;
 const EVENTS_MAX = 3_000_000;
 /** Crashes come this often for a time, while nearly all executions are under way; later they are rarer. */
 const CRASH_MS_MAX = 4_000;
@@ -98,6 +100,7 @@ class Simulation implements World {
       await this.#settle();
       if (this.invariants.allFinal(this.#options.executions)) break;
       this.#events += 1;
+      if (this.#events % LOOK_EVENTS === 0) this.invariants.checkInboxes(this.clock.nowMs());
       if (!this.clock.step()) {
         this.invariants.violate(`nothing is left that could happen; ${this.invariants.describeOpen()}`);
         break;
@@ -161,8 +164,15 @@ class Simulation implements World {
       return;
     }
     this.invariants.expect(outcome.id, expectedOutput(input));
-    for (let count = 0; count < 2; count += 1)
-      this.clock.after(this.between(0, 20_000), () => void this.#signal(outcome.id, `${place}-${count}`));
+    // In the rough time and after it, where no crash makes good what was missed.
+    for (let count = 0; count < 4; count += 1) {
+      const delayMs = this.between(0, count < 2 ? 20_000 : 900_000);
+      this.clock.after(delayMs, () => void this.#signal(outcome.id, `${place}-${count}`));
+      this.clock.after(
+        delayMs + this.between(0, 4),
+        () => void this.#signal(outcome.id, `${place}-${count}b`),
+      );
+    }
   }
 
   async #signal(id: ExecutionId, mark: string): Promise<void> {

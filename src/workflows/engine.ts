@@ -70,6 +70,8 @@ export class WorkflowEngine implements HotHost {
   readonly #hot = new Map<ExecutionId, HotExecution>();
   /** Got an input while they were being given back. */
   readonly #poked = new Set<ExecutionId>();
+  /** Got an input while a claim was on its way from the store: it may be one of those that come. */
+  readonly #early = new Set<ExecutionId>();
   /** How often each lost its session since it last got on. */
   readonly #losses = new Map<ExecutionId, number>();
   readonly #endWaiters = new Map<ExecutionId, ((outcome: Outcome) => void)[]>();
@@ -136,8 +138,10 @@ export class WorkflowEngine implements HotHost {
   /** Something lies in the inbox of this execution. */
   poke(id: ExecutionId): void {
     const hot = this.#hot.get(id);
-    if (hot === undefined) this.wake();
-    else if (hot.closed) this.#poked.add(id);
+    if (hot === undefined) {
+      if (this.#claiming) this.#early.add(id);
+      this.wake();
+    } else if (hot.closed) this.#poked.add(id);
     else void this.#readInbox(hot);
   }
 
@@ -186,6 +190,7 @@ export class WorkflowEngine implements HotHost {
         const limit = Math.min(this.#limits.claimMax, this.#limits.hotMax - this.#hot.size);
         const claims = await store.claim(node, this.clock.nowMs(), limit);
         await Promise.all(claims.map((claimed) => this.#takeUp(claimed)));
+        this.#early.clear();
         if (claims.length > 0) this.#wanted = true;
       }
       if (!this.#closed) this.#armAt((await store.nextDueMs()) ?? Number.POSITIVE_INFINITY, true);
@@ -244,6 +249,7 @@ export class WorkflowEngine implements HotHost {
           `no part of this platform runs workflows of kind ${record.kind}`,
         );
       hot.open(program, entries, inbox);
+      if (this.#early.has(record.id) && !hot.closed) void this.#readInbox(hot);
     } catch (thrown) {
       hot.drop();
       this.stranded(hot, toLambentError(thrown));
