@@ -396,6 +396,52 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
     }
   });
 
+  it('are deployed from a folder with everything they need, and with nothing of the machine', async () => {
+    const root = join(lambent.folder, 'uploads');
+    const main = (text: string): string =>
+      `package main\n\nimport (\n\t"errors"\n${text}\n\tlambent "lambent.dev/go"\n)\n\nfunc main() {\n\tlambent.Start(func() (string, error) { panic(errors.New("here")) })\n}\n`;
+    await writeApp(root, {
+      'fine/lambent.yaml':
+        'app: fine\nfunctions:\n  odd: { entry: odd -extld=x/cmd/odd/main.go }\n  plain: { entry: go/plain/main.go }\n',
+      'fine/odd -extld=x/go.mod': 'module odd\n\ngo 1.22\n',
+      'fine/odd -extld=x/cmd/odd/main.go': main(''),
+      'fine/go/go.mod':
+        'module example.com/plain\n\ngo 1.22\n\nrequire example.com/near v0.0.0\n\nreplace example.com/near => ../near\n',
+      'fine/go/plain/main.go': main('\t_ "example.com/near"'),
+      'fine/near/go.mod': 'module example.com/near\n\ngo 1.22\n',
+      'fine/near/near.go': 'package near\n',
+      'outside/go.mod': 'module example.com/outside\n\ngo 1.22\n',
+      'outside/outside.go': 'package outside\n',
+      'greedy/go.mod':
+        'module greedy\n\ngo 1.22\n\nrequire example.com/outside v0.0.0\n\nreplace example.com/outside => ../outside\n',
+      'greedy/functions/take/main.go': main('\t_ "example.com/outside"'),
+    });
+    const deploy = (name: string) =>
+      run(process.execPath, [
+        join(REPOSITORY, 'src/cli/main.ts'),
+        'deploy',
+        join(root, name),
+        '--to',
+        lambent.url,
+      ]);
+    await deploy('fine');
+    for (const [name, file] of [
+      ['plain', 'go/plain/main.go'],
+      ['odd', 'cmd/odd/main.go'],
+    ] as const) {
+      const { json } = await lambent.api('POST', `/apps/fine/functions/${name}/invocations`, {});
+      const [place] = (json as Answer['json']).error?.stackTrace ?? [];
+      assert.match(place ?? '', new RegExp(`^at main\\.main\\.func1 \\(${file}:\\d+\\)$`));
+    }
+    await assert.rejects(deploy('greedy'), (error: { stderr: string }) => {
+      assert.match(
+        error.stderr,
+        /go\.mod replaces example\.com\/outside by \.\.\/outside, which is not in the app/,
+      );
+      return true;
+    });
+  });
+
   it('live in one app with TypeScript and Python', async () => {
     const app = join(lambent.folder, 'trio');
     await run(process.execPath, [join(REPOSITORY, 'src/cli/main.ts'), 'init', app, '--template', 'mixed']);

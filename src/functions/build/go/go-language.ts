@@ -13,8 +13,11 @@ import type { AppSource, Language, LanguageBuild } from '../language.ts';
 
 /** How long one build may take, downloads and the first compilation of the standard library included. */
 const BUILD_MS_MAX = 300_000;
+/** After this time the person who waits is told why. */
+const PATIENCE_MS = 3_000;
 /** Each build uses every processor already. */
 const BUILDS_PARALLEL_MAX = 2;
+const PLAIN_PATH = /^[\w./-]+$/;
 /** The program in a version's code. */
 const PROGRAM = 'bootstrap';
 /** Prints the files of each package that is no part of Go, and marks the package that is built. */
@@ -114,13 +117,22 @@ export class GoLanguage implements Language {
       // Go would compare a vendor folder with our go.mod, and refuse it.
       if (existsSync(join(place.folder, 'vendor'))) flags.push('-mod=readonly');
       const moduleDir = relative(source.folder, place.folder).split(sep).join('/');
-      const ldflags = `-s -w -X ${OWN_MODULE}/internal/instance.moduleDir=${moduleDir}`;
+      // A name with a space would become further flags of the linker.
+      const shown = PLAIN_PATH.test(moduleDir) ? moduleDir : '';
+      const ldflags = `-s -w -X ${OWN_MODULE}/internal/instance.moduleDir=${shown}`;
       const list = ['list', '-deps', '-e', ...flags, '-f', LIST_FORMAT, target];
+      const patience = this.#options.clock.after(PATIENCE_MS, () =>
+        source.tell(
+          'build',
+          `${plan.entry} is being compiled; the first time with a version of Go takes longer`,
+        ),
+      );
       const build = ['build', ...flags, `-ldflags=${ldflags}`, '-o', join(outDir, PROGRAM), target];
       const [listed, built] = await Promise.allSettled([
         toolchain.run(place, list, failure, BUILD_MS_MAX),
         toolchain.run(place, build, failure, BUILD_MS_MAX),
       ]);
+      patience.cancel();
       if (built.status === 'rejected') throw built.reason;
       if (listed.status === 'rejected') throw listed.reason;
       const inputs = readList(listed.value, plan.entry).filter((path) => isBelow(source.folder, path));
