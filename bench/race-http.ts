@@ -2,20 +2,12 @@
 import { cp, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startLambent, withFolder } from './lambent.ts';
-import { chooseLoader, type Loader, type LoadResult } from './load.ts';
 import { BENCH_ROOT, type Contestant, startPeers } from './peers.ts';
-import { fetchText } from './program.ts';
 import type { RaceOptions } from './race-options.ts';
-import { formatTable, median, printResult, rounded } from './report.ts';
+import { formatTable, printResult, rounded } from './report.ts';
+import { type Figures, MANY, type Row, raceWarm, summarize } from './warm-race.ts';
 
 const HANDLERS = ['fetch', 'lambda', 'express'] as const;
-const MANY = 32;
-const WARM_UP_S = 2;
-
-interface Figures {
-  readonly many: LoadResult[];
-  readonly single: LoadResult[];
-}
 
 export async function raceHttp(options: RaceOptions): Promise<void> {
   await withFolder(async (folder) => {
@@ -32,56 +24,11 @@ export async function raceHttp(options: RaceOptions): Promise<void> {
         contestants.push({ name: `lambent ${handler}`, origin, path: `/${handler}`, program });
       }
       contestants.push(...(await startPeers()));
-      report(options, await race(contestants, chooseLoader(), options));
+      report(options, await raceWarm(contestants, options));
     } finally {
       await Promise.all([...new Set(contestants.map(({ program }) => program))].map((one) => one.stop()));
     }
   });
-}
-
-async function race(
-  contestants: readonly Contestant[],
-  loader: Loader,
-  options: RaceOptions,
-): Promise<Map<string, Figures>> {
-  console.log(`load by ${loader.name}; ${options.rounds} rounds of ${options.seconds} s, interleaved`);
-  const figures = new Map<string, Figures>();
-  for (const { name, origin, path } of contestants) {
-    const hello = await fetchText(`${origin}${path}`);
-    if (hello?.text !== 'Hello World!') throw new Error(`${name} answers ${JSON.stringify(hello)}`);
-    await loader.run({ origin, paths: [path], connections: MANY, durationS: WARM_UP_S });
-    figures.set(name, { many: [], single: [] });
-  }
-  for (let round = 1; round <= options.rounds; round += 1) {
-    for (const { name, origin, path } of contestants) {
-      const plan = { origin, paths: [path], durationS: options.seconds };
-      const many = await loader.run({ ...plan, connections: MANY });
-      const single = await loader.run({ ...plan, connections: 1 });
-      if (many.failed + single.failed > 0) console.log(`${name}: ${many.failed + single.failed} failed`);
-      figures.get(name)!.many.push(many);
-      figures.get(name)!.single.push(single);
-    }
-    console.log(`round ${round} of ${options.rounds} done`);
-  }
-  return figures;
-}
-
-interface Row {
-  readonly requestsPerS: number;
-  readonly p99Ms: number;
-  readonly singleP50Ms: number;
-  readonly singleP99Ms: number;
-  readonly failed: number;
-}
-
-function summarize({ many, single }: Figures): Row {
-  return {
-    requestsPerS: rounded(median(many.map((one) => one.requestsPerS))),
-    p99Ms: rounded(median(many.map((one) => one.p99Ms))),
-    singleP50Ms: rounded(median(single.map((one) => one.p50Ms))),
-    singleP99Ms: rounded(median(single.map((one) => one.p99Ms))),
-    failed: [...many, ...single].reduce((sum, one) => sum + one.failed, 0),
-  };
 }
 
 function report(options: RaceOptions, figures: ReadonlyMap<string, Figures>): void {

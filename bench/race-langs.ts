@@ -1,41 +1,69 @@
-/** `langs`: a warm hello in other languages than JavaScript, each against a bare server of its own language. */
-import { spawnSync } from 'node:child_process';
+/** `langs`: a warm hello in each language through gateway and function process, against a bare server of that language. */
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { startLambent, withFolder } from './lambent.ts';
-import { chooseLoader, type Loader, type LoadResult } from './load.ts';
 import { BENCH_ROOT, type Contestant } from './peers.ts';
-import { fetchText, findFreePort, startProgram } from './program.ts';
+import { findFreePort, startProgram, waitForText } from './program.ts';
 import type { RaceOptions } from './race-options.ts';
-import { formatTable, median, printResult, rounded } from './report.ts';
+import { formatTable, printResult, rounded } from './report.ts';
+import { MANY, type Row, raceWarm, summarize } from './warm-race.ts';
 
-const MANY = 32;
-const WARM_UP_S = 2;
 const FIXTURES = join(BENCH_ROOT, 'fixtures/langs');
 const PACKAGES = join(BENCH_ROOT, 'node_modules/.python');
+/** The first build of a Go program on a machine compiles Go's library. */
+const DEPLOY_MS = 300_000;
 
-/** What races what: the rows of Lambent, and the bare servers that they are divided by. */
-const LAMBENT_ROWS = [
-  { name: 'lambent python asgi', path: '/asgi' },
-  { name: 'lambent python handler', path: '/handler' },
-] as const;
-const PEER_ROWS = [
-  { name: 'uvicorn (uvloop, httptools)', flags: ['--loop', 'uvloop', '--http', 'httptools'] },
-  { name: 'uvicorn (asyncio, h11)', flags: ['--loop', 'asyncio', '--http', 'h11'] },
+/** What races what: the rows of Lambent, and the bare server that each is divided by. */
+const OWN_ROWS = [
+  { name: 'lambent node', path: '/node', bare: 'node:http' },
+  { name: 'lambent python asgi', path: '/asgi', bare: 'uvicorn (uvloop, httptools)' },
+  { name: 'lambent python handler', path: '/handler', bare: 'uvicorn (uvloop, httptools)' },
+  { name: 'lambent go', path: '/go', bare: 'net/http' },
 ] as const;
 
-interface Figures {
-  readonly many: LoadResult[];
-  readonly single: LoadResult[];
+interface BareServer {
+  readonly name: string;
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Prepares it below `folder`, and says how it is started. */
+  command(port: number, folder: string): Promise<string[]>;
 }
 
-interface Row {
-  readonly requestsPerS: number;
-  readonly singleP50Ms: number;
-  readonly failed: number;
-}
+const uvicorn = (name: string, flags: readonly string[]): BareServer => ({
+  name,
+  cwd: join(FIXTURES, 'functions'),
+  env: { PYTHONPATH: PACKAGES, PYTHONDONTWRITEBYTECODE: '1' },
+  command: async (port) => {
+    const quiet = ['--no-access-log', '--log-level', 'error', '--lifespan', 'off'];
+    return ['python3', '-m', 'uvicorn', 'asgi:app', '--port', String(port), ...quiet, ...flags];
+  },
+});
+
+const BARE_SERVERS: readonly BareServer[] = [
+  {
+    name: 'node:http',
+    cwd: join(BENCH_ROOT, 'fixtures/bare-node'),
+    command: async (port) => [process.execPath, 'server.js', String(port)],
+  },
+  uvicorn('uvicorn (uvloop, httptools)', ['--loop', 'uvloop', '--http', 'httptools']),
+  uvicorn('uvicorn (asyncio, h11)', ['--loop', 'asyncio', '--http', 'h11']),
+  {
+    name: 'net/http',
+    cwd: join(BENCH_ROOT, 'fixtures/bare-go'),
+    command: async (port, folder) => {
+      const program = join(folder, 'bare-go');
+      const path = `${process.env.PATH}:/usr/local/go/bin`;
+      const env = { ...process.env, PATH: path, CGO_ENABLED: '0', GOFLAGS: '' };
+      const cwd = join(BENCH_ROOT, 'fixtures/bare-go');
+      await promisify(execFile)('go', ['build', '-o', program, '.'], { cwd, env });
+      return [program, String(port)];
+    },
+  },
+];
 
 export async function raceLangs(options: RaceOptions): Promise<void> {
   installPythonPeers();
@@ -47,9 +75,13 @@ export async function raceLangs(options: RaceOptions): Promise<void> {
     const contestants: Contestant[] = [];
     try {
       const { origin, program } = await startLambent({ mode: 'start', dataDir, folders: [app] });
-      for (const { name, path } of LAMBENT_ROWS) contestants.push({ name, origin, path, program });
-      for (const { name, flags } of PEER_ROWS) contestants.push(await startUvicorn(name, flags));
-      report(options, await race(contestants, chooseLoader(), options));
+      for (const { name, path } of OWN_ROWS) {
+        contestants.push({ name, origin, path, program });
+        await waitForText(`${origin}${path}`, 'Hello World!', DEPLOY_MS);
+      }
+      for (const server of BARE_SERVERS) contestants.push(await startBare(server, folder));
+      const figures = await raceWarm(contestants, options);
+      report(options, new Map([...figures].map(([name, one]) => [name, summarize(one)])));
     } finally {
       await Promise.all([...new Set(contestants.map(({ program }) => program))].map((one) => one.stop()));
     }
@@ -84,80 +116,45 @@ function installPythonPeers(): void {
   writeFileSync(mark, digest);
 }
 
-async function startUvicorn(name: string, flags: readonly string[]): Promise<Contestant> {
+async function startBare(server: BareServer, folder: string): Promise<Contestant> {
   const port = await findFreePort();
   const origin = `http://127.0.0.1:${port}`;
-  const quiet = ['--no-access-log', '--log-level', 'error', '--lifespan', 'off'];
+  const { name, cwd, env = {} } = server;
   const program = await startProgram({
-    command: ['python3', '-m', 'uvicorn', 'asgi:app', '--port', String(port), ...quiet, ...flags],
-    cwd: join(FIXTURES, 'functions'),
-    env: { PYTHONPATH: PACKAGES, PYTHONDONTWRITEBYTECODE: '1' },
-    readyUrl: origin,
+    command: await server.command(port, folder),
+    cwd,
+    env,
+    readyUrl: `${origin}/`,
   });
   return { name, origin, path: '/', program };
 }
 
-async function race(
-  contestants: readonly Contestant[],
-  loader: Loader,
-  options: RaceOptions,
-): Promise<Map<string, Figures>> {
-  console.log(`load by ${loader.name}; ${options.rounds} rounds of ${options.seconds} s, interleaved`);
-  const figures = new Map<string, Figures>();
-  for (const { name, origin, path } of contestants) {
-    const hello = await fetchText(`${origin}${path}`);
-    if (hello?.text !== 'Hello World!') throw new Error(`${name} answers ${JSON.stringify(hello)}`);
-    await loader.run({ origin, paths: [path], connections: MANY, durationS: WARM_UP_S });
-    figures.set(name, { many: [], single: [] });
-  }
-  for (let round = 1; round <= options.rounds; round += 1) {
-    for (const { name, origin, path } of contestants) {
-      const plan = { origin, paths: [path], durationS: options.seconds };
-      figures.get(name)!.many.push(await loader.run({ ...plan, connections: MANY }));
-      figures.get(name)!.single.push(await loader.run({ ...plan, connections: 1 }));
-    }
-    console.log(`round ${round} of ${options.rounds} done`);
-  }
-  return figures;
-}
-
-function summarize({ many, single }: Figures): Row {
-  return {
-    requestsPerS: rounded(median(many.map((one) => one.requestsPerS))),
-    singleP50Ms: rounded(median(single.map((one) => one.p50Ms))),
-    failed: [...many, ...single].reduce((sum, one) => sum + one.failed, 0),
-  };
-}
-
-function report(options: RaceOptions, figures: ReadonlyMap<string, Figures>): void {
-  const rows = new Map([...figures].map(([name, one]) => [name, summarize(one)]));
-  const own = rows.get(LAMBENT_ROWS[0].name)!;
+function report(options: RaceOptions, rows: ReadonlyMap<string, Row>): void {
+  const pairs = OWN_ROWS.map(({ name, bare }) => ({ name, own: rows.get(name)!, bare: rows.get(bare)! }));
   const table = [
-    ['', 'req/s', `${LAMBENT_ROWS[0].name} is`, 'p50 ms (1)', 'it is above by', 'failed'],
-    ...[...rows].map(([name, row]) => [
-      name,
-      String(row.requestsPerS),
-      `${(own.requestsPerS / row.requestsPerS).toFixed(2)} x`,
-      String(row.singleP50Ms),
-      `${(own.singleP50Ms - row.singleP50Ms).toFixed(3)} ms`,
-      String(row.failed),
-    ]),
+    ['', `req/s (${MANY})`, 'of bare', 'p50 ms (1)', 'above bare', 'failed'],
+    ...[...rows].map(([name, row]) => {
+      const bare = pairs.find((pair) => pair.name === name)?.bare;
+      return [
+        name,
+        String(row.requestsPerS),
+        bare === undefined ? '' : `${(row.requestsPerS / bare.requestsPerS).toFixed(2)} x`,
+        String(row.singleP50Ms),
+        bare === undefined ? '' : `${(row.singleP50Ms - bare.singleP50Ms).toFixed(3)} ms`,
+        String(row.failed),
+      ];
+    }),
   ];
   console.log(`\n${formatTable(table)}`);
-  const peers = PEER_ROWS.map(({ name }) => [name, rows.get(name)!] as const);
+  const each = (choose: (own: Row, bare: Row) => number): Record<string, number> =>
+    Object.fromEntries(pairs.map(({ name, own, bare }) => [name, rounded(choose(own, bare))]));
   printResult({
     bench: 'langs',
     rounds: options.rounds,
-    lambent: Object.fromEntries(LAMBENT_ROWS.map(({ name }) => [name, rows.get(name)!.requestsPerS])),
-    peers: Object.fromEntries(peers.map(([name, row]) => [name, row.requestsPerS])),
-    ratios: Object.fromEntries(
-      peers.map(([name, row]) => [name, rounded(own.requestsPerS / row.requestsPerS)]),
-    ),
+    lambent: each((own) => own.requestsPerS),
+    peers: Object.fromEntries(BARE_SERVERS.map(({ name }) => [name, rows.get(name)!.requestsPerS])),
+    ratios: each((own, bare) => own.requestsPerS / bare.requestsPerS),
     unit: 'req/s',
-    single: {
-      unit: 'ms',
-      lambent: own.singleP50Ms,
-      peers: Object.fromEntries(peers.map(([name, row]) => [name, row.singleP50Ms])),
-    },
+    single: { unit: 'ms', aboveBare: each((own, bare) => own.singleP50Ms - bare.singleP50Ms) },
   });
 }

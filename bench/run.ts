@@ -20,15 +20,15 @@ const RACES: Record<string, Race> = {
     needsPeers: false,
     run: async (options) => (await import('./race-cold.ts')).raceCold(options),
   },
+  langs: {
+    text: 'a warm hello in Node.js, Python and Go, each against a bare server of its language',
+    needsPeers: false,
+    run: async (options) => (await import('./race-langs.ts')).raceLangs(options),
+  },
   density: {
     text: '10 deployed functions beside 10,000: routing, memory, start-up',
     needsPeers: false,
     run: async (options) => (await import('./race-density.ts')).raceDensity(options),
-  },
-  langs: {
-    text: 'a warm hello in Python, against uvicorn',
-    needsPeers: false,
-    run: async (options) => (await import('./race-langs.ts')).raceLangs(options),
   },
   deploy: {
     text: 'a deploy, and a reload in dev, to the first new answer',

@@ -34,7 +34,7 @@ export function exitReason(
     return new LambentError(
       'E_BOOT_FAILED',
       `the process of function ${name} ended ${how} while it loaded its code`,
-      { hint: 'Read `lambent logs`: does the code call process.exit() at load?' },
+      { hint: 'Read `lambent logs`: does the code end its own process while it loads?' },
     );
   return new LambentError(
     'E_FUNCTION_EXITED',
