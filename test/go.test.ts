@@ -9,13 +9,8 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { runGo, WITHOUT_GO } from '../sdk/go/test-go.ts';
 import type { PlatformEvent } from '../src/server/main.ts';
-import {
-  type AppFiles,
-  REPOSITORY,
-  startTestPlatform,
-  type TestPlatform,
-  writeApp,
-} from './platform-harness.ts';
+import { shop, WEB } from './go-programs.ts';
+import { REPOSITORY, startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
 import { poll } from './process-table.ts';
 
 const run = promisify(execFile);
