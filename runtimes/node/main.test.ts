@@ -50,15 +50,21 @@ describe('what the code prints', () => {
       );
   });
 
-  it('is dropped past the limit, and the loss is told once', async () => {
+  it('is dropped past the limit, and the loss is told once a second', async () => {
     await using instance = await TestInstance.start('logs.mjs');
-    const answer = await instance.request({ target: '/flood' });
-    await instance.until(() => instance.logText(0).includes('dropped'));
-    assert.ok(instance.logs.filter((entry) => entry.stream === answer.stream).length <= LOG_LINES_PER_S);
-    const told = instance.logs.filter((entry) => entry.text.includes('dropped'));
-    assert.equal(told.length, 1);
-    const kept = instance.logs.filter((entry) => entry.text.startsWith('line ')).length;
-    assert.equal(Number.parseInt(told[0]!.text, 10) + kept, 20_000);
+    const startMs = performance.now();
+    await instance.request({ target: '/flood' });
+    const told = (): number[] =>
+      instance.logs
+        .filter(({ text }) => text.includes('dropped'))
+        .map(({ text }) => Number.parseInt(text, 10));
+    const kept = (): number => instance.logs.filter(({ text }) => text.startsWith('line ')).length;
+    const sum = (): number => told().reduce((total, lost) => total + lost, kept());
+    await instance.until(() => sum() === 20_000);
+    // A slow machine takes more than a second for the flood, and then may log in each.
+    const seconds = Math.ceil((performance.now() - startMs) / 1_000);
+    assert.ok(kept() <= LOG_LINES_PER_S * seconds);
+    assert.ok(told().length >= 1 && told().length <= seconds, `${told()} in ${seconds} s`);
   });
 
   it('is cut at the longest line', async () => {
