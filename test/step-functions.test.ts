@@ -169,6 +169,7 @@ describe('executions', () => {
     assert.equal((await begin('{"a":1}')).executionArn, executionArn);
     assert.equal(await errorOf(begin('{"a":2}')), 'ExecutionAlreadyExists');
     assert.equal(await errorOf(begin('{')), 'InvalidExecutionInput');
+    assert.equal(await errorOf(begin('['.repeat(100_000) + ']'.repeat(100_000))), 'InvalidExecutionInput');
     await sfn.send(new StopExecutionCommand({ executionArn, error: 'Enough', cause: 'tired' }));
     const { status, error, cause, stopDate } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
     assert.deepEqual([status, error, cause], ['ABORTED', 'Enough', 'tired']);

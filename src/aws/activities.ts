@@ -1,4 +1,5 @@
 import type { ExecutionId } from '../base/ids.ts';
+import { isTooDeep, JSON_DEPTH_MAX } from '../base/json-depth.ts';
 import type { ExecutionInput } from '../model/execution.ts';
 import type { JournalEntry } from '../model/journal.ts';
 import { callbackToken } from '../model/workflow-wire.ts';
@@ -156,6 +157,8 @@ function readOutput(fields: RequestFields): unknown {
   if (Buffer.byteLength(output) > OUTPUT_BYTES_MAX) {
     throw new AwsJsonError('InvalidOutput', `Invalid Output: it is over ${OUTPUT_BYTES_MAX} bytes`);
   }
+  if (isTooDeep(output))
+    throw new AwsJsonError('InvalidOutput', `Invalid Output: it nests deeper than ${JSON_DEPTH_MAX}`);
   try {
     return JSON.parse(output) as unknown;
   } catch (thrown) {

@@ -1,4 +1,5 @@
 import type { ExecutionId } from '../base/ids.ts';
+import { isTooDeep, JSON_DEPTH_MAX } from '../base/json-depth.ts';
 import {
   type ExecutionRecord,
   type ExecutionStatus,
@@ -94,6 +95,9 @@ function readInput(fields: RequestFields): string {
     throw invalid(
       `Value at 'input' failed to satisfy constraint: Member must have length less than or equal to ${INPUT_BYTES_MAX}`,
     );
+  }
+  if (isTooDeep(input)) {
+    throw new AwsJsonError('InvalidExecutionInput', `The input nests deeper than ${JSON_DEPTH_MAX}.`);
   }
   try {
     JSON.parse(input);

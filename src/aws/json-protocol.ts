@@ -1,4 +1,5 @@
 import type { LambentError } from '../base/errors.ts';
+import { isTooDeep } from '../base/json-depth.ts';
 import { readBody } from '../base/request-body.ts';
 
 /*
@@ -51,7 +52,8 @@ export class RequestFields {
     const body = await readBody(request, REQUEST_BYTES_MAX);
     if (body.length === 0) return new RequestFields({});
     try {
-      const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+      const json: unknown = isTooDeep(text) ? undefined : JSON.parse(text);
       if (typeof json === 'object' && json !== null && !Array.isArray(json)) {
         return new RequestFields(json as Record<string, unknown>);
       }

@@ -1,3 +1,4 @@
+import { isTooDeep, JSON_DEPTH_MAX } from '../base/json-depth.ts';
 import { AwsJsonError, invalid } from './json-protocol.ts';
 import type { StatesOperation } from './states-operation.ts';
 
@@ -48,6 +49,8 @@ function readMock(mock: Readonly<Record<string, unknown>>): {
 }
 
 function jsonText(text: string, name: string): string {
+  if (isTooDeep(text))
+    throw new AwsJsonError('InvalidExecutionInput', `${name} nests deeper than ${JSON_DEPTH_MAX}.`);
   try {
     JSON.parse(text);
     return text;

@@ -1,4 +1,5 @@
 import { LambentError } from '../../base/errors.ts';
+import { isTooDeep } from '../../base/json-depth.ts';
 import type { StateLanguage, TestStateOutcome, TestStateRequest } from '../../ports/state-language.ts';
 import { advance, createMachine } from './advance.ts';
 import { type Program, processorOf } from './definition.ts';
@@ -104,6 +105,7 @@ function result(known: Partial<TestStateOutcome> & Pick<TestStateOutcome, 'statu
 
 /** A machine of the one state, in which all states that it leads to end at once. */
 function programOfOne({ definition, stateName }: TestStateRequest): { name: string; program: Program } {
+  if (isTooDeep(definition)) throw refuse('The definition nests too deep.');
   let json: unknown;
   try {
     json = JSON.parse(definition);

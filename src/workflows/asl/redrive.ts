@@ -26,8 +26,9 @@ export function redrive(run: Run): void {
 
 function takeUp(run: Run, thread: Thread): void {
   const { waiting } = thread;
-  // Iterations and branches that have succeeded are no threads any more: only the others go on.
-  if (waiting?.kind === 'children' && waiting.threads.size > 0) {
+  // Iterations and branches that have succeeded are no threads any more: only the others go on. A distributed Map
+  // forgets which of its items failed once it has counted them, so it begins anew as a whole.
+  if (waiting?.kind === 'children' && waiting.run === undefined && waiting.threads.size > 0) {
     for (const child of waiting.threads) takeUp(run, child);
     return;
   }

@@ -1,3 +1,4 @@
+import { isTooDeep, JSON_DEPTH_MAX } from '../../base/json-depth.ts';
 import { createProgram, type Program, STATE_TYPES } from './definition.ts';
 import { type Diagnostic, Findings, pointer } from './diagnostics.ts';
 import { isObject, type JsonObject } from './json-value.ts';
@@ -29,6 +30,7 @@ function readJson(text: string, findings: Findings): JsonObject | undefined {
   if (text.length > DEFINITION_CHARACTERS_MAX) {
     return fault(`The definition is over ${DEFINITION_CHARACTERS_MAX} characters.`);
   }
+  if (isTooDeep(text)) return fault(`The definition nests deeper than ${JSON_DEPTH_MAX}.`);
   try {
     const json: unknown = JSON.parse(text);
     return isObject(json) ? json : fault('The definition is not a JSON object.');

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseDefinition } from './validate.ts';
+
+const one = (state: object, more: object = {}): object => ({ StartAt: 'A', States: { A: state }, ...more });
+const end = { End: true };
+const task = { Type: 'Task', Resource: 'arn:aws:states:::lambda:invoke', ...end };
+const map = (more: object): object => ({
+  Type: 'Map',
+  ...end,
+  ItemProcessor: one({ Type: 'Pass', ...end }),
+  ...more,
+});
+
+/** A definition, and one of the faults that it must be told. */
+const cases: readonly (readonly [object | string, code: string, location: string])[] = [
+  ['{', 'INVALID_JSON_DESCRIPTION', '/'],
+  ['[]', 'INVALID_JSON_DESCRIPTION', '/'],
+  [{ States: { A: { Type: 'Succeed' } } }, 'SCHEMA_VALIDATION_FAILED', '/StartAt'],
+  [{ StartAt: 'A', States: {} }, 'SCHEMA_VALIDATION_FAILED', '/States'],
+  [{ StartAt: 'B', States: { A: { Type: 'Succeed' } } }, 'MISSING_TRANSITION_TARGET', '/StartAt'],
+  [one({ Type: 'Succeed' }, { Extra: 1 }), 'SCHEMA_VALIDATION_FAILED', '/Extra'],
+  [one({ Type: 'Succeed' }, { TimeoutSeconds: 0 }), 'SCHEMA_VALIDATION_FAILED', '/TimeoutSeconds'],
+  [one({ Type: 'Sleep' }), 'SCHEMA_VALIDATION_FAILED', '/States/A/Type'],
+  [one({ Type: 'Pass' }), 'SCHEMA_VALIDATION_FAILED', '/States/A'],
+  [one({ Type: 'Pass', Next: 'A' }), 'OK', ''],
+  [one({ Type: 'Pass', Next: 'x/y' }), 'MISSING_TRANSITION_TARGET', '/States/A/Next'],
+  [one({ Type: 'Pass', ...end, Parameters: { 'a.$': 'x' } }), 'INVALID_JSONPATH', '/States/A/Parameters/a.$'],
+  [
+    one({ Type: 'Pass', ...end, Parameters: { a: { 'b.$': 'States.No()' } } }),
+    'INVALID_JSONPATH',
+    '/States/A/Parameters/a/b.$',
+  ],
+  [one({ Type: 'Pass', ...end, ResultPath: '$[*]' }), 'INVALID_JSONPATH', '/States/A/ResultPath'],
+  [one({ Type: 'Pass', ...end, Assign: { '1x': 1 } }), 'SCHEMA_VALIDATION_FAILED', '/States/A/Assign/1x'],
+  [
+    one({ Type: 'Pass', ...end, Assign: { states: 1 } }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/Assign/states',
+  ],
+  [one({ Type: 'Pass', ...end, Output: 1 }), 'SCHEMA_VALIDATION_FAILED', '/States/A/Output'],
+  [
+    one({ Type: 'Pass', ...end, QueryLanguage: 'JSONata', Output: { a: ['{% 1 + %}'] } }),
+    'INVALID_JSONATA_EXPRESSION',
+    '/States/A/Output/a/0',
+  ],
+  [
+    one({ ...task, Retry: [{ ErrorEquals: ['States.ALL', 'X'] }] }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/Retry/0/ErrorEquals',
+  ],
+  [
+    one({ ...task, Retry: [{ ErrorEquals: ['X'], BackoffRate: 0.5 }] }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/Retry/0/BackoffRate',
+  ],
+  [
+    one({ ...task, Catch: [{ ErrorEquals: ['X'], Next: 'B' }] }),
+    'MISSING_TRANSITION_TARGET',
+    '/States/A/Catch/0/Next',
+  ],
+  [
+    one({ ...task, TimeoutSeconds: 5, HeartbeatSeconds: 5 }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/HeartbeatSeconds',
+  ],
+  [
+    one({ Type: 'Wait', ...end, Timestamp: '2026-02-30T00:00:00Z' }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/Timestamp',
+  ],
+  [
+    one({ Type: 'Choice', Choices: [{ Variable: '$.a', Equals: 1, Next: 'A' }] }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/Choices/0/Equals',
+  ],
+  [
+    one({ Type: 'Choice', Choices: [{ Variable: '$.a', NumericEquals: '1', Next: 'A' }] }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/Choices/0/NumericEquals',
+  ],
+  [
+    one({ Type: 'Choice', Choices: [{ Not: { Variable: 'a', IsNull: true }, Next: 'A' }] }),
+    'INVALID_JSONPATH',
+    '/States/A/Choices/0/Not/Variable',
+  ],
+  [one(map({ ItemSelector: {}, Parameters: {} })), 'SCHEMA_VALIDATION_FAILED', '/States/A/Parameters'],
+  [
+    one({ Type: 'Parallel', ...end, Branches: [one({ Type: 'Succeed' })] }),
+    'DUPLICATE_STATE_NAME',
+    '/States/A/Branches/0/States/A',
+  ],
+  [
+    { StartAt: 'A', States: { A: { Type: 'Succeed' }, 'B/~': { Type: 'Succeed' } } },
+    'MISSING_TRANSITION_TARGET',
+    '/States/B~1~0',
+  ],
+];
+
+test('each mistake is told with where it is', () => {
+  for (const [definition, code, location] of cases) {
+    const text = typeof definition === 'string' ? definition : JSON.stringify(definition);
+    const { diagnostics } = parseDefinition(text);
+    const told = diagnostics.map((each) => `${each.code} ${each.location}`);
+    if (code === 'OK') assert.deepEqual(told, [], text);
+    else assert.ok(told.includes(`${code} ${location}`), `${text}\n${told.join('\n')}`);
+  }
+});
+
+test('what is too large or too deep is refused', () => {
+  const nested = `{"StartAt":"A","States":{"A":{"Type":"Pass","End":true,"Result":${'['.repeat(100_000)}${']'.repeat(100_000)}}}}`;
+  assert.equal(parseDefinition(nested).diagnostics[0]?.code, 'INVALID_JSON_DESCRIPTION');
+  const long = JSON.stringify(one({ Type: 'Pass', ...end, Result: 'x'.repeat(1_048_576) }));
+  assert.equal(parseDefinition(long).diagnostics[0]?.code, 'INVALID_JSON_DESCRIPTION');
+  let deep: object = { Type: 'Succeed' };
+  for (let level = 0; level < 30; level += 1)
+    deep = {
+      Type: 'Parallel',
+      ...end,
+      Branches: [{ StartAt: `S${level}`, States: { [`S${level}`]: deep } }],
+    };
+  assert.equal(parseDefinition(JSON.stringify(one(deep))).program, undefined);
+});
