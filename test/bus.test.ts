@@ -138,6 +138,18 @@ describe('the bus', { timeout: 60_000 }, () => {
     assert.match(error.message, /`type` is missing/);
   });
 
+  it('takes what AWS clients put', async () => {
+    const put = await lambent.fetch('/', {
+      method: 'POST',
+      headers: { 'x-amz-target': 'AWSEvents.PutEvents', 'content-type': 'application/x-amz-json-1.1' },
+      body: JSON.stringify({
+        Entries: [{ Source: 'aws', DetailType: 'order.placed', Detail: '{"total":777}' }],
+      }),
+    });
+    const { Entries } = (await put.json()) as { Entries: { EventId: string }[] };
+    await lineOf('billed', Entries[0]!.EventId);
+  });
+
   it('keeps a dead letter, and delivers it once it is edited and redriven', async () => {
     await publish({ id: 'f1', type: 'flaky', data: { broken: true } });
     const dead = async () =>

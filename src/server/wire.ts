@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
 import { createAccessKeys } from '../aws/access-keys.ts';
-import type { StepFunctionsApi } from '../aws/step-functions.ts';
+import { createEventBridgeApi } from '../aws/event-bridge.ts';
+import { type AwsJsonApi, joinJsonApis } from '../aws/json-apis.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { authorizeSigned } from '../aws/signature.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -202,7 +203,7 @@ type Parts = Awaited<ReturnType<typeof createParts>>;
 function createPlatformHandler(
   admin: AdminApi,
   lambda: LambdaApi,
-  stepFunctions: StepFunctionsApi,
+  awsJson: AwsJsonApi,
   webhooks: WebhookSources,
   defects: Defects,
 ): PlatformHandler {
@@ -210,7 +211,7 @@ function createPlatformHandler(
     (request, { incoming }) => {
       const remoteAddress = incoming.socket?.remoteAddress ?? '';
       const path = new URL(request.url).pathname;
-      if (path === '/') return stepFunctions.fetch(request, remoteAddress);
+      if (path === '/') return awsJson.fetch(request, remoteAddress);
       if (path.startsWith(HOOKS_PREFIX)) return webhooks.fetch(request);
       return lambda.matches(request.method, path)
         ? lambda.fetch(request, remoteAddress)
@@ -237,7 +238,7 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
 function createGateway(
   { mode, allowHosts, domain, gatewayLimits, onRefused }: WireOptions,
   { hosts, liveApps, random, invoker, mintUuid, clock, defects }: Parts,
-  stepFunctions: StepFunctionsApi,
+  awsJson: AwsJsonApi,
   platform: PlatformHandler,
 ): Gateway {
   const isDev = mode === 'dev';
@@ -248,7 +249,7 @@ function createGateway(
       invoker,
       mintId: mintUuid,
       isPlatformPath,
-      isPlatformTarget: (awsTarget) => stepFunctions.matches(awsTarget),
+      isPlatformTarget: awsJson.matches,
       allowsHost: isDev ? createHostCheck(answered) : undefined,
       tellsFailures: isDev,
       onRefused,
@@ -304,8 +305,10 @@ export async function wire(options: WireOptions): Promise<Wired> {
   const authorize = authorizeSigned(admin.authorize, accessKeys, clock);
   const lambda = createLambdaApi({ ...shared, authorize });
   parts.door.authorize = authorize;
-  const platform = createPlatformHandler(admin, lambda, parts.stepFunctions, parts.webhooks, defects);
-  const gateway: Gateway = createGateway(options, parts, parts.stepFunctions, platform);
+  const eventBridge = createEventBridgeApi({ ...parts, ...shared, bus: events.bus, authorize });
+  const awsJson = joinJsonApis([parts.stepFunctions, eventBridge]);
+  const platform = createPlatformHandler(admin, lambda, awsJson, parts.webhooks, defects);
+  const gateway: Gateway = createGateway(options, parts, awsJson, platform);
   parts.callbacks.url = () =>
     gateway.address === undefined
       ? CALLBACKS_PATH

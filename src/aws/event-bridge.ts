@@ -1,0 +1,177 @@
+import type { Clock } from '../base/clock.ts';
+import { LambentError, toLambentError } from '../base/errors.ts';
+import type { MintUuid } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import { type CloudEvent, parseCloudEvent } from '../model/cloud-event.ts';
+import { compilePattern, type EventPattern } from '../model/event-pattern.ts';
+import type { Authorize } from '../ports/authorize.ts';
+import type { EventBus } from '../ports/event-bus.ts';
+import type { AwsJsonApi } from './json-apis.ts';
+import { AwsJsonError, invalid, jsonResponse, RequestFields, toAwsJsonError } from './json-protocol.ts';
+
+/*
+ * The EventBridge API (https://docs.aws.amazon.com/eventbridge/latest/APIReference/), as far as events go: PutEvents
+ * and TestEventPattern. There is one bus; `default` and any ARN of it are its name.
+ *
+ * Guaranteed: an entry that is answered with an EventId is stored with what is owed of it.
+ * Deliberately absent: rules and targets. Triggers stand in the manifest of the app whose functions they run.
+ */
+
+const TARGET = /^AWSEvents\.([A-Za-z]+)$/;
+/** Entries of one call (AWS' own figure). */
+const ENTRIES_MAX = 10;
+const BUS_NAME = /^(?:default|arn:[^:]*:events:[^:]*:[^:]*:event-bus\/default)$/;
+/** What an event must have to be tested (AWS' own list). */
+const TESTED_FIELDS = ['id', 'account', 'source', 'time', 'region', 'resources', 'detail-type'];
+
+export interface EventBridgeParts {
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly mintUuid: MintUuid;
+  readonly authorize: Authorize;
+  readonly log: Log;
+}
+
+type Operation = (parts: EventBridgeParts, fields: RequestFields) => Promise<object>;
+
+const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
+  ['PutEvents', putEvents],
+  ['TestEventPattern', testEventPattern],
+]);
+
+export function createEventBridgeApi(parts: EventBridgeParts): AwsJsonApi {
+  return {
+    matches: (awsTarget) => TARGET.test(awsTarget),
+    async fetch(request, remoteAddress) {
+      const id = parts.mintUuid();
+      try {
+        await parts.authorize(request, remoteAddress);
+        const name = TARGET.exec(request.headers.get('x-amz-target') ?? '')?.[1] ?? '';
+        const operation = OPERATIONS.get(name);
+        if (operation === undefined)
+          throw new AwsJsonError(
+            'UnknownOperationException',
+            `There is no operation ${name.slice(0, 100)} here. Triggers stand in an app's manifest, under \`on\`.`,
+          );
+        return jsonResponse(await operation(parts, await RequestFields.read(request)), id);
+      } catch (thrown) {
+        return errorOf(thrown, id, parts.log).toResponse(id);
+      }
+    },
+  };
+}
+
+function errorOf(thrown: unknown, requestId: string, log: Log): AwsJsonError {
+  if (thrown instanceof AwsJsonError) return thrown;
+  const error = toLambentError(thrown);
+  if (error.code === 'E_PATTERN_INVALID')
+    return new AwsJsonError('InvalidEventPatternException', error.message);
+  const known = toAwsJsonError(error);
+  if (known !== undefined) return known;
+  log.error('a call by the EventBridge API met a defect', {
+    requestId,
+    code: error.code,
+    error: error.message,
+  });
+  return new AwsJsonError('InternalException', `Something went wrong inside Lambent (${requestId}).`, {
+    status: 500,
+  });
+}
+
+/** Entries stand or fall one by one, as at AWS: a bad one gets an ErrorCode in its place. */
+async function putEvents(parts: EventBridgeParts, fields: RequestFields): Promise<object> {
+  const entries = fields.list('Entries');
+  if (entries.length === 0 || entries.length > ENTRIES_MAX)
+    throw invalid(
+      `Value at 'entries' failed to satisfy constraint: Member must have 1 to ${ENTRIES_MAX} items`,
+    );
+  const outcomes = await Promise.all(entries.map((entry) => putEntry(parts, entry)));
+  return { FailedEntryCount: outcomes.filter((each) => 'ErrorCode' in each).length, Entries: outcomes };
+}
+
+async function putEntry(parts: EventBridgeParts, entry: unknown): Promise<object> {
+  try {
+    const event = toEvent(parts, entry);
+    await parts.bus.publish([event]);
+    return { EventId: event.id };
+  } catch (thrown) {
+    if (thrown instanceof AwsJsonError) return { ErrorCode: thrown.type, ErrorMessage: thrown.message };
+    const { code, message, facts } = toLambentError(thrown);
+    if (facts.fault === 'caller') return { ErrorCode: 'InvalidArgument', ErrorMessage: message };
+    const ErrorCode = code === 'E_OVERLOADED' ? 'ThrottlingException' : 'InternalFailure';
+    return { ErrorCode, ErrorMessage: message };
+  }
+}
+
+function toEvent({ clock, mintUuid }: EventBridgeParts, entry: unknown): CloudEvent {
+  const refuse = (message: string): AwsJsonError => new AwsJsonError('InvalidArgument', message);
+  if (typeof entry !== 'object' || entry === null) throw refuse('An entry is an object.');
+  const fields = new RequestFields(entry as Record<string, unknown>);
+  const bus = fields.optionalText('EventBusName') ?? 'default';
+  if (!BUS_NAME.test(bus))
+    throw refuse(`Event bus ${bus.slice(0, 100)} does not exist; there is \`default\`.`);
+  const [source, type, detail] = ['Source', 'DetailType', 'Detail'].map((name) => {
+    const value = fields.optionalText(name);
+    if (value === undefined || value === '')
+      throw refuse(`Parameter ${name} is not valid. Reason: ${name} is a required argument.`);
+    return value;
+  });
+  const resources = fields.list('Resources');
+  const timeS = fields.number('Time', 0, 8.64e12);
+  return parseCloudEvent({
+    specversion: '1.0',
+    id: mintUuid(),
+    source,
+    type,
+    time: new Date(timeS === undefined ? clock.nowMs() : timeS * 1_000).toISOString(),
+    datacontenttype: 'application/json',
+    ...(resources.length === 0 ? {} : { awsresources: JSON.stringify(resources) }),
+    data: detailOf(detail!, refuse),
+  });
+}
+
+function detailOf(text: string, refuse: (message: string) => AwsJsonError): object {
+  try {
+    const detail: unknown = JSON.parse(text);
+    if (typeof detail === 'object' && detail !== null && !Array.isArray(detail)) return detail;
+  } catch {
+    // Said below.
+  }
+  throw new AwsJsonError('MalformedDetail', refuse('Detail is malformed: it must be a JSON object.').message);
+}
+
+async function testEventPattern(_parts: EventBridgeParts, fields: RequestFields): Promise<object> {
+  const event = parseObject(fields.text('Event'), (message) =>
+    invalid(`Parameter Event is not valid. ${message}`),
+  );
+  const missing = TESTED_FIELDS.filter((name) => event[name] === undefined);
+  if (missing.length > 0)
+    throw invalid(`Parameter Event is not valid. Reason: Event must have ${missing.join(', ')}.`);
+  const given = parseObject(
+    fields.text('EventPattern'),
+    (message) =>
+      new AwsJsonError('InvalidEventPatternException', `Event pattern is not valid. Reason: ${message}`),
+  );
+  const pattern: EventPattern = compilePattern(given);
+  try {
+    return { Result: pattern.matches(event) };
+  } catch (thrown) {
+    if (thrown instanceof LambentError) throw invalid(thrown.message);
+    throw thrown;
+  }
+}
+
+function parseObject(
+  text: string,
+  refuse: (message: string) => AwsJsonError,
+): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (thrown) {
+    throw refuse(thrown instanceof Error ? thrown.message : String(thrown));
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw refuse('It is no JSON object.');
+}
