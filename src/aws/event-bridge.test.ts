@@ -11,7 +11,10 @@ function open(refuses = false) {
   let minted = 0;
   const api = createEventBridgeApi({
     clock: new ManualClock(),
-    mintUuid: () => `id-${(minted += 1)}`,
+    mintUuid: () => {
+      minted += 1;
+      return `id-${minted}`;
+    },
     authorize: async () => {
       if (refuses) throw new LambentError('E_UNAUTHENTICATED', 'no token');
       return { name: 'local' };
