@@ -26,7 +26,7 @@ export type CallResult =
 /** Bytes of the events of one batch: with commas and brackets, what a call may carry. */
 export const BATCH_BYTES_MAX = EVENT_BYTES_MAX - 1_024;
 
-const NOT_YET: ReadonlySet<string> = new Set(['E_CONCURRENCY_LIMIT', 'E_OVERLOADED']);
+const NOT_YET: ReadonlySet<string> = new Set(['E_CONCURRENCY_LIMIT', 'E_OVERLOADED', 'E_START_FAILED']);
 
 export interface CallParts {
   readonly invoker: Invoker;

@@ -18,8 +18,9 @@ export const HELD_MAX = 4_096;
 export const LANES_MAX = 100_000;
 /** After the store refused a claim, the next one comes after this. */
 const STORE_RETRY_MS = 1_000;
-/** After the function could take no more calls, the next attempt comes after this. */
+/** When no instance took the call, the next attempt comes after this, doubling up to the other. */
 const REFUSED_RETRY_MS = 50;
+const REFUSED_RETRY_MS_MAX = 5_000;
 
 /** What the queue asks of those around it. */
 export interface QueueParts {
@@ -313,7 +314,7 @@ export class TriggerQueue {
     }
   }
 
-  async #deliver(batch: readonly ClaimedDelivery[]): Promise<void> {
+  async #deliver(batch: readonly ClaimedDelivery[], pauseMs = REFUSED_RETRY_MS): Promise<void> {
     const result = await this.#parts.call(batch);
     const middle = Math.ceil(batch.length / 2);
     switch (result.kind) {
@@ -331,9 +332,9 @@ export class TriggerQueue {
         break;
       case 'refused':
         await new Promise<void>((resolve) => {
-          this.#parts.clock.after(REFUSED_RETRY_MS, resolve);
+          this.#parts.clock.after(pauseMs, resolve);
         });
-        if (!this.#isClosed) await this.#deliver(batch);
+        if (!this.#isClosed) await this.#deliver(batch, Math.min(REFUSED_RETRY_MS_MAX, pauseMs * 2));
         break;
       case 'stopped':
         // They stay claimed; the next session gives them back.

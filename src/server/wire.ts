@@ -271,18 +271,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
   const retention = createRetention({ telemetry: store.telemetry, clock, log });
   const { apps, telemetry, asyncQueue, access } = store;
   const shared = {
-    liveApps,
-    invoker,
-    asyncQueue,
-    telemetry,
-    feed: recorder,
-    clock,
-    random,
-    log,
+    ...{ liveApps, invoker, asyncQueue, telemetry, feed: recorder, clock, random, log },
     onAsyncAccepted: () => asyncDispatch.wake(),
-    events: store.events,
-    eventBus: events.bus,
-    eventControl: events.control,
+    ...{ events: store.events, eventBus: events.bus, eventControl: events.control },
     workflows: parts.workflows,
   };
   const admin = createAdminApi({
