@@ -168,7 +168,8 @@ function matchesUse(use: string, name: string): boolean {
 function entriesOf(code: CodeBase): string[] {
   const fixed = /^bin\/|^src\/(?:cli|server)\/main\.ts$|^runtimes\/[^/]+\/main\.ts$|^sdk\/[^/]+\/index\.ts$/;
   return [...code.facts.keys()].filter(
-    (path) => fixed.test(path) || /^sim\/sim\.ts$|^(?:tools|bench)\/[^/]+\.ts$/.test(path),
+    (path) =>
+      fixed.test(path) || /^sim\/sim\.ts$|^test\/chaos\/run\.ts$|^(?:tools|bench)\/[^/]+\.ts$/.test(path),
   );
 }
 
