@@ -250,6 +250,7 @@ functions:
       /must be one of node.*did you mean `node`/,
     );
     assert.match(fault('functions: { hello: { runtime: node22 } }').message, /must be one of node/);
+    assert.match(fault('allowScripts: [":all:"]').message, /must be the name of a package/);
     assert.match(fault('functions: { hello: { timeout: 25h } }').message, /1:32: .*from 1ms to 24h/);
     assert.match(fault('functions: { hello: { memory: 1mb } }').message, /from 32mb to 32gb/);
     assert.match(fault('functions: { hello: { minInstances: 30 } }').message, /at most maxInstances \(20\)/);

@@ -40,6 +40,8 @@ import type { Trigger } from './trigger.ts';
 
 /** The most functions of one app. */
 export const FUNCTIONS_MAX = 20_000;
+/** Names of packages, of npm and of Python alike. */
+const PACKAGE_NAME = /^(@[a-z0-9~-][\w.~-]*\/)?[a-zA-Z0-9~][\w.~-]*$/;
 /** The most routes of one app. */
 export const ROUTES_MAX = 50_000;
 
@@ -113,6 +115,8 @@ export function planApp(
   functions.push(...workflows.map(({ plan }) => plan));
   const routed = [...listed, ...workflows.map(({ plan, settings }) => [plan.name, settings] as const)];
   const routes = planRoutes(input, routed, foundByName, problems);
+  for (const [at, name] of (input.allowScripts ?? []).entries())
+    if (!PACKAGE_NAME.test(name)) problems.addWrong(['allowScripts', at], 'the name of a package', name);
   const triggers = planTriggers(listed, problems);
   problems.throwIfAny();
   const app = (input.app ?? appNameFrom(folderName)) as AppName;
@@ -194,8 +198,7 @@ function planFunction(
       problems.addWrong([...path, 'include', at], 'a path or glob inside the app, with `/`', pattern);
   }
   for (const [at, name] of (settings.external ?? []).entries()) {
-    if (!/^(@[a-z0-9~-][\w.~-]*\/)?[a-zA-Z0-9~-][\w.~-]*$/.test(name))
-      problems.addWrong([...path, 'external', at], 'the name of a package', name);
+    if (!PACKAGE_NAME.test(name)) problems.addWrong([...path, 'external', at], 'the name of a package', name);
   }
   if (settings.command !== undefined)
     return planServer(name as FunctionName, settings, config, path, problems);

@@ -97,8 +97,19 @@ class InlineEngine:
 
         channel = self._channel
         channel.flush()
-        while select((channel.fd,), (), (), 0)[0] and not self._reading.locked():
-            self._step()
+        if not self._reading.acquire(False):
+            return
+        try:
+            while select((channel.fd,), (), (), 0)[0]:
+                channel.receive()
+                frame = channel.next_frame()
+                while frame is not None:
+                    begun = self._runtime.on_frame(*frame)
+                    if begun is not None:
+                        self._waiting.append(begun)
+                    frame = channel.next_frame()
+        finally:
+            self._reading.release()
 
     def drain(self):
         self._runtime.exit()

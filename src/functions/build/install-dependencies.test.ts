@@ -122,6 +122,14 @@ describe('installDependencies', { timeout: 120_000 }, () => {
     assert.equal((await readdir(cacheDir)).length, 2);
   });
 
+  it('runs the scripts of packages that are allowed to by name', async () => {
+    const folder = await lockedApp('module.exports = "scripts";');
+    const { lines } = await install(folder, { allowScripts: ['dep', 'not-there'] });
+    assert.ok(lines.includes('npm rebuild dep'));
+    assert.equal((await readdir(root)).includes('script-ran'), true);
+    await rm(join(root, 'script-ran'));
+  });
+
   it('has nothing to do without a lock file, with node_modules, or with an empty lock', async () => {
     const lock = '{"lockfileVersion":3,"packages":{"":{}}}';
     for (const files of [

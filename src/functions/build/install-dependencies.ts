@@ -181,7 +181,7 @@ async function install(plan: InstallPlan, target: string, options: InstallOption
       const named = options.allowScripts.filter((name) => existsSync(join(scratch, 'node_modules', name)));
       onLine(`npm rebuild ${named.join(' ')}`);
       if (named.length > 0)
-        await runNpm(scratch, ['rebuild', ...NPM_QUIET, '--ignore-scripts=false', ...named], options);
+        await runNpm(scratch, ['rebuild', ...NPM_QUIET, '--ignore-scripts=false', '--', ...named], options);
     }
     onLine(`packages installed in ${Math.round(clock.monotonicMs() - startedMs)} ms`);
     await rename(scratch, target).catch((thrown: unknown) => {

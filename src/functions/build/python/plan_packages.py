@@ -16,10 +16,15 @@ FILES_MAX = 32
 PACKAGES_MAX = 5_000
 # Settings of a requirements file that say where packages come from. Others could make pip run what it downloads.
 OPTIONS = re.compile(
-    r"(-i|--index-url|--extra-index-url|--pypi-url|-f|--find-links|--trusted-host)[ =]|--(no-index|pre|require-hashes|prefer-binary)\s*$"
+    r"(?:-i|--index-url|--extra-index-url|-f|--find-links|--trusted-host)[ =]\s*[^\s-]\S*|"
+    r"--no-index|--pre|--require-hashes|--prefer-binary"
 )
 INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)[ =]?\s*(\S+)\s*$")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+VERSION = re.compile(r"[A-Za-z0-9.!+_-]+")
+HASH = re.compile(r"[a-z0-9]+:[0-9a-f]+")
+# The only setting that a requirement may have on its own line.
+HASHES = re.compile(r"(?:\s+--hash[=:]\S+)*\s*\Z")
 
 
 class Refused(Exception):
@@ -80,7 +85,7 @@ class Plan:
                 path = os.path.normpath(os.path.join(os.path.dirname(source), include[1]))
                 self.constraint_or_file(line, path)
             elif line.startswith("-"):
-                if not OPTIONS.match(line):
+                if not OPTIONS.fullmatch(line):
                     raise Refused(f"{source}:{number}: `{line}` is not supported")
                 self.lines.append(line)
             else:
@@ -90,15 +95,21 @@ class Plan:
         if not line.startswith(("-c", "--constraint")):
             self.requirements(path)
             return
+        for number, raw in enumerate(read_text(self.folder, path).splitlines(), 1):
+            text = re.sub(r"(^|\s+)#.*$", "", raw).strip()
+            if text and (not NAME.match(text) or "://" in text or " -" in text):
+                raise Refused(f"{path}:{number}: `{text}` is no constraint such as `name<2`")
         self.lines.append(f"-c {os.path.realpath(os.path.join(self.folder, path))}")
         self.wheels.append(path)
-        read_text(self.folder, path)
 
     def requirement(self, line, source, number):
         place = source if number is None else f"{source}:{number}"
+        _, dashes, settings = line.partition(" --")
+        if not line.isprintable() or not HASHES.match(" --" + settings if dashes else ""):
+            raise Refused(f"{place}: `{line}` is not supported: a requirement may have a version, a marker and hashes")
         name = NAME.match(line)
         target = line.partition(" @ ")[2].strip() or line
-        url = target.split()[0].partition("#")[0].partition(";")[0]
+        url = re.split(r"[\s#?;]", target, maxsplit=1)[0]
         is_place = " @ " in line or "://" in url or url.startswith((".", "/")) or url.endswith((".whl", ".tar.gz", ".zip"))
         if is_place and not url.endswith(".whl"):
             if " @ " not in line or name is None or normal(name[0]) not in self.allowed:
@@ -171,6 +182,8 @@ class Plan:
             self.pin(name, version, [file["hash"] for file in files if "hash" in file])
 
     def pin(self, name, version, hashes):
+        if not NAME.fullmatch(name) or not VERSION.fullmatch(version) or not all(map(HASH.fullmatch, hashes)):
+            raise Refused(f"the lock file names `{name}` {version}, which cannot be read")
         self.lines.append(f"{name}=={version}" + "".join(f" --hash={each}" for each in hashes))
 
 

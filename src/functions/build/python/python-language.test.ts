@@ -255,7 +255,7 @@ describe('PythonLanguage', { timeout: 120_000 }, () => {
       ['requirements.txt', '\n-e .\n', /^requirements\.txt:2: `-e \.` is not supported$/],
       [
         'requirements.txt',
-        'flask --install-option=x\n--no-binary :all:\n',
+        'flask\n--no-binary :all:\n',
         /requirements\.txt:2: `--no-binary :all:` is not supported/,
       ],
       [
@@ -263,6 +263,12 @@ describe('PythonLanguage', { timeout: 120_000 }, () => {
         'x @ git+https://example.test/x\n',
         /^requirements\.txt:1: .* would run its author's code/,
       ],
+      ['requirements.txt', '--index-url https://x.test --no-binary :all:\n', /is not supported/],
+      ['requirements.txt', 'flask --global-option=x\n', /is not supported/],
+      ['requirements.txt', 'x @ https://x.test/x.tar.gz?.whl\n', /is no wheel/],
+      ['requirements.txt', '-c requirements.txt\n', /is no constraint/],
+      ['pyproject.toml', '[project]\ndependencies = ["flask\\n--no-binary :all:"]', /is not supported/],
+      ['pylock.toml', '[[packages]]\nname = "x\\n--pre"\nversion = "1"\n', /cannot be read/],
       ['requirements.txt', '../other-1-py3-none-any.whl\n', /lies outside of the app/],
       ['requirements.txt', '-r ../../etc/passwd\n', /lies outside of the app/],
       ['requirements.txt', 'thing.tar.gz\n', /is no wheel/],
