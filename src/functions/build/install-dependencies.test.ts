@@ -79,7 +79,12 @@ describe('installDependencies', { timeout: 120_000 }, () => {
       requires: true,
       packages: {
         '': { name: 'app', dependencies },
-        'node_modules/dep': { version: '1.0.0', resolved: 'file:dep.tgz', integrity },
+        'node_modules/dep': {
+          version: '1.0.0',
+          resolved: 'file:dep.tgz',
+          integrity,
+          hasInstallScript: true,
+        },
       },
     };
     return appOf({
