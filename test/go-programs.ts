@@ -85,6 +85,9 @@ type length struct {
 
 func main() {
 	lambent.Start(func(ctx context.Context, in order) (any, error) {
+		if in.Call == "emit" {
+			return lambent.Emit(ctx, lambent.Event{Type: "order.placed", Subject: "order/7", Data: in.Size})
+		}
 		if in.Call == "later" {
 			return lambent.InvokeAsync(ctx, "cup", map[string]string{"do": "print"})
 		}
@@ -94,6 +97,23 @@ func main() {
 			return []string{failed.Code, failed.ErrorType, failed.Message}, nil
 		}
 		return got, err
+	})
+}
+`;
+
+const PLACED = `package main
+
+import (
+	"context"
+	"log"
+
+	lambent "lambent.dev/go"
+)
+
+func main() {
+	lambent.Start(func(ctx context.Context, event lambent.Event) error {
+		log.Print("heard of ", event.ID, " ", event.Subject, " ", event.Data)
+		return nil
 	})
 }
 `;
@@ -182,6 +202,7 @@ functions:
   crowd: { entry: functions/cup/main.go, timeout: 1s, concurrency: 10, maxInstances: 1 }
   web: {}
   caller: {}
+  placed: { entry: functions/placed/main.go, on: [{ events: { type: [order.placed] } }] }
   length: { entry: functions/node.js, handler: length }
   throws: { entry: functions/node.js, handler: throws }
   aws: {}
@@ -194,6 +215,7 @@ ${Object.keys(AWS_SIGNATURES)
   'functions/cup/main.go': HANDLER,
   'functions/web/main.go': WEB,
   'functions/caller/main.go': CALLER,
+  'functions/placed/main.go': PLACED,
   'functions/aws/main.go': AWS,
   'functions/signature/main.go': signatureProgram(),
   'functions/node.js': `export default () => 'node';

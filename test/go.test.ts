@@ -86,6 +86,11 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
     await lambent.waitForInvocation((record) => record.id === id);
   });
 
+  it('emit events, and get them', async () => {
+    const id = (await invoke('caller', { call: 'emit', size: 3 })).json.result;
+    await lambent.waitForLog(({ text }) => text.endsWith(`heard of ${id} order/7 3`));
+  });
+
   it('may be programs of aws-lambda-go, unmodified', async () => {
     const answer = await lambent.fetch('/aws/x?y=1', {
       method: 'POST',
@@ -169,7 +174,7 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
     const mended = await save('functions/web/main.go', WEB.replace('%s: ', '%s! '));
     assert.ok(mended.kind === 'deployed');
     assert.ok(
-      lambent.events.some((event) => event.kind === 'line' && event.line.text === '17 of 18 unchanged'),
+      lambent.events.some((event) => event.kind === 'line' && event.line.text === '18 of 19 unchanged'),
       'only what changed is built again',
     );
     assert.equal(await (await lambent.fetch('/web/ada', { method: 'POST', body: 'x' })).text(), 'ada! x');

@@ -84,7 +84,7 @@ type Call struct {
 	MemoryMB int64
 	// Deadline is when the platform stops the call.
 	Deadline time.Time
-	// Trigger is `http`, `invoke` or `async`.
+	// Trigger is `http`, `invoke`, `async`, `event` or `workflow`.
 	Trigger string
 	// Attempt counts from 1; 0 when somebody waits for the answer.
 	Attempt int

@@ -63,7 +63,7 @@ type Invocation struct {
 type CallInfo struct {
 	RequestID string
 	Deadline  time.Time
-	// Trigger is `http`, `invoke` or `async`.
+	// Trigger is `http`, `invoke`, `async`, `event` or `workflow`.
 	Trigger string
 	// Attempt counts from 1; 0 when somebody waits for the answer.
 	Attempt int
