@@ -13,7 +13,7 @@ import assert from 'node:assert/strict';
 import { existsSync, lstatSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join, relative } from 'node:path';
-import type { Clock } from '../base/clock.ts';
+import { type Clock, delay } from '../base/clock.ts';
 import type { InstanceId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type {
@@ -23,6 +23,7 @@ import type {
   SandboxProcess,
   SandboxSpec,
 } from '../ports/sandbox.ts';
+import { emptyControlGroups, endControlGroups } from '../spawner/control-groups.ts';
 import { SpawnerClient } from '../spawner/spawner-client.ts';
 import type { Launch, Stage } from '../spawner/spawner-protocol.ts';
 import {
@@ -63,6 +64,9 @@ const STAGE_PLACES = ['/boot', '/media', '/mnt', '/srv', '/opt'];
 /** Where processes find code that was given to them later: AWS Lambda's own place. */
 const SLOT_PLACE = '/var/task';
 
+/** How long the kernel may take to let go of control groups that an earlier platform left. */
+const SWEEP_TRIES_MAX = 50;
+const SWEEP_RETRY_MS = 20;
 /** Versions whose arguments are kept. */
 const ENCLOSURES_MAX = 1_000;
 
@@ -102,8 +106,11 @@ class NamespacesSandbox implements Sandbox {
   }
 
   async prepare(): Promise<void> {
-    const { runDir } = this.#options;
-
+    const { runDir, clock } = this.#options;
+    // A platform that was killed together with its spawner could not clean up.
+    const left = this.#groups?.folders ?? [];
+    for (let tries = 0; tries < SWEEP_TRIES_MAX && !emptyControlGroups(left); tries++)
+      await delay(clock, SWEEP_RETRY_MS);
     await rm(runDir, { recursive: true, force: true });
     await mkdir(runDir, { recursive: true, mode: 0o711 });
     await mkdir(this.#slots.folder, { mode: 0o711 });
@@ -187,6 +194,7 @@ class NamespacesSandbox implements Sandbox {
 
   async close(): Promise<void> {
     await this.#spawner.close();
+    endControlGroups(this.#groups?.folders ?? []);
     await rm(this.#options.runDir, { recursive: true, force: true });
   }
 

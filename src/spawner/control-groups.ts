@@ -56,12 +56,21 @@ export function removeControlGroups(
 export function endControlGroups(folders: Iterable<string>): boolean {
   let gone = true;
   for (const folder of folders) {
+    emptyControlGroups([folder]);
+    if (!removeOnce(folder)) gone = false;
+  }
+  return gone;
+}
+
+/** Ends and removes all groups in these folders. False: not all are gone yet. */
+export function emptyControlGroups(folders: Iterable<string>): boolean {
+  let gone = true;
+  for (const folder of folders) {
     for (const name of childrenOf(folder)) {
       const group = join(folder, name);
       for (const pid of membersOf(group)) killNow(pid);
-      removeOnce(group);
+      if (!removeOnce(group)) gone = false;
     }
-    if (!removeOnce(folder)) gone = false;
   }
   return gone;
 }

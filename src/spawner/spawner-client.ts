@@ -162,7 +162,9 @@ export class SpawnerClient {
   #started(running: Running, pid: number, handle: Socket | undefined): void {
     const { id } = running;
     if (handle === undefined) {
-      this.#failed(id, 'the channel did not arrive');
+      this.#failed(id, 'it ended at once, or its channel did not arrive');
+      // Whatever became of it: nobody can speak to it.
+      this.#send({ kind: 'kill', id });
       return;
     }
     running.process = new ChannelProcess(pid, handle, running, () => this.#send({ kind: 'kill', id }));
