@@ -122,6 +122,26 @@ describe('files that the system refuses', () => {
   });
 });
 
+describe('lambent start', () => {
+  it('refuses to start where functions would be isolated less well than is required, and says what would help', async () => {
+    const args = ['start', '--port', '0', '--data', join(folder, 'weak'), '--isolation', 'process'];
+    const refused = await runForTest(args);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.err,
+      /^E_ISOLATION_TOO_WEAK: isolation of functions would be at level E .*; B is required/m,
+    );
+    assert.match(refused.err, /--accept-isolation E/);
+    const stricter = await runForTest([...args, '--accept-isolation', 'd']);
+    assert.match(stricter.err, /; D is required/);
+    const unknown = await runForTest([...args, '--accept-isolation', 'F']);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.err, /E_USAGE: --accept-isolation takes a level from A to E, not F/);
+    const driver = await runForTest(['start', '--isolation', 'container']);
+    assert.match(driver.err, /E_USAGE: .*container.* is not a driver/);
+  });
+});
+
 describe('lambent doctor without a server', () => {
   it('checks this machine, and proves how well functions are isolated', async () => {
     // Port 9 of loopback (discard) stands for "nothing listens"; naming no server is what allows the fallback.
