@@ -229,7 +229,7 @@ export const ERROR_TABLE = {
     'author',
     false,
     'The function exports nothing that the platform can call, and starts no server.',
-    'Export `default { fetch }`, a `handler`, a default function, or an app.',
+    'Export a `handler`, an `app`, or in JavaScript `default { fetch }` or a default function.',
   ),
 
   ...EVENT_ERRORS,
@@ -275,7 +275,7 @@ export const ERROR_TABLE = {
     'author',
     false,
     'The process of the function ended while it was working.',
-    'Do not call process.exit() in a function; look for crashes in `lambent logs`.',
+    'Do not end the process in a function (`process.exit()`, `os._exit()`); look for crashes in `lambent logs`.',
   ),
   E_OUT_OF_MEMORY: row(
     502,
