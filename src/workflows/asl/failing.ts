@@ -18,6 +18,7 @@ const NOT_ALL: ReadonlySet<string> = new Set(['States.Runtime', 'States.DataLimi
 /** A state failed. Whoever handles it handles it here; unhandled, it ends the execution. */
 export async function failState(run: Run, failed: Thread, thrown: StateFailure): Promise<void> {
   let thread = failed;
+  releaseTask(run, failed);
   let failure = explained(run, thread, thrown);
   for (;;) {
     if (await handled(run, thread, failure)) return;
@@ -35,6 +36,14 @@ export async function failState(run: Run, failed: Thread, thrown: StateFailure):
     } else parent.lastEvent = thread.lastEvent;
     thread = parent;
   }
+}
+
+/** A task whose parameters could not be evaluated may have its token and timer already: nobody waits for them. */
+function releaseTask(run: Run, thread: Thread): void {
+  const { waiting } = thread;
+  if (waiting?.kind !== 'task') return;
+  for (const op of [waiting.workOp, waiting.tokenOp, waiting.timeoutOp]) run.close(op);
+  thread.waiting = undefined;
 }
 
 /** The failure with the words that AWS puts in front of mistakes in data; a JSONata one has its own event. */

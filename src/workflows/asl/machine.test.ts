@@ -132,6 +132,23 @@ describe('tasks', () => {
     assert.deepEqual([failed.end?.error, failed.end?.cause], ['No', 'way']);
   });
 
+  test('a task whose parameters fail leaves no token and no timer behind', async () => {
+    const state = task({
+      Resource: 'arn:aws:states:::lambda:invoke.waitForTaskToken',
+      QueryLanguage: 'JSONata',
+      Arguments: { FunctionName: 'f', Payload: '{% $nope %}' },
+      TimeoutSeconds: 20,
+      HeartbeatSeconds: 10,
+      Catch: [{ ErrorEquals: ['States.QueryEvaluationError'], Next: 'B' }],
+      End: undefined,
+      Next: 'B',
+    });
+    const definition = { StartAt: 'A', States: { A: state, B: { Type: 'Wait', Seconds: 60, End: true } } };
+    const { end, elapsedMs, commands } = await drive(definition, {});
+    assert.deepEqual([end?.status, elapsedMs], ['succeeded', 60_000]);
+    assert.equal(commands.filter(({ kind }) => kind === 'close').length, 2);
+  });
+
   test('a result over 256 KiB', async () => {
     const large = await drive(one(task()), {}, replies('x'.repeat(262_145)));
     assert.equal(large.end?.error, 'States.DataLimitExceeded');
