@@ -24,8 +24,12 @@ import type { AslExecution } from '../workflows/asl/asl-session.ts';
 import type { CallFunction } from '../workflows/call-function.ts';
 import { WorkflowEngine } from '../workflows/engine.ts';
 
-/** Executions and definitions that are kept in memory, so that most executions begin without asking the store. */
-const KEPT_MAX = 10_000;
+/**
+ * Executions and definitions that are kept in memory, so that most executions begin without asking the store: so many
+ * characters of each, and in all before they are forgotten.
+ */
+const KEPT_CHARACTERS_EACH = 64 * 1024;
+const KEPT_CHARACTERS_MAX = 16 * 1024 * 1024;
 
 export interface StateMachinesOptions {
   readonly stateMachines: StateMachineStore;
@@ -105,12 +109,25 @@ async function findExecution(
   return { definition, facts };
 }
 
+/** About how many characters it takes: what can be long in it, and something for the rest. */
+function sizeOf(value: unknown): number {
+  const text = typeof value === 'string' ? value : (value as { input?: string }).input;
+  return 500 + (text?.length ?? 0);
+}
+
 /** What never changes is remembered: definitions, and what was just written of an execution. */
 function keepExecutions(store: StateMachineStore): StateMachineStore {
   const kept = new Map<string, unknown>();
+  let characters = 0;
   const keep = (kind: string, key: string, value: unknown): void => {
     if (kind !== 'execution' && kind !== 'definition') return;
-    if (kept.size >= KEPT_MAX) kept.delete(kept.keys().next().value!);
+    const size = sizeOf(value);
+    if (size > KEPT_CHARACTERS_EACH) return;
+    characters += size;
+    if (characters > KEPT_CHARACTERS_MAX) {
+      kept.clear();
+      characters = size;
+    }
     kept.set(`${kind}/${key}`, value);
   };
   return {

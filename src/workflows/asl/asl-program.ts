@@ -16,7 +16,7 @@ import { parseDefinition } from './validate.ts';
  */
 
 /** Parsed definitions that are kept. */
-const PROGRAMS_KEPT = 1_000;
+const PROGRAMS_KEPT = 200;
 
 export function createAslProgram(options: AslProgramOptions): WorkflowProgram {
   const programs = new Map<string, Program>();
