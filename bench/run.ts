@@ -25,6 +25,11 @@ const RACES: Record<string, Race> = {
     needsPeers: false,
     run: async (options) => (await import('./race-langs.ts')).raceLangs(options),
   },
+  events: {
+    text: 'durable accepted -> delivered, beside jobs of graphile-worker on PostgreSQL; 202 -> start; 1,000,000 waiting',
+    needsPeers: true,
+    run: async (options) => (await import('./race-events.ts')).raceEvents(options),
+  },
   density: {
     text: '10 deployed functions beside 10,000: routing, memory, start-up',
     needsPeers: false,

@@ -1,0 +1,271 @@
+/**
+ * `events`: durable accepted -> delivered to a warm function, a second, beside graphile-worker's jobs done a second on
+ * PostgreSQL; the time from 202 to the function's start when little happens; and what 1,000,000 waiting events change.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type Lambent, startLambent, withFolder } from './lambent.ts';
+import { BENCH_ROOT } from './peers.ts';
+import { findFreePort } from './program.ts';
+import type { RaceOptions } from './race-options.ts';
+import { formatTable, median, printResult, rounded } from './report.ts';
+
+const EVENTS = 20_000;
+const JOBS = 10_000;
+const BATCH = 500;
+const CONNECTIONS = 4;
+const WAITING = 1_000_000;
+const SINGLES = 200;
+
+/** Events or jobs a second, by round. */
+type Rates = Record<'single' | 'batch' | 'plain' | 'tuned', number[]>;
+
+export async function raceEvents(options: RaceOptions): Promise<void> {
+  await withFolder(async (folder) => {
+    const database = await startPostgres(join(folder, 'postgres'));
+    const starts = await openStarts();
+    const lambent = await startApp(folder, starts.url);
+    try {
+      const rates: Rates = { single: [], batch: [], plain: [], tuned: [] };
+      await measure(lambent, 'single', 2_000);
+      await measure(lambent, 'batch', 2_000);
+      for (let round = 0; round < options.rounds; round += 1) {
+        rates.single.push(await measure(lambent, 'single', EVENTS));
+        rates.plain.push(await doJobs(database.url, 'plain'));
+        rates.batch.push(await measure(lambent, 'batch', EVENTS));
+        rates.tuned.push(await doJobs(database.url, 'tuned'));
+      }
+      const latencies = await measureLatency(lambent, starts.next);
+      const waiting = await measureWaiting(lambent);
+      report(options, rates, latencies, waiting);
+    } finally {
+      await lambent.stop();
+      starts.close();
+      database.stop();
+    }
+  });
+}
+
+/** Hears from a function when it started. */
+async function openStarts() {
+  let told: ((startMs: number) => void) | undefined;
+  const server = createServer((request, response) => {
+    told?.(Number(new URL(request.url!, 'http://localhost').searchParams.get('at')));
+    response.end();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    next: (): Promise<number> =>
+      new Promise((resolve) => {
+        told = resolve;
+      }),
+    close(): void {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+async function startApp(folder: string, starts: string): Promise<Lambent> {
+  const app = join(folder, 'app');
+  await mkdir(join(app, 'functions'), { recursive: true });
+  await mkdir(join(folder, 'data'));
+  const quick = 'export default async () => null;\n';
+  await writeFile(join(app, 'functions/single.js'), quick);
+  await writeFile(join(app, 'functions/batch.js'), quick);
+  await writeFile(join(app, 'functions/idle.js'), quick);
+  await writeFile(
+    join(app, 'functions/start.js'),
+    `export default async () => {
+  const at = performance.timeOrigin + performance.now();
+  await fetch('${starts}/?at=' + at);
+};\n`,
+  );
+  await writeFile(
+    join(app, 'lambent.yaml'),
+    `app: bench
+functions:
+  single: { concurrency: 500, on: [{ events: { type: [single] }, concurrency: 500 }] }
+  batch: { concurrency: 100, on: [{ events: { type: [batch] }, batch: 100 }] }
+  start: { concurrency: 100, minInstances: 1, on: [{ events: { type: [start] } }] }
+  idle: { on: [{ name: idle, events: { type: [idle] } }] }
+`,
+  );
+  const env = { LAMBENT_ISOLATION: 'process', LAMBENT_ACCEPT_ISOLATION: 'E' };
+  Object.assign(process.env, env);
+  return startLambent({ mode: 'start', dataDir: join(folder, 'data'), folders: [app] });
+}
+
+let sent = 0;
+
+async function publish(lambent: Lambent, type: string, count: number): Promise<void> {
+  const body = JSON.stringify(
+    Array.from({ length: count }, () => {
+      sent += 1;
+      return { specversion: '1.0', id: `e${sent}`, source: '/bench', type, data: { n: sent } };
+    }),
+  );
+  const answer = await fetch(`${lambent.origin}/_lambent/events`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${lambent.token}`,
+      'content-type': 'application/cloudevents-batch+json',
+    },
+    body,
+  });
+  const text = await answer.text();
+  if (answer.status !== 202) throw new Error(`the events were not taken: ${answer.status} ${text}`);
+}
+
+async function publishMany(lambent: Lambent, type: string, count: number): Promise<void> {
+  let left = count;
+  const send = async (): Promise<void> => {
+    while (left > 0) {
+      const size = Math.min(BATCH, left);
+      left -= size;
+      await publish(lambent, type, size);
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, send));
+}
+
+async function api<Answer>(lambent: Lambent, method: string, path: string): Promise<Answer> {
+  const answer = await fetch(`${lambent.origin}/_lambent/api/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${lambent.token}` },
+  });
+  return (await answer.json()) as Answer;
+}
+
+/** Events a second, from the first request until the last is delivered and that is durable. */
+async function measure(lambent: Lambent, type: string, count: number): Promise<number> {
+  const startMs = performance.now();
+  await publishMany(lambent, type, count);
+  for (;;) {
+    const { items } = await api<{ items: { id: string; owed: number }[] }>(lambent, 'GET', '/triggers');
+    if (items.find(({ id }) => id === `bench/${type}-events`)?.owed === 0) break;
+    await sleep(5);
+  }
+  return count / ((performance.now() - startMs) / 1_000);
+}
+
+/** From the answer to a sender until the function starts, in ms; below zero where it was faster than the answer. */
+async function measureLatency(lambent: Lambent, next: () => Promise<number>): Promise<number[]> {
+  const latencies: number[] = [];
+  for (let at = 0; at < SINGLES; at += 1) {
+    const started = next();
+    await publish(lambent, 'start', 1);
+    const answeredMs = performance.timeOrigin + performance.now();
+    latencies.push((await started) - answeredMs);
+    await sleep(5);
+  }
+  return latencies;
+}
+
+function residentMb(pid: number): number {
+  const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) / 1_024;
+}
+
+interface Waiting {
+  readonly share: number;
+  readonly beforeMb: number;
+  readonly afterMb: number;
+}
+
+async function measureWaiting(lambent: Lambent): Promise<Waiting> {
+  const { pid } = lambent.program;
+  const measureThrice = async (): Promise<number> => {
+    const rates: number[] = [];
+    for (let time = 0; time < 3; time += 1) rates.push(await measure(lambent, 'single', EVENTS));
+    return median(rates);
+  };
+  const before = await measureThrice();
+  const beforeMb = residentMb(pid);
+  await api(lambent, 'POST', '/apps/bench/triggers/idle/pause');
+  await publishMany(lambent, 'idle', WAITING);
+  const afterMb = residentMb(pid);
+  return { share: (await measureThrice()) / before, beforeMb, afterMb };
+}
+
+async function doJobs(url: string, tuning: 'plain' | 'tuned'): Promise<number> {
+  const script = join(BENCH_ROOT, 'fixtures/graphile-worker/worker.mjs');
+  const { stdout } = await promisify(execFile)(process.execPath, [script, url, String(JOBS), tuning], {
+    timeout: 120_000,
+  });
+  const line = stdout.split('\n').find((each) => each.startsWith('{"donePerS"'));
+  return (JSON.parse(line!) as { donePerS: number }).donePerS;
+}
+
+/** A cluster of its own, with the server's defaults: each commit waits for the disk. */
+async function startPostgres(folder: string): Promise<{ url: string; stop(): void }> {
+  await mkdir(folder, { recursive: true });
+  const port = await findFreePort();
+  const bin = spawnSync('sh', ['-c', 'ls -d /usr/lib/postgresql/*/bin | tail -1'], {
+    encoding: 'utf8',
+  }).stdout.trim();
+  // The server refuses to run as root.
+  const asUser =
+    process.getuid?.() === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups'] : [];
+  if (asUser.length > 0) {
+    spawnSync('chown', ['postgres', folder]);
+    chmodSync(join(folder, '..'), 0o755);
+  }
+  const call = (...command: string[]): void => {
+    const [file, ...args] = [...asUser, ...command];
+    const { status, stderr } = spawnSync(file!, args, {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`${command[0]}: ${stderr}`);
+  };
+  const data = join(folder, 'data');
+  call(join(bin, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres');
+  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder}`;
+  call(join(bin, 'pg_ctl'), '-D', data, '-w', '-l', join(folder, 'log'), '-o', settings, 'start');
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    stop: () => call(join(bin, 'pg_ctl'), '-D', data, '-m', 'immediate', 'stop'),
+  };
+}
+
+function report(options: RaceOptions, rates: Rates, latencies: readonly number[], waiting: Waiting): void {
+  const single = rounded(median(rates.single));
+  const batch = rounded(median(rates.batch));
+  const plain = rounded(median(rates.plain));
+  const tuned = rounded(median(rates.tuned));
+  const p50 = rounded(median(latencies));
+  console.log(
+    `\n${formatTable([
+      ['', 'a second'],
+      ['Lambent, an event a call', String(single)],
+      ['Lambent, 100 events a call', String(batch)],
+      ['graphile-worker, jobs done', String(plain)],
+      ['graphile-worker, tuned for batches', String(tuned)],
+    ])}`,
+  );
+  console.log(`\n202 -> function start, p50: ${p50} ms`);
+  console.log(
+    `${WAITING} waiting: new events at ${rounded(waiting.share)} of the speed before; memory ${Math.round(waiting.beforeMb)} -> ${Math.round(waiting.afterMb)} MB`,
+  );
+  printResult({
+    bench: 'events',
+    rounds: options.rounds,
+    lambent: { single, batch, startMs: p50, waitingShare: rounded(waiting.share) },
+    peers: { 'graphile-worker': plain, 'graphile-worker tuned': tuned },
+    ratios: {
+      'graphile-worker': { single: rounded(single / plain), batch: rounded(batch / plain) },
+      'graphile-worker tuned': { single: rounded(single / tuned), batch: rounded(batch / tuned) },
+    },
+    unit: 'events/s',
+  });
+}
