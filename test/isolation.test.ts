@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
@@ -296,5 +296,21 @@ describe('a function that will not go', { skip, timeout: 60_000 }, () => {
     await poll(() => processesWith(marker).length === 0);
     await assertUnharmed();
     assert.equal(await readFile(canary, 'utf8'), 'alive');
+  });
+});
+
+describe('a platform whose user keeps files to itself', { skip, timeout: 30_000 }, () => {
+  it('runs functions all the same, and lets nobody into its data', async () => {
+    const umask = process.umask(0o077);
+    try {
+      const app = { 'functions/index.js': 'export default () => "here";' };
+      const strict = await startTestPlatform({ strict: app }, { isolation: 'best' });
+      assert.equal(strict.platform.isolation.level, lambent.platform.isolation.level);
+      assert.equal(await (await strict.fetch('/')).text(), 'here');
+      assert.equal((await stat(join(strict.folder, 'data'))).mode & 0o777, 0o700);
+      await strict.close();
+    } finally {
+      process.umask(umask);
+    }
   });
 });

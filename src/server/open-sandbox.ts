@@ -8,8 +8,13 @@ import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
 /** `best`: the strongest that this machine proves to have. `process`: plain processes, without a look at the rest. */
 export type IsolationChoice = 'best' | 'process';
 
-/** `dataDir`: the platform's data folder. */
+const UMASK = 0o022;
+
+/** `dataDir`: the platform's data folder, which is its owner's alone. */
 export async function openSandbox(dataDir: string, choice: IsolationChoice, log: Log): Promise<Sandbox> {
+  // Instances have users of their own, who must be able to read code and runtimes. Others are kept out by the data
+  // folder itself.
+  process.umask(UMASK);
   const runDir = join(dataDir, 'run');
   if (choice === 'process') return createProcessSandbox({ runDir, log, advice: undefined });
   const codeRoot = join(dataDir, 'blobs');

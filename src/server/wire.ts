@@ -1,7 +1,7 @@
 /**
  * Puts the platform together: the only place that names concrete adapters. Read it to see who knows whom.
  */
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
@@ -228,6 +228,8 @@ function createPlatformHandler(
 
 async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  // Also one that was there before, because what is in it relies on that; whose folder it is not, cannot, and need not.
+  await chmod(dataDir, 0o700).catch(() => {});
   const store = await openStore({ folder: dataDir, clock: systemClock, log, onFailed: onStoreFailed });
   const blobs = await openBlobStore({ folder: join(dataDir, 'blobs') });
   const secret = await openRootSecret(dataDir, systemRandom);
