@@ -40,6 +40,11 @@ const RACES: Record<string, Race> = {
     needsPeers: false,
     run: async (options) => (await import('./race-deploy.ts')).raceDeploy(options),
   },
+  steps: {
+    text: 'durable steps a second: workflows of ten recorded steps, 50 at a time and one at a time',
+    needsPeers: false,
+    run: async (options) => (await import('./race-steps.ts')).raceSteps(options),
+  },
   asl: {
     text: 'durable state transitions a second: state machines of ten states, 50 at a time and one at a time',
     needsPeers: false,

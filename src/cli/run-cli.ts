@@ -18,6 +18,8 @@ import { lsCommand } from './commands/ls.ts';
 import { replayCommand } from './commands/replay.ts';
 import { rmCommand } from './commands/rm.ts';
 import { rollbackCommand } from './commands/rollback.ts';
+import { runCommand } from './commands/run.ts';
+import { runsCommand } from './commands/runs.ts';
 import { startCommand } from './commands/start.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { trafficCommand } from './commands/traffic.ts';
@@ -40,6 +42,8 @@ export const COMMANDS: readonly Command[] = [
   trafficCommand,
   lsCommand,
   invokeCommand,
+  runCommand,
+  runsCommand,
   logsCommand,
   emitCommand,
   eventsCommand,

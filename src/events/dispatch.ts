@@ -51,6 +51,8 @@ export interface DispatchOptions {
   readonly log: Log;
   readonly node: NodeId;
   readonly mintUuid: MintUuid;
+  /** Hears of events once they are stored, beside the triggers. */
+  readonly onStored?: (events: readonly CloudEvent[]) => void;
 }
 
 export interface EventDispatch extends EventBus {
@@ -119,7 +121,9 @@ class Dispatcher implements EventDispatch {
     }
     const position =
       origin?.position === undefined ? undefined : { source: origin.trigger, position: origin.position };
-    return this.#appender.append(prepared, position);
+    const published = await this.#appender.append(prepared, position);
+    this.#options.onStored?.(events.filter((_event, at) => published[at]?.stored === true));
+    return published;
   }
 
   find(id: TriggerId): LiveTrigger | undefined {

@@ -1,5 +1,6 @@
 import type { ExecutionId } from '../base/ids.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
+import type { CloudEvent } from '../model/cloud-event.ts';
 import type { AppName } from '../model/function.ts';
 import type { JournalEntry, Outcome } from '../model/journal.ts';
 import type { ExecutionQuery } from './journal-store.ts';
@@ -24,6 +25,8 @@ export interface Workflows {
   retry(id: ExecutionId): Promise<StartedExecution>;
   /** Answers who waits for this token. `E_BAD_REQUEST`, `E_CALLBACK_EXPIRED`. */
   answer(token: string, answer: CallbackAnswer): Promise<void>;
+  /** Tells those who wait for events of these types. Never rejects: who is not told waits on. */
+  tell(events: readonly CloudEvent[]): Promise<void>;
   find(id: ExecutionId): Promise<ExecutionRecord | undefined>;
   history(id: ExecutionId, from: number, limit: number): Promise<JournalEntry[]>;
   list(query: ExecutionQuery): Promise<ExecutionRecord[]>;

@@ -38,6 +38,7 @@ import type { Deployer } from '../ports/deployer.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
+import type { Workflows } from '../ports/workflows.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
@@ -119,6 +120,21 @@ function createHostCheck(allowHosts: readonly string[]): (host: string) => boole
   };
 }
 
+/** What some parts need and only later ones bring: the control API, the gateway, the workflows. */
+interface LaterParts {
+  authorize: Authorize;
+  callbackUrl: () => string;
+  tell: Workflows['tell'];
+}
+
+function createLaterParts(): LaterParts {
+  return {
+    authorize: () => Promise.reject(new LambentError('E_SHUTTING_DOWN', 'the platform is starting')),
+    callbackUrl: () => CALLBACKS_PATH,
+    tell: () => Promise.resolve(),
+  };
+}
+
 async function createParts(options: WireOptions, store: Store, blobs: BlobStore) {
   const { dataDir, log } = options;
   const [clock, random] = [systemClock, systemRandom];
@@ -147,19 +163,19 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const nodeId = mintUuid() as NodeId;
   const shared = { invoker, liveApps, clock, random, log, node: nodeId, mintUuid };
   const asyncDispatch = createAsyncDispatch({ ...shared, queue: asyncQueue });
-  const { events, webhooks } = await openEvents({ ...shared, store: store.events }, operations);
-  // Both are known once the control API is there and the gateway listens.
-  const door: { authorize: Authorize } = {
-    authorize: () => Promise.reject(new LambentError('E_SHUTTING_DOWN', 'the platform is starting')),
-  };
-  const callbacks = { url: (): string => CALLBACKS_PATH };
+  const later = createLaterParts();
+  const { events, webhooks } = await openEvents(
+    { ...shared, store: store.events, onStored: (stored) => void later.tell(stored) },
+    operations,
+  );
   const workflowParts = createWorkflowParts({
     ...{ ...shared, pool, operations, bus: events.bus },
     ...{ stateMachines: store.stateMachines, journal: store.journal },
     files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid }),
-    authorize: (...request) => door.authorize(...request),
-    callbackUrl: () => callbacks.url(),
+    authorize: (...request) => later.authorize(...request),
+    callbackUrl: () => later.callbackUrl(),
   });
+  later.tell = workflowParts.workflows.tell;
   const onAsyncAccepted = () => asyncDispatch.wake();
   operations.set(
     'invoke',
@@ -182,8 +198,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     events,
     webhooks,
     ...workflowParts,
-    callbacks,
-    door,
+    later,
   };
 }
 
@@ -297,12 +312,12 @@ export async function wire(options: WireOptions): Promise<Wired> {
   });
   const authorize = authorizeSigned(admin.authorize, accessKeys, clock);
   const lambda = createLambdaApi({ ...shared, authorize });
-  parts.door.authorize = authorize;
+  parts.later.authorize = authorize;
   const eventBridge = createEventBridgeApi({ ...parts, ...shared, bus: events.bus, authorize });
   const awsJson = joinJsonApis([parts.stepFunctions, eventBridge]);
   const platform = createPlatformHandler(admin, lambda, awsJson, parts.webhooks, defects);
   const gateway: Gateway = createGateway(options, parts, awsJson, platform);
-  parts.callbacks.url = () =>
+  parts.later.callbackUrl = () =>
     gateway.address === undefined
       ? CALLBACKS_PATH
       : `http://localhost:${gateway.address.port}${CALLBACKS_PATH}`;

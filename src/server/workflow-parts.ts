@@ -36,7 +36,15 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
   });
   const call = createFunctionInvoker({ invoker, liveApps, catalog, mintUuid });
   const { engine, api } = createStateMachines({ ...options, code, catalog, call });
-  const workflows = createWorkflows({ store: journal, catalog, clock, random, mintUuid, engine });
+  const workflows = createWorkflows({
+    store: journal,
+    catalog,
+    clock,
+    random,
+    mintUuid,
+    engine,
+    log: options.log,
+  });
   for (const [name, operation] of createWorkflowOperations(workflows))
     options.operations.set(name, operation);
   return { engine, workflows, stepFunctions: api };

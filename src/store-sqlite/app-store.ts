@@ -105,6 +105,10 @@ export function createAppWrites(db: DatabaseSync) {
   const listBeyond = db.prepare(
     'SELECT number FROM deployments WHERE app = ? ORDER BY number DESC LIMIT -1 OFFSET ?',
   );
+  // An execution stays on the deployment that it began with.
+  const isUnderWay = db.prepare(
+    'SELECT 1 AS one FROM executions WHERE app = ? AND deployment = ? AND ended_ms IS NULL LIMIT 1',
+  );
   const removeDeployment = db.prepare('DELETE FROM deployments WHERE app = ? AND number = ?');
   const removeUnusedVersions = db.prepare(
     'DELETE FROM versions WHERE NOT EXISTS (SELECT 1 FROM deployment_functions WHERE version = versions.key)',
@@ -141,7 +145,7 @@ export function createAppWrites(db: DatabaseSync) {
       const gone = listBeyond
         .all(app, Math.max(0, keep))
         .map((each) => numberOf(each, 'number'))
-        .filter((number) => !live.has(number));
+        .filter((number) => !live.has(number) && isUnderWay.get(app, number) === undefined);
       for (const number of gone) removeDeployment.run(app, number);
       if (gone.length > 0) removeUnusedVersions.run();
       return gone.length;

@@ -1,0 +1,132 @@
+import type { JournalEntry } from '../../model/journal.ts';
+import { type ApiClient, createApiClient, segment } from '../api-client.ts';
+import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { readJsonInput } from '../json-input.ts';
+import { chooseFunction } from '../name-choice.ts';
+import { createStyle, printJson, visible } from '../output.ts';
+import { withProgress } from '../progress.ts';
+import { type ExecutionView, executionTree } from '../run-tree.ts';
+import type { Terminal } from '../terminal.ts';
+
+const WAIT_S = 900;
+const PAGE = 1_000;
+
+interface OutcomeView {
+  readonly id: string;
+  readonly status: string;
+  readonly output?: unknown;
+  readonly error?: { readonly code: string; readonly errorType: string; readonly errorMessage: string };
+}
+
+export const runCommand: Command = {
+  name: 'run',
+  summary: 'Start a workflow; show, cancel or retry an execution',
+  positionals: [
+    { name: 'NAME|show|cancel|retry', required: true },
+    { name: 'ID', required: false },
+  ],
+  options: {
+    input: {
+      kind: 'text',
+      short: 'i',
+      value: 'JSON',
+      text: 'the input: JSON, @file, or - for stdin (else null)',
+    },
+    key: { kind: 'text', value: 'KEY', text: 'idempotency key: the same key and input start once' },
+    priority: { kind: 'text', value: 'N', text: 'higher goes first, -100 to 100 (0)' },
+    detach: { kind: 'flag', text: 'do not wait for the result' },
+    app: { kind: 'text', value: 'APP', text: 'the app, where several have a workflow of that name' },
+    reason: { kind: 'text', value: 'TEXT', text: 'cancel: why, for the history' },
+    force: { kind: 'flag', text: 'cancel: end it without a word to its code' },
+    ...SERVER_OPTIONS,
+    ...JSON_OPTION,
+  },
+  details: `NAME is the workflow, or app/workflow. The result is printed as JSON; when the workflow fails, its error goes to
+stderr and the exit code is 5. \`show\` prints an execution as a tree of its operations with times, attempts and errors.`,
+  examples: [
+    [`lambent run order --input '{"id": 42}'`, 'start it, wait, print the result'],
+    ['lambent run order --detach --key order-42', 'start it once for this key, print the id'],
+    ['lambent run show 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'what it did so far'],
+    ['lambent run retry 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'start anew with the same input'],
+  ],
+  run,
+};
+
+async function run(args: Arguments, terminal: Terminal): Promise<ExitCode> {
+  const [first, id] = args.positionals as [string, string | undefined];
+  const client = createApiClient(args, terminal);
+  if (id !== undefined && first === 'show') return await show(client, id, args, terminal);
+  if (id !== undefined && first === 'cancel') {
+    const query = { reason: args.text('reason'), force: args.flag('force') ? 'true' : undefined };
+    await client.send({ method: 'POST', path: `/executions/${segment(id)}/cancel`, query });
+    terminal.err.write(`Execution ${id} was asked to end.\n`);
+    return EXIT.ok;
+  }
+  if (id !== undefined && first === 'retry') {
+    const started = await client.send<OutcomeView>({
+      method: 'POST',
+      path: `/executions/${segment(id)}/retry`,
+    });
+    return await finish(client, started, args, terminal);
+  }
+  const input = await readJsonInput(args.text('input') ?? 'null', terminal);
+  const chosen = await chooseFunction(client, first, args.text('app'));
+  const started = await client.send<OutcomeView>({
+    method: 'POST',
+    path: `/apps/${segment(chosen.app)}/workflows/${segment(chosen.name)}/executions`,
+    query: { key: args.text('key'), priority: args.wholeNumber('priority', -100, 100) },
+    headers: { 'content-type': 'application/json' },
+    body: input,
+  });
+  return await finish(client, started, args, terminal);
+}
+
+/** Waits for the result, unless that is not wanted. */
+async function finish(
+  client: ApiClient,
+  { id }: OutcomeView,
+  args: Arguments,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  if (args.flag('detach')) {
+    if (args.flag('json')) printJson(terminal.out, { id });
+    else terminal.out.write(`${id}\n`);
+    return EXIT.ok;
+  }
+  const outcome = await withProgress(terminal, `execution ${id}`, () =>
+    client.send<OutcomeView>({
+      method: 'GET',
+      path: `/executions/${id}/result`,
+      query: { wait: WAIT_S },
+      patient: true,
+    }),
+  );
+  if (args.flag('json')) printJson(terminal.out, outcome);
+  else if (outcome.status === 'succeeded') printJson(terminal.out, outcome.output ?? null);
+  if (outcome.status === 'succeeded') return EXIT.ok;
+  const style = createStyle(terminal.err, terminal.env);
+  const { error } = outcome;
+  const what =
+    error === undefined ? '' : `: ${error.code}: ${visible(error.errorType)}: ${visible(error.errorMessage)}`;
+  terminal.err.write(`${style.red(outcome.status)}${what}\n  What it did: \`lambent run show ${id}\`\n`);
+  return EXIT.functionFailed;
+}
+
+async function show(client: ApiClient, id: string, args: Arguments, terminal: Terminal): Promise<ExitCode> {
+  const path = `/executions/${segment(id)}`;
+  const record = await client.send<ExecutionView>({ method: 'GET', path });
+  const entries: JournalEntry[] = [];
+  for (let from: number | undefined = 0; from !== undefined; ) {
+    const page: { items: JournalEntry[]; next?: number } = await client.send({
+      method: 'GET',
+      path: `${path}/history`,
+      query: { from, limit: PAGE },
+    });
+    entries.push(...page.items);
+    from = page.next;
+  }
+  if (args.flag('json')) printJson(terminal.out, { execution: record, history: entries });
+  else terminal.out.write(executionTree(record, entries, createStyle(terminal.out, terminal.env)));
+  return EXIT.ok;
+}
