@@ -32,6 +32,8 @@ export interface DeployFixture {
   /** Links this project's packages into the app. */
   linkModules(app: string): Promise<void>;
   deploy(app: string, over?: Partial<DeployRequest>): Promise<DeployResult>;
+  /** Puts a new deployer over the same folders, as after a restart of the platform. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,16 +46,11 @@ export async function openDeployFixture(): Promise<DeployFixture> {
   const blobs = await openBlobStore({ folder: join(root, 'data/blobs') });
   const liveApps = await createLiveApps({ apps: store.apps, random: createSeededRandom(1) });
   const scratchDir = join(root, 'data/scratch');
-  const languages = createLanguages({ clock, log, blobs, scratchDir });
-  const deployer = createDeployer({
-    apps: store.apps,
-    blobs,
-    liveApps,
-    languages,
-    clock,
-    log,
-    scratchDir,
-  });
+  const open = (): ClosableDeployer => {
+    const languages = createLanguages({ clock, log, blobs, scratchDir });
+    return createDeployer({ apps: store.apps, blobs, liveApps, languages, clock, log, scratchDir });
+  };
+  let deployer = open();
   const lines: BuildLine[] = [];
   const folderOf = (app: string): string => join(root, 'apps', app);
   return {
@@ -61,7 +58,9 @@ export async function openDeployFixture(): Promise<DeployFixture> {
     store,
     blobs,
     liveApps,
-    deployer,
+    get deployer() {
+      return deployer;
+    },
     lines,
     async write(app, files) {
       await mkdir(folderOf(app), { recursive: true });
@@ -85,6 +84,10 @@ export async function openDeployFixture(): Promise<DeployFixture> {
         ...over,
       };
       return deployer.deploy(request);
+    },
+    async restart() {
+      await deployer.close();
+      deployer = open();
     },
     async close() {
       await deployer.close();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { LambentError } from '../base/errors.ts';
@@ -74,6 +74,30 @@ describe('createDeployer', { timeout: 120_000 }, () => {
     const configured = await on.deploy(app);
     assert.notEqual(versionOf(configured, 'b').id, versionOf(first, 'b').id);
     assert.equal(versionOf(configured, 'b').code, versionOf(first, 'b').code);
+  });
+
+  it('builds nothing that is unchanged after a restart, and all of it where its notes are damaged', async () => {
+    const app = 'restarted';
+    await on.write(app, { 'functions/a.ts': HELLO, 'functions/b.ts': HELLO });
+    const first = await on.deploy(app);
+    const builtNow = (): string[] => on.lines.filter(({ step }) => step === 'build').map(({ text }) => text);
+    await on.restart();
+    const again = await on.deploy(app);
+    assert.deepEqual(builtNow(), ['2 of 2 unchanged']);
+    assert.deepEqual(again.deployment.functions, first.deployment.functions);
+    await on.restart();
+    await on.write(app, { 'functions/a.ts': `${HELLO}// changed\n` });
+    await on.deploy(app);
+    assert.deepEqual(builtNow(), ['a from functions/a.ts', '1 of 2 unchanged']);
+    await on.restart();
+    const notes = join(on.root, 'data/scratch/build-notes');
+    for (const file of await readdir(notes)) {
+      const text = await readFile(join(notes, file), 'utf8');
+      await writeFile(join(notes, file), text.replace('"entry":"', '"entry":"x'));
+    }
+    const mended = await on.deploy(app);
+    assert.equal(builtNow().length, 2, 'neither note is believed');
+    assert.equal(versionOf(mended, 'b').id, versionOf(first, 'b').id);
   });
 
   it('gives equal sources equal code, wherever they are', async () => {

@@ -5,7 +5,7 @@
  * deploy removes.
  *
  * Guaranteed: one change of an app at a time; a switch never undoes another one (it names the generation it
- * expects); a function whose inputs are unchanged is not built again.
+ * expects); a function whose inputs are unchanged is not built again, after a restart neither.
  * Deliberately absent: building anywhere but on this node, and running any of the author's install scripts.
  */
 import { mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
@@ -22,6 +22,7 @@ import type { BuildLine, Deployer, DeployRequest, DeployResult } from '../ports/
 import type { LiveApps } from '../ports/live-apps.ts';
 import { unpackArchive } from './archive/archive.ts';
 import { BuildCache } from './build/build-cache.ts';
+import { BuildNotes } from './build/build-notes.ts';
 import type { AppSource } from './build/language.ts';
 import type { Languages } from './build/languages.ts';
 import { buildApp } from './build-app.ts';
@@ -82,7 +83,7 @@ class LocalDeployer implements ClosableDeployer {
   constructor(options: DeployerOptions) {
     this.#options = options;
     const { clock, log, scratchDir, apps, blobs } = options;
-    this.#cache = new BuildCache(clock);
+    this.#cache = new BuildCache(clock, new BuildNotes(join(scratchDir, 'build-notes')));
     this.#sweeper = new BlobSweeper(apps, blobs, log);
     this.#ready = prepareScratch(scratchDir);
     // Whoever deploys first hears of a failure; until then it is nobody's.
@@ -331,7 +332,7 @@ class LocalDeployer implements ClosableDeployer {
   }
 }
 
-/** Empties what an earlier process left behind; installed packages stay. */
+/** Empties what an earlier process left behind; installed packages and notes of builds stay. */
 async function prepareScratch(scratchDir: string): Promise<void> {
   for (const name of ['builds', 'uploads', 'builder', 'packages']) {
     const folder = join(scratchDir, name);

@@ -3,6 +3,7 @@ import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { BlobDigest } from '../../model/function.ts';
+import type { BuildNote, BuildNotes } from './build-notes.ts';
 import { isBelow } from './copy-files.ts';
 import { SKIPPED_FOLDERS } from './skipped-folders.ts';
 
@@ -46,13 +47,6 @@ export interface AppState {
   readonly digests: Map<string, Promise<string>>;
 }
 
-interface Remembered extends CachedBuild {
-  readonly optionsKey: string;
-  readonly namesDigest: string;
-  /** Portable paths with digests. */
-  readonly inputs: readonly (readonly [string, string])[];
-}
-
 interface KnownFile {
   readonly identity: string;
   readonly digest: string;
@@ -61,15 +55,18 @@ interface KnownFile {
 /**
  * Remembers what each function was built from, so that a function whose inputs are unchanged is not built again.
  * An input is the text of a file, the names in the folder, a file that steers resolution, and the mark of an
- * installation; uploads match by contents, wherever they were unpacked.
+ * installation; uploads match by contents, wherever they were unpacked. What is remembered outlives the process in
+ * notes on the disk; digests of files do not: after a restart every input is read again.
  */
 export class BuildCache {
   readonly #clock: Clock;
-  readonly #builds = new Map<string, Remembered>();
+  readonly #notes: BuildNotes;
+  readonly #builds = new Map<string, BuildNote>();
   readonly #files = new Map<string, KnownFile>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, notes: BuildNotes) {
     this.#clock = clock;
+    this.#notes = notes;
   }
 
   /** Looks at the folder; cheap, because contents are read only when they are needed and have changed. */
@@ -87,7 +84,7 @@ export class BuildCache {
 
   /** An earlier build of the function with these options, if nothing that went into it has changed. */
   async find(key: string, optionsKey: string, state: AppState): Promise<CachedBuild | undefined> {
-    const build = this.#builds.get(key);
+    const build = this.#builds.get(key) ?? (await this.#notes.read(key));
     if (build === undefined || build.optionsKey !== optionsKey || build.namesDigest !== state.namesDigest)
       return undefined;
     const same = await Promise.all(
@@ -96,8 +93,7 @@ export class BuildCache {
       ),
     );
     if (!same.every(Boolean)) return undefined;
-    this.#builds.delete(key);
-    this.#builds.set(key, build);
+    this.#keep(key, build);
     return build;
   }
 
@@ -129,9 +125,17 @@ export class BuildCache {
     const known = noted.filter((each) => each !== undefined);
     if (known.length < noted.length) {
       this.#builds.delete(key);
+      await this.#notes.remove(key);
       return;
     }
-    this.#builds.set(key, { optionsKey, namesDigest, inputs: known, code: build.code, entry: build.entry });
+    const note: BuildNote = { optionsKey, namesDigest, inputs: known, code: build.code, entry: build.entry };
+    this.#keep(key, note);
+    await this.#notes.write(key, note);
+  }
+
+  #keep(key: string, note: BuildNote): void {
+    this.#builds.delete(key);
+    this.#builds.set(key, note);
     if (this.#builds.size > BUILDS_REMEMBERED_MAX) this.#builds.delete(this.#builds.keys().next().value!);
   }
 
