@@ -116,7 +116,9 @@ function resultOf(outcome: EventOutcome, trigger: Trigger, batch: readonly Claim
   }
   if (outcome.error.code === 'E_SHUTTING_DOWN') return { kind: 'stopped' };
   if (NOT_YET.has(outcome.error.code)) return { kind: 'refused' };
-  return { kind: 'failed', error: outcome.error, retryable: outcome.retryable };
+  // Who waits for an answer gains nothing by calling again; an event can wait until the code loads.
+  const retryable = outcome.retryable || outcome.error.code === 'E_BOOT_FAILED';
+  return { kind: 'failed', error: outcome.error, retryable };
 }
 
 const NONE: ReadonlySet<string> = new Set();

@@ -254,7 +254,7 @@ class Chaos {
         items: { key: number; trigger: string; id: string; error: { code: string } }[];
       };
       for (const { trigger, id, error } of items) {
-        found.add(`${trigger.slice('chaos/'.length, -'-events'.length)} ${id}`);
+        found.add(`${/\/([a-z]+)/.exec(trigger)![1]} ${id}`);
         this.#deadByCode.set(error.code, (this.#deadByCode.get(error.code) ?? 0) + 1);
       }
       if (items.length === 0) return found;

@@ -5,7 +5,7 @@ import type { Acknowledged, Seen } from './ledger.ts';
  *
  * - What was acknowledged was seen by each function that it was for, or is a dead letter there.
  * - Within a key, first sightings are in order.
- * - A schedule has every instant between its first and its last, each under one id.
+ * - A schedule has every instant between its first and its last, seen or dead, each under one id.
  */
 
 export interface Facts {
@@ -55,12 +55,17 @@ function checkOrder({ seen, ordered }: Facts): string[] {
   return problems;
 }
 
-function checkSchedule({ seen, scheduled, everyMs }: Facts): string[] {
+function checkSchedule({ seen, dead, scheduled, everyMs }: Facts): string[] {
   const ticks = seen.filter(({ by }) => by === scheduled);
   const idsByInstant = new Map<number, Set<string>>();
   for (const { instantMs, id } of ticks) {
     const ids = idsByInstant.get(instantMs!) ?? new Set();
     idsByInstant.set(instantMs!, ids.add(id));
+  }
+  // The id of a tick is its instant.
+  for (const entry of dead) {
+    const [by, id] = entry.split(' ');
+    if (by === scheduled) idsByInstant.set(Date.parse(id!), new Set([id!]));
   }
   const instants = [...idsByInstant.keys()].toSorted((left, right) => left - right);
   const problems: string[] = [];
