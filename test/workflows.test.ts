@@ -26,6 +26,7 @@ workflows:
   bad: {}
   loops: { timeout: 2s }
   naps: {}
+  paid: {}
 `,
   'functions/upper.ts': 'export const handler = async ({ text }: { text: string }) => text.toUpperCase();',
   'functions/flaky.ts': `
@@ -167,6 +168,12 @@ export default workflow(async (ctx, what: string) => {
   'workflows/loops.ts': `
 import { workflow } from 'lambent';
 export default workflow(async (ctx) => { await ctx.step('once', () => 1, { retry: false }); for (;;); });`,
+  'workflows/paid.ts': `
+import { workflow } from 'lambent';
+export default workflow(async (ctx, order: string) => {
+  const event = await ctx.waitFor<{ data: { sum: number } }>('order.paid', { match: { data: { order: [order] } }, timeout: '20s' });
+  return event.data.sum;
+});`,
   'workflows/naps.ts': `
 import { workflow } from 'lambent';
 export default workflow(async (ctx, ms: number) => {
@@ -192,10 +199,10 @@ describe('durable workflows', { timeout: 100_000 }, () => {
   });
   after(() => platform.close());
 
-  const start = async (workflow: string, input?: unknown, query = 'wait=8'): Promise<Outcome> =>
+  const start = async (workflow: string, input?: unknown, query = 'wait=25'): Promise<Outcome> =>
     (await platform.api('POST', `/apps/flows/workflows/${workflow}/executions?${query}`, input)).json;
   const result = async (id: string): Promise<Outcome> =>
-    (await platform.api('GET', `/executions/${id}/result?wait=8`)).json;
+    (await platform.api('GET', `/executions/${id}/result?wait=25`)).json;
   const history = async (id: string): Promise<JournalEntry[]> =>
     ((await platform.api('GET', `/executions/${id}/history?limit=1000`)).json as { items: JournalEntry[] })
       .items;
@@ -286,6 +293,31 @@ describe('durable workflows', { timeout: 100_000 }, () => {
       answer: ['one', 'two'],
     });
     assert.equal(codeOf(await platform.api('POST', `/executions/${id}/queries/nothing`)), 'E_NOT_FOUND');
+  });
+
+  it('waits for the event that is meant, also when it was not in memory', async () => {
+    const [mine, other] = [await start('paid', 'a', 'wait=0'), await start('paid', 'b', 'wait=0')];
+    await waiting(mine.id, 2);
+    await waiting(other.id, 2);
+    for (const [order, sum] of [
+      ['c', 1],
+      ['b', 2],
+      ['a', 3],
+      ['a', 4],
+    ] as const)
+      await platform.fetch('/_lambent/events', {
+        method: 'POST',
+        headers: { 'content-type': 'application/cloudevents+json' },
+        body: JSON.stringify({
+          specversion: '1.0',
+          id: `${order}${sum}`,
+          source: '/test',
+          type: 'order.paid',
+          data: { order, sum },
+        }),
+      });
+    assert.equal((await result(mine.id)).output, 3);
+    assert.equal((await result(other.id)).output, 2);
   });
 
   it('undoes what it did, the last first, when it fails', async () => {
