@@ -67,6 +67,7 @@ before(async () => {
   plain = await startTestPlatform({ arena: files }, { isolation: 'process' });
   canary = join(lambent.folder, 'canary');
   await writeFile(canary, 'alive', { mode: 0o644 });
+  facts = HOST_FACTS();
 });
 after(async () => {
   granted?.close();
@@ -113,7 +114,6 @@ async function assertDenied(how: RegExp, name: string, what: object = {}, as?: s
 
 describe('the level', { skip }, () => {
   it('is proved, and good enough to be tested', () => {
-    facts = HOST_FACTS();
     const { level, summary, advice } = lambent.platform.isolation;
     assert.ok(level <= (process.getuid?.() === 0 ? 'B' : 'D'), `${level}: ${summary} ${advice}`);
     assert.equal(plain.platform.isolation.level, 'E');

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { killNow } from './process-tree.ts';
@@ -28,12 +28,24 @@ const COUNTERS: readonly (readonly [file: string, counted: RegExp, Exceeded])[] 
   ['pids.events', /^max [1-9]/m, 'processes'],
 ];
 
+export interface Counter {
+  readonly path: string;
+  readonly counted: RegExp;
+  readonly exceeded: Exceeded;
+}
+
+/** The counters that these groups have. */
+export function countersOf(groups: readonly ControlGroup[]): Counter[] {
+  return groups.flatMap(({ folder }) =>
+    COUNTERS.map(([file, counted, exceeded]) => ({ path: join(folder, file), counted, exceeded })).filter(
+      ({ path }) => existsSync(path),
+    ),
+  );
+}
+
 /** The limit that the groups' processes ran into, if they did. */
-export function exceededOf(groups: readonly ControlGroup[]): Exceeded | undefined {
-  for (const { folder } of groups)
-    for (const [file, counted, exceeded] of COUNTERS)
-      if (counted.test(readOrEmpty(join(folder, file)))) return exceeded;
-  return undefined;
+export function exceededOf(counters: readonly Counter[]): Exceeded | undefined {
+  return counters.find(({ path, counted }) => counted.test(readOrEmpty(path)))?.exceeded;
 }
 
 /** Ends whatever is still in the groups and removes them, at once where the kernel lets it, else a little later. */

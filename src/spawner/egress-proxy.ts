@@ -16,7 +16,9 @@ const CONNECTIONS_MAX = 256;
 /** The request for a connection: its bytes, and the time that it may take to arrive. */
 const HEAD_BYTES_MAX = 16 * 1024;
 const HEAD_MS_MAX = 10_000;
-const CONNECT_MS_MAX = 15_000;
+/** For one address; a host may have several, of which the first few are tried. */
+const CONNECT_MS_MAX = 5_000;
+const ADDRESSES_MAX = 3;
 
 export interface EgressProxyOptions {
   /** Path of the socket. */
@@ -95,8 +97,8 @@ export class EgressProxy {
 
   async #connect(client: Socket, target: Target, rest: Buffer): Promise<void> {
     try {
-      const address = await this.#resolve(target);
-      const remote = await this.#dial(address, target.port);
+      const addresses = await this.#resolve(target);
+      const remote = await this.#dialFirst(addresses, target.port);
       if (client.destroyed) {
         remote.destroy();
         return;
@@ -113,8 +115,8 @@ export class EgressProxy {
     }
   }
 
-  /** The address to connect to: the first that the policy allows. */
-  async #resolve({ host, port }: Target): Promise<string> {
+  /** The addresses to connect to: those that the policy allows, at least one. */
+  async #resolve({ host, port }: Target): Promise<string[]> {
     const refused = (reason: string): Refusal => {
       const text = `a connection to ${host}:${port} was refused: ${reason}`;
       this.#options.onRefused(text);
@@ -125,12 +127,25 @@ export class EgressProxy {
     const addresses = found.map(({ address }) => withoutMapping(address));
     if (addresses.length === 0) throw new Refusal(502, `${host} has no address`);
     const own = ownAddresses();
-    const allowed = addresses.find((address) => this.#policy.allowsAddress(host, address, port, own));
-    if (allowed !== undefined) return allowed;
+    const allowed = addresses.filter((address) => this.#policy.allowsAddress(host, address, port, own));
+    if (allowed.length > 0) return allowed.slice(0, ADDRESSES_MAX);
     const which = isIP(host) === 0 ? ` (${addresses[0]})` : '';
     throw refused(
       `it is not a public address${which}, and \`network\` in the manifest does not list that address`,
     );
+  }
+
+  /** Many hosts have an address of each family, and many machines reach only one of them. */
+  async #dialFirst(addresses: readonly string[], port: number): Promise<Socket> {
+    let failure: unknown;
+    for (const address of addresses) {
+      try {
+        return await this.#dial(address, port);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
   }
 
   #dial(address: string, port: number): Promise<Socket> {

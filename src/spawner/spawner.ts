@@ -23,7 +23,14 @@ import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
-import { endControlGroups, exceededOf, makeControlGroups, removeControlGroups } from './control-groups.ts';
+import {
+  type Counter,
+  countersOf,
+  endControlGroups,
+  exceededOf,
+  makeControlGroups,
+  removeControlGroups,
+} from './control-groups.ts';
 import { EgressProxy } from './egress-proxy.ts';
 import { descendantsOf, killNow, usageOf } from './process-tree.ts';
 import type { Exceeded, Launch, SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
@@ -31,6 +38,7 @@ import { Stages } from './stages.ts';
 
 /** How often the memory of each instance is looked at. */
 const MEMORY_CHECK_MS = 100;
+const CHECKS_PER_LOOK_AT_GROUPS = 5;
 /** How often it is looked at whether the platform is still there. */
 const CONNECTION_CHECK_MS = 100;
 /** Raw output of one instance that may be forwarded in one period of OUTPUT_PERIOD_MS; the rest is dropped and counted. */
@@ -52,6 +60,7 @@ interface Child {
   readonly process: ChildProcess;
   readonly launch: Launch;
   readonly egress: EgressProxy | undefined;
+  readonly counters: readonly Counter[];
   exceeded: Exceeded | undefined;
   outputBytes: number;
 }
@@ -110,7 +119,14 @@ function start(launch: Launch): void {
       report({ kind: 'failed', id, message: error.message });
     });
     if (child.pid === undefined) return;
-    const entry: Child = { process: child, launch, egress, exceeded: undefined, outputBytes: 0 };
+    const entry: Child = {
+      process: child,
+      launch,
+      egress,
+      counters: countersOf(launch.controlGroups),
+      exceeded: undefined,
+      outputBytes: 0,
+    };
     children.set(id, entry);
     forwardOutput(id, entry);
     child.once('exit', (code, signal) => ended(id, entry, code, signal));
@@ -173,7 +189,7 @@ function renewOutput(id: string, entry: Child): void {
 
 function ended(id: string, entry: Child, code: number | null, signal: string | null): void {
   killTree(entry);
-  entry.exceeded ??= exceededOf(entry.launch.controlGroups);
+  entry.exceeded ??= exceededOf(entry.counters);
   const innerSignal = entry.launch.contained ? SIGNAL_NAMES.get((code ?? 0) - SIGNAL_CODE_BASE) : undefined;
   const endSignal = signal ?? innerSignal ?? null;
   let open = 2;
@@ -217,17 +233,25 @@ function killTree(entry: Child): void {
   for (const target of [-pid, ...tree]) killNow(target);
 }
 
+let usageChecks = 0;
+
 function checkUsage(): void {
+  usageChecks += 1;
+  // Where the kernel holds the limits it is only to be learnt that it did: that may take a little longer.
+  const looksAtGroups = usageChecks % CHECKS_PER_LOOK_AT_GROUPS === 0;
   for (const entry of children.values()) {
-    entry.exceeded ??= exceededNow(entry);
+    entry.exceeded ??= exceededNow(entry, looksAtGroups);
     if (entry.exceeded !== undefined) kill(entry);
   }
 }
 
 /** The kernel ends one process, or refuses one; what is left of the instance is not the program it was. */
-function exceededNow({ process: child, launch }: Child): Exceeded | undefined {
+function exceededNow(
+  { process: child, launch, counters }: Child,
+  looksAtGroups: boolean,
+): Exceeded | undefined {
   const { controlGroups, memoryMb, tasksMax } = launch;
-  if (controlGroups.length > 0) return exceededOf(controlGroups);
+  if (controlGroups.length > 0) return looksAtGroups ? exceededOf(counters) : undefined;
   const { residentMb, tasks } = usageOf(child.pid!);
   if (residentMb > memoryMb) return 'memory';
   return tasks > tasksMax ? 'processes' : undefined;
