@@ -172,6 +172,8 @@ export interface FunctionDefinition {
   readonly maxResponseMb?: number | undefined;
   /** What else runs the function: events of the bus, schedules, webhooks. */
   readonly on?: readonly TriggerDefinition[] | undefined;
+  /** Secrets of the app that it gets as environment variables; `lambent secrets set` gives them their values. */
+  readonly secrets?: readonly string[] | undefined;
   /** Other apps whose functions may call this one by `app/name`. Functions of its own app always may. Default: none. */
   readonly callers?: readonly string[] | undefined;
   /** Attempts of an asynchronous invocation, the first included. Default: 3. */

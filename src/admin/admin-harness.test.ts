@@ -31,6 +31,7 @@ import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
+import { openSecretVault } from '../secrets/secret-vault.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -127,17 +128,33 @@ const SETTINGS = {
 const METRIC_SETTINGS = { defects: createDefects(silentLog), version: '1.2.3' };
 
 async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, clock: Clock, random: Random) {
+  const secrets = await openSecretVault({
+    store: store.secrets,
+    rootSecret: 'root',
+    clock,
+    random,
+    log: silentLog,
+  });
   const dispatch = await createDispatch({
     ...{ store: store.events, invoker, liveApps, clock, random, log: silentLog, node: SETTINGS.nodeId },
     mintUuid: createUuidMinter(clock, random),
   });
   const sources = new SourceHost({
-    ...{ dispatch, store: store.events, liveApps, clock, random, log: silentLog },
+    ...{ dispatch, store: store.events, liveApps, secrets, clock, random, log: silentLog },
     factories: [scheduleSources],
   });
   const eventControl = createEventControl({ dispatch, store: store.events, sources, clock });
   return {
-    deps: { events: store.events, eventBus: dispatch, eventControl, invoker, liveApps, clock, random },
+    deps: {
+      events: store.events,
+      eventBus: dispatch,
+      eventControl,
+      invoker,
+      liveApps,
+      secrets,
+      clock,
+      random,
+    },
     async close() {
       await sources.close();
       await dispatch.close();

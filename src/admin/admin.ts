@@ -23,6 +23,7 @@ import { addLogs, type LogsDeps } from './logs.ts';
 import { describeApi } from './openapi.ts';
 import { PAGE, PAGE_HEADERS } from './page.ts';
 import { type AdminRouter, createRouter } from './router.ts';
+import { addSecrets, type SecretsDeps } from './secrets.ts';
 import { addTokens, type TokensDeps } from './tokens.ts';
 import { addTriggers } from './triggers.ts';
 import { addUsage, type UsageDeps } from './usage.ts';
@@ -61,6 +62,7 @@ export interface AdminDeps
     HealthDeps,
     InvocationsDeps,
     LogsDeps,
+    SecretsDeps,
     TokensDeps,
     UsageDeps {
   access: AccessStore;
@@ -112,6 +114,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addDoctor(v1, deps);
   addTokens(v1, deps, guard);
   addAccessKeys(v1, deps);
+  addSecrets(v1, deps);
   root.route(API_PREFIX, v1);
   addOutsideApi(root, deps);
   refuseTheRest(root);

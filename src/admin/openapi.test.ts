@@ -49,6 +49,7 @@ test('names every endpoint', () => {
   const named = operations().map(({ path, method }) => `${method.toUpperCase()} ${path.replace(BASE, '')}`);
   assert.deepEqual(named.sort(), [
     'DELETE /apps/{app}',
+    'DELETE /apps/{app}/secrets/{name}',
     'DELETE /keys/{name}',
     'DELETE /tokens/{name}',
     'GET /_lambent/metrics',
@@ -75,6 +76,7 @@ test('names every endpoint', () => {
     'GET /keys',
     'GET /logs',
     'GET /logs/stream',
+    'GET /secrets',
     'GET /tokens',
     'GET /triggers',
     'GET /usage',
@@ -97,6 +99,7 @@ test('names every endpoint', () => {
     'POST /executions/{id}/updates/{name}',
     'POST /keys',
     'POST /tokens',
+    'PUT /apps/{app}/secrets/{name}',
     'PUT /apps/{app}/traffic',
     'PUT /dead-letters/{key}/event',
   ]);

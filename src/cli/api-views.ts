@@ -150,6 +150,12 @@ export interface AccessKeyView {
   readonly createdMs: number;
 }
 
+export interface SecretView {
+  readonly app: string;
+  readonly name: string;
+  readonly updatedMs: number;
+}
+
 export interface TokenView {
   readonly name: string;
   readonly createdMs: number;

@@ -21,6 +21,7 @@ import { rollbackCommand } from './commands/rollback.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { startCommand } from './commands/start.ts';
+import { secretsCommand } from './commands/secrets.ts';
 import { tokensCommand } from './commands/tokens.ts';
 import { trafficCommand } from './commands/traffic.ts';
 import { triggersCommand } from './commands/triggers.ts';
@@ -55,6 +56,7 @@ export const COMMANDS: readonly Command[] = [
   doctorCommand,
   tokensCommand,
   keysCommand,
+  secretsCommand,
   rmCommand,
 ];
 

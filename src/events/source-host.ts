@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
+import type { Secrets } from '../ports/secrets.ts';
 import type { Source, SourceFactory } from '../ports/source.ts';
 import type { EventDispatch } from './dispatch.ts';
 import type { LiveTrigger } from './trigger-table.ts';
@@ -12,6 +13,7 @@ export interface SourceHostOptions {
   readonly dispatch: EventDispatch;
   readonly store: EventStore;
   readonly liveApps: LiveApps;
+  readonly secrets: Secrets;
   readonly factories: readonly SourceFactory[];
   readonly clock: Clock;
   readonly random: Random;
@@ -73,12 +75,13 @@ export class SourceHost {
   }
 
   async #start(factory: SourceFactory, { id, app, trigger }: LiveTrigger): Promise<Source> {
-    const { dispatch, store, liveApps, clock, random, log } = this.#options;
+    const { dispatch, store, liveApps, secrets, clock, random, log } = this.#options;
     const position = await store.findPosition(id);
     return factory.open({
       ...{ id, app, trigger, position, clock, random, log },
       publish: (events, next) => dispatch.publish(events, { origin: { trigger: id, position: next } }),
-      secret: async (name) => liveApps.resolve(app, trigger.function)?.version.config.env[name],
+      secret: async (name) =>
+        secrets.valueOf(app, name) ?? liveApps.resolve(app, trigger.function)?.version.config.env[name],
       async isBusy() {
         const [totals] = await store.registerTriggers([id]);
         return totals!.owed > 0;

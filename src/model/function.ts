@@ -43,6 +43,8 @@ export interface FunctionConfig {
   network: NetworkPolicy;
   /** Plain environment variables. */
   env: Readonly<Record<string, string>>;
+  /** Names of secrets of its app that it gets as environment variables; `undefined`: none. */
+  secrets?: readonly string[] | undefined;
   /** Other apps whose functions may call this one; `undefined`: none. */
   callers?: readonly AppName[] | undefined;
   /** It is a durable workflow: what runs in its instances are executions. */

@@ -2,6 +2,7 @@ import { APP_NAME, type AppName, FUNCTION_DEFAULTS, type FunctionConfig } from '
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import type { FunctionInput, ManifestInput } from './manifest-schema.ts';
 import { parseDurationMs, parseMemoryMb } from './manifest-units.ts';
+import { SECRET_NAME, SECRETS_MAX } from './secret.ts';
 
 const DAY_MS = 86_400_000;
 const MEMORY_MB_MIN = 32;
@@ -38,6 +39,7 @@ export function parseFunctionConfig(
     env: envOf(input.env ?? {}, ofApp.env ?? {}, path, problems),
   };
   if (input.callers !== undefined) config.callers = callersOf(input.callers, path, problems);
+  if (input.secrets !== undefined) config.secrets = secretsOf(input.secrets, config.env, path, problems);
   if (config.minInstances > config.maxInstances)
     problems.addWrong(
       [...path, 'minInstances'],
@@ -51,6 +53,25 @@ export function parseFunctionConfig(
       config.reservedConcurrency,
     );
   return config;
+}
+
+function secretsOf(
+  names: readonly string[],
+  env: FunctionConfig['env'],
+  path: ManifestPath,
+  problems: ManifestProblems,
+): readonly string[] {
+  if (names.length > SECRETS_MAX)
+    problems.add([...path, 'secrets'], 'value', `a function has at most ${SECRETS_MAX} secrets`);
+  for (const [place, name] of names.entries()) {
+    const at = [...path, 'secrets', place];
+    if (!SECRET_NAME.test(name))
+      problems.addWrong(at, 'the name of a secret: letters, digits and `_`, not starting with a digit', name);
+    else if (RESERVED_ENV.test(name)) problems.add(at, 'value', `\`${name}\` is set by the platform itself`);
+    else if (Object.hasOwn(env, name))
+      problems.add(at, 'value', `\`${name}\` is an environment variable as well`);
+  }
+  return [...new Set(names)].sort();
 }
 
 function callersOf(names: readonly string[], path: ManifestPath, problems: ManifestProblems): AppName[] {

@@ -186,6 +186,10 @@ export const functionSchema = z
         'the name of an app',
         'Other apps whose functions may call this one by `app/name`. Functions of its own app always may. Default: none.',
       ),
+      secrets: texts(
+        'the name of a secret',
+        'Secrets of the app that it gets as environment variables. `lambent secrets set` gives them their values.',
+      ),
       attempts: whole(1, 100, 'Attempts of an asynchronous invocation, the first included. Default: 3.'),
       network,
       env,

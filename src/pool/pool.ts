@@ -138,6 +138,10 @@ class Pool implements InstancePool, VersionPoolHost {
     this.#prewarm.foresee(kind);
   }
 
+  renew(isConcerned: (version: FunctionVersion) => boolean): void {
+    for (const pool of this.#pools.values()) if (isConcerned(pool.version)) pool.renew();
+  }
+
   retainOnly(isLive: (version: FunctionVersion) => boolean): void {
     for (const pool of this.#pools.values()) {
       if (isLive(pool.version)) pool.retired = false;

@@ -181,6 +181,14 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     }
   }
 
+  /** All instances there are take no more calls, and end once they have finished; new ones take their place. */
+  renew(): void {
+    this.#bootFailure = undefined;
+    this.#bootBlockedUntilMs = 0;
+    for (const instance of [...this.#instances]) instance.retire();
+    this.pump();
+  }
+
   retire(): void {
     this.retired = true;
     if (this.waiting > 0) return;
@@ -203,6 +211,10 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   startFailed(instance: Instance, error: LambentError): void {
     if (instance.state !== 'starting') return;
     instance.state = 'gone';
+    if (error.facts.fault === 'author') {
+      const text = `${error.code}: ${error.message}. ${error.hint}`;
+      this.#host.log(instance, undefined, 'platform', 'error', this.#host.clock.nowMs(), text);
+    }
     this.#blockBoot(error);
     this.#forget(instance, true);
   }

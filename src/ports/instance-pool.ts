@@ -23,6 +23,8 @@ export interface InstancePool extends PoolView {
   warm(version: FunctionVersion, deployment: number): void;
   /** Says that this version may soon be called: a process of its kind is made ready, without its code. Never rejects. */
   foresee(version: FunctionVersion, deployment: number): Promise<void>;
+  /** Instances of these versions end once they have finished their work; calls that come get new ones. */
+  renew(isConcerned: (version: FunctionVersion) => boolean): void;
   /** Versions not in `keep` get no new instances, and theirs end when they have no more work. */
   retainOnly(isLive: (version: FunctionVersion) => boolean): void;
   /** Ends all instances; those that work get `graceMs` to finish. */

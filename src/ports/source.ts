@@ -44,7 +44,7 @@ export interface SourceContext {
    * is stored once.
    */
   publish(events: readonly CloudEvent[], position: string | undefined): Promise<Published[]>;
-  /** The value of a secret by its name; `undefined`: there is none. Today the function's environment holds them. */
+  /** The value of a secret of the app, or else of a variable of the function; `undefined`: there is none of that name. */
   secret(this: void, name: string): Promise<string | undefined>;
   /** Whether the trigger's former event is still owed or under way. */
   isBusy(): Promise<boolean>;

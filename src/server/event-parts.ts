@@ -12,12 +12,14 @@ import type { EventControl } from '../ports/event-control.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
+import type { Secrets } from '../ports/secrets.ts';
 import type { SourceFactory } from '../ports/source.ts';
 
 export interface EventPartsOptions {
   readonly store: EventStore;
   readonly invoker: Invoker;
   readonly liveApps: LiveApps;
+  readonly secrets: Secrets;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -37,9 +39,9 @@ export interface EventParts {
 }
 
 export async function createEventParts(options: EventPartsOptions): Promise<EventParts> {
-  const { store, liveApps, clock, random, log, factories } = options;
+  const { store, liveApps, secrets, clock, random, log, factories } = options;
   const dispatch = await createDispatch(options);
-  const sources = new SourceHost({ dispatch, store, liveApps, factories, clock, random, log });
+  const sources = new SourceHost({ dispatch, store, liveApps, secrets, factories, clock, random, log });
   const retention = createEventRetention(store, clock, log);
   return {
     bus: dispatch,

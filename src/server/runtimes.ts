@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { BlobDigest, FunctionVersion, RuntimeName } from '../model/function.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
+import type { Secrets } from '../ports/secrets.ts';
 import { bundleRuntime } from './bundled-runtime.ts';
 import { startGo } from './go-runtime.ts';
 import { nodeRuntime } from './node-runtime.ts';
@@ -30,6 +31,7 @@ export function createStarter(
   blobs: BlobStore,
   dataDir: string,
   clock: Clock,
+  secrets: Secrets,
 ): (version: FunctionVersion, deployment: number, placedAt?: string) => Promise<PreparedStart> {
   const table = createTable(dataDir, clock);
   const locate = async (digest: BlobDigest, { name }: FunctionVersion): Promise<string> => {
@@ -41,6 +43,10 @@ export function createStarter(
   return async (version, deployment, placedAt) => {
     const codeDir = placedAt ?? (await locate(version.code, version));
     const packagesDir = version.packages === undefined ? undefined : await locate(version.packages, version);
-    return table[version.runtime]({ version, deployment, codeDir, packagesDir });
+    const environment = secrets.environmentOf(version);
+    const prepared = await table[version.runtime]({ version, deployment, codeDir, packagesDir });
+    // They go over the instance's own channel with everything else that it is told, never into its start.
+    const boot = { ...prepared.boot, env: { ...prepared.boot.env, ...environment } };
+    return { ...prepared, boot };
   };
 }

@@ -40,6 +40,7 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Workflows } from '../ports/workflows.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
+import type { Secrets } from '../ports/secrets.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openObjectFiles } from '../store-files/object-files.ts';
@@ -48,6 +49,8 @@ import {
   HOOKS_PREFIX,
   type WebhookSources,
 } from '../sources/webhook/webhook-source.ts';
+import { redactActivity } from '../secrets/redacting-sink.ts';
+import { openSecretVault } from '../secrets/secret-vault.ts';
 import { openRootSecret } from '../store-files/root-secret.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
@@ -120,6 +123,13 @@ function createHostCheck(allowHosts: readonly string[]): (host: string) => boole
   };
 }
 
+/** A new value reaches functions by new instances. */
+function renewOnChange(pool: InstancePool, secrets: Secrets): void {
+  secrets.subscribe((app, name) =>
+    pool.renew((version) => version.app === app && version.config.secrets?.includes(name) === true),
+  );
+}
+
 /** What some parts need and only later ones bring: the control API, the gateway, the workflows. */
 interface LaterParts {
   authorize: Authorize;
@@ -135,12 +145,14 @@ function createLaterParts(): LaterParts {
   };
 }
 
-async function createParts(options: WireOptions, store: Store, blobs: BlobStore) {
+async function createParts(options: WireOptions, store: Store, blobs: BlobStore, rootSecret: string) {
   const { dataDir, log } = options;
   const [clock, random] = [systemClock, systemRandom];
   const mintUuid = createUuidMinter(clock, random);
   const defects = createDefects(log);
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
+  const secrets = await openSecretVault({ store: store.secrets, rootSecret, clock, random, log });
+  const activity = redactActivity(recorder, secrets);
   const liveApps = await createLiveApps({ apps: store.apps, random });
   const sandbox = await openSandbox(dataDir, options.isolation, log);
   // Filled below, because some of it runs functions again.
@@ -148,20 +160,21 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
   const pool = createPool({
     sandbox,
     operations,
-    activity: recorder,
+    activity,
     clock,
     log,
     defects,
     mintInstanceId: mintUuid,
-    prepare: createStarter(blobs, dataDir, clock),
+    prepare: createStarter(blobs, dataDir, clock, secrets),
   });
-  const invoker = createInvoker({ pool, activity: recorder, clock });
+  renewOnChange(pool, secrets);
+  const invoker = createInvoker({ pool, activity, clock });
   const scratchDir = join(dataDir, 'scratch');
   const languages = createLanguages({ clock, log, blobs, scratchDir });
   const { apps, asyncQueue } = store;
   const deployer = createDeployer({ languages, apps, blobs, liveApps, clock, log, scratchDir });
   const nodeId = mintUuid() as NodeId;
-  const shared = { invoker, liveApps, clock, random, log, node: nodeId, mintUuid };
+  const shared = { invoker, liveApps, secrets, clock, random, log, node: nodeId, mintUuid };
   const asyncDispatch = createAsyncDispatch({ ...shared, queue: asyncQueue });
   const later = createLaterParts();
   const { events, webhooks } = await openEvents(
@@ -188,6 +201,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore)
     defects,
     mintUuid,
     recorder,
+    secrets,
     liveApps,
     sandbox,
     pool,
@@ -249,7 +263,7 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
   const blobs = await openBlobStore({ folder: join(dataDir, 'blobs') });
   const secret = await openRootSecret(dataDir, systemRandom);
   const accessKeys = createAccessKeys(store.stateMachines, secret, systemClock, systemRandom);
-  return { store, blobs, accessKeys };
+  return { store, blobs, accessKeys, rootSecret: secret };
 }
 
 function createGateway(
@@ -280,8 +294,8 @@ function createGateway(
 
 export async function wire(options: WireOptions): Promise<Wired> {
   const { mode, dataDir, allowHosts, version, log } = options;
-  const { store, blobs, accessKeys } = await openStores(options);
-  const parts = await createParts(options, store, blobs);
+  const { store, blobs, accessKeys, rootSecret } = await openStores(options);
+  const parts = await createParts(options, store, blobs, rootSecret);
   const { clock, random, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
   const { nodeId, asyncDispatch, events, defects } = parts;
   const metrics = createMetrics({ feed: recorder, pool, clock, defects, version });
@@ -305,6 +319,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     hosts: parts.hosts,
     access,
     accessKeys,
+    secrets: parts.secrets,
     allowHosts,
     metrics,
     cost: awsLambdaCost,

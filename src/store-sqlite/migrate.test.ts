@@ -17,6 +17,7 @@ const RELEASED: Record<string, string> = {
   '0003-journal': '8137d2940407b4dc6f08df986b7031620701f9038ffa9858c9f7a8c869f1902d',
   '0004-events': '4b92c65bd214af249a30fa9970a4772f923a332c251bddb99151644c61304b00',
   '0005-state-machines': 'bcbee8c3aa2b4085f426cd8f9c2067927308a8d1356e071c901ff87e15a0a5d0',
+  '0006-secrets': 'c9e4ee59b77cbaf39cc3f5e8c74e39b8003024ea37f589521a09a31a76602df7',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { atEndOfTurn } from '../base/clock.ts';
 import { createAccessReads, createAccessWrites } from './access-store.ts';
+import { createSecretReads, createSecretWrites } from './secret-store.ts';
 import { createAppReads, createAppWrites } from './app-store.ts';
 import { createQueueReads, createQueueWrites } from './async-queue.ts';
 import { createDataFolder, openForReading, openForWriting } from './database.ts';
@@ -61,6 +62,7 @@ function openWriter(task: ThreadTask): Role {
     db,
     flattenOperations({
       access: createAccessWrites(db),
+      secrets: createSecretWrites(db),
       apps: createAppWrites(db),
       journal: createJournalWrites(db),
       queue: createQueueWrites(db),
@@ -95,6 +97,7 @@ function openReader(task: ThreadTask): Role {
   const db = openForReading(task.folder);
   const operations = flattenOperations({
     access: createAccessReads(db),
+    secrets: createSecretReads(db),
     apps: createAppReads(db),
     journal: createJournalReads(db),
     queue: createQueueReads(db),

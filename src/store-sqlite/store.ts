@@ -7,6 +7,7 @@ import type { AppStore } from '../ports/app-store.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
 import type { EventStore } from '../ports/event-store.ts';
+import type { SecretStore } from '../ports/secret-store.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { createAccessStore } from './access-store.ts';
@@ -15,6 +16,7 @@ import { createAsyncQueue } from './async-queue.ts';
 import { DATABASE_FILE } from './database.ts';
 import { createJournalStore } from './journal-store.ts';
 import { createEventStore } from './event-store.ts';
+import { createSecretStore } from './secret-store.ts';
 import { createStateMachineStore } from './state-machine-store.ts';
 import { StoreThread, type ThreadTask } from './store-thread.ts';
 import type { StoreStats, StoreWrites } from './store-worker.ts';
@@ -60,6 +62,7 @@ export interface Store {
   readonly asyncQueue: AsyncQueue;
   readonly events: EventStore;
   readonly access: AccessStore;
+  readonly secrets: SecretStore;
   readonly journal: JournalStore;
   readonly stateMachines: StateMachineStore;
   stats(): Promise<StoreStats>;
@@ -114,6 +117,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     asyncQueue: createAsyncQueue(writer.caller('queue'), reader.caller('queue'), () => clock.nowMs()),
     events: createEventStore(writer.caller('events'), reader.caller('events')),
     access: createAccessStore(writer.caller('access'), reader.caller('access')),
+    secrets: createSecretStore(writer.caller('secrets'), reader.caller('secrets')),
     journal: createJournalStore(writer.caller('journal'), reader.caller('journal')),
     stateMachines: createStateMachineStore(writer.caller('stateMachines'), reader.caller('stateMachines')),
     stats: () => stats('stats', []),
