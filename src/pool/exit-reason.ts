@@ -12,6 +12,20 @@ export interface LastState {
   readonly decided: LambentError | undefined;
 }
 
+/** How others end a process: an operator, or the kernel when memory is short. */
+const OUTSIDE_SIGNALS: ReadonlySet<string | null> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP']);
+
+/** Whether somebody else ended it while it loaded its code, so that its end says nothing about the code. */
+export function wasInterrupted(exit: SandboxExit, { heapExhausted, loading, decided }: LastState): boolean {
+  return (
+    loading &&
+    !heapExhausted &&
+    decided === undefined &&
+    exit.exceeded === undefined &&
+    OUTSIDE_SIGNALS.has(exit.signal)
+  );
+}
+
 /** Why an instance ended, as its open calls are told. */
 export function exitReason(
   { name, config }: FunctionVersion,

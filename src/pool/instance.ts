@@ -21,7 +21,7 @@ import { traceparentBelow } from '../model/trace-context.ts';
 import type { StreamListener, StreamOpening } from '../ports/instance-pool.ts';
 import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
 import { type CallerIdentity, NO_CHAIN, type PlatformCalls } from '../ports/platform-calls.ts';
-import { exitReason } from './exit-reason.ts';
+import { exitReason, type LastState, wasInterrupted } from './exit-reason.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { InstanceCalls } from './instance-calls.ts';
 import { parseFailure, parseLog, parseReady, tellListener } from './instance-messages.ts';
@@ -100,6 +100,8 @@ export class Instance {
   memoryPeakKb = 0;
   /** Why it ended; set once it is gone. */
   lossReason: LambentError | undefined;
+  /** Somebody else ended it while it loaded its code. */
+  bootInterrupted = false;
   readonly #clock: Clock;
   readonly #events: InstanceEvents;
   readonly #streams = new StreamTable<Stream>();
@@ -261,12 +263,14 @@ export class Instance {
     this.#output.flush();
     for (const allowance of this.#allowances) allowance.report();
     this.state = 'gone';
-    const reason = exitReason(this.version, exit, {
+    const last: LastState = {
       heapExhausted: this.#output.sawHeapExhaustion,
       loading: this.ready === undefined,
       decided: this.#endReason,
-    });
+    };
+    const reason = exitReason(this.version, exit, last);
     this.lossReason = reason;
+    this.bootInterrupted = wasInterrupted(exit, last);
     this.#calls.close();
     for (const entry of this.#streams.takeAll()) {
       this.#lose(entry.listener, reason);

@@ -3,97 +3,16 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { delay, systemClock } from '../base/clock.ts';
-import { createDefects, type Defects } from '../base/defects.ts';
+import { createDefects } from '../base/defects.ts';
 import type { LambentError } from '../base/errors.ts';
-import { createUuidMinter, type InvocationId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
-import { systemRandom } from '../base/random.ts';
-import { FRAME } from '../model/frames.ts';
-import {
-  FUNCTION_DEFAULTS,
-  type FunctionConfig,
-  type FunctionVersion,
-  type VersionId,
-} from '../model/function.ts';
 import type { LogLine } from '../model/invocation.ts';
-import type { InstancePool, Lease, StreamOpening } from '../ports/instance-pool.ts';
-import { NO_CHAIN } from '../ports/platform-calls.ts';
+import type { InstancePool, Lease } from '../ports/instance-pool.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
-import { createPool, type PoolLimits } from './pool.ts';
-
-const program = fileURLToPath(new URL('./fixtures/scripted-instance.ts', import.meta.url));
-const mint = createUuidMinter(systemClock, systemRandom);
-let versions = 0;
-
-function version(config: Partial<FunctionConfig> = {}, entry = 'ready'): FunctionVersion {
-  versions += 1;
-  return {
-    id: `fv_${versions}` as VersionId,
-    app: 'app',
-    name: 'scripted',
-    runtime: 'node',
-    code: '',
-    entry,
-    handler: undefined,
-    config: { ...FUNCTION_DEFAULTS, ...config },
-  } as unknown as FunctionVersion;
-}
-
-type Outcome = { lease: Lease | undefined; body: string; error: LambentError | undefined };
-
-/** What a call of a command begins with. */
-function opening(which: FunctionVersion, command: string): Omit<StreamOpening, 'listener'> {
-  return {
-    invocation: mint() as InvocationId,
-    kind: FRAME.HTTP_REQUEST,
-    head: `id\n0\n127.0.0.1\nhttp\nGET ${command}\n\nGET ${command}`,
-    body: undefined,
-    last: true,
-    deadlineMs: systemClock.nowMs() + which.config.timeoutMs,
-    origin: { traceparent: undefined, chain: NO_CHAIN },
-  };
-}
-
-/** One call of a command, to its end. */
-function call(
-  pool: InstancePool,
-  which: FunctionVersion,
-  command: string,
-  onOpen?: (lease: Lease) => void,
-): Promise<Outcome> {
-  return new Promise((resolve) => {
-    let taken: Lease | undefined;
-    let body = '';
-    const end = (error?: LambentError): void => resolve({ lease: taken, body, error });
-    pool.acquire(which, 1, {
-      onRefused: end,
-      onLease(lease) {
-        taken = lease;
-        lease.open({
-          ...opening(which, command),
-          listener: {
-            onResponse(payload, last) {
-              body += payload.toString('latin1', 8 + payload.readUInt32LE(4));
-              if (last) end();
-            },
-            onResult() {},
-            onBody(payload, last) {
-              body += payload.toString('latin1');
-              if (last) end();
-            },
-            onCredit() {},
-            onFailed: (failure) => end({ code: failure.code, message: failure.errorMessage } as LambentError),
-            onLost: end,
-          },
-        });
-        onOpen?.(lease);
-      },
-    });
-  });
-}
+import { call, createScriptedPool, opening, version } from './fixtures/scripted-pool.ts';
+import type { PoolLimits } from './pool.ts';
 
 /** A promise with its resolver at hand, for signals. */
 function signal(): { promise: Promise<void>; fire: () => void } {
@@ -107,47 +26,6 @@ function signal(): { promise: Promise<void>; fire: () => void } {
 /** Resolves when the pool has no instance left. */
 async function gone(pool: InstancePool): Promise<void> {
   while (pool.instances().length > 0) await delay(systemClock, 5);
-}
-
-/** A pool whose instances run the scripted program. */
-function createScriptedPool(
-  sandbox: Sandbox,
-  folder: string,
-  limits: Partial<PoolLimits>,
-  log: (line: LogLine) => void,
-  defects: Defects,
-): InstancePool {
-  return createPool({
-    sandbox,
-    activity: { invocation() {}, log },
-    clock: systemClock,
-    log: silentLog,
-    defects,
-    mintInstanceId: mint,
-    operations: new Map([['hold', () => new Promise<never>(() => {})]]),
-    limits,
-    prepare: async ({ id, entry, config }, deployment) => ({
-      spec: {
-        command: [process.execPath, '--disable-warning=ExperimentalWarning', program],
-        env: {},
-        codeDir: folder,
-        readDirs: [],
-        memoryMb: config.memoryMb,
-      },
-      boot: {
-        protocol: 1,
-        app: 'app',
-        function: 'scripted',
-        version: id,
-        deployment,
-        codeDir: folder,
-        entry,
-        env: { ...config.env },
-        memoryMb: 0,
-        timeoutMs: 0,
-      },
-    }),
-  });
 }
 
 describe('pool', () => {

@@ -110,6 +110,8 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   #bootFailure: LambentError | undefined;
   #bootBackoffMs = 0;
   #bootBlockedUntilMs = 0;
+  /** The last start was interrupted from outside, and another was made in its place: the next such end counts. */
+  #bootRepeated = false;
 
   constructor(version: FunctionVersion, deployment: number, host: VersionPoolHost) {
     this.version = version;
@@ -223,6 +225,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     this.#starting -= 1;
     this.#bootBackoffMs = 0;
     this.#bootFailure = undefined;
+    this.#bootRepeated = false;
     this.#lastReadyMs = this.#host.clock.monotonicMs();
     this.#host.startEnded();
     this.pump();
@@ -264,7 +267,9 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     // An instance that was no longer wanted says nothing about the code.
     if (wasStarting && this.#bootFailure === undefined && reason?.facts.fault === 'author') {
       this.#host.log(instance, undefined, 'platform', 'error', this.#host.clock.nowMs(), reason.message);
-      this.#blockBoot(reason);
+      // What waits is served by another start, which `#forget` makes.
+      if (instance.bootInterrupted && !this.#bootRepeated) this.#bootRepeated = true;
+      else this.#blockBoot(reason);
     }
     this.#forget(instance, wasStarting);
   }
@@ -293,6 +298,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
 
   #blockBoot(error: LambentError): void {
     this.#bootFailure = error;
+    this.#bootRepeated = false;
     this.#bootBackoffMs = Math.min(
       BOOT_BACKOFF_MAX_MS,
       Math.max(BOOT_BACKOFF_FIRST_MS, this.#bootBackoffMs * 2),
