@@ -17,6 +17,10 @@ const TriggerSchema = z
     position: z.string().optional().openapi({ description: 'Where its source is.' }),
     nextMs: z.number().optional().openapi({ description: 'When its schedule is due next.' }),
     trouble: z.string().optional().openapi({ description: 'Why its source does not work now.' }),
+    lagBytes: z
+      .number()
+      .optional()
+      .openapi({ description: 'What its database keeps that is not stored here yet.' }),
   })
   .openapi('Trigger');
 

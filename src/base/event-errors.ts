@@ -45,6 +45,20 @@ export const EVENT_ERRORS = {
     'A secret cannot be decrypted: the file with the key is another one than when it was set.',
     'Restore the key file of the data folder from a backup, or set the secret anew.',
   ),
+  E_SOURCE_SETUP: row(
+    500,
+    'author',
+    true,
+    'A database does not give what a trigger on a table needs.',
+    'Do what the message says, on the database; the trigger goes on by itself.',
+  ),
+  E_SLOT_LOST: row(
+    500,
+    'author',
+    false,
+    'PostgreSQL no longer has the changes that a trigger has still to get.',
+    'Compare the table with what the function made of it; then give the trigger another `name`, which begins anew.',
+  ),
   E_EVENT_LOOP: row(
     400,
     'author',

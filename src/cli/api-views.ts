@@ -130,6 +130,7 @@ export interface TriggerItem {
   readonly position?: string | null;
   readonly nextMs?: number | null;
   readonly trouble?: string | null;
+  readonly lagBytes?: number | null;
 }
 
 export interface DeadLetterView {

@@ -88,6 +88,7 @@ async function toView(
     position: status === undefined ? undefined : await store.findPosition(id),
     nextMs: status?.nextMs,
     trouble: status?.trouble,
+    lagBytes: status?.lagBytes,
   };
 }
 

@@ -60,8 +60,9 @@ export class SourceHost {
     for (const [id, { settings, source }] of [...this.#open]) {
       const live = wanted.get(id);
       if (live !== undefined && settingsOf(live) === settings) continue;
-      await source.close();
       this.#open.delete(id);
+      if (live === undefined && source.remove !== undefined) await source.remove();
+      else await source.close();
     }
     for (const [id, live] of wanted) {
       const factory = factories.find(({ kind }) => kind === live.trigger.source.kind);
@@ -79,7 +80,8 @@ export class SourceHost {
     const position = await store.findPosition(id);
     return factory.open({
       ...{ id, app, trigger, position, clock, random, log },
-      publish: (events, next) => dispatch.publish(events, { origin: { trigger: id, position: next } }),
+      publish: (events, next, depth) =>
+        dispatch.publish(events, { origin: { trigger: id, position: next }, depth }),
       secret: async (name) =>
         secrets.valueOf(app, name) ?? liveApps.resolve(app, trigger.function)?.version.config.env[name],
       async isBusy() {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration, ENV_NAME, text, whole } from './manifest-schema-parts.ts';
 import { SCHEDULE_EXPECTED } from './schedule-time.ts';
+import { TABLE_ACTIONS } from './trigger.ts';
 
 /** The shape of a function's `on:` list. Each `error` text completes "… must be". */
 
@@ -70,6 +71,31 @@ const hmac = z.strictObject({
 const VERIFY_EXPECTED = 'standard, github, stripe, slack, none, or an object with `header`';
 const secretName = z.string().regex(ENV_NAME, { error: 'the name of an environment variable' });
 
+const ACTIONS_EXPECTED = 'a list of insert, update, delete and truncate';
+const postgres = z.strictObject(
+  {
+    url: z
+      .string({ error: 'the name of an environment variable' })
+      .regex(ENV_NAME, { error: 'the name of an environment variable' })
+      .describe(
+        'Secret of the app, or environment variable of the function, with the address: `postgres://user:password@host/database`.',
+      ),
+    table: text('the name of a table', 'The table, as `public.orders` or `orders`.'),
+    actions: z
+      .array(z.enum(TABLE_ACTIONS, { error: ACTIONS_EXPECTED }), { error: ACTIONS_EXPECTED })
+      .min(1, { error: ACTIONS_EXPECTED })
+      .describe('What to tell of. Default: insert, update and delete.')
+      .optional(),
+    columns: z
+      .array(z.string({ error: 'the name of a column' }).min(1), { error: 'a list of columns' })
+      .min(1, { error: 'a list of columns' })
+      .describe('Send these columns alone. Default: all.')
+      .optional(),
+    where: text('an SQL expression', 'Tell only of rows for which this SQL expression holds.').optional(),
+  },
+  { error: 'an object with `url` and `table`' },
+);
+
 export const triggerSchema = z
   .strictObject(
     {
@@ -101,14 +127,17 @@ export const triggerSchema = z
           'Environment variables of the function with the keys of a webhook; any of them may have signed.',
         ),
       tolerance: duration('How far the time in a signature may be off, up to 24h. Default: 5m.'),
+      postgres: postgres.describe('Changed rows of a table in PostgreSQL.'),
       ...deliverySettings,
     },
-    { error: 'an object with `events`, `schedule` or `webhook`' },
+    { error: 'an object with `events`, `schedule`, `webhook` or `postgres`' },
   )
   .partial();
 
 export const triggersSchema = z
-  .array(triggerSchema, { error: 'a list of triggers, each with `events`, `schedule` or `webhook`' })
-  .describe('What else runs the function: events of the bus, schedules, webhooks.');
+  .array(triggerSchema, {
+    error: 'a list of triggers, each with `events`, `schedule`, `webhook` or `postgres`',
+  })
+  .describe('What else runs the function: events of the bus, schedules, webhooks, tables.');
 
 export type TriggerInput = z.input<typeof triggerSchema>;

@@ -82,7 +82,13 @@ describe('triggers in the manifest', () => {
   });
 
   for (const [what, on, reason] of [
-    ['no source', '- attempts: 3', /5:9: a trigger has one of `events`, `schedule` and `webhook`/],
+    [
+      'no source',
+      '- attempts: 3',
+      /5:9: a trigger has one of `events`, `schedule`, `webhook` and `postgres`/,
+    ],
+    ['a table with three names', '- postgres: { url: DB, table: a.b.c }', /a table such as `public.orders`/],
+    ['no action', '- postgres: { url: DB, table: a, actions: [] }', /a list of insert, update/],
     ['two sources', '- { events: { type: [a] }, schedule: every 5m }', /has one of/],
     ['a pattern that is none', '- events: { type: a }', /"type" must be an object or a list/],
     ['an unknown operator', '- events: { type: [{ starts: a }] }', /unknown operator "starts"/],

@@ -22,7 +22,7 @@ import {
 export const TRIGGERS_MAX = 10_000;
 
 const DAY_MS = 86_400_000;
-const KINDS = ['events', 'schedule', 'webhook'] as const;
+const KINDS = ['events', 'schedule', 'webhook', 'postgres'] as const;
 
 /** Settings that only one kind of trigger has. */
 const ONLY_FOR: Readonly<Record<string, (typeof KINDS)[number]>> = {
@@ -71,7 +71,7 @@ function planTrigger(
   const kinds = KINDS.filter((kind) => input[kind] !== undefined);
   const kind = kinds[0];
   if (kind === undefined || kinds.length > 1) {
-    problems.add(path, 'value', 'a trigger has one of `events`, `schedule` and `webhook`');
+    problems.add(path, 'value', 'a trigger has one of `events`, `schedule`, `webhook` and `postgres`');
     return undefined;
   }
   for (const [key, only] of Object.entries(ONLY_FOR))
@@ -81,6 +81,9 @@ function planTrigger(
   const source = sourceOf(kind, reading);
   const delivery = deliveryOf(reading, functions);
   if (source === undefined) return undefined;
+  // Changes of one row come in their order unless the manifest orders them otherwise.
+  if (source.kind === 'postgres' && delivery.key === undefined)
+    return { name, function: owner as FunctionName, source, delivery: { ...delivery, key: 'subject' } };
   const waits = source.kind === 'schedule' && source.overlap !== 'allow';
   return {
     name,
@@ -142,6 +145,14 @@ function sourceOf(kind: (typeof KINDS)[number], reading: Reading): TriggerSource
           'a webhook that is verified needs `secret`: the environment variable with its key',
         );
       return { kind, verify, secrets, toleranceMs: ms(reading, 'tolerance', 300_000, 1_000, DAY_MS) };
+    }
+    case 'postgres': {
+      const { url, table: given, actions = ['insert', 'update', 'delete'], columns, where } = input.postgres!;
+      const names = given.split('.');
+      if (names.length > 2 || names.includes(''))
+        problems.addWrong([...path, 'postgres', 'table'], 'a table such as `public.orders`', given);
+      const [schema = 'public', table = ''] = names.length === 1 ? ['public', ...names] : names;
+      return { kind, url, schema, table, actions: [...new Set(actions)], columns, where };
     }
   }
 }

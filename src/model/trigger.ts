@@ -20,7 +20,7 @@ export interface Trigger {
   readonly delivery: DeliveryPolicy;
 }
 
-export type TriggerSource = BusSource | ScheduleSource | WebhookSource | DestinationSource;
+export type TriggerSource = BusSource | ScheduleSource | WebhookSource | PostgresSource | DestinationSource;
 
 /** Events of the bus, wherever they come from, that match a pattern. */
 export interface BusSource {
@@ -80,6 +80,23 @@ export type WebhookScheme =
       /** Header with the id of the event, for repetitions. */
       readonly idHeader: string | undefined;
     };
+
+/** Changed rows of a table in PostgreSQL, by logical replication. */
+export interface PostgresSource {
+  readonly kind: 'postgres';
+  /** Secret of the app, or environment variable of the function, with the address of the database, `postgres://user:password@host/database`. */
+  readonly url: string;
+  readonly schema: string;
+  readonly table: string;
+  readonly actions: readonly TableAction[];
+  /** Only these columns are sent; `undefined`: all. */
+  readonly columns: readonly string[] | undefined;
+  /** Only rows for which this SQL expression holds; `undefined`: all. */
+  readonly where: string | undefined;
+}
+
+export type TableAction = (typeof TABLE_ACTIONS)[number];
+export const TABLE_ACTIONS = ['insert', 'update', 'delete', 'truncate'] as const;
 
 /** How events get to the function. All limits hold for one trigger. */
 export interface DeliveryPolicy {

@@ -38,6 +38,8 @@ export interface TriggerView {
   readonly nextMs: number | undefined;
   /** Why its source does not work now. */
   readonly trouble: string | undefined;
+  /** What its source's server holds that is not stored here yet, in bytes. */
+  readonly lagBytes: number | undefined;
 }
 
 export interface ReplayResult {

@@ -22,11 +22,15 @@ export interface Source {
   readonly runNow?: () => Promise<void>;
   /** Stops. An event that is being published may still become durable. */
   close(): Promise<void>;
+  /** Closes, as its trigger is gone from the live deployment, and clears up what it made elsewhere. Must not throw. */
+  readonly remove?: () => Promise<void>;
 }
 
 export interface SourceStatus {
   readonly nextMs: number | undefined;
   readonly trouble: string | undefined;
+  /** What its server holds that is not stored here yet, in bytes. */
+  readonly lagBytes?: number | undefined;
 }
 
 export interface SourceContext {
@@ -41,9 +45,9 @@ export interface SourceContext {
   /**
    * Stores events for the trigger, and where the source is then, in one step. Only when it resolves may the source
    * acknowledge them to wherever they came from. Ids must derive from the source, so that an event that is read twice
-   * is stored once.
+   * is stored once. `depth`: how many events led to these, one from another, where the source knows.
    */
-  publish(events: readonly CloudEvent[], position: string | undefined): Promise<Published[]>;
+  publish(events: readonly CloudEvent[], position: string | undefined, depth?: number): Promise<Published[]>;
   /** The value of a secret of the app, or else of a variable of the function; `undefined`: there is none of that name. */
   secret(this: void, name: string): Promise<string | undefined>;
   /** Whether the trigger's former event is still owed or under way. */

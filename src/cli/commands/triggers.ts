@@ -90,6 +90,7 @@ function table(items: readonly TriggerItem[], terminal: Terminal): string {
     { title: 'OWED', align: 'right' },
     { title: 'DELIVERED', align: 'right' },
     { title: 'DEAD', align: 'right' },
+    { title: 'LAG', align: 'right' },
     { title: 'NEXT' },
   ] as const;
   const rows = items.map((item) => [
@@ -100,6 +101,7 @@ function table(items: readonly TriggerItem[], terminal: Terminal): string {
     String(item.owed),
     String(item.delivered),
     String(item.dead),
+    item.lagBytes === undefined || item.lagBytes === null ? '' : `${item.lagBytes} B`,
     item.nextMs === undefined || item.nextMs === null ? '' : formatTime(item.nextMs),
   ]);
   return renderTable(columns, rows, createStyle(terminal.out, terminal.env));
@@ -115,6 +117,8 @@ function sourceText(source: TriggerSource): string {
   switch (source.kind) {
     case 'events':
       return 'events';
+    case 'postgres':
+      return `postgres ${source.schema}.${source.table}: ${source.actions.join(', ')}`;
     case 'webhook':
       return `webhook, ${source.verify.kind}`;
     case 'destination':

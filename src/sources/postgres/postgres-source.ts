@@ -1,0 +1,286 @@
+import type { Client } from 'pg';
+import { delay, type Timer } from '../../base/clock.ts';
+import { LambentError } from '../../base/errors.ts';
+import type { PostgresSource as Settings } from '../../model/trigger.ts';
+import type { Source, SourceContext, SourceFactory, SourceStatus } from '../../ports/source.ts';
+import { connect } from './connect.ts';
+import { describeFailure } from './connection-failure.ts';
+import { ReplicationStream } from './replication-stream.ts';
+import { RowQueue } from './row-queue.ts';
+import {
+  checkServer,
+  ensurePublication,
+  findSlot,
+  formatLsn,
+  parseLsn,
+  publicationStatement,
+  quoteName,
+} from './table-setup.ts';
+import { TransactionReader } from './transaction-reader.ts';
+
+/*
+ * Changed rows of PostgreSQL, by logical replication. Each trigger has a publication and a replication slot of its own,
+ * both of one name, which it makes, and drops when the trigger is deployed no more. The slot makes PostgreSQL keep what
+ * was not confirmed: so a change is stored as an event first, with the position, and only then confirmed. Whatever breaks,
+ * the connection is made anew, for ever, and the server sends again from what was confirmed; ids are made of the place in the
+ * log, so that a change that comes again is the same event.
+ *
+ * A slot that is lost means that changes are lost. It is never replaced silently: the trigger stands still and says so.
+ *
+ * Deliberately absent: rows that were there before the slot (no backfill), partitioned tables as a whole, and changes of
+ * the schema as events.
+ */
+
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_MAX_MS = 30_000;
+/** A connection that held for so long was a good one: the next begins with the shortest pause again. */
+const GOOD_MS = 10_000;
+/** How often the slot is looked at, and an idle stream confirmed. */
+const LOOK_MS = 10_000;
+/** Attempts to drop a slot whose connection is only just ending, and the pause between them. */
+const DROP_TRIES = 50;
+const DROP_PAUSE_MS = 100;
+
+interface Position {
+  /** Name of slot and publication. */
+  readonly slot: string;
+  /** Environment variable with the address: another one is another database, and begins anew. */
+  readonly url: string;
+  /** The end of what is stored; `undefined`: the slot is still to be made. */
+  readonly lsn: string | undefined;
+}
+
+class TableSource implements Source {
+  readonly #context: SourceContext;
+  readonly #settings: Settings;
+  #position: Position;
+  #isKnown: boolean;
+  /** The last address: when the trigger is gone, so are the variables of its function. */
+  #url: string | undefined;
+  #trouble: string | undefined;
+  #lagBytes: number | undefined;
+  #isClosed = false;
+  #stop: () => void = () => {};
+  readonly #stopped: Promise<void>;
+  readonly #ended: Promise<void>;
+
+  constructor(context: SourceContext, settings: Settings) {
+    this.#context = context;
+    this.#settings = settings;
+    const before = parsePosition(context.position);
+    this.#isKnown = before?.url === settings.url;
+    this.#position = this.#isKnown ? before! : { slot: newName(context), url: settings.url, lsn: undefined };
+    this.#stopped = new Promise((resolve) => {
+      this.#stop = resolve;
+    });
+    this.#ended = this.#run();
+  }
+
+  status(): SourceStatus {
+    return { nextMs: undefined, trouble: this.#trouble, lagBytes: this.#lagBytes };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stop();
+    await this.#ended;
+  }
+
+  readonly remove = async (): Promise<void> => {
+    await this.close();
+    if (!this.#isKnown) return;
+    const { context, slot } = { context: this.#context, slot: this.#position.slot };
+    const statements = [
+      `SELECT pg_drop_replication_slot('${slot}')`,
+      `DROP PUBLICATION IF EXISTS ${quoteName(slot)}`,
+    ];
+    try {
+      // Forgotten first: whoever deploys the trigger again begins anew, and does not find a slot lost.
+      await context.publish([], '');
+      const client = await this.#connect(false, () => {});
+      try {
+        await this.#drop(client, statements);
+      } finally {
+        await client.end();
+      }
+      context.log.info('a trigger is gone; its slot and publication were dropped', {
+        trigger: context.id,
+        slot,
+      });
+    } catch (error) {
+      context.log.error(
+        'the slot of a trigger that is gone could not be dropped, and makes PostgreSQL keep its log: drop it by hand',
+        { trigger: context.id, error: describeFailure(error), statements: statements.join('; ') },
+      );
+    }
+  };
+
+  async #drop(client: Client, [dropSlot, dropPublication]: readonly string[]): Promise<void> {
+    for (let tries = 1; (await findSlot(client, this.#position.slot)) !== undefined; tries += 1)
+      try {
+        await client.query(dropSlot!);
+      } catch (error) {
+        if (tries === DROP_TRIES) throw error;
+        await delay(this.#context.clock, DROP_PAUSE_MS);
+      }
+    await client.query(dropPublication!);
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random, log, id } = this.#context;
+    let pauseMs = BACKOFF_FIRST_MS;
+    while (!this.#isClosed) {
+      const startedMs = clock.monotonicMs();
+      try {
+        await this.#stream();
+      } catch (error) {
+        if (this.#isClosed) return;
+        const trouble = describeFailure(error);
+        if (trouble !== this.#trouble)
+          log.error('a table cannot be read; trying again', { trigger: id, error: trouble });
+        this.#trouble = trouble;
+      }
+      if (clock.monotonicMs() - startedMs > GOOD_MS) pauseMs = BACKOFF_FIRST_MS;
+      const wait = delay(clock, pauseMs * (0.5 + random.fraction() / 2));
+      await Promise.race([wait, this.#stopped]);
+      pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS);
+    }
+  }
+
+  /** From connecting until the connection is lost, which is thrown; returns when the source is closed. */
+  async #stream(): Promise<void> {
+    let lose: (error: unknown) => void = () => {};
+    const lost = new Promise<never>((_, reject) => {
+      lose = reject;
+    });
+    // It may come before anybody waits for it.
+    lost.catch(() => {});
+    const clients: Client[] = [];
+    let timer: Timer | undefined;
+    let stream: ReplicationStream | undefined;
+    let queue: RowQueue | undefined;
+    try {
+      const control = await this.#connect(false, lose);
+      clients.push(control);
+      const facts = await checkServer(control, this.#settings);
+      await this.#announce();
+      await this.#publication(control);
+      const replica = await this.#connect(true, lose);
+      clients.push(replica);
+      const from = await this.#slot(control, replica);
+      const reader = new TransactionReader(this.#context.id, this.#position.slot, facts);
+      const opened = new ReplicationStream(
+        replica,
+        this.#context.clock,
+        {
+          data: (bytes) => rows.add(reader.read(bytes), reader.isInside),
+          reached: (lsn) => rows.reached(lsn, reader.isInside),
+          lost: lose,
+        },
+        from,
+      );
+      const rows = new RowQueue({
+        ...{ context: this.#context, stream: opened, lost: lose },
+        store: (events, lsn, depth) => this.#store(events, lsn, depth),
+      });
+      [stream, queue] = [opened, rows];
+      timer = this.#context.clock.every(LOOK_MS, () => void this.#look(control, rows).catch(lose));
+      if (this.#isClosed) return;
+      opened.start(this.#position.slot, this.#position.slot);
+      this.#trouble = undefined;
+      await Promise.race([lost, this.#stopped]);
+    } finally {
+      timer?.cancel();
+      stream?.close();
+      await queue?.close();
+      for (const client of clients) client.connection.stream.destroy();
+    }
+  }
+
+  async #connect(replicates: boolean, onLost: (error: unknown) => void): Promise<Client> {
+    const name = this.#settings.url;
+    const url = (await this.#context.secret(name)) ?? (this.#isClosed ? this.#url : undefined);
+    this.#url = url;
+    return connect({ name, url }, { replicates, onLost });
+  }
+
+  /** What is about to be made is remembered first, so that it is found again, and dropped in the end. */
+  async #announce(): Promise<void> {
+    if (this.#isKnown) return;
+    const { slot } = this.#position;
+    this.#context.log.info('a table becomes a source; in its database will be made:', {
+      trigger: this.#context.id,
+      publication: publicationStatement(slot, this.#settings),
+      slot: `pg_create_logical_replication_slot('${slot}', 'pgoutput')`,
+    });
+    await this.#context.publish([], JSON.stringify(this.#position));
+    this.#isKnown = true;
+  }
+
+  async #publication(control: Client): Promise<void> {
+    const statements = await ensurePublication(control, this.#position.slot, this.#settings);
+    if (statements.length > 0)
+      this.#context.log.info('a publication was made', {
+        trigger: this.#context.id,
+        statements: statements.join('; '),
+      });
+  }
+
+  /** Makes the slot, or finds it as it was left. `E_SLOT_LOST`. */
+  async #slot(control: Client, replica: Client): Promise<bigint> {
+    const { slot, lsn } = this.#position;
+    let found = await findSlot(control, slot);
+    if (lsn === undefined) {
+      if (found === undefined) {
+        await replica.query(`CREATE_REPLICATION_SLOT ${quoteName(slot)} LOGICAL pgoutput NOEXPORT_SNAPSHOT`);
+        found = await findSlot(control, slot);
+      }
+      const from = found!.confirmed;
+      await this.#store([], from, 0);
+      return from;
+    }
+    if (found === undefined) throw slotLost(`The replication slot ${slot} is gone`);
+    if (found.isLost) throw slotLost(`PostgreSQL has thrown away what the slot ${slot} had still to send`);
+    if (found.confirmed > parseLsn(lsn)) throw slotLost(`Somebody else has read from the slot ${slot}`);
+    this.#lagBytes = found.lagBytes;
+    return parseLsn(lsn);
+  }
+
+  async #store(
+    events: Parameters<SourceContext['publish']>[0],
+    lsn: bigint | undefined,
+    depth: number,
+  ): Promise<void> {
+    const next = lsn === undefined ? undefined : { ...this.#position, lsn: formatLsn(lsn) };
+    await this.#context.publish(events, next === undefined ? undefined : JSON.stringify(next), depth);
+    if (next !== undefined) this.#position = next;
+  }
+
+  async #look(control: Client, queue: RowQueue): Promise<void> {
+    const found = await findSlot(control, this.#position.slot);
+    if (found === undefined || found.isLost)
+      throw slotLost(`The replication slot ${this.#position.slot} is lost`);
+    this.#lagBytes = found.lagBytes;
+    queue.confirmIdle();
+  }
+}
+
+function slotLost(what: string): LambentError {
+  return new LambentError('E_SLOT_LOST', `${what}: changes since then do not come as events.`);
+}
+
+/** At most 63 of `a-z0-9_`, as PostgreSQL wants; never given twice, so that a former trigger's slot is not taken for this one's. */
+function newName({ id, random }: SourceContext): string {
+  const readable = id.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_');
+  return `lambent_${readable.slice(0, 46)}_${Buffer.from(random.bytes(4)).toString('hex')}`;
+}
+
+/** An empty one was forgotten on purpose. */
+function parsePosition(text: string | undefined): Position | undefined {
+  return text === undefined || text === '' ? undefined : (JSON.parse(text) as Position);
+}
+
+export const postgresSources: SourceFactory = {
+  kind: 'postgres',
+  open: (context) => new TableSource(context, context.trigger.source as Settings),
+};

@@ -1,0 +1,181 @@
+import type { Client } from 'pg';
+import { LambentError } from '../../base/errors.ts';
+import type { PostgresSource as Settings } from '../../model/trigger.ts';
+
+/** Row filters and column lists of publications came with this version. */
+const LISTS_VERSION = 150_000;
+/** `pg_logical_emit_message` in pgoutput came with this version; older servers are not supported. */
+const VERSION_MIN = 140_000;
+
+export interface SlotState {
+  /** The end of what was confirmed to the server. */
+  readonly confirmed: bigint;
+  /** What was written since then, in bytes. */
+  readonly lagBytes: number;
+  /** Whether the server has thrown away what the slot had still to send. */
+  readonly isLost: boolean;
+}
+
+export interface TableFacts {
+  readonly primaryKey: ReadonlySet<string>;
+  /** Types of the database's own that are arrays. */
+  readonly arrayTypes: ReadonlySet<number>;
+}
+
+/** A name in SQL. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function quoteText(text: string): string {
+  return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}
+
+const tableName = ({ schema, table }: Settings): string => `${quoteName(schema)}.${quoteName(table)}`;
+
+/** The statement that makes the publication: what is about to be changed in the database, in its own words. */
+export function publicationStatement(name: string, settings: Settings): string {
+  const { actions, columns, where } = settings;
+  const list = columns === undefined ? '' : ` (${columns.map(quoteName).join(', ')})`;
+  const filter = where === undefined ? '' : ` WHERE (${where})`;
+  return `CREATE PUBLICATION ${quoteName(name)} FOR TABLE ONLY ${tableName(settings)}${list}${filter} WITH (publish = '${actions.join(', ')}')`;
+}
+
+/** Checks all that the stream needs. `E_SOURCE_SETUP` with the statement that mends it. */
+export async function checkServer(client: Client, settings: Settings): Promise<TableFacts> {
+  const { rows } = await client.query<{ version: string; level: string; may: boolean; who: string }>(
+    `SELECT current_setting('server_version_num') AS version, current_setting('wal_level') AS level,
+       rolreplication OR rolsuper AS may, rolname AS who FROM pg_roles WHERE rolname = current_user`,
+  );
+  const { version, level, may, who } = rows[0]!;
+  if (Number(version) < VERSION_MIN)
+    throw setupError('The server is older than PostgreSQL 14.', 'Use PostgreSQL 14 or newer.');
+  if (level !== 'logical')
+    throw setupError(
+      `The server's wal_level is ${level}; changes are read with \`logical\`.`,
+      'As a superuser: ALTER SYSTEM SET wal_level = logical; then restart PostgreSQL.',
+    );
+  if (!may)
+    throw setupError(
+      `The role ${who} may not read the stream of changes.`,
+      `As a superuser: ALTER ROLE ${quoteName(who)} REPLICATION;`,
+    );
+  if (Number(version) < LISTS_VERSION && (settings.columns ?? settings.where) !== undefined)
+    throw setupError(
+      '`columns` and `where` need PostgreSQL 15 or newer.',
+      'Leave them out, or filter in the function.',
+    );
+  return readTable(client, settings);
+}
+
+async function readTable(client: Client, settings: Settings): Promise<TableFacts> {
+  const { rows } = await client.query<{ oid: number; kind: string }>(
+    `SELECT c.oid, relkind AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+      WHERE nspname = $1 AND relname = $2`,
+    [settings.schema, settings.table],
+  );
+  const found = rows[0];
+  if (found === undefined)
+    throw setupError(
+      `There is no table ${settings.schema}.${settings.table} in this database.`,
+      'Correct `table`, or create it; names are as in the catalog, without quotes.',
+    );
+  if (found.kind !== 'r')
+    throw setupError(
+      `${settings.schema}.${settings.table} is no plain table.`,
+      'Name a table; of a partitioned one, its partitions.',
+    );
+  const keys = await client.query<{ name: string }>(
+    `SELECT attname AS name FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+      WHERE indrelid = $1 AND indisprimary`,
+    [found.oid],
+  );
+  const arrays = await client.query<{ oid: number }>(
+    `SELECT oid FROM pg_type WHERE typcategory = 'A' AND typelem <> 0 AND oid >= 16384`,
+  );
+  return {
+    primaryKey: new Set(keys.rows.map(({ name }) => name)),
+    arrayTypes: new Set(arrays.rows.map(({ oid }) => oid)),
+  };
+}
+
+/**
+ * Makes the publication what the settings want. In the same transaction it asks PostgreSQL to plan an update and a delete: with a
+ * publication whose table has no fitting replica identity, PostgreSQL refuses those to everyone, and a trigger must
+ * not stop the application that writes the table. Returns the statements, or none where all was right.
+ */
+export async function ensurePublication(client: Client, name: string, settings: Settings): Promise<string[]> {
+  const wanted = publicationStatement(name, settings);
+  const { rows } = await client.query<{ made: string | null }>(
+    `SELECT obj_description(oid, 'pg_publication') AS made FROM pg_publication WHERE pubname = $1`,
+    [name],
+  );
+  if (rows[0]?.made === wanted) return [];
+  const statements = [...(rows.length > 0 ? [`DROP PUBLICATION ${quoteName(name)}`] : []), wanted];
+  await client.query('BEGIN');
+  try {
+    for (const statement of statements) await client.query(statement);
+    await client.query(`COMMENT ON PUBLICATION ${quoteName(name)} IS ${quoteText(wanted)}`);
+    await checkWrites(client, settings);
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
+  }
+  return statements;
+}
+
+async function checkWrites(client: Client, settings: Settings): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT attname AS name FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0
+        AND NOT attisdropped AND attgenerated = '' AND attidentity <> 'a' ORDER BY attnum LIMIT 1`,
+    [tableName(settings)],
+  );
+  const column = rows[0] === undefined ? undefined : quoteName(rows[0].name);
+  try {
+    if (settings.actions.includes('update') && column !== undefined)
+      await client.query(`EXPLAIN UPDATE ${tableName(settings)} SET ${column} = ${column}`);
+    if (settings.actions.includes('delete')) await client.query(`EXPLAIN DELETE FROM ${tableName(settings)}`);
+  } catch (error) {
+    const { message, detail } = error as { message: string; detail?: string };
+    throw setupError(
+      `With this trigger PostgreSQL would refuse updates or deletes: ${message}.${detail === undefined ? '' : ` ${detail}`} Nothing was changed.`,
+      `ALTER TABLE ${tableName(settings)} REPLICA IDENTITY FULL; (or give it a primary key, and have its columns in \`columns\` and \`where\`).`,
+    );
+  }
+}
+
+export async function findSlot(client: Client, name: string): Promise<SlotState | undefined> {
+  const { rows } = await client.query<{
+    confirmed: string | null;
+    lag: string | null;
+    status: string | null;
+  }>(
+    `SELECT confirmed_flush_lsn::text AS confirmed, wal_status AS status,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text AS lag
+      FROM pg_replication_slots WHERE slot_name = $1 AND database = current_database()`,
+    [name],
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  const confirmed = row.confirmed === null ? 0n : parseLsn(row.confirmed);
+  return {
+    confirmed,
+    lagBytes: Math.max(0, Number(row.lag ?? 0)),
+    isLost: row.status === 'lost' || row.confirmed === null,
+  };
+}
+
+/** `16/B374D848`, as PostgreSQL writes places in its log. */
+export function parseLsn(text: string): bigint {
+  const [high = '0', low = '0'] = text.split('/');
+  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
+}
+
+export function formatLsn(lsn: bigint): string {
+  return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffff_ffffn).toString(16).toUpperCase()}`;
+}
+
+export function setupError(message: string, hint: string): LambentError {
+  return new LambentError('E_SOURCE_SETUP', message, { hint });
+}

@@ -1,0 +1,100 @@
+import type { CloudEvent } from '../../model/cloud-event.ts';
+import { type Message, parseMessage, type Relation } from './pgoutput.ts';
+import { type RowChange, toRowEvent } from './row-event.ts';
+import { formatLsn, type TableFacts } from './table-setup.ts';
+
+/** Prefix of `pg_logical_emit_message` under which a function says which event led to its transaction. */
+export const DEPTH_MESSAGE = 'lambent';
+const DEPTH_MAX = 1_000_000;
+
+export type Read =
+  | { readonly kind: 'event'; readonly event: CloudEvent; readonly depth: number; readonly bytes: number }
+  /** All of a transaction was read: from here on it need not be sent again. */
+  | { readonly kind: 'commit'; readonly endLsn: bigint };
+
+interface Transaction {
+  readonly lsn: string;
+  readonly timeMs: number;
+  readonly xid: number;
+  depth: number;
+  index: number;
+}
+
+/** Turns the stream's messages into events. One reader for one connection: tables are described once in each. */
+export class TransactionReader {
+  readonly #trigger: string;
+  readonly #slot: string;
+  readonly #primaryKey: ReadonlySet<string>;
+  readonly #arrayTypes: Set<number>;
+  readonly #relations = new Map<number, Relation>();
+  #transaction: Transaction | undefined;
+
+  constructor(trigger: string, slot: string, { primaryKey, arrayTypes }: TableFacts) {
+    this.#trigger = trigger;
+    this.#slot = slot;
+    this.#primaryKey = primaryKey;
+    this.#arrayTypes = new Set(arrayTypes);
+  }
+
+  get isInside(): boolean {
+    return this.#transaction !== undefined;
+  }
+
+  read(bytes: Buffer): Read | undefined {
+    const message = parseMessage(bytes);
+    switch (message.kind) {
+      case 'begin': {
+        const { commitLsn, timeMs, xid } = message;
+        this.#transaction = { lsn: formatLsn(commitLsn), timeMs, xid, depth: 0, index: 0 };
+        return undefined;
+      }
+      case 'commit':
+        this.#transaction = undefined;
+        return { kind: 'commit', endLsn: message.endLsn };
+      case 'relation':
+        this.#relations.set(message.relation.id, message.relation);
+        return undefined;
+      // An array of a type of the database's own: made since the connection began.
+      case 'type':
+        if (message.name.startsWith('_')) this.#arrayTypes.add(message.id);
+        return undefined;
+      case 'message':
+        this.#tellDepth(message.prefix, message.content);
+        return undefined;
+      case 'origin':
+        return undefined;
+      default:
+        return this.#change(message, bytes.length);
+    }
+  }
+
+  #change(
+    message: Extract<Message, { kind: 'insert' | 'update' | 'delete' | 'truncate' }>,
+    bytes: number,
+  ): Read {
+    const transaction = this.#transaction;
+    const relation = this.#relations.get(
+      message.kind === 'truncate' ? message.relations[0]! : message.relation,
+    );
+    if (transaction === undefined || relation === undefined)
+      throw new RangeError('a change outside of a transaction or of an unknown table');
+    const change: RowChange = {
+      ...{ action: message.kind, relation, primaryKey: this.#primaryKey },
+      new: 'new' in message ? message.new : undefined,
+      old: 'old' in message ? message.old : undefined,
+    };
+    const { lsn, timeMs, xid, depth } = transaction;
+    const place = {
+      ...{ trigger: this.#trigger, slot: this.#slot },
+      ...{ lsn, index: transaction.index, timeMs, xid, depth },
+    };
+    transaction.index += 1;
+    return { kind: 'event', event: toRowEvent(change, place, this.#arrayTypes), depth, bytes };
+  }
+
+  #tellDepth(prefix: string, content: string): void {
+    if (prefix !== DEPTH_MESSAGE || this.#transaction === undefined) return;
+    const depth = Number(content);
+    if (Number.isInteger(depth) && depth >= 0 && depth < DEPTH_MAX) this.#transaction.depth = depth + 1;
+  }
+}
