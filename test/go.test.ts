@@ -143,8 +143,13 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
 
   it('that end their process end no call of others, and serve again', async () => {
     const pid = (await invoke('crowd', {})).json.result?.pid;
-    for (const end of ['exit', 'goroutine']) {
-      assert.equal(await codeOf('cup', { do: end }), 'E_FUNCTION_EXITED');
+    for (const [end, said] of [
+      ['exit', /before it had answered$/],
+      ['goroutine', /exit code 2 before it had answered: panic: in a goroutine$/],
+    ] as const) {
+      const { error } = (await invoke('cup', { do: end })).json;
+      assert.equal(error?.code, 'E_FUNCTION_EXITED');
+      assert.match(error?.errorMessage ?? '', said);
       assert.equal((await invoke('cup', {})).json.result?.currency, 'EUR');
     }
     assert.equal((await invoke('crowd', {})).json.result?.pid, pid);

@@ -138,6 +138,14 @@ describe('the Go module', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
       waiting.cancel(CANCEL_REASON.timeout);
       await waiting.end();
       assert.deepEqual([waiting.text, waiting.failure], ['', undefined]);
+      const late = 'context deadline exceeded';
+      assert.equal(instance.logText(waiting.stream), `over: ${late}, ${late}, ${late}`);
+      const unwanted = instance.event({ do: 'wait' });
+      instance.ping();
+      await instance.until(() => instance.pongs === 2);
+      unwanted.cancel(CANCEL_REASON.callerGone);
+      await unwanted.end();
+      assert.match(instance.logText(unwanted.stream), /^over: context canceled, context canceled, /);
       const answered = await instance.event({ do: 'background', item: 'x' }).end();
       assert.equal(answered.text, '{"sold":"x"}');
       await instance.until(() => instance.logText(answered.stream).includes('in the background'));

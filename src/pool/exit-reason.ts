@@ -8,6 +8,8 @@ export interface LastState {
   readonly heapExhausted: boolean;
   /** Its code was not loaded yet. */
   readonly loading: boolean;
+  /** What it printed before it ended, if that says something about it. */
+  readonly lastWords: string | undefined;
   /** The platform ended it, and why. */
   readonly decided: LambentError | undefined;
 }
@@ -44,14 +46,15 @@ export function exitReason(
     );
   if (last.decided !== undefined) return last.decided;
   const how = exit.signal === null ? `with exit code ${exit.code}` : `by signal ${exit.signal}`;
+  const words = last.lastWords === undefined ? '' : `: ${last.lastWords}`;
   if (last.loading)
     return new LambentError(
       'E_BOOT_FAILED',
-      `the process of function ${name} ended ${how} while it loaded its code`,
+      `the process of function ${name} ended ${how} while it loaded its code${words}`,
       { hint: 'Read `lambent logs`: does the code end its own process while it loads?' },
     );
   return new LambentError(
     'E_FUNCTION_EXITED',
-    `the process of function ${name} ended ${how} before it had answered`,
+    `the process of function ${name} ended ${how} before it had answered${words}`,
   );
 }

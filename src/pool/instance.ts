@@ -266,6 +266,7 @@ export class Instance {
     const last: LastState = {
       heapExhausted: this.#output.sawHeapExhaustion,
       loading: this.ready === undefined,
+      lastWords: this.#output.lastWords(this.#streams.size <= 1),
       decided: this.#endReason,
     };
     const reason = exitReason(this.version, exit, last);
@@ -377,6 +378,7 @@ export class Instance {
   #afterStream(): void {
     if (this.#streams.size === 0) {
       this.idleSinceMs = this.#clock.monotonicMs();
+      this.#output.forgetErrors();
       if (this.state === 'retiring') this.#drain();
     }
     this.#events.onRoom(this);
@@ -442,8 +444,12 @@ export class Instance {
 
   #onLog(stream: number, payload: Buffer): void {
     const line = parseLog(payload);
-    if (line === undefined) this.#breach('an unreadable LOG frame');
-    else if (this.#allowances[0]!.admit(line.text.length))
+    if (line === undefined) {
+      this.#breach('an unreadable LOG frame');
+      return;
+    }
+    if (line.from === 'stderr') this.#output.noteError(line.text);
+    if (this.#allowances[0]!.admit(line.text.length))
       this.#events.onLog(
         this,
         this.#recent.invocationOf(stream),

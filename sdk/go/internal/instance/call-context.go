@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -32,4 +33,53 @@ func (c *callContext) Value(key any) any {
 func FromContext(ctx context.Context) (*Invocation, bool) {
 	inv, ok := ctx.Value(invocationKey{}).(*Invocation)
 	return inv, ok
+}
+
+// never is the Done channel of every expiry; what waits for one registers with AfterFunc.
+var never = make(chan struct{})
+
+// expiry is the context that a call's context comes from: only so are all that derive from it done by
+// context.DeadlineExceeded when the platform says that the time is over, and by context.Canceled otherwise.
+type expiry struct {
+	mu       sync.Mutex
+	over     bool
+	onExpire func()
+}
+
+func (e *expiry) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (e *expiry) Done() <-chan struct{}       { return never }
+func (e *expiry) Value(any) any               { return nil }
+
+func (e *expiry) Err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.over {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// AfterFunc is how package context asks to be told, without a goroutine that waits. The one context that comes from
+// this one directly asks once.
+func (e *expiry) AfterFunc(tell func()) (stop func() bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.onExpire = tell
+	return func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		waiting := e.onExpire != nil
+		e.onExpire = nil
+		return waiting
+	}
+}
+
+func (e *expiry) expire() {
+	e.mu.Lock()
+	tell := e.onExpire
+	e.over, e.onExpire = true, nil
+	e.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 }

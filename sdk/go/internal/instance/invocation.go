@@ -38,6 +38,7 @@ type Invocation struct {
 
 	runtime *Runtime
 	stream  uint32
+	expiry  expiry
 	ctx     callContext
 	cancel  context.CancelCauseFunc
 
@@ -167,7 +168,7 @@ func newInvocation(runtime *Runtime, stream uint32, isHTTP bool, payload []byte,
 		inv.incoming = [][]byte{append([]byte(nil), payload[headEnd:]...)}
 		inv.hadBody = true
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(&inv.expiry)
 	inv.cancel = cancel
 	inv.ctx = callContext{Context: ctx, inv: inv}
 	return inv, nil
@@ -447,6 +448,9 @@ func (inv *Invocation) onCancel(reason byte) {
 	inv.timedOut = reason == cancelTimeout
 	inv.mu.Unlock()
 	inv.wake.Broadcast()
+	if reason == cancelTimeout {
+		inv.expiry.expire()
+	}
 	inv.cancel(cause)
 	if reason == cancelTimeout {
 		inv.runtime.checkIdle()

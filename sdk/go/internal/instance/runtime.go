@@ -250,11 +250,6 @@ func (r *Runtime) fail(inv *Invocation, failure *Failure) {
 // Warn logs a line of the platform's own about a call.
 func (r *Runtime) Warn(inv *Invocation, text string) { r.output.report(Warn, text, inv) }
 
-// Log sends a line as a call's own.
-func (r *Runtime) Log(inv *Invocation, severity Severity, text string) {
-	r.output.line(inv, true, severity, text)
-}
-
 // Background runs work that may go on after the answer. Draining waits for it; a panic in it is logged.
 func (r *Runtime) Background(inv *Invocation, work func()) {
 	r.mu.Lock()
