@@ -64,12 +64,13 @@ export const handler = async ({ data }) => {
 
     const random = createSeededRandom(SEED);
     const kills = Array.from({ length: 6 }, () => 1 + Math.floor(random.fraction() * CHANGES));
+    let killed = 0;
     for (let change = 1; change <= CHANGES; change += 20) {
       // Kills come in the middle of what is being written and delivered: nobody waits for the one before.
       await write(change, 20);
       const due = kills.filter((at) => at >= change && at < change + 20).length;
       for (let each = 0; each < due; each += 1)
-        if (random.fraction() < 0.5) {
+        if (killed++ % 2 === 0) {
           await cluster.kill();
           await cluster.open();
         } else {
@@ -79,6 +80,7 @@ export const handler = async ({ data }) => {
           await restart([]);
         }
     }
+    assert.equal(killed, kills.length);
     await check(seen);
   });
 
