@@ -178,9 +178,12 @@ export class MemoryJournal implements JournalStore {
     return counts;
   }
 
-  async prune(endedBeforeMs: number, limit: number): Promise<number> {
-    const gone = [...this.rows.values()]
-      .filter(({ record }) => record.endedMs !== undefined && record.endedMs < endedBeforeMs)
+  async prune(endedBeforeMs: number, endedMax: number, limit: number): Promise<number> {
+    const ended = [...this.rows.values()]
+      .filter(({ record }) => record.endedMs !== undefined)
+      .toSorted((left, right) => left.record.endedMs! - right.record.endedMs!);
+    const gone = ended
+      .filter(({ record }, place) => place < ended.length - endedMax || record.endedMs! < endedBeforeMs)
       .slice(0, limit);
     for (const { record } of gone) {
       this.rows.delete(record.id);

@@ -12,7 +12,7 @@ import type {
 } from '../src/ports/journal-store.ts';
 import type { DeploymentCatalog, WorkflowTarget } from '../src/ports/workflow-catalog.ts';
 import type { ProgramSession, WorkflowProgram } from '../src/ports/workflow-program.ts';
-import { callbackKey, parseCallbackToken } from '../src/workflows/callback-token.ts';
+import { findCallback, parseCallbackToken } from '../src/workflows/callback-token.ts';
 import { WorkflowEngine } from '../src/workflows/engine.ts';
 import { runWorkflow } from '../runtimes/node/workflow/run-workflow.ts';
 import type { Invariants } from './invariants.ts';
@@ -241,14 +241,13 @@ export class SimNode {
 
   #answerToken(text: string, answer: string): void {
     const { clock, journal } = this.#world;
-    const token = parseCallbackToken(text);
-    if (token === undefined) {
+    if (parseCallbackToken(text) === undefined) {
       this.#world.invariants.violate(`${text} is no token`);
       return;
     }
     const output = { json: answer };
     clock.after(this.#world.between(1, 5_000), async () => {
-      const [awaiting] = await journal.findAwaiting(callbackKey(text), 1);
+      const awaiting = await findCallback(journal, text);
       if (awaiting === undefined) return;
       const input = { kind: 'completed', op: awaiting.op, output } as const;
       await journal.settleAwaiting(awaiting.execution, awaiting.op, input, clock.nowMs());

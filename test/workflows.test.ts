@@ -11,6 +11,7 @@ app: flows
 functions:
   upper: {}
   flaky: {}
+  endless: {}
   starter: { routes: ["POST /starter"] }
 workflows:
   order: { routes: ["POST /order"] }
@@ -26,6 +27,7 @@ workflows:
   bad: {}
   loops: { timeout: 2s }
   naps: {}
+  gives-up: {}
   paid: {}
 `,
   'functions/upper.ts': 'export const handler = async ({ text }: { text: string }) => text.toUpperCase();',
@@ -36,6 +38,23 @@ export const handler = async () => {
   if (calls < 3) throw new RangeError('not yet ' + calls);
   return calls;
 };`,
+  'functions/endless.ts': `
+export const handler = async (_event: unknown, { signal }: { signal: AbortSignal }) => {
+  console.log('function runs');
+  await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  console.log('function heard of it');
+};`,
+  'workflows/gives-up.ts': `
+import { workflow } from 'lambent';
+export default workflow(async (ctx, how: string) => {
+  if (how === 'function') return await ctx.call('endless', {});
+  if (how === 'timeout') return await ctx.call('endless', {}, { timeout: '100ms', retry: false });
+  if (how === 'branch') return await ctx.parallel([
+    () => ctx.child('saga', 'wait').result,
+    () => ctx.step('breaks', async () => { throw new Error('broken'); }, { retry: false }),
+  ]);
+  return await ctx.child('saga', 'wait').result;
+});`,
   'functions/starter.ts': `
 import { startWorkflow } from 'lambent';
 export const handler = async (event: { body: string }) => await startWorkflow('order', JSON.parse(event.body), { key: 'from-function' });`,
@@ -342,6 +361,42 @@ describe('durable workflows', { timeout: 100_000 }, () => {
     assert.equal(codeOf(await platform.api('POST', `/executions/${id}/cancel`)), 'E_EXECUTION_ENDED');
   });
 
+  it('cancels what it called, and its children, which undo what they did', async () => {
+    const seen = async (text: string, from: number): Promise<void> => {
+      await platform.waitForLog((line) => line.text.startsWith(text) && line.timeMs >= from);
+    };
+    const since = Date.now();
+    const called = await start('gives-up', 'function', 'wait=0');
+    await seen('function runs', since);
+    await platform.api('POST', `/executions/${called.id}/cancel`);
+    await seen('function heard of it', since);
+    assert.equal((await result(called.id)).status, 'cancelled');
+    const later = Date.now();
+    assert.equal((await start('gives-up', 'timeout')).error?.code, 'E_TIMEOUT');
+    await seen('function heard of it', later);
+
+    for (const how of ['child', 'branch']) {
+      const parent = await start('gives-up', how, 'wait=0');
+      const children = async (): Promise<{ id: string }[]> =>
+        (
+          (await platform.api('GET', `/executions?parent=${parent.id}`)).json as {
+            items: { id: string }[];
+          }
+        ).items;
+      if (how === 'child') {
+        let [child] = await children();
+        for (let tries = 0; child === undefined && tries < 500; tries += 1) [child] = await children();
+        await platform.waitForLog(
+          ({ text, invocation }) => text === 'holding' && invocation === (child?.id as never),
+        );
+        await platform.api('POST', `/executions/${parent.id}/cancel`);
+      }
+      assert.equal((await result(parent.id)).status, how === 'child' ? 'cancelled' : 'failed');
+      const [child] = await children();
+      assert.equal((await result(child!.id)).status, 'cancelled');
+    }
+  });
+
   it('starts other workflows and waits for them', async () => {
     const { output } = await start('parent');
     assert.deepEqual(output, { twice: 40, loose: 36, code: 'E_NOT_FOUND' });
@@ -425,5 +480,55 @@ describe('durable workflows', { timeout: 100_000 }, () => {
   it('stops code that goes round in circles', async () => {
     const { status, error } = await start('loops', null, 'wait=60');
     assert.deepEqual([status, error?.code], ['failed', 'E_WORKFLOW_STUCK']);
+  });
+});
+
+describe('callbacks on a server that asks for tokens', { timeout: 60_000 }, () => {
+  let platform: TestPlatform;
+  before(async () => {
+    const files = {
+      'lambent.yaml': 'app: asking\nworkflows: { asks: {} }\n',
+      'workflows/asks.ts': FILES['workflows/asks.ts']!.replace('question.token', 'question.url'),
+    };
+    platform = await startTestPlatform({ asking: files }, { mode: 'start' });
+  });
+  after(() => platform.close());
+
+  it('take an answer from whoever has the address, once, and before its time is over', async () => {
+    const ask = async (timeout: string): Promise<{ id: string; url: string }> => {
+      const { json } = await platform.api('POST', '/apps/asking/workflows/asks/executions', timeout);
+      const { id } = json as { id: string };
+      const line = await platform.waitForLog(
+        ({ text, invocation }) => text.startsWith('token ') && invocation === (id as never),
+      );
+      return { id, url: line.text.slice('token '.length) };
+    };
+    const post = async (url: string, body: string): Promise<string> => {
+      const response = await fetch(url, { method: 'POST', body });
+      const { error } = (await response.json()) as { error?: { code: string } };
+      return `${response.status} ${error?.code ?? 'taken'}`;
+    };
+    const output = async (id: string): Promise<unknown> =>
+      ((await platform.api('GET', `/executions/${id}/result?wait=25`)).json as Outcome).output;
+
+    const { id, url } = await ask('1h');
+    assert.match(url, /^http:\/\/localhost:\d+\/_lambent\/api\/v1\/callbacks\/cb1_/);
+    const otherEnd = url.endsWith('A') ? 'B' : 'A';
+    assert.equal(await post(`${url.slice(0, -1)}${otherEnd}`, '1'), '410 E_CALLBACK_EXPIRED', 'a forged one');
+    assert.equal(await post(`${url}x`, '1'), '400 E_BAD_REQUEST');
+    assert.equal(await post(url, '{"yes"'), '400 E_BAD_REQUEST', 'what cannot be read counts for nothing');
+    const large = JSON.stringify('x'.repeat(6 * 1024 * 1024));
+    assert.equal(await post(url, large), '413 E_PAYLOAD_TOO_LARGE');
+    assert.equal(await post(url, '{"yes":true}'), '200 taken');
+    assert.deepEqual(await output(id), { yes: true });
+    assert.equal(await post(url, '{"yes":false}'), '410 E_CALLBACK_EXPIRED', 'a second answer');
+
+    const late = await ask('50ms');
+    assert.deepEqual(await output(late.id), { name: 'TimeoutError', code: 'E_TIMEOUT' });
+    assert.equal(await post(late.url, '1'), '410 E_CALLBACK_EXPIRED', 'its time is over');
+
+    assert.equal((await platform.fetch('/_lambent/api/v1/executions')).status, 401, 'nothing else is open');
+    assert.equal((await platform.fetch('/_lambent/api/v1/callbacks/../executions')).status, 401);
+    assert.equal((await platform.fetch('/_lambent/api/v1/callbacks/%2e%2e/executions')).status, 401);
   });
 });

@@ -13,7 +13,7 @@ import { addDeployments, type DeploymentsDeps } from './deployments.ts';
 import { addDoctor, type DoctorDeps } from './doctor.ts';
 import { errorResponse, toPublicError } from './errors.ts';
 import { addEvents, type EventsDeps } from './events.ts';
-import { addExecutions, type ExecutionsDeps } from './executions.ts';
+import { addExecutions, CALLBACKS_PATH, type ExecutionsDeps } from './executions.ts';
 import { addFunctions, type FunctionsDeps } from './functions.ts';
 import { Guard } from './guard.ts';
 import { addHealth, HEALTH_PATH, type HealthDeps } from './health.ts';
@@ -50,6 +50,10 @@ const METRICS_PATH = '/_lambent/metrics';
 
 /** The same for everybody and holding no data: these need no token. The page asks for one before it shows anything. */
 const OPEN_PATHS: ReadonlySet<string> = new Set([`${API_PREFIX}${HEALTH_PATH}`, OPENAPI_PATH, ADMIN_PREFIX]);
+
+function isOpen(path: string): boolean {
+  return OPEN_PATHS.has(path) || path.startsWith(`${API_PREFIX}${CALLBACKS_PATH}`);
+}
 
 export interface AdminDeps
   extends AccessKeysDeps,
@@ -89,7 +93,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   const root = createRouter();
 
   root.use(async (c, next) => {
-    if (OPEN_PATHS.has(c.req.path)) guard.checkHost(c.req.raw);
+    if (isOpen(c.req.path)) guard.checkHost(c.req.raw);
     else c.set('caller', await guard.authorize(c.req.raw, c.env.remoteAddress));
     await next();
   });

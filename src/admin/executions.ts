@@ -241,9 +241,12 @@ const retryRoute = createRoute({
   responses: { 202: jsonAnswer(OutcomeSchema, 'The new execution.') },
 });
 
+/** Below it, the path is the permission: whoever has a callback's address has its token. */
+export const CALLBACKS_PATH = '/callbacks/';
+
 const answerRoute = createRoute({
   method: 'post',
-  path: '/callbacks/{token}',
+  path: `${CALLBACKS_PATH}{token}`,
   operationId: 'answerCallback',
   tags: ['executions'],
   summary: 'Answers a callback with a JSON body. The token is the permission.',
@@ -343,13 +346,10 @@ function addSteering(router: AdminRouter, workflows: Workflows): void {
   });
   router.openapi(answerRoute, async (c) => {
     const { status, error, message } = c.req.valid('query');
-    const answer =
-      status === 'succeeded'
-        ? ({ status, output: await jsonBody(c.req.raw) } as const)
-        : status === 'failed'
-          ? ({ status, error, message } as const)
-          : ({ status } as const);
-    await workflows.answer(c.req.valid('param').token, answer);
+    await workflows.answer(c.req.valid('param').token, async () => {
+      if (status === 'succeeded') return { status, output: await jsonBody(c.req.raw) };
+      return status === 'failed' ? { status, error, message } : { status };
+    });
     return c.json({}, 200);
   });
 }

@@ -72,7 +72,7 @@ const task = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('sleep'), name: name.optional() }).strict(),
   /** Waits for an event of this type; `match` is an event pattern over it. */
   z.object({ kind: z.literal('event'), event: name, match: z.unknown() }).strict(),
-  /** Waits for an answer to a token from outside: `callbackToken` of `workflow-wire.ts`. */
+  /** Waits for an answer to a token from outside: `callbackToken` of `workflow-wire.ts`. `token`: its SHA-256. */
   z.object({ kind: z.literal('callback'), name: name.optional(), token: z.string().max(256) }).strict(),
   /** Another execution, with the id of `childExecutionId`. `waits`: the operation ends with it; otherwise once it has begun. */
   z

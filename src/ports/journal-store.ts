@@ -44,8 +44,11 @@ export interface JournalStore {
   /** Newest first. */
   list(query: ExecutionQuery): Promise<ExecutionRecord[]>;
   counts(): Promise<Readonly<Record<ExecutionStatus, number>>>;
-  /** Removes executions that ended before `endedBeforeMs`, at most `limit`, oldest first. Returns how many. */
-  prune(endedBeforeMs: number, limit: number): Promise<number>;
+  /**
+   * Removes executions that ended before `endedBeforeMs`, and the oldest that ended while there are more than
+   * `endedMax` of them; at most `limit`, oldest first. Returns how many.
+   */
+  prune(endedBeforeMs: number, endedMax: number, limit: number): Promise<number>;
 }
 
 export interface NewExecution {

@@ -23,8 +23,11 @@ export interface Workflows {
   cancel(id: ExecutionId, reason: string, force: boolean): Promise<void>;
   /** Starts what the execution started with anew, on the version that is live now. */
   retry(id: ExecutionId): Promise<StartedExecution>;
-  /** Answers who waits for this token. `E_BAD_REQUEST`, `E_CALLBACK_EXPIRED`. */
-  answer(token: string, answer: CallbackAnswer): Promise<void>;
+  /**
+   * Answers who waits for this token. The token is the permission, so the answer is read only once somebody is found
+   * to wait for it. `E_BAD_REQUEST`, `E_CALLBACK_EXPIRED`.
+   */
+  answer(token: string, read: () => Promise<CallbackAnswer>): Promise<void>;
   /** Tells those who wait for events of these types. Never rejects: who is not told waits on. */
   tell(events: readonly CloudEvent[]): Promise<void>;
   find(id: ExecutionId): Promise<ExecutionRecord | undefined>;

@@ -296,6 +296,15 @@ function createGateway(
   });
 }
 
+/** How others reach this server: as its operator said, or from this machine. */
+function originOf(domain: AppDomain | undefined, { address }: Gateway): string {
+  if (domain?.origin !== undefined) {
+    const { protocol, port } = domain.origin;
+    return `${protocol}//${domain.name}${port === '' ? '' : `:${port}`}`;
+  }
+  return address === undefined ? '' : `http://localhost:${address.port}`;
+}
+
 export async function wire(options: WireOptions): Promise<Wired> {
   const { mode, dataDir, allowHosts, version, log } = options;
   const { store, blobs, accessKeys, rootSecret } = await openStores(options);
@@ -336,10 +345,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
   const awsJson = joinJsonApis([parts.stepFunctions, eventBridge]);
   const platform = createPlatformHandler(admin, lambda, awsJson, parts.webhooks, defects);
   const gateway: Gateway = createGateway(options, parts, awsJson, platform);
-  parts.later.callbackUrl = () =>
-    gateway.address === undefined
-      ? CALLBACKS_PATH
-      : `http://localhost:${gateway.address.port}${CALLBACKS_PATH}`;
+  parts.later.callbackUrl = () => `${originOf(options.domain, gateway)}${CALLBACKS_PATH}`;
   return {
     mode,
     clock,
@@ -357,6 +363,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     async closeRest() {
       metrics.close();
       await retention.close();
+      await parts.closeRetention();
     },
   };
 }

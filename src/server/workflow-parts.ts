@@ -7,6 +7,7 @@ import { createDeploymentCatalog } from '../workflows/deployment-catalog.ts';
 import type { WorkflowEngine } from '../workflows/engine.ts';
 import { createFunctionInvoker } from '../workflows/invoke-function.ts';
 import { createWorkflowOperations } from '../workflows/platform-operations.ts';
+import { createExecutionRetention } from '../workflows/retention.ts';
 import { createWorkflows } from '../workflows/workflows.ts';
 import { createStateMachines, type StateMachinesOptions } from './state-machines.ts';
 
@@ -14,6 +15,8 @@ export interface WorkflowParts {
   readonly engine: WorkflowEngine;
   readonly workflows: Workflows;
   readonly stepFunctions: StepFunctionsApi;
+  /** Stops what removes old executions. */
+  closeRetention(): Promise<void>;
 }
 
 export interface WorkflowPartsOptions extends Omit<StateMachinesOptions, 'code' | 'catalog' | 'call'> {
@@ -47,5 +50,6 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
   });
   for (const [name, operation] of createWorkflowOperations(workflows))
     options.operations.set(name, operation);
-  return { engine, workflows, stepFunctions: api };
+  const retention = createExecutionRetention({ store: journal, clock, log: options.log });
+  return { engine, workflows, stepFunctions: api, closeRetention: () => retention.close() };
 }

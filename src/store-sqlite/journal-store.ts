@@ -8,6 +8,7 @@ import type { createJournalReads, StoredEntries, StoredInboxItem } from './journ
 import { createStart, toStoredStart } from './journal-start.ts';
 import { createTransitions, toStoredTransition } from './journal-transition.ts';
 import type { Caller } from './operation.ts';
+import { numberOf } from './row.ts';
 
 export type JournalWrites = ReturnType<typeof createJournalWrites>;
 export type JournalReads = ReturnType<typeof createJournalReads>;
@@ -49,24 +50,28 @@ export function createJournalStore(write: Caller<JournalWrites>, read: Caller<Jo
     history: async (id, from, limit) => pageOf(await read('history', [id, from, limit]), from, limit),
     list: (query) => read('list', [query]),
     counts: () => read('counts', []),
-    prune: (endedBeforeMs, limit) => write('prune', [endedBeforeMs, limit]),
+    prune: (endedBeforeMs, endedMax, limit) => write('prune', [endedBeforeMs, endedMax, limit]),
   };
 }
 
 export function createJournalWrites(db: DatabaseSync) {
   const create = createStart(db);
-  const listEnded = db.prepare(
-    'SELECT key FROM executions WHERE ended_ms < ? ORDER BY ended_ms, key LIMIT ?',
-  );
+  const countEnded = db.prepare(`
+    SELECT sum(count) AS n FROM execution_counts WHERE status NOT IN ('queued', 'ready', 'running', 'waiting')`);
+  const listEnded = db.prepare(`
+    SELECT key, ended_ms FROM executions WHERE ended_ms IS NOT NULL ORDER BY ended_ms, key LIMIT ?`);
   const remove = db.prepare('DELETE FROM executions WHERE key = ?');
   return {
     create,
     ...createTransitions(db, create),
     ...createJournalClaims(db),
-    prune(endedBeforeMs: number, limit: number): number {
-      const rows = listEnded.all(endedBeforeMs, Math.max(0, limit));
-      for (const row of rows) remove.run(row.key as number);
-      return rows.length;
+    prune(endedBeforeMs: number, endedMax: number, limit: number): number {
+      const beyond = numberOf(countEnded.get()!, 'n') - endedMax;
+      const gone = listEnded
+        .all(Math.max(0, limit))
+        .filter((row, place) => place < beyond || numberOf(row, 'ended_ms') < endedBeforeMs);
+      for (const row of gone) remove.run(numberOf(row, 'key'));
+      return gone.length;
     },
   };
 }

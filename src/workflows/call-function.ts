@@ -10,6 +10,8 @@ export interface FunctionCall {
   readonly op: number;
   /** From 1. */
   readonly attempt: number;
+  /** Aborts when nobody waits for the outcome any more. */
+  readonly signal: AbortSignal;
 }
 
 export type CallOutcome =

@@ -23,14 +23,31 @@ type Performed = Exclude<Effect, { kind: 'offer' | 'attempt' | 'answered' }>;
 /** Carries out what executions asked for, once that is durable. */
 export interface EffectRunner {
   perform(hot: HotExecution, effect: Performed): void;
+  /** The execution ended or is not held here any more: the calls that it makes are withdrawn. */
+  withdrawAll(hot: HotExecution): void;
 }
 
 export function createEffectRunner({ store, call, clock, random }: EffectOptions): EffectRunner {
+  const calls = new Map<HotExecution, Map<number, AbortController>>();
+  const enter = (hot: HotExecution, op: number): AbortSignal => {
+    const own = calls.get(hot) ?? new Map<number, AbortController>();
+    const controller = new AbortController();
+    calls.set(hot, own.set(op, controller));
+    return controller.signal;
+  };
+  const leave = (hot: HotExecution, op: number): void => {
+    const own = calls.get(hot);
+    own?.delete(op);
+    if (own?.size === 0) calls.delete(hot);
+  };
+
   const makeCall = async (hot: HotExecution, op: number, throttled: number): Promise<void> => {
     const operation = hot.state.open.get(op);
     if (hot.closed || operation?.task.kind !== 'call') return;
     const { task, attempt } = operation;
+    const signal = enter(hot, op);
     const outcome = await call({
+      signal,
       record: hot.record,
       function: task.function,
       input: task.input,
@@ -39,6 +56,8 @@ export function createEffectRunner({ store, call, clock, random }: EffectOptions
     }).catch(
       (thrown) => ({ status: 'failed', error: failureOf(toLambentError(thrown)), retryable: false }) as const,
     );
+    if (signal.aborted) return;
+    leave(hot, op);
     if (outcome.status === 'throttled') {
       const ceilingMs = Math.min(ROOM_MAX_MS, ROOM_FIRST_MS * 2 ** throttled);
       clock.after(Math.ceil(random.fraction() * ceilingMs), () => {
@@ -83,8 +102,15 @@ export function createEffectRunner({ store, call, clock, random }: EffectOptions
   return {
     perform(hot, effect) {
       if (effect.kind === 'call') void makeCall(hot, effect.op, 0);
-      else if (effect.kind === 'checkSignal') guarded(hot, effect.op, checkSignal(hot, effect));
+      else if (effect.kind === 'withdraw') {
+        calls.get(hot)?.get(effect.op)?.abort();
+        leave(hot, effect.op);
+      } else if (effect.kind === 'checkSignal') guarded(hot, effect.op, checkSignal(hot, effect));
       else guarded(hot, effect.op, checkChild(hot, effect));
+    },
+    withdrawAll(hot) {
+      for (const controller of calls.get(hot)?.values() ?? []) controller.abort();
+      calls.delete(hot);
     },
   };
 }

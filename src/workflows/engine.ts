@@ -299,6 +299,10 @@ export class WorkflowEngine implements HotHost {
     this.#answerWaiters.delete(effect.update);
   }
 
+  closed(hot: HotExecution): void {
+    this.#effects.withdrawAll(hot);
+  }
+
   wrote(to: readonly ExecutionId[], started: boolean): void {
     for (const id of to) this.poke(id);
     if (started) this.wake();

@@ -53,6 +53,8 @@ export interface HotHost {
   append(transition: Transition): Promise<boolean>;
   /** Carries out what only the engine can; answers with `offer`. */
   perform(hot: HotExecution, effect: Exclude<Effect, { kind: 'offer' | 'attempt' }>): void;
+  /** Nothing that was begun for it counts any more. */
+  closed(hot: HotExecution): void;
   /** Inputs went to these executions, or others began. */
   wrote(to: readonly ExecutionId[], started: boolean): void;
   /** It is not hot any more. `dueMs`: when it goes on by itself. */
@@ -458,6 +460,7 @@ export class HotExecution implements SessionHost {
     this.#timer?.cancel();
     this.#session?.close();
     this.#session = undefined;
+    this.#host.closed(this);
   }
 }
 

@@ -58,9 +58,10 @@ export function createFunctionInvoker({
       ...resolved,
       trigger: 'invoke',
       payload,
-      traceparent: undefined,
+      traceparent: traceparentOf(call),
       clientContext: undefined,
       attempt: call.attempt,
+      signal: call.signal,
     });
     if (outcome.status === 'ok') {
       const text = outcome.payload.toString('utf8');
@@ -71,4 +72,10 @@ export function createFunctionInvoker({
     if (NO_ROOM.has(error.code)) return { status: 'throttled' };
     return { status: 'failed', error: { ...error, stackTrace: error.stackTrace.slice(0, 20) }, retryable };
   };
+}
+
+/** W3C Trace Context: an execution is one trace, by its id; each attempt of a call is a span of it. */
+function traceparentOf({ record, op, attempt }: FunctionCall): string {
+  const span = `${op.toString(16).padStart(8, '0')}${attempt.toString(16).padStart(8, '0')}`;
+  return `00-${record.id.replaceAll('-', '')}-${span}-01`;
 }

@@ -15,7 +15,7 @@ import { callbackToken, childExecutionId } from '../model/workflow-wire.ts';
 import type { NewExecution, Transition } from '../ports/journal-store.ts';
 import type { DeploymentCatalog } from '../ports/workflow-catalog.ts';
 import type { Offer, ProgramAct, UpdateResult } from '../ports/workflow-program.ts';
-import { callbackKey } from './callback-token.ts';
+import { callbackHash, callbackKey } from './callback-token.ts';
 import { failure, failureOf } from './failures.ts';
 import { applyEntry, type ExecutionState } from './journal.ts';
 import { retryDelayMs } from './retry-delay.ts';
@@ -36,6 +36,8 @@ export interface MadeOffer {
 /** What begins once a transition is durable. */
 export type Effect =
   | { readonly kind: 'call'; readonly op: number }
+  /** Nobody waits for this call any more. */
+  | { readonly kind: 'withdraw'; readonly op: number }
   /** A further attempt of a step. */
   | { readonly kind: 'attempt'; readonly op: number }
   /** The engine has the result already: it only had to become durable what it is the result of. */
@@ -218,6 +220,8 @@ export class TransitionBuilder {
         last = { ...outcome, execution: successor.id };
       }
     }
+    if (last.status !== 'succeeded' && last.status !== 'continued')
+      for (const { op, task } of this.#state.open.values()) this.#giveUp(op, task);
     this.add({ kind: 'ended', atMs: this.#nowMs, outcome: last });
     if (record.parent === undefined || last.status === 'continued') return;
     const { execution: to, op } = record.parent;
@@ -260,11 +264,11 @@ export class TransitionBuilder {
     this.#begin(op, task);
   }
 
-  /** Tokens and ids are what follows from the seed, whatever the program says. */
+  /** Tokens and ids are what follows from the seed, whatever the program says; of a token, only a hash is stored. */
   #complete(op: number, task: Task): Task {
     const { record } = this.#tools;
     const { seed } = this.#state;
-    if (task.kind === 'callback') return { ...task, token: callbackToken(record.id, op, seed) };
+    if (task.kind === 'callback') return { ...task, token: callbackHash(callbackToken(record.id, op, seed)) };
     if (task.kind !== 'child') return task;
     // The program chose the moment in it; the rest is not its own to choose.
     const atMs = uuidTimeMs(task.execution) ?? this.#nowMs;
@@ -277,7 +281,11 @@ export class TransitionBuilder {
         this.effects.push({ kind: 'call', op });
         break;
       case 'callback':
-        this.#awaits.push({ op, key: callbackKey(task.token) });
+        this.#awaits.push({
+          op,
+          key: callbackKey({ execution: this.#tools.record.id, op }),
+          detail: task.token,
+        });
         break;
       case 'event':
         this.#awaits.push({ op, key: `event:${task.event}`, detail: task.match });
@@ -332,9 +340,19 @@ export class TransitionBuilder {
   }
 
   #end(entry: Extract<JournalEntry, { kind: 'completed' | 'failed' | 'closed' }>): void {
-    const kind = this.#state.open.get(entry.op)!.task.kind;
+    const { task } = this.#state.open.get(entry.op)!;
+    const { kind } = task;
     if (kind === 'callback' || kind === 'event' || kind === 'resource') this.#awaitsNoMore.push(entry.op);
+    if (entry.kind !== 'completed') this.#giveUp(entry.op, task);
     this.add(entry);
+  }
+
+  /** What runs elsewhere for an operation hears that nobody waits for it any more. Who has ended passes it over. */
+  #giveUp(op: number, task: Task): void {
+    if (task.kind === 'call') this.effects.push({ kind: 'withdraw', op });
+    if (task.kind !== 'child' || !task.waits) return;
+    const reason = `execution ${this.#tools.record.id} waits for it no longer`;
+    this.#messages.push({ to: task.execution as ExecutionId, input: { kind: 'cancel', reason } });
   }
 
   /** The program's time, which it has acted upon already, unless that cannot be true. */

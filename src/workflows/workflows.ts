@@ -17,7 +17,7 @@ import type {
   StartRequest,
   Workflows,
 } from '../ports/workflows.ts';
-import { callbackKey, parseCallbackToken } from './callback-token.ts';
+import { findCallback, parseCallbackToken } from './callback-token.ts';
 import type { WorkflowEngine } from './engine.ts';
 import { failure } from './failures.ts';
 import { tellWaiting } from './tell-waiting.ts';
@@ -193,15 +193,15 @@ function within<Value>(clock: Clock, promise: Promise<Value>, limitMs: number): 
 }
 
 function createAnswering({ engine, store, clock }: WorkflowsOptions) {
-  return async (text: string, answer: CallbackAnswer): Promise<void> => {
-    const token = parseCallbackToken(text);
-    if (token === undefined)
+  return async (text: string, read: () => Promise<CallbackAnswer>): Promise<void> => {
+    if (parseCallbackToken(text) === undefined)
       throw new LambentError('E_BAD_REQUEST', 'this is not a token of a callback', {
         hint: 'Send the token as `ctx.callback()` gave it.',
       });
-    const [awaiting] = await store.findAwaiting(callbackKey(text), 1);
+    const awaiting = await findCallback(store, text);
     const expired = new LambentError('E_CALLBACK_EXPIRED', 'nobody waits for an answer to this token');
     if (awaiting === undefined) throw expired;
+    const answer = await read();
     const { execution, op } = awaiting;
     if (answer.status === 'heartbeat') await engine.deliver(execution, { kind: 'heartbeat', op });
     else {

@@ -50,12 +50,27 @@ export function exerciseJournalReading(open: OpenFresh<JournalStore>): void {
           await start(store, place, place === 1 ? { idempotency } : {}, startMs + place);
           if (place < 3) await endNext(store, startMs + place);
         }
-        assert.equal(await store.prune(startMs + 2, 10), 1);
+        assert.equal(await store.prune(startMs + 2, 10, 10), 1);
         assert.equal(await store.find(executionId(1)), undefined);
         assert.deepEqual(await store.history(executionId(1), 0, 10), []);
         const { ready, succeeded } = await store.counts();
         assert.deepEqual([ready, succeeded], [1, 1]);
         await start(store, 4, { idempotency });
+      }));
+
+    it('prunes the oldest of too many, a few at a time, and none that goes on', () =>
+      withFresh(open, async (store) => {
+        for (const place of [1, 2, 3, 4]) {
+          await start(store, place, {}, startMs + place);
+          await endNext(store, startMs + place);
+        }
+        await start(store, 5, {}, startMs);
+        assert.equal(await store.prune(startMs, 1, 2), 2);
+        assert.equal(await store.prune(startMs, 1, 2), 1);
+        assert.equal(await store.prune(startMs, 1, 2), 0);
+        assert.notEqual(await store.find(executionId(4)), undefined);
+        assert.equal(await store.prune(startMs, 0, 2), 1);
+        assert.notEqual(await store.find(executionId(5)), undefined);
       }));
   });
 }
