@@ -5,6 +5,7 @@ import type { JournalStore } from '../ports/journal-store.ts';
 import type { CallFunction } from './call-function.ts';
 import { failureOf } from './failures.ts';
 import type { HotExecution } from './hot-execution.ts';
+import { RunningCalls } from './running-calls.ts';
 import type { Effect } from './transition.ts';
 
 /** A call that found no room is made again within this time, doubling up to the maximum, with full jitter. */
@@ -28,24 +29,12 @@ export interface EffectRunner {
 }
 
 export function createEffectRunner({ store, call, clock, random }: EffectOptions): EffectRunner {
-  const calls = new Map<HotExecution, Map<number, AbortController>>();
-  const enter = (hot: HotExecution, op: number): AbortSignal => {
-    const own = calls.get(hot) ?? new Map<number, AbortController>();
-    const controller = new AbortController();
-    calls.set(hot, own.set(op, controller));
-    return controller.signal;
-  };
-  const leave = (hot: HotExecution, op: number): void => {
-    const own = calls.get(hot);
-    own?.delete(op);
-    if (own?.size === 0) calls.delete(hot);
-  };
-
+  const calls = new RunningCalls();
   const makeCall = async (hot: HotExecution, op: number, throttled: number): Promise<void> => {
     const operation = hot.state.open.get(op);
     if (hot.closed || operation?.task.kind !== 'call') return;
     const { task, attempt } = operation;
-    const signal = enter(hot, op);
+    const signal = calls.enter(hot, op);
     const outcome = await call({
       signal,
       record: hot.record,
@@ -57,7 +46,7 @@ export function createEffectRunner({ store, call, clock, random }: EffectOptions
       (thrown) => ({ status: 'failed', error: failureOf(toLambentError(thrown)), retryable: false }) as const,
     );
     if (signal.aborted) return;
-    leave(hot, op);
+    calls.leave(hot, op);
     if (outcome.status === 'throttled') {
       const ceilingMs = Math.min(ROOM_MAX_MS, ROOM_FIRST_MS * 2 ** throttled);
       clock.after(Math.ceil(random.fraction() * ceilingMs), () => {
@@ -102,15 +91,10 @@ export function createEffectRunner({ store, call, clock, random }: EffectOptions
   return {
     perform(hot, effect) {
       if (effect.kind === 'call') void makeCall(hot, effect.op, 0);
-      else if (effect.kind === 'withdraw') {
-        calls.get(hot)?.get(effect.op)?.abort();
-        leave(hot, effect.op);
-      } else if (effect.kind === 'checkSignal') guarded(hot, effect.op, checkSignal(hot, effect));
+      else if (effect.kind === 'withdraw') calls.withdraw(hot, effect.op);
+      else if (effect.kind === 'checkSignal') guarded(hot, effect.op, checkSignal(hot, effect));
       else guarded(hot, effect.op, checkChild(hot, effect));
     },
-    withdrawAll(hot) {
-      for (const controller of calls.get(hot)?.values() ?? []) controller.abort();
-      calls.delete(hot);
-    },
+    withdrawAll: (hot) => calls.withdrawAll(hot),
   };
 }
