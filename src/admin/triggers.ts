@@ -21,6 +21,10 @@ const TriggerSchema = z
       .number()
       .optional()
       .openapi({ description: 'What its database keeps that is not stored here yet.' }),
+    lagMessages: z
+      .number()
+      .optional()
+      .openapi({ description: 'Messages that its broker has still to give.' }),
   })
   .openapi('Trigger');
 

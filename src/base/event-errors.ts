@@ -59,6 +59,13 @@ export const EVENT_ERRORS = {
     'PostgreSQL no longer has the changes that a trigger has still to get.',
     'Compare the table with what the function made of it; then give the trigger another `name`, which begins anew.',
   ),
+  E_BROKER_SETUP: row(
+    500,
+    'author',
+    true,
+    'A message broker does not have what a trigger reads, or refuses it.',
+    'Do what the message says, on the broker or in the manifest; the trigger goes on by itself.',
+  ),
   E_EVENT_LOOP: row(
     400,
     'author',

@@ -131,6 +131,7 @@ export interface TriggerItem {
   readonly nextMs?: number | null;
   readonly trouble?: string | null;
   readonly lagBytes?: number | null;
+  readonly lagMessages?: number | null;
 }
 
 export interface DeadLetterView {

@@ -89,6 +89,7 @@ async function toView(
     nextMs: status?.nextMs,
     trouble: status?.trouble,
     lagBytes: status?.lagBytes,
+    lagMessages: status?.lagMessages,
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { messageSchemas } from './manifest-message-sources.ts';
 import { duration, ENV_NAME, text, whole } from './manifest-schema-parts.ts';
 import { SCHEDULE_EXPECTED } from './schedule-time.ts';
 import { TABLE_ACTIONS } from './trigger.ts';
@@ -128,16 +129,17 @@ export const triggerSchema = z
         ),
       tolerance: duration('How far the time in a signature may be off, up to 24h. Default: 5m.'),
       postgres: postgres.describe('Changed rows of a table in PostgreSQL.'),
+      ...messageSchemas,
       ...deliverySettings,
     },
-    { error: 'an object with `events`, `schedule`, `webhook` or `postgres`' },
+    { error: 'an object with `events`, `schedule`, `webhook`, `postgres` or a kind of broker' },
   )
   .partial();
 
 export const triggersSchema = z
   .array(triggerSchema, {
-    error: 'a list of triggers, each with `events`, `schedule`, `webhook` or `postgres`',
+    error: 'a list of triggers, each with `events`, `schedule`, `webhook`, `postgres` or a kind of broker',
   })
-  .describe('What else runs the function: events of the bus, schedules, webhooks, tables.');
+  .describe('What else runs the function: events of the bus, schedules, webhooks, tables, messages.');
 
 export type TriggerInput = z.input<typeof triggerSchema>;

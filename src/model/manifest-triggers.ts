@@ -2,6 +2,7 @@ import { LambentError } from '../base/errors.ts';
 import { nearestOf } from '../base/nearest.ts';
 import { compilePattern } from './event-pattern.ts';
 import type { FunctionName } from './function.ts';
+import { MESSAGE_KINDS, planMessageSource } from './manifest-message-sources.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import type { FunctionInput } from './manifest-schema.ts';
 import type { TriggerInput } from './manifest-trigger-schema.ts';
@@ -22,7 +23,7 @@ import {
 export const TRIGGERS_MAX = 10_000;
 
 const DAY_MS = 86_400_000;
-const KINDS = ['events', 'schedule', 'webhook', 'postgres'] as const;
+const KINDS = ['events', 'schedule', 'webhook', 'postgres', ...MESSAGE_KINDS] as const;
 
 /** Settings that only one kind of trigger has. */
 const ONLY_FOR: Readonly<Record<string, (typeof KINDS)[number]>> = {
@@ -71,7 +72,7 @@ function planTrigger(
   const kinds = KINDS.filter((kind) => input[kind] !== undefined);
   const kind = kinds[0];
   if (kind === undefined || kinds.length > 1) {
-    problems.add(path, 'value', 'a trigger has one of `events`, `schedule`, `webhook` and `postgres`');
+    problems.add(path, 'value', `a trigger has one of ${KINDS.map((each) => `\`${each}\``).join(', ')}`);
     return undefined;
   }
   for (const [key, only] of Object.entries(ONLY_FOR))
@@ -154,6 +155,8 @@ function sourceOf(kind: (typeof KINDS)[number], reading: Reading): TriggerSource
       const [schema = 'public', table = ''] = names.length === 1 ? ['public', ...names] : names;
       return { kind, url, schema, table, actions: [...new Set(actions)], columns, where };
     }
+    default:
+      return planMessageSource(kind, input);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Branded } from '../base/ids.ts';
 import type { AppName, FunctionName } from './function.ts';
+import type { MessageSource } from './message-source.ts';
 
 /** Name of a trigger within its app: as of a function, at most 128. It keeps its position across deployments. */
 export type TriggerName = Branded<'TriggerName'>;
@@ -20,7 +21,13 @@ export interface Trigger {
   readonly delivery: DeliveryPolicy;
 }
 
-export type TriggerSource = BusSource | ScheduleSource | WebhookSource | PostgresSource | DestinationSource;
+export type TriggerSource =
+  | BusSource
+  | ScheduleSource
+  | WebhookSource
+  | PostgresSource
+  | MessageSource
+  | DestinationSource;
 
 /** Events of the bus, wherever they come from, that match a pattern. */
 export interface BusSource {

@@ -40,6 +40,8 @@ export interface TriggerView {
   readonly trouble: string | undefined;
   /** What its source's server holds that is not stored here yet, in bytes. */
   readonly lagBytes: number | undefined;
+  /** Messages that its broker has still to give, where it tells. */
+  readonly lagMessages: number | undefined;
 }
 
 export interface ReplayResult {

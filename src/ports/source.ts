@@ -31,6 +31,8 @@ export interface SourceStatus {
   readonly trouble: string | undefined;
   /** What its server holds that is not stored here yet, in bytes. */
   readonly lagBytes?: number | undefined;
+  /** Messages that its broker has still to give, where it tells. */
+  readonly lagMessages?: number | undefined;
 }
 
 export interface SourceContext {

@@ -42,6 +42,7 @@ import type { Workflows } from '../ports/workflows.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
+import { messageSources } from '../sources/messages/message-sources.ts';
 import { postgresSources } from '../sources/postgres/postgres-source.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openObjectFiles } from '../store-files/object-files.ts';
@@ -224,7 +225,7 @@ async function openEvents(
   const webhooks = createWebhookSources();
   const events = await createEventParts({
     ...shared,
-    factories: [scheduleSources, postgresSources, webhooks.factory],
+    factories: [scheduleSources, ...messageSources, postgresSources, webhooks.factory],
   });
   operations.set('emit', createEmitCall({ ...shared, bus: events.bus }));
   return { events, webhooks };

@@ -101,10 +101,15 @@ function table(items: readonly TriggerItem[], terminal: Terminal): string {
     String(item.owed),
     String(item.delivered),
     String(item.dead),
-    item.lagBytes === undefined || item.lagBytes === null ? '' : `${item.lagBytes} B`,
+    lagOf(item),
     item.nextMs === undefined || item.nextMs === null ? '' : formatTime(item.nextMs),
   ]);
   return renderTable(columns, rows, createStyle(terminal.out, terminal.env));
+}
+
+function lagOf({ lagBytes, lagMessages }: TriggerItem): string {
+  if (typeof lagBytes === 'number') return `${lagBytes} B`;
+  return typeof lagMessages === 'number' ? String(lagMessages) : '';
 }
 
 function stateOf({ source, paused, trouble }: TriggerItem): string {
@@ -121,6 +126,8 @@ function sourceText(source: TriggerSource): string {
       return `postgres ${source.schema}.${source.table}: ${source.actions.join(', ')}`;
     case 'webhook':
       return `webhook, ${source.verify.kind}`;
+    case 'redis':
+      return `redis ${source.stream}`;
     case 'destination':
       return 'outcomes of triggers';
     case 'schedule':

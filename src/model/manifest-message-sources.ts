@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { ENV_NAME, text, whole } from './manifest-schema-parts.ts';
+import type { MessageSource } from './message-source.ts';
+
+/** Triggers on messages, as the manifest gives them. Each `error` text completes "… must be". */
+
+export const MESSAGE_KINDS = ['redis'] as const;
+
+export const PREFETCH_DEFAULT = 100;
+
+const ENV_EXPECTED = 'the name of an environment variable';
+const common = (address: string) => ({
+  url: z
+    .string({ error: ENV_EXPECTED })
+    .regex(ENV_NAME, { error: ENV_EXPECTED })
+    .describe(`Environment variable of the function with the address, \`${address}\`.`),
+  prefetch: whole(
+    1,
+    1_000,
+    'Messages that are received and not yet acknowledged, at most. Default: 100.',
+  ).optional(),
+});
+const from = z
+  .enum(['all', 'new'], { error: 'all or new' })
+  .describe('Where the first start begins: with what is there, or with what comes. Default: all.')
+  .optional();
+
+export const messageSchemas = {
+  redis: z
+    .strictObject(
+      {
+        ...common('redis://user:password@host:6379/0'),
+        stream: text('the name of a stream', 'The key of the stream.'),
+        group: text('the name of a group', 'The consumer group. Default: made of the trigger.').optional(),
+        from,
+      },
+      { error: 'an object with `url` and `stream`' },
+    )
+    .describe('Messages of a stream of Redis.'),
+};
+
+type Given = {
+  readonly [Kind in (typeof MESSAGE_KINDS)[number]]?: z.input<(typeof messageSchemas)[Kind]> | undefined;
+};
+
+export function planMessageSource(kind: (typeof MESSAGE_KINDS)[number], input: Given): MessageSource {
+  switch (kind) {
+    case 'redis': {
+      const { url, stream, group, from = 'all', prefetch = PREFETCH_DEFAULT } = input.redis!;
+      return { kind, url, prefetch, stream, group, from };
+    }
+  }
+}

@@ -1,0 +1,21 @@
+/** Messages of brokers as sources of events. What is common to all is in `MessageSettings`. */
+export type MessageSource = RedisSource;
+
+export interface MessageSettings {
+  /** Environment variable of the function with the broker's address, which may hold user and password. */
+  readonly url: string;
+  /** Messages that are received and not yet acknowledged, at most. 1 to 1,000. */
+  readonly prefetch: number;
+}
+
+/** Where reading begins when the broker knows nothing of the trigger yet. */
+export type MessageStart = 'all' | 'new';
+
+/** A stream of Redis, read by a consumer group. */
+export interface RedisSource extends MessageSettings {
+  readonly kind: 'redis';
+  readonly stream: string;
+  /** `undefined`: made of the trigger's id. */
+  readonly group: string | undefined;
+  readonly from: MessageStart;
+}

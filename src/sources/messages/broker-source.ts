@@ -1,0 +1,176 @@
+import { delay, type Timer } from '../../base/clock.ts';
+import { LambentError } from '../../base/errors.ts';
+import type { MessageSource as Settings } from '../../model/message-source.ts';
+import type { Source, SourceContext, SourceStatus } from '../../ports/source.ts';
+import { describeBrokerFailure } from './broker-failure.ts';
+import { type BrokerMessage, toEvent } from './broker-message.ts';
+
+/*
+ * Messages of brokers. Each trigger has a connection of its own, made anew for ever when it breaks. A message is stored
+ * as an event first, and only then acknowledged to its broker; whatever happens before, the broker gives it again. Where
+ * the broker names its messages for good, one that comes again is the same event, stored once.
+ *
+ * A message that cannot be stored breaks the connection: the broker keeps what is not acknowledged, of which there is at
+ * most `prefetch`, and so holds back by itself until storing works again. What a message holds never stops the stream.
+ *
+ * The brokers' clients are loaded when the first trigger of their kind opens: most platforms have none.
+ *
+ * Deliberately absent: making queues, exchanges and topics (they belong to whoever runs the broker), and loop protection
+ * through a broker, which does not carry the depth of a chain.
+ */
+
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_MAX_MS = 30_000;
+/** A connection that held for so long was a good one: the next begins with the shortest pause again. */
+const GOOD_MS = 10_000;
+/** How often the address is looked at for a change, and the broker asked for what waits. */
+export const LOOK_MS = 10_000;
+
+/** Reads until the connection breaks, which it throws, or until the signal, when it returns. Must leave nothing open. */
+export type ReadBroker<S extends Settings> = (link: BrokerLink<S>) => Promise<void>;
+
+export interface BrokerLink<S extends Settings> {
+  readonly context: SourceContext;
+  readonly settings: S;
+  readonly url: string;
+  /** For what the broker keeps of the trigger: `lambent-app-trigger`. */
+  readonly name: string;
+  /** The trigger's last stored place at the broker. */
+  readonly position: string | undefined;
+  readonly signal: AbortSignal;
+  /** Messages come from now on. */
+  connected(): void;
+  /** What the broker has still to give, where it tells. */
+  waiting(messages: number): void;
+  /** Durable when it resolves; tells of each whether it was stored with its body. */
+  store(messages: readonly BrokerMessage[]): Promise<readonly boolean[]>;
+}
+
+export class BrokerSource<S extends Settings> implements Source {
+  readonly #context: SourceContext;
+  readonly #settings: S;
+  readonly #read: ReadBroker<S>;
+  readonly #closing = new AbortController();
+  readonly #ended: Promise<void>;
+  #position: string | undefined;
+  #pauseMs = BACKOFF_FIRST_MS;
+  #trouble: string | undefined = 'The first connection to the broker is being made.';
+  #waiting: number | undefined;
+
+  constructor(context: SourceContext, settings: S, read: ReadBroker<S>) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#read = read;
+    this.#position = context.position;
+    this.#ended = this.#run();
+  }
+
+  status(): SourceStatus {
+    return { nextMs: undefined, trouble: this.#trouble, lagMessages: this.#waiting };
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random, log, id } = this.#context;
+    const { signal } = this.#closing;
+    const closed = whenAborted(signal);
+    while (!signal.aborted) {
+      let url: string | undefined;
+      const startedMs = clock.monotonicMs();
+      try {
+        url = await this.#context.secret(this.#settings.url);
+        await this.#connect(url);
+      } catch (error) {
+        if (signal.aborted) return;
+        const trouble = describeBrokerFailure(error, url);
+        if (trouble !== this.#trouble)
+          log.error('messages cannot be read; trying again', { trigger: id, error: trouble });
+        this.#trouble = trouble;
+        this.#waiting = undefined;
+        if (clock.monotonicMs() - startedMs > GOOD_MS) this.#pauseMs = BACKOFF_FIRST_MS;
+        await Promise.race([delay(clock, this.#pauseMs * (0.5 + random.fraction() / 2)), closed]);
+        this.#pauseMs = Math.min(this.#pauseMs * 2, BACKOFF_MAX_MS);
+      }
+    }
+  }
+
+  async #connect(url: string | undefined): Promise<void> {
+    const context = this.#context;
+    const { url: name } = this.#settings;
+    if (url === undefined || url === '')
+      throw new LambentError('E_SECRET_MISSING', `The trigger ${context.id} has no value for ${name}.`);
+    if (!URL.canParse(url))
+      throw new LambentError(
+        'E_BROKER_SETUP',
+        `The value of ${name} is not an address such as scheme://host:port.`,
+      );
+    const changed = new AbortController();
+    const timer = this.#watch(url, changed);
+    try {
+      await this.#read({
+        ...{ context, settings: this.#settings, url, position: this.#position },
+        name: `lambent-${context.id.replaceAll(/[^A-Za-z0-9_-]/g, '-')}`,
+        signal: AbortSignal.any([this.#closing.signal, changed.signal]),
+        connected: () => {
+          if (this.#trouble !== undefined) context.log.info('messages are read', { trigger: context.id });
+          this.#trouble = undefined;
+        },
+        waiting: (messages) => {
+          this.#waiting = messages;
+        },
+        store: (messages) => this.#store(messages, url),
+      });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** A deployment may give the variable another value: then the connection is made anew. */
+  #watch(url: string, changed: AbortController): Timer {
+    return this.#context.clock.every(LOOK_MS, () => {
+      void this.#context.secret(this.#settings.url).then((now) => {
+        if (now !== url) changed.abort();
+      });
+    });
+  }
+
+  async #store(messages: readonly BrokerMessage[], url: string): Promise<boolean[]> {
+    const { clock, random, log, id } = this.#context;
+    const source = sourceOf(url, id);
+    const made = messages.map((message) => {
+      const freshId = message.id === undefined ? Buffer.from(random.bytes(16)).toString('hex') : '';
+      return toEvent(message, { source, nowMs: clock.nowMs(), freshId });
+    });
+    for (const { event, isWhole } of made)
+      if (!isWhole)
+        log.error('a message is larger than an event may be; its event has no data', {
+          ...{ trigger: id, event: event.id, bytes: event.messagebytes },
+        });
+    const place = messages.at(-1)?.place;
+    await this.#context.publish(
+      made.map(({ event }) => event),
+      place,
+    );
+    if (place !== undefined) this.#position = place;
+    // What breaks before anything is stored breaks again at once: pauses grow until storing works.
+    this.#pauseMs = BACKOFF_FIRST_MS;
+    return made.map(({ isWhole }) => isWhole);
+  }
+}
+
+/** `redis://host:6379/0#app/trigger`: two triggers, and two brokers, never share an event. */
+function sourceOf(url: string, trigger: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}#${trigger}`;
+}
+
+export function whenAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

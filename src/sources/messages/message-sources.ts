@@ -1,0 +1,11 @@
+import type { MessageSource } from '../../model/message-source.ts';
+import type { SourceFactory } from '../../ports/source.ts';
+import { BrokerSource, type ReadBroker } from './broker-source.ts';
+import { readRedisStream } from './redis-stream.ts';
+
+function factory<S extends MessageSource>(kind: S['kind'], read: ReadBroker<S>): SourceFactory {
+  return { kind, open: (context) => new BrokerSource(context, context.trigger.source as S, read) };
+}
+
+/** One for each kind of broker. */
+export const messageSources: readonly SourceFactory[] = [factory('redis', readRedisStream)];

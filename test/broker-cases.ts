@@ -1,0 +1,233 @@
+/** What every source of messages must do, met with the real broker and the real platform. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { LambentError } from '../src/base/errors.ts';
+import { systemClock } from '../src/base/clock.ts';
+import { silentLog } from '../src/base/log.ts';
+import { createSeededRandom } from '../src/base/random.ts';
+import type { CloudEvent } from '../src/model/cloud-event.ts';
+import type { MessageSource } from '../src/model/message-source.ts';
+import type { Trigger, TriggerId } from '../src/model/trigger.ts';
+import type { Source } from '../src/ports/source.ts';
+import { messageSources } from '../src/sources/messages/message-sources.ts';
+import { type BrokerProgram, BrokerServer, missing } from './broker-servers.ts';
+import { writeApp } from './platform-harness.ts';
+import { poll } from './process-table.ts';
+import { type Server, startServer, waitForToken } from './server-process.ts';
+
+export interface BrokerCase {
+  readonly name: string;
+  readonly program: BrokerProgram;
+  /** The address with a login that works. */
+  readonly url: (server: BrokerServer) => string;
+  /** The trigger as a line of the manifest, without the address. */
+  readonly manifest: string;
+  readonly source: MessageSource;
+  /** Makes what must be there before a trigger reads. */
+  readonly setUp?: (server: BrokerServer) => Promise<void>;
+  /** Resolves when the server takes commands, and throws while it does not. */
+  readonly ready: (server: BrokerServer) => Promise<unknown>;
+  /** Sends bodies, and resolves when the broker has them for good. */
+  readonly send: (server: BrokerServer, bodies: readonly Buffer[]) => Promise<void>;
+  /** The body as it is in an event's data. */
+  readonly bodyOf: (event: CloudEvent) => string;
+  /** Whether the broker names its messages, so that one that comes again is the same event. */
+  readonly isNamed: boolean;
+  /** Messages that the broker has given, or not yet, and that are not acknowledged. */
+  readonly unacknowledged?: (server: BrokerServer) => Promise<number>;
+}
+
+const MESSAGES = 150;
+const CHUNK = 10;
+const SEED = 20_261_128;
+
+export async function describeBroker(broker: BrokerCase): Promise<void> {
+  const skip = await missing(broker.program);
+  describe(`messages of ${broker.name}`, { timeout: 90_000, skip }, () => {
+    let server: BrokerServer;
+    let folder = '';
+    before(async () => {
+      server = await BrokerServer.start(broker.program);
+      folder = await mkdtemp(join(tmpdir(), 'lambent-messages-'));
+      await untilReady(broker, server);
+      await broker.setUp?.(server);
+    });
+    after(async () => {
+      await server?.remove();
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    it('are acknowledged only when they are stored', () => acknowledgesLate(broker, server));
+    it('become events whatever they hold', () => takesAnything(broker, server));
+    it('come when the platform and the broker are killed', () => survivesKills(broker, server, folder));
+    it('that cannot be read say why, and never the password', () => saysWhy(broker, server));
+  });
+}
+
+function untilReady(broker: BrokerCase, server: BrokerServer): Promise<void> {
+  return poll(() =>
+    broker.ready(server).then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+interface Opened {
+  readonly source: Source;
+  readonly events: CloudEvent[];
+}
+
+function openSource(
+  broker: BrokerCase,
+  url: string,
+  publish: (events: readonly CloudEvent[]) => Promise<void> = async () => {},
+): Opened {
+  const events: CloudEvent[] = [];
+  const factory = messageSources.find(({ kind }) => kind === broker.source.kind)!;
+  const source = factory.open({
+    id: 'shop/direct' as TriggerId,
+    app: 'shop' as never,
+    trigger: { source: broker.source } as Trigger,
+    position: undefined,
+    clock: systemClock,
+    random: createSeededRandom(1),
+    log: silentLog,
+    secret: async (name) => (name === 'BROKER' ? url : undefined),
+    isBusy: async () => false,
+    async publish(given) {
+      await publish(given);
+      events.push(...given);
+      return given.map(() => ({ seq: 1, stored: true, owed: 1 }));
+    },
+  });
+  return { source, events };
+}
+
+async function acknowledgesLate(broker: BrokerCase, server: BrokerServer): Promise<void> {
+  const tried: CloudEvent[] = [];
+  const failing = openSource(broker, broker.url(server), async (given) => {
+    tried.push(...given);
+    throw new LambentError('E_OVERLOADED', 'full');
+  });
+  await poll(async () => failing.source.status().trouble === undefined || tried.length > 0);
+  await broker.send(server, [Buffer.from('{"n":1}'), Buffer.from('{"n":2}')]);
+  await poll(async () => tried.length >= 4);
+  assert.match(failing.source.status().trouble ?? 'full', /full/);
+  await failing.source.close();
+  const working = openSource(broker, broker.url(server));
+  await poll(async () => new Set(working.events.map(broker.bodyOf)).size === 2);
+  const bodies = working.events.map(broker.bodyOf);
+  assert.deepEqual(bodies, ['{"n":1}', '{"n":2}']);
+  if (broker.isNamed) assert.ok(tried.every(({ id }) => working.events.some((event) => event.id === id)));
+  await working.source.close();
+  // What was stored is not given again.
+  const next = openSource(broker, broker.url(server));
+  await poll(async () => next.source.status().trouble === undefined);
+  await broker.send(server, [Buffer.from('{"n":3}')]);
+  await poll(async () => next.events.length > 0);
+  assert.deepEqual(next.events.map(broker.bodyOf), ['{"n":3}']);
+  await next.source.close();
+}
+
+async function takesAnything(broker: BrokerCase, server: BrokerServer): Promise<void> {
+  const { source, events } = openSource(broker, broker.url(server));
+  await poll(async () => source.status().trouble === undefined);
+  const odd = [
+    Buffer.from('{"a":'),
+    Buffer.from([0xff, 0xfe, 0x00]),
+    Buffer.from('['.repeat(5_000)),
+    Buffer.alloc(2 * 1024 * 1024, 0x61),
+    Buffer.from('{"last":true}'),
+  ];
+  await broker.send(server, odd);
+  await poll(async () => events.length >= odd.length);
+  assert.equal(broker.bodyOf(events.at(-1)!), '{"last":true}');
+  assert.equal(broker.bodyOf(events[0]!), '{"a":');
+  assert.ok(Number(events[3]!.messagebytes) >= 2 * 1024 * 1024);
+  assert.equal(events[3]!.data, undefined);
+  assert.equal(source.status().trouble, undefined);
+  await source.close();
+}
+
+async function saysWhy(broker: BrokerCase, server: BrokerServer): Promise<void> {
+  const url = new URL(broker.url(server));
+  url.password = 'not-the-password';
+  const cases: [string, RegExp][] = [
+    [url.href, /refuses the login/],
+    [broker.url(server).replace(/:\d+(\/|$)/, ':1$1'), /Nothing listens/],
+    [broker.url(server).replace('127.0.0.1', 'no-such-host.invalid'), /host/],
+    ['', /E_SECRET_MISSING|has no value/],
+    ['elsewhere', /is not an address/],
+  ];
+  for (const [address, expected] of cases) {
+    const { source } = openSource(broker, address);
+    await poll(async () => expected.test(source.status().trouble ?? ''));
+    assert.doesNotMatch(source.status().trouble!, /not-the-password|right-password/);
+    await source.close();
+  }
+}
+
+async function survivesKills(broker: BrokerCase, server: BrokerServer, folder: string): Promise<void> {
+  const seen = join(folder, 'seen');
+  const app = await writeApp(join(folder, 'shop'), {
+    'lambent.yaml': `
+app: shop
+functions:
+  take:
+    env: { BROKER: "${broker.url(server)}", SEEN: "${seen}" }
+    on:
+      - ${broker.manifest}
+        name: live
+        retryFirst: 10ms
+`,
+    'functions/take.js': `
+import { appendFileSync } from 'node:fs';
+export const handler = async (event) => appendFileSync(process.env.SEEN, JSON.stringify(event) + '\\n');`,
+  });
+  let platform: Server = await startServer(join(folder, 'data'), [app]);
+  const token = await waitForToken(platform);
+  try {
+    await poll(async () => (await triggerOf(platform, token)).trouble === undefined);
+    const random = createSeededRandom(SEED);
+    for (let first = 0; first < MESSAGES; first += CHUNK) {
+      const bodies = Array.from({ length: CHUNK }, (_, at) => Buffer.from(`{"k":${first + at}}`));
+      await broker.send(server, bodies);
+      const fate = random.fraction();
+      if (fate < 0.2) {
+        const ended = once(platform.child, 'exit');
+        platform.child.kill('SIGKILL');
+        await ended;
+        platform = await startServer(join(folder, 'data'));
+      } else if (fate < 0.3) {
+        await server.kill();
+        await server.open();
+        await untilReady(broker, server);
+      }
+    }
+    const read = async () =>
+      (await readFile(seen, 'utf8').catch(() => ''))
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as CloudEvent);
+    await poll(async () => new Set((await read()).map(broker.bodyOf)).size === MESSAGES);
+    // A call that was under way may come again, but under the same id.
+    if (broker.isNamed) assert.equal(new Set((await read()).map(({ id }) => id)).size, MESSAGES);
+    if (broker.unacknowledged !== undefined)
+      await poll(async () => (await broker.unacknowledged!(server)) === 0);
+  } finally {
+    platform.child.kill('SIGKILL');
+  }
+}
+
+async function triggerOf(platform: Server, token: string): Promise<{ trouble?: string }> {
+  const response = await fetch(`${platform.url}/_lambent/api/v1/triggers`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  const { items } = (await response.json()) as { items: { id: string; trouble?: string }[] };
+  return items.find(({ id }) => id === 'shop/live') ?? { trouble: 'not yet live' };
+}

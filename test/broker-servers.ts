@@ -1,0 +1,111 @@
+/** Message brokers as private servers of one test: their own folder and port, nothing of the machine's. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { poll } from './process-table.ts';
+
+export interface BrokerProgram {
+  readonly program: string;
+  /** The Debian package that brings it. */
+  readonly debian: string;
+  readonly args: (folder: string, port: number) => readonly string[];
+  readonly env?: (folder: string, port: number) => Record<string, string>;
+  readonly prepare?: (folder: string, port: number) => Promise<void>;
+}
+
+/** Where Debian's servers are, which a user's PATH may lack. */
+const PATHS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+
+/** Why a test of this broker cannot run here; `false`: it can. */
+export async function missing({ program, debian }: BrokerProgram): Promise<string | false> {
+  for (const folder of PATHS)
+    if (
+      await access(join(folder, program)).then(
+        () => true,
+        () => false,
+      )
+    )
+      return false;
+  return `there is no ${program}: apt-get install ${debian}`;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export class BrokerServer {
+  readonly folder: string;
+  readonly port: number;
+  readonly #program: BrokerProgram;
+  #child: ChildProcess | undefined;
+
+  private constructor(folder: string, port: number, program: BrokerProgram) {
+    this.folder = folder;
+    this.port = port;
+    this.#program = program;
+  }
+
+  static async start(program: BrokerProgram): Promise<BrokerServer> {
+    const folder = await mkdtemp('/tmp/lambent-broker-');
+    const port = await freePort();
+    await program.prepare?.(folder, port);
+    const server = new BrokerServer(folder, port, program);
+    await server.open();
+    return server;
+  }
+
+  async open(): Promise<void> {
+    const { program, args, env } = this.#program;
+    let output = '';
+    const child = spawn(program, args(this.folder, this.port), {
+      cwd: this.folder,
+      // A group of its own: some of these programs are shell scripts around the server.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: PATHS.join(delimiter), ...env?.(this.folder, this.port) },
+    });
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on('data', (chunk) => {
+        output = (output + chunk).slice(-4_000);
+      });
+    this.#child = child;
+    await poll(async () => {
+      assert.equal(child.exitCode, null, output);
+      return isListening(this.port);
+    });
+  }
+
+  /** SIGKILL of the server and of all that it started. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    process.kill(-child.pid!, 'SIGKILL');
+    await ended;
+    await poll(async () => !(await isListening(this.port)));
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
