@@ -199,6 +199,12 @@ export const handler = async ({ lambentdepth, data }) => {
     );
   });
 
+  it('has the lag of each slot in the list of triggers and in the metrics', async () => {
+    await poll(async () => (await stateOf('order-postgres')).lagBytes !== undefined);
+    const text = await (await lambent.fetch('/_lambent/metrics')).text();
+    assert.match(text, /^lambent_source_lag_bytes\{trigger="shop\/order-postgres"\} \d+$/m);
+  });
+
   it('says what is missing, with the statement that mends it, and changes nothing', async () => {
     for (const [name, pattern] of [
       ['keyless', /refuse updates or deletes.*REPLICA IDENTITY FULL/],

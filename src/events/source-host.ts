@@ -43,6 +43,14 @@ export class SourceHost {
     return this.#open.get(id)?.source;
   }
 
+  /** What each open source's server holds that is not stored here yet, in bytes, where it says so. */
+  lags(): { trigger: TriggerId; bytes: number }[] {
+    return [...this.#open].flatMap(([trigger, { source }]) => {
+      const bytes = source.status().lagBytes;
+      return bytes === undefined ? [] : [{ trigger, bytes }];
+    });
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#adapting;

@@ -34,6 +34,8 @@ export interface EventPartsOptions {
 export interface EventParts {
   readonly bus: EventBus;
   readonly control: EventControl;
+  /** By trigger, what its source's server holds that is not stored here yet, in bytes. */
+  sourceLags(): { trigger: string; bytes: number }[];
   /** Stops the sources first, then delivery; waits for what runs. */
   close(): Promise<void>;
 }
@@ -46,6 +48,7 @@ export async function createEventParts(options: EventPartsOptions): Promise<Even
   return {
     bus: dispatch,
     control: createEventControl({ dispatch, store, sources, clock }),
+    sourceLags: () => sources.lags(),
     async close() {
       await sources.close();
       await retention.close();

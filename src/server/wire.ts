@@ -312,7 +312,10 @@ export async function wire(options: WireOptions): Promise<Wired> {
   const parts = await createParts(options, store, blobs, rootSecret);
   const { clock, random, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
   const { nodeId, asyncDispatch, events, defects } = parts;
-  const metrics = createMetrics({ feed: recorder, pool, clock, defects, version });
+  const metrics = createMetrics({
+    ...{ feed: recorder, pool, clock, defects, version },
+    sourceLags: () => events.sourceLags(),
+  });
   const retention = createRetention({ telemetry: store.telemetry, clock, log });
   const { apps, telemetry, asyncQueue, access } = store;
   const shared = {

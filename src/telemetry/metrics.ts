@@ -8,6 +8,8 @@ import { formatLabels, METRICS_CONTENT_TYPE, MetricText } from './metric-text.ts
 
 /** Functions that have series of their own since the start; those beyond share those of `OTHER`. */
 export const METRIC_FUNCTIONS_MAX = 1_000;
+/** Triggers whose source's lag is told. */
+const LAG_TRIGGERS_MAX = 1_000;
 /** Label of what is beyond the limit. No app can have this name, because of its first character. */
 export const OTHER = '_other';
 /** How often the event loop is asked how late it is, and for how many answers the worst is remembered. */
@@ -35,6 +37,8 @@ export interface MetricsOptions {
   defects: Defects;
   /** Version of the platform. */
   version: string;
+  /** By trigger, what its source's server holds that is not stored here yet, in bytes. */
+  sourceLags?: () => readonly { trigger: string; bytes: number }[];
   /** Smaller limit, for tests. */
   functionsMax?: number;
 }
@@ -61,6 +65,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       writePool(text, pool);
       writeDrops(text, feed);
       writeDefects(text, defects);
+      writeLags(text, options.sourceLags?.() ?? []);
       text.single(
         'lambent_event_loop_lag_seconds',
         'gauge',
@@ -96,6 +101,13 @@ interface Series {
  * Series by app and function. Version ids would not do as keys: two functions with equal code share one. The two
  * look-ups reuse the strings' cached hashes, so that a count costs some tens of nanoseconds.
  */
+function writeLags(text: MetricText, lags: readonly { trigger: string; bytes: number }[]): void {
+  const help = `What a source’s server holds that is not stored yet, of the first ${LAG_TRIGGERS_MAX} triggers.`;
+  text.family('lambent_source_lag_bytes', 'gauge', help);
+  for (const { trigger, bytes } of lags.slice(0, LAG_TRIGGERS_MAX))
+    text.sample('lambent_source_lag_bytes', formatLabels({ trigger }), bytes);
+}
+
 class SeriesTable {
   readonly #limit: number;
   readonly #byApp = new Map<string, Map<string, Series>>();

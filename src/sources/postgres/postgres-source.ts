@@ -236,6 +236,7 @@ class TableSource implements Source {
         found = await findSlot(control, slot);
       }
       const from = found!.confirmed;
+      this.#lagBytes = found!.lagBytes;
       await this.#store([], from, 0);
       return from;
     }
