@@ -216,6 +216,11 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
       'fine/near/near.go': 'package near\n',
       'outside/go.mod': 'module example.com/outside\n\ngo 1.22\n',
       'outside/outside.go': 'package outside\n',
+      'direct/go.mod': 'module direct\n\ngo 1.22\n\nrequire own.host.example/any v1.0.0\n',
+      'direct/go.sum': ['', '/go.mod']
+        .map((part) => `own.host.example/any v1.0.0${part} h1:${'A'.repeat(43)}=\n`)
+        .join(''),
+      'direct/functions/take/main.go': main('\t_ "own.host.example/any"'),
       'greedy/go.mod':
         'module greedy\n\ngo 1.22\n\nrequire example.com/outside v0.0.0\n\nreplace example.com/outside => ../outside\n',
       'greedy/functions/take/main.go': main('\t_ "example.com/outside"'),
@@ -244,6 +249,18 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
       );
       return true;
     });
+    const { GOPROXY } = process.env;
+    process.env.GOPROXY = `file://${join(root, 'fine')},direct`;
+    try {
+      await assert.rejects(deploy('direct'), (error: { stderr: string }) => {
+        assert.match(error.stderr, /own\.host\.example\/any@v1\.0\.0: reading file:/, 'the proxy was asked');
+        assert.doesNotMatch(error.stderr, /unrecognized import path|dial tcp|https:/, 'and no host');
+        return true;
+      });
+    } finally {
+      if (GOPROXY === undefined) delete process.env.GOPROXY;
+      else process.env.GOPROXY = GOPROXY;
+    }
   });
 
   it('live in one app with TypeScript and Python', async () => {

@@ -18,6 +18,10 @@ const HINTS: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] 
     () => 'Run `go mod tidy` in the folder of go.mod, then deploy again.',
   ],
   [/package (\S+) is not in std/, () => 'Correct the import, or `go get` the module that has it.'],
+  [
+    /disabled by GOPROXY=off/,
+    () => 'Uploads get modules from a proxy alone: set GOPROXY where the platform runs to one that has them.',
+  ],
   [/requires go >= (\S+)/, ([, version]) => `Pin the version in the manifest: \`runtime: go${version}\`.`],
   [/declared and not used|imported and not used/, () => 'Remove it, or use it: Go takes no unused names.'],
 ];

@@ -31,19 +31,26 @@ export interface GoPlace {
   readonly onLine: (text: string) => void;
 }
 
+interface GoSettings {
+  /** Holds Go's caches where the person has no place of its own for them. */
+  readonly cacheDir: string;
+  /** Where modules come from, if not from where the person's own settings say. */
+  readonly proxy: string | undefined;
+}
+
 /** The go command of this machine, and one of its toolchains. */
 export class GoToolchain {
   readonly program: string;
   /** Exact, as `1.26.8`. */
   readonly version: string;
   readonly #selected: string | undefined;
-  readonly #cacheDir: string;
+  readonly #settings: GoSettings;
 
-  constructor(program: string, version: string, selected: string | undefined, cacheDir: string) {
+  constructor(program: string, version: string, selected: string | undefined, settings: GoSettings) {
     this.program = program;
     this.version = version;
     this.#selected = selected;
-    this.#cacheDir = cacheDir;
+    this.#settings = settings;
   }
 
   /** Runs `go` with these arguments; resolves with what it prints. */
@@ -53,7 +60,7 @@ export class GoToolchain {
     failure: { readonly code: ErrorCode; readonly hint: string },
     msMax = ASK_MS_MAX,
   ): Promise<string> {
-    return runGo(this.program, place, args, this.#selected, this.#cacheDir, { ...failure, msMax });
+    return runGo(this.program, place, args, this.#selected, this.#settings, { ...failure, msMax });
   }
 }
 
@@ -112,17 +119,23 @@ export async function selectToolchain(
     throw new LambentError('E_TOOLCHAIN_MISSING', 'Go is not installed on this machine', {
       hint: `Install it: \`${installCommand()}\``,
     });
+  let settings: GoSettings = { cacheDir, proxy: undefined };
   const ask = async (
     args: readonly string[],
     selected: string | undefined,
     hint: string,
   ): Promise<string> => {
     const limits = { code: 'E_TOOLCHAIN_MISSING', hint, msMax: ASK_MS_MAX } as const;
-    return (await runGo(program, place, args, selected, cacheDir, limits)).trim();
+    return (await runGo(program, place, args, selected, settings, limits)).trim();
   };
-  const present = (
-    await ask(['env', 'GOVERSION'], 'local', `Install Go again: \`${installCommand()}\``)
-  ).replace(/^go/, '');
+  const facts = await ask(
+    ['env', 'GOVERSION', 'GOPROXY'],
+    'local',
+    `Install Go again: \`${installCommand()}\``,
+  );
+  const [named = '', proxy = ''] = facts.split('\n');
+  const present = named.replace(/^go/, '');
+  if (place.confined) settings = { cacheDir, proxy: proxiesOnly(proxy) };
   if (isOlder(present))
     throw new LambentError(
       'E_TOOLCHAIN_MISSING',
@@ -139,11 +152,21 @@ export async function selectToolchain(
           : await ask(['list', '-m', '-f', '{{.Version}}', `go@${pinned}`], 'local', hint);
     const selected = exact === present ? 'local' : `go${exact}`;
     const version = (await ask(['env', 'GOVERSION'], selected, hint)).replace(/^go/, '');
-    return new GoToolchain(program, version, selected, cacheDir);
+    return new GoToolchain(program, version, selected, settings);
   }
   const hint = 'go.mod asks for it; this machine must reach its module proxy to fetch it.';
   const version = (await ask(['env', 'GOVERSION'], undefined, hint)).replace(/^go/, '');
-  return new GoToolchain(program, version, undefined, cacheDir);
+  return new GoToolchain(program, version, undefined, settings);
+}
+
+/**
+ * A setting of GOPROXY without `direct`, by which an upload would make this machine ask any host that it names in
+ * go.mod or an import. `off` when nothing is left.
+ */
+export function proxiesOnly(setting: string): string {
+  // Each with the separator that says when the next one is asked.
+  const proxies = setting.split(/(?<=[,|])/).filter((each) => !/^\s*direct\s*[,|]?$/.test(each));
+  return proxies.join('').replace(/[,|]$/, '') || 'off';
 }
 
 /** Whether a version is older than what functions need. Unreleased ones have other names, and are taken. */
@@ -157,13 +180,14 @@ function runGo(
   place: GoPlace,
   args: readonly string[],
   selected: string | undefined,
-  cacheDir: string,
+  { cacheDir, proxy }: GoSettings,
   { code, hint, msMax }: { readonly code: ErrorCode; readonly hint: string; readonly msMax: number },
 ): Promise<string> {
   const { folder, clock, signal, confined, onLine } = place;
   const env: Record<string, string> = { CGO_ENABLED: '0', GOFLAGS: '' };
   if (selected !== undefined) env.GOTOOLCHAIN = selected;
   if (confined) env.GOWORK = 'off';
+  if (proxy !== undefined) env.GOPROXY = proxy;
   // A service may have no home: then Go would refuse to work.
   if (homedir() === '/' || process.env.HOME === undefined) {
     env.GOCACHE ??= process.env.GOCACHE ?? join(cacheDir, 'build');
