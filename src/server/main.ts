@@ -22,6 +22,7 @@ import { ISOLATION_REQUIRED, type IsolationLevel, type SandboxDescription } from
 import { requireIsolation } from './isolation.ts';
 import type { IsolationChoice } from './open-sandbox.ts';
 import { PLATFORM_VERSION } from './platform-version.ts';
+import { createRedeploy } from './redeploy.ts';
 import { shutDown } from './shutdown.ts';
 import { type Wired, wire } from './wire.ts';
 
@@ -237,19 +238,21 @@ async function deployFirst(
   options.stop?.addEventListener('abort', () => void wired.deployer.close(), { once: true });
   for (const folder of options.folders) {
     if (options.stop?.aborted) break;
-    await deploy(wired, options, folder, false);
+    const error = await deploy(wired, options, folder, false);
+    if (error !== undefined) options.onEvent({ kind: 'deployFailed', folder, error });
     if (options.mode === 'dev') stoppers.push(watch(wired, options, folder, log));
   }
   patience.cancel();
   gateway.serve();
 }
 
+/** Resolves with why it failed. */
 async function deploy(
   wired: Wired,
   options: PlatformOptions,
   folder: string,
   reload: boolean,
-): Promise<void> {
+): Promise<LambentError | undefined> {
   const { onEvent } = options;
   try {
     const result = await wired.deployer.deploy({
@@ -262,24 +265,17 @@ async function deploy(
       onLine: (line) => onEvent({ kind: 'line', app: folder, line }),
     });
     onEvent({ kind: 'deployed', result, reload });
+    return undefined;
   } catch (error) {
-    onEvent({ kind: 'deployFailed', folder, error: toLambentError(error) });
+    return toLambentError(error);
   }
 }
 
 function watch(wired: Wired, options: PlatformOptions, folder: string, log: Log): () => void {
-  let running = false;
-  let again = false;
-  const redeploy = async (): Promise<void> => {
-    again = true;
-    if (running) return;
-    running = true;
-    while (again) {
-      again = false;
-      await deploy(wired, options, folder, true);
-    }
-    running = false;
-  };
+  const redeploy = createRedeploy(
+    () => deploy(wired, options, folder, true),
+    (error) => options.onEvent({ kind: 'deployFailed', folder, error }),
+  );
   const watcher = watchFolder({ folder, clock: wired.clock, log, onChange: () => void redeploy() });
   return () => watcher.close();
 }
