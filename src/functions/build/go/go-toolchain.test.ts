@@ -4,7 +4,7 @@ import { proxiesOnly } from './go-toolchain.ts';
 
 it('uploads are built with the proxies of a setting, and never with hosts of their own', () => {
   for (const [setting, proxies] of [
-    ['https://proxy.golang.org,direct', 'https://proxy.golang.org'],
+    ['https://a.test,direct', 'https://a.test'],
     ['https://a.test|https://b.test,direct', 'https://a.test|https://b.test'],
     ['https://a.test|direct|https://b.test', 'https://a.test|https://b.test'],
     ['direct,https://a.test', 'https://a.test'],
