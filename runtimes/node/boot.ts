@@ -133,7 +133,7 @@ async function createHandler(found: Found, message: BootMessage, deps: HandlerDe
   if (found.kind === 'fetch') return createFetchHandler(found.fetch, { ...message.env }, deps);
   if (found.kind === 'workflow') {
     const { createWorkflowHandler } = await import('./workflow/workflow-handler.ts');
-    return createWorkflowHandler(found.handler, message.function, deps);
+    return createWorkflowHandler(found.handler, deps);
   }
   if (found.kind !== 'server') return createLambdaHandler(found.kind, found.handler, message, deps);
   const { createServerHandler } = await import('./server-handler.ts');

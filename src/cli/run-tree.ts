@@ -1,5 +1,6 @@
 import type { Failure, JournalEntry, Task } from '../model/journal.ts';
 import { type Style, visible } from './output.ts';
+import { type StateNode, statesOf } from './state-tree.ts';
 
 export interface ExecutionView {
   readonly id: string;
@@ -12,21 +13,16 @@ export interface ExecutionView {
   readonly entries: number;
 }
 
-interface Node {
-  readonly task: Task;
-  readonly at: string | undefined;
-  readonly startMs: number;
+/** An operation, or a state of a state machine. */
+interface Node extends StateNode {
+  readonly at?: string | undefined;
   readonly children: Node[];
-  attempts: number;
-  endMs: number | undefined;
-  end: 'completed' | 'failed' | 'closed' | undefined;
-  readonly errors: Failure[];
 }
 
-/** An execution as a tree of its operations: how each ended, how long it took, its attempts and errors. */
+/** An execution as a tree of its operations, or of its states: how each ended, how long it took, its attempts and errors. */
 export function executionTree(record: ExecutionView, entries: readonly JournalEntry[], style: Style): string {
   const lines = [`${style.bold(`${record.app}/${record.workflow}`)}  ${record.id}`];
-  const roots = nodesOf(entries);
+  const roots = statesOf(entries) ?? nodesOf(entries);
   for (const node of roots) addLines(node, '  ', lines, style);
   const started = entries[0]?.atMs ?? record.createdMs;
   const tookMs = (record.endedMs ?? entries.at(-1)?.atMs ?? started) - started;
@@ -36,7 +32,7 @@ export function executionTree(record: ExecutionView, entries: readonly JournalEn
   );
   const last = entries.at(-1);
   if (last?.kind === 'ended' && 'error' in last.outcome)
-    lines.push(`  ${style.red(errorText(last.outcome.error))}`);
+    lines.push(`  ${style.red(visible(errorText(last.outcome.error)))}`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -46,7 +42,7 @@ function nodesOf(entries: readonly JournalEntry[]): Node[] {
   for (const entry of entries) {
     if (entry.kind === 'opened') {
       const node: Node = {
-        ...{ task: entry.task, at: entry.at, startMs: entry.atMs, children: [] },
+        ...{ name: nameOf(entry.task), at: entry.at, startMs: entry.atMs, children: [] },
         ...{ attempts: 1, endMs: undefined, end: undefined, errors: [] },
       };
       byOp.set(entry.op, node);
@@ -57,11 +53,11 @@ function nodesOf(entries: readonly JournalEntry[]): Node[] {
     const node = 'op' in entry ? byOp.get(entry.op) : undefined;
     if (node === undefined) continue;
     if (entry.kind === 'attempted') node.attempts = entry.attempt;
-    else if (entry.kind === 'attemptFailed') node.errors.push(entry.error);
+    else if (entry.kind === 'attemptFailed') node.errors.push(errorText(entry.error));
     else if (entry.kind === 'completed' || entry.kind === 'failed' || entry.kind === 'closed') {
       node.end = entry.kind;
       node.endMs = entry.atMs;
-      if (entry.kind === 'failed' && node.errors.length === 0) node.errors.push(entry.error);
+      if (entry.kind === 'failed' && node.errors.length === 0) node.errors.push(errorText(entry.error));
     }
   }
   return roots;
@@ -77,9 +73,9 @@ function addLines(node: Node, indent: string, lines: string[], style: Style): vo
   const tries = attempts > 1 ? `  ${attempts} attempts` : '';
   const time = endMs === undefined ? 'under way' : durationText(endMs - startMs);
   lines.push(
-    `${indent}${painted} ${visible(nameOf(node.task))}  ${style.dim(`${time}${tries}${node.at === undefined ? '' : `  ${node.at}`}`)}`,
+    `${indent}${painted} ${visible(node.name)}  ${style.dim(`${time}${tries}${node.at === undefined ? '' : `  ${node.at}`}`)}`,
   );
-  for (const error of errors) lines.push(`${indent}    ${style.red(errorText(error))}`);
+  for (const error of errors) lines.push(`${indent}    ${style.red(visible(error.split('\n')[0]!))}`);
   for (const child of node.children) addLines(child, `${indent}  `, lines, style);
 }
 
@@ -90,7 +86,7 @@ function colour(style: Style, status: string): string {
 
 function errorText({ code, errorType, errorMessage }: Failure): string {
   const name = errorType === code ? code : `${code} ${errorType}`;
-  return visible(`${name}: ${errorMessage.split('\n')[0]}`);
+  return `${name}: ${errorMessage.split('\n')[0]}`;
 }
 
 function durationText(ms: number): string {

@@ -12,6 +12,7 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { createLanguages } from './build/languages.ts';
+import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import { type ClosableDeployer, createDeployer } from './deploy.ts';
 import { createLiveApps, type LiveAppsWriter } from './live-apps.ts';
 
@@ -47,7 +48,8 @@ export async function openDeployFixture(): Promise<DeployFixture> {
   const liveApps = await createLiveApps({ apps: store.apps, random: createSeededRandom(1) });
   const scratchDir = join(root, 'data/scratch');
   const open = (): ClosableDeployer => {
-    const languages = createLanguages({ clock, log, blobs, scratchDir });
+    const stateLanguage = createStateLanguage(() => clock.nowMs());
+    const languages = createLanguages({ clock, log, blobs, scratchDir, stateLanguage });
     return createDeployer({ apps: store.apps, blobs, liveApps, languages, clock, log, scratchDir });
   };
   let deployer = open();

@@ -80,8 +80,8 @@ export const FUNCTION_DEFAULTS: FunctionConfig = {
   env: {},
 };
 
-/** The languages whose code the platform knows how to run. */
-export type RuntimeName = 'node' | 'python' | 'go' | 'bootstrap' | 'command';
+/** The languages whose code the platform knows how to run. `asl`: a workflow in Amazon States Language. */
+export type RuntimeName = 'node' | 'python' | 'go' | 'bootstrap' | 'command' | 'asl';
 
 /** An immutable build of a function. Two equal builds with equal configuration are the same version. */
 export interface FunctionVersion {

@@ -213,12 +213,17 @@ export const workflowSchema = z
         'a path inside the app such as `workflows/order.ts`',
         'The file with the code, relative to the app. Default: `workflows/<name>.ts` (or .js …), or `workflows/<name>/index.ts`.',
       ),
+      definition: text(
+        'a path inside the app such as `workflows/order.asl.json`',
+        'A file with a definition in Amazon States Language, relative to the app, in the place of code.',
+      ),
       handler: functionSchema.shape.handler,
       routes: z
         .array(z.union([z.string(), functionRouteSchema], { error: FUNCTION_ROUTE_EXPECTED }), {
           error: `a list, each item ${FUNCTION_ROUTE_EXPECTED}`,
         })
         .describe('Where a request starts an execution. Default: none.'),
+      on: triggersSchema,
       timeout: duration('The longest one attempt of a step may take, 1ms to 24h. Default: 15m.'),
       memory: functionSchema.shape.memory,
       maxInstances: functionSchema.shape.maxInstances,

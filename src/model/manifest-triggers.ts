@@ -44,7 +44,8 @@ interface Reading {
 
 /** The triggers of an app's functions, in the platform's own units, with defaults filled in. */
 export function planTriggers(
-  functions: readonly (readonly [string, FunctionInput])[],
+  functions: readonly (readonly [string, Pick<FunctionInput, 'on'>])[],
+  workflows: ReadonlySet<string>,
   problems: ManifestProblems,
 ): Trigger[] {
   const triggers: Trigger[] = [];
@@ -52,7 +53,11 @@ export function planTriggers(
   const names = new Set(functions.map(([name]) => name));
   for (const [name, settings] of functions) {
     for (const [at, input] of (settings.on ?? []).entries()) {
-      const reading = { input, path: ['functions', name, 'on', at], problems };
+      const reading = {
+        input,
+        path: [workflows.has(name) ? 'workflows' : 'functions', name, 'on', at],
+        problems,
+      };
       const trigger = planTrigger(name, reading, names, places);
       if (trigger !== undefined) triggers.push(trigger);
     }

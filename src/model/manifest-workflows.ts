@@ -44,7 +44,10 @@ export function planWorkflows(
     const plan = planWorkflow(name, settings, input, foundByName.get(name), problems);
     // An execution is started by a route only where the manifest says so.
     if (plan !== undefined)
-      planned.push({ plan, settings: { ...functionSettings(settings), routes: settings.routes ?? [] } });
+      planned.push({
+        plan,
+        settings: { ...functionSettings(settings), routes: settings.routes ?? [], on: settings.on },
+      });
   }
   return planned;
 }
@@ -57,18 +60,18 @@ function planWorkflow(
   problems: ManifestProblems,
 ): FunctionPlan | undefined {
   const path = ['workflows', name];
+  if (settings.definition !== undefined) return planDefinition(name, settings, input, problems);
   const entry = settings.entry?.replace(/^\.\//, '') ?? found?.entry;
   if (entry === undefined) {
     problems.add(
       path,
       'key',
-      `\`workflows.${name}\` names no \`entry\`, and there is no workflows/${name}.ts and no workflows/${name}/index.ts`,
+      `\`workflows.${name}\` names no \`entry\` and no \`definition\`, and there is no workflows/${name}.ts and no workflows/${name}/index.ts`,
     );
     return undefined;
   }
-  const inside = !entry.startsWith('/') && !/[\\\0]/.test(entry) && !entry.split('/').includes('..');
   const runtime = runtimeOfEntry(entry);
-  if (!inside || runtime !== 'node') {
+  if (!isInside(entry) || runtime !== 'node') {
     const endings = ENTRY_ENDINGS.filter((ending) => runtimeOfEntry(`x${ending}`) === 'node');
     const expected = `a path inside the app, with \`/\`, that ends in one of ${endings.join(' ')}`;
     problems.addWrong([...path, 'entry'], expected, entry);
@@ -85,6 +88,52 @@ function planWorkflow(
     include: settings.include ?? [],
     config: { ...config, maxConcurrency: HOT_MAX, queueMax: HOT_MAX, workflow: true },
   };
+}
+
+/** Settings of instances, which a definition has none of. */
+const OF_CODE = [
+  'entry',
+  'handler',
+  'timeout',
+  'memory',
+  'maxInstances',
+  'idle',
+  'env',
+  'external',
+  'include',
+] as const;
+
+/** A workflow in Amazon States Language: its entry is the definition. */
+function planDefinition(
+  name: string,
+  settings: WorkflowInput,
+  input: ManifestInput,
+  problems: ManifestProblems,
+): FunctionPlan | undefined {
+  const path = ['workflows', name];
+  for (const key of OF_CODE)
+    if (settings[key] !== undefined)
+      problems.add([...path, key], 'key', `a workflow with a \`definition\` has no \`${key}\``);
+  const entry = (settings.definition ?? '').replace(/^\.\//, '');
+  if (!isInside(entry) || !entry.endsWith('.json')) {
+    const expected = 'a path inside the app, with `/`, that ends in `.json`';
+    problems.addWrong([...path, 'definition'], expected, settings.definition);
+    return undefined;
+  }
+  return {
+    name: name as FunctionName,
+    runtime: 'asl',
+    runtimeVersion: undefined,
+    entry,
+    handler: undefined,
+    external: [],
+    include: [],
+    config: { ...parseFunctionConfig({}, input, path, problems), workflow: true },
+  };
+}
+
+function isInside(entry: string): boolean {
+  return !entry.startsWith('/') && !/[\\\0]/.test(entry) && !entry.split('/').includes('..');
 }
 
 function functionSettings(settings: WorkflowInput): FunctionInput {

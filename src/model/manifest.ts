@@ -117,7 +117,7 @@ export function planApp(
   const routes = planRoutes(input, routed, foundByName, problems);
   for (const [at, name] of (input.allowScripts ?? []).entries())
     if (!PACKAGE_NAME.test(name)) problems.addWrong(['allowScripts', at], 'the name of a package', name);
-  const triggers = planTriggers(listed, problems);
+  const triggers = planTriggers(routed, new Set(workflows.map(({ plan }) => plan.name)), problems);
   problems.throwIfAny();
   const app = (input.app ?? appNameFrom(folderName)) as AppName;
   return { app, allowScripts: input.allowScripts ?? [], functions, routes, triggers };

@@ -196,10 +196,15 @@ function keepPoolCurrent({ liveApps, pool }: Wired): () => void {
     for (const deployment of changed?.deployments ?? []) {
       const few =
         deployment.functions.length <= WARM_FUNCTIONS_MAX && pool.instances().length < WARM_INSTANCES_MAX;
-      for (const version of deployment.functions)
+      for (const version of deployment.functions.filter(hasInstances))
         if (few || version.config.minInstances > 0) pool.warm(version, deployment.number);
     }
   });
+}
+
+/** State machines run in the platform itself. */
+function hasInstances({ runtime }: FunctionVersion): boolean {
+  return runtime !== 'asl';
 }
 
 /** Of a node that starts, so many different kinds of functions find a process that only waits for their code. */
@@ -210,7 +215,7 @@ function warmMinimum({ liveApps, pool }: Wired): void {
   const kinds = new Set<string>();
   for (const entry of liveApps.snapshot())
     for (const deployment of entry.deployments)
-      for (const version of deployment.functions) {
+      for (const version of deployment.functions.filter(hasInstances)) {
         if (version.config.minInstances > 0) pool.warm(version, deployment.number);
         const kind = `${version.runtime} ${version.config.memoryMb}`;
         if (kinds.has(kind) || kinds.size >= FORESEEN_KINDS_MAX) continue;

@@ -23,6 +23,9 @@ function createTable(dataDir: string, clock: Clock): Readonly<Record<RuntimeName
     python: pythonRuntime(join(dataDir, 'runtime-python'), clock),
     bootstrap: bootstrapRuntime(cacheDir),
     command: commandRuntime(cacheDir),
+    // It runs in the platform itself, and whoever calls it starts an execution.
+    asl: ({ version }) =>
+      Promise.reject(new LambentError('E_START_FAILED', `workflow ${version.name} has no instances`)),
   };
 }
 

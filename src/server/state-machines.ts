@@ -1,4 +1,4 @@
-import type { ExecutionValue } from '../aws/executions.ts';
+import { type ExecutionValue, STATES_APP } from '../aws/executions.ts';
 import { createStateServices } from '../aws/state-services.ts';
 import { executionArn, machineArn } from '../aws/states-arn.ts';
 import type { StatesParts } from '../aws/states-operation.ts';
@@ -10,6 +10,7 @@ import type { Random } from '../base/random.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
 import { createActivityBell } from '../ports/activity-bell.ts';
 import type { Authorize } from '../ports/authorize.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { Invoker } from '../ports/invoker.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
@@ -22,6 +23,7 @@ import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import { createAslProgram } from '../workflows/asl/asl-program.ts';
 import type { AslExecution } from '../workflows/asl/asl-session.ts';
 import type { CallFunction } from '../workflows/call-function.ts';
+import { createDeployedDefinitions } from './deployed-definitions.ts';
 import { WorkflowEngine } from '../workflows/engine.ts';
 
 /**
@@ -48,6 +50,8 @@ export interface StateMachinesOptions {
   readonly code: WorkflowProgram;
   readonly catalog: WorkflowCatalog;
   readonly call: CallFunction;
+  /** The blobs with the definitions of deployments. */
+  readonly blobs: BlobStore;
 }
 
 export interface StateMachines {
@@ -59,6 +63,7 @@ export interface StateMachines {
 export function createStateMachines(options: StateMachinesOptions): StateMachines {
   const { journal, clock, random, mintUuid, log, node, liveApps, files, authorize } = options;
   const store = keepExecutions(options.stateMachines);
+  const deployed = createDeployedDefinitions(options.catalog, options.blobs);
   const bell = createActivityBell();
   const parts: StatesParts = {
     ...{ store, journal, bell, clock, random, mintUuid },
@@ -80,7 +85,13 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     store: journal,
     programs: {
       code: options.code,
-      asl: createAslProgram({ find: (record) => findExecution(store, record), services, bell, clock }),
+      asl: createAslProgram({
+        find: (record, input) =>
+          record.app === STATES_APP ? findExecution(store, record) : deployed(record, input),
+        services,
+        bell,
+        clock,
+      }),
     },
     catalog: options.catalog,
     call: options.call,

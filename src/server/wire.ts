@@ -59,7 +59,9 @@ import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
+import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import type { WorkflowEngine } from '../workflows/engine.ts';
+import { startByCall } from '../workflows/start-by-call.ts';
 import { createDoctorChecks } from './doctor-checks.ts';
 import { createEventParts, type EventParts, type EventPartsOptions } from './event-parts.ts';
 import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
@@ -136,14 +138,15 @@ function renewOnChange(pool: InstancePool, secrets: Secrets): void {
 interface LaterParts {
   authorize: Authorize;
   callbackUrl: () => string;
-  tell: Workflows['tell'];
+  workflows: Pick<Workflows, 'start' | 'result' | 'tell'>;
 }
 
 function createLaterParts(): LaterParts {
+  const starting = () => Promise.reject(new LambentError('E_SHUTTING_DOWN', 'the platform is starting'));
   return {
-    authorize: () => Promise.reject(new LambentError('E_SHUTTING_DOWN', 'the platform is starting')),
+    authorize: starting,
     callbackUrl: () => CALLBACKS_PATH,
-    tell: () => Promise.resolve(),
+    workflows: { start: starting, result: starting, tell: () => Promise.resolve() },
   };
 }
 
@@ -170,27 +173,29 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     prepare: createStarter(blobs, dataDir, clock, secrets),
   });
   renewOnChange(pool, secrets);
-  const invoker = createInvoker({ pool, activity, clock });
+  const later = createLaterParts();
+  const invoker = startByCall(createInvoker({ pool, activity, clock }), () => later.workflows);
   const scratchDir = join(dataDir, 'scratch');
-  const languages = createLanguages({ clock, log, blobs, scratchDir });
+  const stateLanguage = createStateLanguage(() => clock.nowMs());
+  const languages = createLanguages({ clock, log, blobs, scratchDir, stateLanguage });
   const { apps, asyncQueue } = store;
   const deployer = createDeployer({ languages, apps, blobs, liveApps, clock, log, scratchDir });
   const nodeId = mintUuid() as NodeId;
   const shared = { invoker, liveApps, secrets, clock, random, log, node: nodeId, mintUuid };
   const asyncDispatch = createAsyncDispatch({ ...shared, queue: asyncQueue });
-  const later = createLaterParts();
   const { events, webhooks } = await openEvents(
-    { ...shared, store: store.events, onStored: (stored) => void later.tell(stored) },
+    { ...shared, store: store.events, onStored: (stored) => void later.workflows.tell(stored) },
     operations,
   );
   const workflowParts = createWorkflowParts({
     ...{ ...shared, pool, operations, bus: events.bus },
     ...{ stateMachines: store.stateMachines, journal: store.journal },
+    blobs,
     files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid }),
     authorize: (...request) => later.authorize(...request),
     callbackUrl: () => later.callbackUrl(),
   });
-  later.tell = workflowParts.workflows.tell;
+  later.workflows = workflowParts.workflows;
   const onAsyncAccepted = () => asyncDispatch.wake();
   operations.set(
     'invoke',

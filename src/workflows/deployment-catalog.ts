@@ -66,7 +66,7 @@ function targetOf(version: FunctionVersion, deployment: number): WorkflowTarget 
   return {
     app: version.app as AppName,
     workflow: version.name,
-    kind: 'code',
+    kind: version.runtime === 'asl' ? 'asl' : 'code',
     version: version.id,
     deployment,
   };

@@ -5,7 +5,7 @@ import type { CallerIdentity, OperationHandler } from '../ports/platform-calls.t
 import type { Workflows } from '../ports/workflows.ts';
 
 /** How long a synchronous start waits before it answers with the id alone. */
-const WAIT_MS = 25_000;
+export const START_WAIT_MS = 25_000;
 
 const startSchema = z.strictObject({
   workflow: z.string().min(1).max(64),
@@ -25,7 +25,7 @@ export function createWorkflowOperations(workflows: Workflows): [string, Operati
         const { workflow, wait, ...options } = parse(startSchema, args, 'workflow.start');
         const input = jsonOf(payload);
         const { id } = await workflows.start({ app: caller.app, workflow, input, options });
-        const outcome = wait ? await workflows.result(id, WAIT_MS) : undefined;
+        const outcome = wait ? await workflows.result(id, START_WAIT_MS) : undefined;
         if (outcome === undefined) return answer({ id, status: 'running' });
         if (outcome.status === 'succeeded')
           return answer({

@@ -2,7 +2,6 @@ import { MessageParser, encodeMessage } from '../../../src/model/workflow-wire.t
 import type { JournalEntry } from '../../../src/model/journal.ts';
 import type { Handler, HandlerDeps } from '../handler.ts';
 import { current, type Invocation } from '../invocations.ts';
-import { answerStart } from './http-start.ts';
 import { jsonOf } from './workflow-run.ts';
 import type { PlatformMessage, RunMessage } from './run-messages.ts';
 import { type AnyWorkflowHandler, type RunningWorkflow, runWorkflow } from './run-workflow.ts';
@@ -16,12 +15,13 @@ const DELAY_MS_MAX = 2 ** 31 - 1;
 const CONCURRENCY = 1_000;
 
 /** Runs executions of a workflow: each EVENT is one of them, for as long as it is hot here. */
-export function createWorkflowHandler(handler: AnyWorkflowHandler, name: string, deps: HandlerDeps): Handler {
+export function createWorkflowHandler(handler: AnyWorkflowHandler, deps: HandlerDeps): Handler {
   return {
     kind: 'workflow',
     concurrency: CONCURRENCY,
     onEvent: (invocation) => current.run(invocation, () => new HotExecution(handler, invocation).begin()),
-    onHttp: (invocation) => answerStart(invocation, name, deps),
+    // The platform starts the execution that a request asks for.
+    onHttp: (invocation) => deps.fail(invocation, new Error('a workflow takes no requests')),
   };
 }
 

@@ -3,6 +3,8 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/log.ts';
 import type { RuntimeName } from '../../model/function.ts';
 import type { BlobStore } from '../../ports/blob-store.ts';
+import type { StateLanguage } from '../../ports/state-language.ts';
+import { DefinitionLanguage } from './definition-language.ts';
 import { GoLanguage } from './go/go-language.ts';
 import type { Language } from './language.ts';
 import { ProgramLanguage } from './program-language.ts';
@@ -16,14 +18,18 @@ export interface LanguagesOptions {
   readonly blobs: BlobStore;
   /** For builds and installed packages; each language has folders of its own below. */
   readonly scratchDir: string;
+  /** What checks definitions in Amazon States Language. */
+  readonly stateLanguage: StateLanguage;
 }
 
 /** Every language that functions can be written in, by its name in the manifest. */
 export type Languages = Readonly<Record<RuntimeName, Language>>;
 
-export function createLanguages({ clock, log, blobs, scratchDir }: LanguagesOptions): Languages {
+export function createLanguages(options: LanguagesOptions): Languages {
+  const { clock, log, blobs, scratchDir, stateLanguage } = options;
   const packagesDir = join(scratchDir, 'packages');
   return {
+    asl: new DefinitionLanguage(stateLanguage),
     bootstrap: new ProgramLanguage({ runtime: 'bootstrap', clock, packagesDir }),
     command: new ProgramLanguage({ runtime: 'command', clock, packagesDir }),
     node: new NodeLanguage({ clock, log, workDir: join(scratchDir, 'builder'), packagesDir }),

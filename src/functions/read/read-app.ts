@@ -86,7 +86,8 @@ async function checkEntry(
   const facts = await stat(join(folder, entry)).catch(() => undefined);
   const isFolder = runtime === 'command';
   if (isFolder ? facts?.isDirectory() : facts?.isFile()) return;
-  const path = [config.workflow === true ? 'workflows' : 'functions', name, 'entry'];
+  const key = runtime === 'asl' ? 'definition' : 'entry';
+  const path = [config.workflow === true ? 'workflows' : 'functions', name, key];
   throw manifestError(manifest.source.file, [
     {
       path,

@@ -38,7 +38,9 @@ export function createAslProgram(options: AslProgramOptions): WorkflowProgram {
     open(record: ExecutionRecord, history: readonly JournalEntry[], host: SessionHost): ProgramSession {
       const session = new AslSession(record, host, options);
       const begin = async (): Promise<void> => {
-        const execution = await options.find(record);
+        const [first] = history;
+        const input = first?.kind === 'started' && 'json' in first.input ? first.input.json : null;
+        const execution = await options.find(record, input);
         if (execution === undefined) {
           throw new LambentError('E_NOT_FOUND', `the definition of workflow ${record.workflow} is gone`);
         }

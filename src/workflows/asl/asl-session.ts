@@ -29,8 +29,8 @@ export interface AslExecution {
 }
 
 export interface AslProgramOptions {
-  /** `undefined`: it is not there any more. */
-  readonly find: (record: ExecutionRecord) => Promise<AslExecution | undefined>;
+  /** `input` is what the execution began with. `undefined`: it is not there any more. */
+  readonly find: (record: ExecutionRecord, input: unknown) => Promise<AslExecution | undefined>;
   readonly services: StateServices;
   readonly bell: ActivityBell;
   readonly clock: Clock;

@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { executionArn, machineArn } from '../aws/states-arn.ts';
+import type { ExecutionRecord } from '../model/execution.ts';
+import type { BlobStore } from '../ports/blob-store.ts';
+import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
+import type { AslExecution } from '../workflows/asl/asl-session.ts';
+
+/** Definitions that are kept in memory, and the characters of those that are. */
+const KEPT_MAX = 200;
+const KEPT_CHARACTERS_EACH = 64 * 1024;
+
+/** Finds what an execution of an app's workflow runs: the definition of the deployment that it began with. */
+export function createDeployedDefinitions(
+  catalog: WorkflowCatalog,
+  blobs: BlobStore,
+): (record: ExecutionRecord, input: unknown) => Promise<AslExecution | undefined> {
+  const kept = new Map<string, string>();
+  const definitionOf = async ({ app, deployment, workflow, version }: ExecutionRecord) => {
+    const known = kept.get(version);
+    if (known !== undefined) return known;
+    const found = catalog.known(app, deployment) ?? (await catalog.deployment(app, deployment));
+    const built = found?.function(workflow);
+    if (built?.id !== version) return undefined;
+    const folder = await blobs.locate(built.code);
+    if (folder === undefined) return undefined;
+    const text = await readFile(join(folder, built.entry), 'utf8');
+    if (text.length <= KEPT_CHARACTERS_EACH) {
+      if (kept.size >= KEPT_MAX) kept.clear();
+      kept.set(version, text);
+    }
+    return text;
+  };
+  return async (record, input) => {
+    const definition = await definitionOf(record);
+    if (definition === undefined) return undefined;
+    // As AWS would call it: what a definition reads of its context has these forms.
+    const facts = {
+      id: executionArn(record.workflow, record.id),
+      name: record.id,
+      roleArn: '',
+      stateMachineId: machineArn(record.workflow),
+      stateMachineName: record.workflow,
+      inputText: JSON.stringify(input),
+    };
+    return { definition, facts };
+  };
+}
