@@ -56,17 +56,20 @@ export function clientOf(endpoint: string): SFNClient {
 }
 
 export async function openStepFunctionsBench(): Promise<StepFunctionsBench> {
-  const platform = await startTestPlatform({
-    shop: {
-      'package.json': '{"name":"shop","type":"module"}',
-      'functions/double.js': 'export const handler = async ({ n }) => ({ n: n * 2 });',
-      'functions/broken.js':
-        'class Broken extends Error { name = "Broken" }\nexport const handler = async () => { throw new Broken("no luck"); };',
-      // Fails until it is told that it may succeed.
-      'functions/moody.js':
-        'let calls = 0;\nexport const handler = async ({ until }) => { calls += 1; if (calls < until) throw new Error("call " + calls); return calls; };',
+  const platform = await startTestPlatform(
+    {
+      shop: {
+        'package.json': '{"name":"shop","type":"module"}',
+        'functions/double.js': 'export const handler = async ({ n }) => ({ n: n * 2 });',
+        'functions/broken.js':
+          'class Broken extends Error { name = "Broken" }\nexport const handler = async () => { throw new Broken("no luck"); };',
+        // Fails until it is told that it may succeed.
+        'functions/moody.js':
+          'let calls = 0;\nexport const handler = async ({ until }) => { calls += 1; if (calls < until) throw new Error("call " + calls); return calls; };',
+      },
     },
-  });
+    { allowNetwork: ['127.0.0.1'] },
+  );
   const sfn = clientOf(platform.url);
   let machines = 0;
   const machine: StepFunctionsBench['machine'] = async (definition, more = {}) => {

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.ts';
+import type { EgressPolicy } from '../model/egress-policy.ts';
 import type { ServiceOutcome } from '../ports/state-services.ts';
+import { ConnectionRefused, type HttpTaskRequest, requestPoliced } from './policed-http.ts';
 
 /* HTTP tasks (https://docs.aws.amazon.com/step-functions/latest/dg/call-https-apis.html). */
 
@@ -8,11 +10,9 @@ const TIMEOUT_MS = 60_000;
 const ANSWER_BYTES_MAX = 262_144;
 const METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD']);
 
-/** `fetch` as the platform was given it. */
-export type HttpCaller = (url: string, init: RequestInit) => Promise<Response>;
-
+/** Calls what `policy` allows to connect to: the platform's own networks are not for whoever writes a definition. */
 export async function callHttp(
-  http: HttpCaller,
+  policy: EgressPolicy,
   clock: Clock,
   parameters: Readonly<Record<string, unknown>>,
 ): Promise<ServiceOutcome> {
@@ -23,13 +23,13 @@ export async function callHttp(
   const abort = new AbortController();
   const timer = clock.after(TIMEOUT_MS, () => abort.abort());
   try {
-    response = await http(request.url, { ...request.init, signal: abort.signal });
+    response = await requestPoliced({ ...request, signal: abort.signal }, policy);
     body = await readAnswer(response);
   } catch (thrown) {
     return {
       status: 'failed',
       error: abort.signal.aborted ? 'States.Http.Timeout' : 'States.Http.Socket',
-      cause: String(thrown),
+      cause: thrown instanceof ConnectionRefused ? thrown.message : String(thrown),
     };
   } finally {
     timer.cancel();
@@ -50,7 +50,7 @@ export async function callHttp(
 
 function readRequest(
   parameters: Readonly<Record<string, unknown>>,
-): { url: string; init: RequestInit } | string {
+): Omit<HttpTaskRequest, 'signal'> | string {
   const { ApiEndpoint: endpoint, Method: method, RequestBody: body } = parameters;
   if (typeof endpoint !== 'string') return 'ApiEndpoint is missing.';
   if (typeof method !== 'string' || !METHODS.has(method))
@@ -70,13 +70,12 @@ function readRequest(
       return `"${name}" is not a header.`;
     }
   }
-  const init: RequestInit = { method, headers, redirect: 'manual' };
-  if (body !== undefined && method !== 'GET' && method !== 'HEAD') {
-    const encoded = headers.get('content-type')?.startsWith('application/x-www-form-urlencoded') === true;
-    if (!headers.has('content-type')) headers.set('content-type', 'application/json');
-    init.body = encoded ? form(body) : typeof body === 'string' ? body : JSON.stringify(body);
-  }
-  return { url: url.href, init };
+  const plain = { url, method, headers, body: undefined };
+  if (body === undefined || method === 'GET' || method === 'HEAD') return plain;
+  const encoded = headers.get('content-type')?.startsWith('application/x-www-form-urlencoded') === true;
+  if (!headers.has('content-type')) headers.set('content-type', 'application/json');
+  const text = encoded ? form(body) : typeof body === 'string' ? body : JSON.stringify(body);
+  return { ...plain, body: text };
 }
 
 function entriesOf(value: unknown): [string, unknown][] {

@@ -1,13 +1,15 @@
 import { type LambentError, toLambentError } from '../base/errors.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
 import { parseCloudEvent } from '../model/cloud-event.ts';
+import { EgressPolicy } from '../model/egress-policy.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
+import type { NetworkPolicy } from '../model/network-policy.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
 import type { ServiceCall, ServiceOutcome, ServiceRequest, StateServices } from '../ports/state-services.ts';
 import { startExecution } from './executions.ts';
-import { callHttp, type HttpCaller } from './http-task.ts';
+import { callHttp } from './http-task.ts';
 import { AwsJsonError } from './json-protocol.ts';
 import { executionArn } from './states-arn.ts';
 import type { StatesParts } from './states-operation.ts';
@@ -25,7 +27,8 @@ const OBJECTS_MAX = 100_000;
 export interface StateServicesParts extends StatesParts {
   readonly liveApps: LiveApps;
   readonly files: ObjectFiles;
-  readonly http: HttpCaller;
+  /** What the HTTP tasks of an execution may connect to. */
+  readonly network: (record: ExecutionRecord) => NetworkPolicy;
   readonly bus: EventBus;
 }
 
@@ -74,7 +77,7 @@ async function perform(parts: StateServicesParts, call: ServiceCall): Promise<Se
   const action = request.action.replace(/\.waitForTaskToken$/, '');
   switch (`${request.service}:${action}`) {
     case 'http:invoke':
-      return await callHttp(parts.http, parts.clock, parameters);
+      return await callHttp(new EgressPolicy(parts.network(call.record)), parts.clock, parameters);
     case 'events:putEvents':
       return await putEvents(parts.bus, call, parameters);
     case 'states:startExecution':

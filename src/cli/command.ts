@@ -81,6 +81,11 @@ export const LISTEN_OPTIONS: OptionTable = {
     text: 'give apps and previews hosts below it (else $LAMBENT_DOMAIN)',
   },
   data: { kind: 'text', value: 'FOLDER', text: 'where deployments, history and logs are kept' },
+  'allow-network': {
+    kind: 'list',
+    value: 'ENTRY',
+    text: 'let state machines of the AWS API connect to this private host or network as well; may be repeated',
+  },
   isolation: {
     kind: 'text',
     value: 'DRIVER',

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { ISOLATION_REQUIRED, type SandboxDescription } from '../ports/sandbox.ts';
 import type { PlatformOptions } from '../server/main.ts';
 import { type AppDomain, parseAppDomain } from '../model/app-hosts.ts';
+import { NETWORK_ENTRY_EXPECTED, parseNetworkEntry } from '../model/network-policy.ts';
 import { parseWholeNumber, quoted, usage } from './arguments.ts';
 import type { Arguments } from './command.ts';
 import type { Style } from './output.ts';
@@ -27,7 +28,7 @@ export function listenOptions(
   args: Arguments,
   terminal: Terminal,
   defaultDataDir: string,
-): Pick<PlatformOptions, 'host' | 'port' | 'dataDir' | 'domain' | 'isolation'> {
+): Pick<PlatformOptions, 'host' | 'port' | 'dataDir' | 'domain' | 'isolation' | 'allowNetwork'> {
   const fromEnv = terminal.env.LAMBENT_PORT;
   const port =
     args.wholeNumber('port', 0, PORT_MAX) ??
@@ -37,6 +38,7 @@ export function listenOptions(
     host: args.text('host') ?? (terminal.env.LAMBENT_HOST || DEFAULT_HOST),
     dataDir: resolve(terminal.cwd, args.text('data') ?? defaultDataDir),
     domain: readDomain(args.text('domain') ?? terminal.env.LAMBENT_DOMAIN),
+    allowNetwork: args.list('allow-network').map(checkNetworkEntry),
     isolation: isolationChoice(args.text('isolation') ?? (terminal.env.LAMBENT_ISOLATION || 'best')),
   };
 }
@@ -49,6 +51,11 @@ function readDomain(text: string | undefined): AppDomain | undefined {
     `${quoted(text)} is not a domain`,
     'Write it like apps.example.com, or like https://apps.example.com where a proxy serves it with TLS.',
   );
+}
+
+function checkNetworkEntry(text: string): string {
+  if (parseNetworkEntry(text) !== undefined) return text;
+  throw usage(`${quoted(text)} is nothing to allow`, `It is ${NETWORK_ENTRY_EXPECTED}.`);
 }
 
 function isolationChoice(text: string): 'best' | 'process' {

@@ -46,6 +46,8 @@ export interface PlatformOptions {
   readonly folders: readonly string[];
   /** Hosts answered for in `dev` besides those of this machine. */
   readonly allowHosts: readonly string[];
+  /** What state machines that belong to no app may connect to, beside every public address: entries as of `network`. */
+  readonly allowNetwork?: readonly string[];
   /** Below it apps and deployments have hosts of their own, besides those below `localhost`. */
   readonly domain?: AppDomain | undefined;
   readonly log: 'json' | 'pretty';
@@ -89,6 +91,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     mode,
     dataDir,
     allowHosts,
+    allowNetwork: options.allowNetwork ?? [],
     domain,
     version: PLATFORM_VERSION,
     log,

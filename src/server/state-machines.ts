@@ -8,6 +8,7 @@ import type { MintUuid, NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
+import type { NetworkPolicy } from '../model/network-policy.ts';
 import { createActivityBell } from '../ports/activity-bell.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
@@ -52,6 +53,8 @@ export interface StateMachinesOptions {
   readonly call: CallFunction;
   /** The blobs with the definitions of deployments. */
   readonly blobs: BlobStore;
+  /** What state machines that belong to no app may connect to. */
+  readonly stateNetwork: NetworkPolicy;
 }
 
 export interface StateMachines {
@@ -77,7 +80,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
   };
   const services = createStateServices({
     ...{ ...parts, liveApps, files },
-    http: (url, init) => fetch(url, init),
+    network: (record) => networkOf(record, options),
     bus: options.bus,
   });
   const engine: WorkflowEngine = new WorkflowEngine({
@@ -97,6 +100,15 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     call: options.call,
   });
   return { engine, api: createStepFunctionsApi({ ...parts, authorize, log }) };
+}
+
+/** What the manifest gives an app's own workflows; what the operator gives all others. */
+function networkOf(
+  { app, deployment, workflow }: ExecutionRecord,
+  { catalog, stateNetwork }: StateMachinesOptions,
+): NetworkPolicy {
+  if (app === STATES_APP) return stateNetwork;
+  return catalog.known(app, deployment)?.function(workflow)?.config.network ?? 'none';
 }
 
 async function findExecution(

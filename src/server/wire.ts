@@ -72,6 +72,8 @@ export interface WireOptions {
   readonly mode: 'dev' | 'start';
   readonly dataDir: string;
   readonly allowHosts: readonly string[];
+  /** What state machines that belong to no app may connect to, beside every public address. */
+  readonly allowNetwork: readonly string[];
   readonly domain: AppDomain | undefined;
   readonly version: string;
   readonly log: Log;
@@ -191,6 +193,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     ...{ ...shared, pool, operations, bus: events.bus },
     ...{ stateMachines: store.stateMachines, journal: store.journal },
     blobs,
+    stateNetwork: ['internet', ...options.allowNetwork],
     files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid }),
     authorize: (...request) => later.authorize(...request),
     callbackUrl: () => later.callbackUrl(),

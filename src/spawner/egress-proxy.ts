@@ -5,11 +5,11 @@
  */
 import { chmodSync } from 'node:fs';
 import { lookup } from 'node:dns/promises';
-import { BlockList, connect, createServer, isIP, type Server, type Socket } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
+import { ownAddresses } from '../base/own-addresses.ts';
+import { EgressPolicy, withoutMapping } from '../model/egress-policy.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
-import { EgressPolicy, familyOf, withoutMapping } from './egress-policy.ts';
 
 /** Connections of one instance at a time; a further one is refused. */
 const CONNECTIONS_MAX = 256;
@@ -163,13 +163,6 @@ export class EgressProxy {
       });
     });
   }
-}
-
-function ownAddresses(): BlockList {
-  const own = new BlockList();
-  for (const list of Object.values(networkInterfaces()))
-    for (const { address } of list ?? []) own.addAddress(address, familyOf(address));
-  return own;
 }
 
 function refuse(client: Socket, { status, message }: Refusal): void {

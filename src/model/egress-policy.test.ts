@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { BlockList } from 'node:net';
 import { describe, it } from 'node:test';
-import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { NetworkPolicy } from './network-policy.ts';
 import { EgressPolicy, withoutMapping } from './egress-policy.ts';
 
 const own = new BlockList();

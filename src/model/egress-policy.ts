@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { type NetworkEntry, type NetworkPolicy, parseNetworkEntry } from '../model/network-policy.ts';
+import { type NetworkEntry, type NetworkPolicy, parseNetworkEntry } from './network-policy.ts';
 
 /**
  * Addresses that are not the public internet: this machine, private and shared networks, link-local ones with the
@@ -50,7 +50,7 @@ interface AddressGrant {
   readonly port: number | undefined;
 }
 
-/** Where one function may connect to, ready to be asked. */
+/** Where one function or state machine may connect to, ready to be asked. */
 export class EgressPolicy {
   readonly #internet: boolean;
   readonly #names: readonly Extract<NetworkEntry, { kind: 'name' }>[];

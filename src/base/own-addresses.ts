@@ -1,0 +1,10 @@
+import { BlockList, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+
+/** The addresses that this machine has now, public ones too. */
+export function ownAddresses(): BlockList {
+  const own = new BlockList();
+  for (const list of Object.values(networkInterfaces()))
+    for (const { address } of list ?? []) own.addAddress(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
+  return own;
+}
