@@ -205,24 +205,10 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
   );
   return {
-    clock,
-    random,
+    ...{ clock, random, mintUuid, nodeId, defects, recorder, secrets },
     hosts: new AppHosts(options.domain),
-    defects,
-    mintUuid,
-    recorder,
-    secrets,
-    liveApps,
-    sandbox,
-    pool,
-    invoker,
-    deployer,
-    nodeId,
-    asyncDispatch,
-    events,
-    webhooks,
-    ...workflowParts,
-    later,
+    ...{ liveApps, sandbox, pool, invoker, deployer, asyncDispatch },
+    ...{ events, webhooks, ...workflowParts, later },
   };
 }
 
