@@ -57,6 +57,23 @@ describe('tasks', () => {
     assert.equal(gone.error, 'Lambda.ResourceNotFoundException');
   });
 
+  test('an invocation that is not waited for', async () => {
+    const invoke = (name: string): object =>
+      one({
+        Type: 'Task',
+        Resource: 'arn:aws:states:::lambda:invoke',
+        Parameters: { FunctionName: name, InvocationType: 'Event', 'Payload.$': '$' },
+        End: true,
+      });
+    const { output } = await ended(await start(invoke('double'), { n: 4 }));
+    const { StatusCode, Payload } = JSON.parse(output!) as { StatusCode: number; Payload: unknown };
+    assert.deepEqual([StatusCode, Payload], [202, '']);
+    const record = await platform.waitForInvocation(({ trigger }) => trigger === 'async');
+    assert.deepEqual([record.function, record.status, record.attempt], ['double', 'ok', 1]);
+    const gone = await ended(await start(invoke('nowhere')));
+    assert.equal(gone.error, 'Lambda.ResourceNotFoundException');
+  });
+
   test('an activity: a worker takes it, says that it lives, and answers', async () => {
     const { activityArn } = await sfn.send(new CreateActivityCommand({ name: 'approve' }));
     const polled = sfn.send(new GetActivityTaskCommand({ activityArn, workerName: 'ada' }));

@@ -1,9 +1,11 @@
 import { type LambentError, toLambentError } from '../base/errors.ts';
+import type { InvocationId } from '../base/ids.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
 import { parseCloudEvent } from '../model/cloud-event.ts';
 import { EgressPolicy } from '../model/egress-policy.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { AsyncQueue } from '../ports/async-queue.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
@@ -30,6 +32,9 @@ export interface StateServicesParts extends StatesParts {
   /** What the HTTP tasks of an execution may connect to. */
   readonly network: (record: ExecutionRecord) => NetworkPolicy;
   readonly bus: EventBus;
+  readonly asyncQueue: AsyncQueue;
+  /** Told after each accepted asynchronous invocation. */
+  onAsyncAccepted(): void;
 }
 
 export function createStateServices(parts: StateServicesParts): StateServices {
@@ -78,6 +83,8 @@ async function perform(parts: StateServicesParts, call: ServiceCall): Promise<Se
   switch (`${request.service}:${action}`) {
     case 'http:invoke':
       return await callHttp(new EgressPolicy(parts.network(call.record)), parts.clock, parameters);
+    case 'lambda:invoke':
+      return await invokeLater(parts, call, request.name, parameters);
     case 'events:putEvents':
       return await putEvents(parts.bus, call, parameters);
     case 'states:startExecution':
@@ -95,6 +102,33 @@ function asObject(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)
     : {};
+}
+
+/** An invocation that nobody waits for. Its id stays the same, so that a second attempt is the first. */
+async function invokeLater(
+  { liveApps, asyncQueue, clock, onAsyncAccepted }: StateServicesParts,
+  { record }: ServiceCall,
+  id: string,
+  { FunctionName: nameOrArn, Payload: payload }: Readonly<Record<string, unknown>>,
+): Promise<ServiceOutcome> {
+  const name = functionName(liveApps, record, String(nameOrArn ?? ''));
+  const [app, called] = name.includes('/') ? name.split('/') : [record.app, name];
+  if (liveApps.resolve(app as AppName, called as FunctionName) === undefined)
+    return {
+      status: 'failed',
+      error: 'Lambda.ResourceNotFoundException',
+      cause: `Function not found: ${String(nameOrArn)}`,
+    };
+  await asyncQueue.enqueue({
+    id: id as InvocationId,
+    app: app as AppName,
+    function: called as FunctionName,
+    payload: Buffer.from(JSON.stringify(payload ?? {})),
+    traceparent: undefined,
+    acceptedMs: clock.nowMs(),
+  });
+  onAsyncAccepted();
+  return { status: 'ok', output: null };
 }
 
 /** Events of one call have ids that stay the same, so that those of a second attempt are the first's. */

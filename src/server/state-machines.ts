@@ -11,6 +11,7 @@ import type { ExecutionRecord } from '../model/execution.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import { createActivityBell } from '../ports/activity-bell.ts';
 import type { Authorize } from '../ports/authorize.ts';
+import type { AsyncQueue } from '../ports/async-queue.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { Invoker } from '../ports/invoker.ts';
@@ -41,6 +42,8 @@ export interface StateMachinesOptions {
   readonly liveApps: LiveApps;
   readonly files: ObjectFiles;
   readonly bus: EventBus;
+  readonly asyncQueue: AsyncQueue;
+  readonly onAsyncAccepted: () => void;
   readonly authorize: Authorize;
   readonly clock: Clock;
   readonly random: Random;
@@ -81,7 +84,8 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
   const services = createStateServices({
     ...{ ...parts, liveApps, files },
     network: (record) => networkOf(record, options),
-    bus: options.bus,
+    ...{ bus: options.bus, asyncQueue: options.asyncQueue },
+    onAsyncAccepted: options.onAsyncAccepted,
   });
   const engine: WorkflowEngine = new WorkflowEngine({
     ...{ clock, random, mintUuid, log, node },

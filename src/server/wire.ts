@@ -185,6 +185,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const nodeId = mintUuid() as NodeId;
   const shared = { invoker, liveApps, secrets, clock, random, log, node: nodeId, mintUuid };
   const asyncDispatch = createAsyncDispatch({ ...shared, queue: asyncQueue });
+  const onAsyncAccepted = () => asyncDispatch.wake();
   const { events, webhooks } = await openEvents(
     { ...shared, store: store.events, onStored: (stored) => void later.workflows.tell(stored) },
     operations,
@@ -192,14 +193,13 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const workflowParts = createWorkflowParts({
     ...{ ...shared, pool, operations, bus: events.bus },
     ...{ stateMachines: store.stateMachines, journal: store.journal },
-    blobs,
+    ...{ blobs, asyncQueue, onAsyncAccepted },
     stateNetwork: ['internet', ...options.allowNetwork],
     files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid }),
     authorize: (...request) => later.authorize(...request),
     callbackUrl: () => later.callbackUrl(),
   });
   later.workflows = workflowParts.workflows;
-  const onAsyncAccepted = () => asyncDispatch.wake();
   operations.set(
     'invoke',
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),

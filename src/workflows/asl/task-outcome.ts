@@ -29,6 +29,8 @@ function wrapOutput(open: OpenWork, output: Json, atMs: number): Json {
   if (work.kind !== 'task' || work.resource.kind !== 'service') return output;
   const { service, pattern } = work.resource;
   if (service === 'lambda') {
+    if (isAsynchronous(work))
+      return { Payload: '', SdkHttpMetadata: { HttpStatusCode: 202 }, StatusCode: 202 };
     return {
       ExecutedVersion: '$LATEST',
       Payload: output,
@@ -104,9 +106,14 @@ function callsFunction({ resource }: Extract<Work, { kind: 'task' }>): boolean {
   return resource.kind === 'lambda' || (resource.kind === 'service' && resource.service === 'lambda');
 }
 
+/** `lambda:invoke` with `InvocationType: Event`: it is done when the invocation is accepted. */
+function isAsynchronous(work: Extract<Work, { kind: 'task' }>): boolean {
+  return work.resource.kind === 'service' && isObject(work.input) && work.input.InvocationType === 'Event';
+}
+
 /** The function that a task calls and what it gets; `undefined`: it calls none. */
 export function functionCall(work: Work): { name: string; input: Json } | undefined {
-  if (work.kind !== 'task' || !callsFunction(work)) return undefined;
+  if (work.kind !== 'task' || !callsFunction(work) || isAsynchronous(work)) return undefined;
   if (work.resource.kind === 'lambda') return { name: work.resource.arn, input: work.input };
   const { FunctionName: name, Payload: payload } = (isObject(work.input) ? work.input : {}) as JsonObject;
   return { name: String(name ?? ''), input: payload ?? {} };
