@@ -13,13 +13,20 @@ const DIST = join(ROOT, 'dist');
 /** The two runs of the compiler: JavaScript of everything, declarations of the published entry. */
 const PROJECTS = ['tsconfig.build.json', 'tsconfig.types.json'];
 /** Besides what lies among the code, such as migrations. */
-const FOLDERS_COPIED = ['templates', 'schema'];
+const FOLDERS_COPIED = ['templates', 'schema', 'console/dist'];
 
 function compile(project: string): void {
   const require = createRequire(import.meta.url);
   const compiler = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc');
   const { status } = spawnSync(process.execPath, [compiler, '-p', project], { cwd: ROOT, stdio: 'inherit' });
   if (status !== 0) throw new Error(`tsc -p ${project} failed`);
+}
+
+function buildConsole(): void {
+  const { status } = spawnSync(process.execPath, [join(ROOT, 'tools/build-console.ts'), '--if-changed'], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) throw new Error('the console could not be built');
 }
 
 function copyOthers(): void {
@@ -61,9 +68,15 @@ function refuseSourcePaths(): void {
 
 rmSync(DIST, { recursive: true, force: true });
 for (const project of PROJECTS) compile(project);
+buildConsole();
 copyOthers();
 rewriteDeclarations();
 refuseSourcePaths();
-for (const needed of ['src/cli/main.js', 'sdk/node/lambent.js', 'sdk/node/lambent.d.ts']) {
+for (const needed of [
+  'src/cli/main.js',
+  'console/dist/index.html',
+  'sdk/node/lambent.js',
+  'sdk/node/lambent.d.ts',
+]) {
   if (!existsSync(join(DIST, needed))) throw new Error(`dist/${needed} was not written`);
 }

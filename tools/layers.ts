@@ -94,6 +94,14 @@ export const LAYERS: readonly Layer[] = [
     mayInTests: ['base', 'frames', 'model', 'runtime'],
     packages: [],
   },
+  // The console meets the platform over HTTP alone; it takes types from the model, so that they cannot drift.
+  {
+    name: 'console',
+    files: /^console\//,
+    may: ['console'],
+    mayTypes: ['model'],
+    packages: ['react', 'react-dom', '@tanstack/react-query', '@tanstack/react-virtual', '@dagrejs/dagre'],
+  },
   { name: 'bin', files: /^bin\//, may: [], packages: [] },
   // `npm run conformance` is an exam that a test could take as well.
   { name: 'tools', files: /^tools\//, may: [...INNER, 'frames', 'room', 'tools', 'test'] },
@@ -105,7 +113,7 @@ export const LAYERS: readonly Layer[] = [
 ];
 
 /** Folders whose files are checked as code. `examples/` and `templates/` hold users' code: names and layers are theirs. */
-export const CODE_FOLDERS = ['src', 'runtimes', 'sdk', 'bin', 'tools', 'bench', 'sim', 'test'];
+export const CODE_FOLDERS = ['src', 'runtimes', 'sdk', 'console', 'bin', 'tools', 'bench', 'sim', 'test'];
 
 /** Modules of the test runner, and the packages that only tests use, are free in tests and conformance suites. */
 export function isTestFile(path: string): boolean {

@@ -60,7 +60,7 @@ const WATCHED_GLOBALS = new Set(['setTimeout', 'setInterval', 'setImmediate', 'e
 
 /** Throws when the text is not valid JavaScript or TypeScript. */
 export function readSourceFacts(path: string, text: string): SourceFacts {
-  const result = parseSync(path, text, { lang: path.endsWith('.ts') ? 'ts' : 'js' });
+  const result = parseSync(path, text, { lang: langOf(path) });
   const broken = result.errors[0];
   if (broken !== undefined) throw new Error(`${path} does not parse: ${broken.message}`);
   const reader = new FactReader(lineStarts(text));
@@ -237,4 +237,9 @@ function lineStarts(text: string): number[] {
   const starts = [0];
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
   return starts;
+}
+
+function langOf(path: string): 'ts' | 'tsx' | 'js' {
+  if (path.endsWith('.tsx')) return 'tsx';
+  return path.endsWith('.ts') ? 'ts' : 'js';
 }

@@ -66,7 +66,7 @@ const BANS: readonly Ban[] = [
 ];
 
 export function isCode(path: string): boolean {
-  return /\.(?:ts|js|mjs|cjs)$/.test(path) && CODE_FOLDERS.includes(path.split('/')[0]!) && !isSample(path);
+  return /\.(?:tsx?|js|mjs|cjs)$/.test(path) && CODE_FOLDERS.includes(path.split('/')[0]!) && !isSample(path);
 }
 
 /** Users' code that tests deploy: broken on purpose, or in any style. */
@@ -166,7 +166,8 @@ function matchesUse(use: string, name: string): boolean {
 
 /** Where programs start: everything else in the code must be reached from here. */
 function entriesOf(code: CodeBase): string[] {
-  const fixed = /^bin\/|^src\/(?:cli|server)\/main\.ts$|^runtimes\/[^/]+\/main\.ts$|^sdk\/[^/]+\/index\.ts$/;
+  const fixed =
+    /^bin\/|^src\/(?:cli|server)\/main\.ts$|^runtimes\/[^/]+\/main\.ts$|^sdk\/[^/]+\/index\.ts$|^console\/main\.tsx$/;
   return [...code.facts.keys()].filter(
     (path) =>
       fixed.test(path) || /^sim\/sim\.ts$|^test\/chaos\/run\.ts$|^(?:tools|bench)\/[^/]+\.ts$/.test(path),
@@ -220,7 +221,7 @@ export function checkNames(code: CodeBase): Finding[] {
         findings.push({ rule: 'name', file, line: 1, what: part, text: `${part} is not in kebab-case` });
       }
     }
-    if (/\.ts$/.test(file) && layerOf(file) === undefined) {
+    if (/\.tsx?$/.test(file) && layerOf(file) === undefined) {
       const text = 'it belongs to no layer of tools/layers.ts';
       findings.push({ rule: 'name', file, line: 1, what: file, text });
     }

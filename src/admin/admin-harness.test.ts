@@ -1,8 +1,9 @@
 /* What the tests of this room share: the API over a real store. It has no tests of its own. */
-import { createAccessKeys } from '../aws/access-keys.ts';
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createAccessKeys } from '../aws/access-keys.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { createDefects } from '../base/defects.ts';
 import { type ErrorRecord, LambentError } from '../base/errors.ts';
@@ -30,19 +31,19 @@ import type { Deployer, DeployRequest, DeployResult } from '../ports/deployer.ts
 import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
-import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
+import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder } from '../telemetry/recorder.ts';
-import { hashToken } from './access-token.ts';
-import { type AdminDeps, createAdminApi } from './admin.ts';
-import type { DoctorFinding } from './doctor.ts';
 import { createDeploymentCatalog } from '../workflows/deployment-catalog.ts';
 import { WorkflowEngine } from '../workflows/engine.ts';
 import { createFunctionInvoker } from '../workflows/invoke-function.ts';
 import { createWorkflows } from '../workflows/workflows.ts';
+import { hashToken } from './access-token.ts';
+import { type AdminDeps, createAdminApi } from './admin.ts';
+import type { DoctorFinding } from './doctor.ts';
 
 export const BASE = '/_lambent/api/v1';
 export const TOKEN = 'lmb_test-token';
@@ -121,6 +122,7 @@ const SETTINGS = {
   allowHosts: [],
   cost: awsLambdaCost,
   doctorChecks: [],
+  console: { find: () => undefined },
   hosts: new AppHosts(undefined),
   sandbox: { describe: async () => ISOLATION },
 } as const;

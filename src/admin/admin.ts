@@ -5,9 +5,11 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { AccessStore } from '../ports/access-store.ts';
 import type { Authorize } from '../ports/authorize.ts';
-import { createAllowedMethods } from './allowed-methods.ts';
 import { type AccessKeysDeps, addAccessKeys } from './access-keys.ts';
+import { type ActivityDeps, addActivity } from './activity.ts';
+import { createAllowedMethods } from './allowed-methods.ts';
 import { type AppsDeps, addApps } from './apps.ts';
+import { addConsole, CONSOLE_PREFIX, type ConsoleFiles } from './console.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addDeployments, type DeploymentsDeps } from './deployments.ts';
 import { addDoctor, type DoctorDeps } from './doctor.ts';
@@ -21,9 +23,9 @@ import { addInstances } from './instances.ts';
 import { addInvocations, type InvocationsDeps } from './invocations.ts';
 import { addLogs, type LogsDeps } from './logs.ts';
 import { describeApi } from './openapi.ts';
-import { PAGE, PAGE_HEADERS } from './page.ts';
 import { type AdminRouter, createRouter } from './router.ts';
 import { addSecrets, type SecretsDeps } from './secrets.ts';
+import { addSession, SIGN_IN_PATH, SIGN_OUT_PATH } from './session.ts';
 import { addTokens, type TokensDeps } from './tokens.ts';
 import { addTriggers } from './triggers.ts';
 import { addUsage, type UsageDeps } from './usage.ts';
@@ -39,8 +41,8 @@ import { addUsage, type UsageDeps } from './usage.ts';
  * refused with `E_BAD_REQUEST` that names it; every error has a code, its status and a request id, and defects keep
  * their details to the log; bodies, streams, uploads and answers have limits. What ended before a request for the
  * history came in is in the answer.
- * Deliberately absent: cross-origin access for browsers (the console is served from here), roles (a token may do
- * everything), and the console itself.
+ * Deliberately absent: cross-origin access for browsers (the console is served from here), and roles (a token may do
+ * everything).
  */
 
 export const ADMIN_PREFIX = '/_lambent/';
@@ -49,7 +51,17 @@ const OPENAPI_PATH = '/_lambent/api/openapi.json';
 const METRICS_PATH = '/_lambent/metrics';
 
 /** The same for everybody and holding no data: these need no token. The page asks for one before it shows anything. */
-const OPEN_PATHS: ReadonlySet<string> = new Set([`${API_PREFIX}${HEALTH_PATH}`, OPENAPI_PATH, ADMIN_PREFIX]);
+const OPEN_PATHS: ReadonlySet<string> = new Set([
+  `${API_PREFIX}${HEALTH_PATH}`,
+  `${API_PREFIX}${SIGN_IN_PATH}`,
+  `${API_PREFIX}${SIGN_OUT_PATH}`,
+  OPENAPI_PATH,
+  ADMIN_PREFIX,
+]);
+
+function isOpen(path: string): boolean {
+  return OPEN_PATHS.has(path) || path.startsWith(CONSOLE_PREFIX);
+}
 
 function isOpen(path: string): boolean {
   return OPEN_PATHS.has(path) || path.startsWith(`${API_PREFIX}${CALLBACKS_PATH}`);
@@ -57,6 +69,7 @@ function isOpen(path: string): boolean {
 
 export interface AdminDeps
   extends AccessKeysDeps,
+    ActivityDeps,
     AppsDeps,
     DeploymentsDeps,
     DoctorDeps,
@@ -76,6 +89,8 @@ export interface AdminDeps
   allowHosts: readonly string[];
   /** The metrics in Prometheus' text format, with their content type. */
   metrics: { readonly contentType: string; render(): string };
+  /** The built console. */
+  console: ConsoleFiles;
 }
 
 export interface AdminApi {
@@ -110,6 +125,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addInvocations(v1, deps, mintUuid);
   const endStreams = addLogs(v1, deps);
   addUsage(v1, deps);
+  addActivity(v1, deps);
   addEvents(root, v1, deps);
   addTriggers(v1, deps);
   addExecutions(v1, deps);
@@ -119,6 +135,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addTokens(v1, deps, guard);
   addAccessKeys(v1, deps);
   addSecrets(v1, deps);
+  addSession(v1, guard);
   root.route(API_PREFIX, v1);
   addOutsideApi(root, deps);
   refuseTheRest(root);
@@ -134,7 +151,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
         response = errorResponse(toPublicError(thrown, requestId, deps.log), requestId);
       }
       response.headers.set('x-request-id', requestId);
-      response.headers.set('cache-control', 'no-store');
+      if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store');
       response.headers.set('x-content-type-options', 'nosniff');
       return response;
     },
@@ -153,7 +170,7 @@ const metricsRoute = createRoute({
 });
 
 /** What is under `/_lambent/` but not part of the versioned API. */
-function addOutsideApi(root: AdminRouter, { metrics, version }: AdminDeps): void {
+function addOutsideApi(root: AdminRouter, { metrics, version, console }: AdminDeps): void {
   root.openapi(
     metricsRoute,
     (c) => c.body(metrics.render(), 200, { 'content-type': metrics.contentType }) as never,
@@ -163,7 +180,7 @@ function addOutsideApi(root: AdminRouter, { metrics, version }: AdminDeps): void
     document ??= JSON.stringify(describeApi(root, version));
     return c.body(document, 200, { 'content-type': 'application/json' });
   });
-  root.get(ADMIN_PREFIX, (c) => c.body(PAGE, 200, PAGE_HEADERS));
+  addConsole(root, ADMIN_PREFIX, console);
   root.get('/_lambent', (c) => c.redirect(ADMIN_PREFIX, 308));
 }
 

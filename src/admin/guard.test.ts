@@ -14,6 +14,53 @@ async function withBench(changes: Parameters<typeof openBench>[0], task: (bench:
   }
 }
 
+describe('a browser that signed in', () => {
+  const page = { origin: 'http://localhost:5262', 'sec-fetch-site': 'same-origin' };
+
+  async function signIn(bench: Bench, token: string = TOKEN): Promise<{ status: number; cookie: string }> {
+    const { status, headers } = await bench.call('POST', '/sign-in', { json: { token }, headers: page });
+    return { status, cookie: headers.get('set-cookie') ?? '' };
+  }
+
+  test('has its token as a cookie that scripts, other sites and functions never see', () =>
+    withBench({ mode: 'start' }, async (bench) => {
+      const { status, cookie } = await signIn(bench);
+      assert.equal(status, 200);
+      assert.match(cookie, /; Path=\/_lambent\/; Max-Age=\d+; HttpOnly; SameSite=Strict$/);
+      const headers = { ...page, cookie: `other=1; ${cookie.split(';')[0]}` };
+      const session = await bench.call('GET', '/session', { headers });
+      assert.deepEqual(JSON.parse(session.text), { name: 'first', cookie: true });
+      const made = await bench.call('POST', '/tokens', { headers, json: { name: 'ci' } });
+      assert.equal(made.status, 201);
+      assert.equal((await bench.call('DELETE', '/tokens/first', { headers })).status, 200);
+      assert.equal((await bench.call('GET', '/session', { headers })).status, 401, 'its token is gone');
+    }));
+
+  test('is let in from pages of this origin alone', () =>
+    withBench({ mode: 'start' }, async (bench) => {
+      const cookie = (await signIn(bench)).cookie.split(';')[0]!;
+      const asked = (method: string, path: string, headers: Record<string, string>) =>
+        bench.call(method, path, { headers: { cookie, ...headers } });
+      assert.equal((await asked('GET', '/apps', { 'sec-fetch-site': 'cross-site' })).status, 403);
+      assert.equal((await asked('GET', '/apps', { origin: 'http://localhost:3000' })).status, 403);
+      assert.equal((await asked('DELETE', '/tokens/first', {})).status, 403, 'no page says that it asks');
+      assert.equal((await asked('GET', '/apps', { authorization: 'Basic abc' })).status, 401);
+      assert.equal((await asked('GET', '/apps', {})).status, 200);
+    }));
+
+  test('cannot be signed in by another site, nor by guessing, and can sign out', () =>
+    withBench({ mode: 'start' }, async (bench) => {
+      const foreign = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+      const forged = await bench.call('POST', '/sign-in', { json: { token: TOKEN }, headers: foreign });
+      assert.deepEqual([forged.status, forged.headers.get('set-cookie')], [403, null]);
+      for (let count = 0; count < FAILED_ATTEMPTS_MAX; count += 1)
+        assert.deepEqual(await signIn(bench, 'lmb_wrong'), { status: 401, cookie: '' });
+      assert.equal((await signIn(bench, 'lmb_wrong')).status, 429);
+      const out = await bench.call('POST', '/sign-out', { headers: page });
+      assert.match(out.headers.get('set-cookie')!, /^lambent-session=; .*Max-Age=0/);
+    }));
+});
+
 describe('start', () => {
   test('everything but health, the OpenAPI document and the page needs a token', () =>
     withBench({ mode: 'start' }, async (bench) => {

@@ -5,13 +5,16 @@ import { LambentError } from '../base/errors.ts';
 import type { AccessStore } from '../ports/access-store.ts';
 import type { Authorize, Caller } from '../ports/authorize.ts';
 import { hashToken } from './access-token.ts';
+import { tokenOfCookie } from './session-cookie.ts';
 
 /*
  * Who may use the control API.
  *
- * `start`: whoever sends a token. Browsers never send one by themselves, so neither a foreign page nor DNS
- * rebinding gains anything. `dev`: whoever calls from this machine, except web pages of other origins: their
- * requests carry a foreign Host (DNS rebinding), a foreign Origin, or a Sec-Fetch-Site other than same-origin.
+ * `start`: whoever sends a token: in a header, which browsers never send by themselves, so that neither a foreign page
+ * nor DNS rebinding gains anything; or, for the console, in a cookie, which counts only in requests of pages of this
+ * very origin (SameSite=Strict keeps it from others' requests, and Origin and Sec-Fetch-Site are checked besides).
+ * `dev`: whoever calls from this machine, except web pages of other origins: their requests carry a foreign Host
+ * (DNS rebinding), a foreign Origin, or a Sec-Fetch-Site other than same-origin.
  * Ports count, so that an app under development on another port is foreign too. From another machine, `dev` asks
  * for a token like `start`: the API deploys code.
  */
@@ -56,9 +59,16 @@ export class Guard {
     if (this.#mode === 'start' || !isLoopback(remoteAddress)) {
       return this.#authenticate(request, remoteAddress);
     }
-    this.#checkOrigin(request);
+    this.checkOrigin(request);
     return { name: 'local' };
   };
+
+  /** For a page of this origin that hands over a token by itself. Wrong ones count like all others. */
+  async signIn(request: Request, remoteAddress: string, token: string): Promise<Caller> {
+    this.checkHost(request);
+    this.checkOrigin(request);
+    return this.#findToken(token, remoteAddress);
+  }
 
   /** For what is the same for everybody: in `dev`, a foreign Host is refused even there. */
   checkHost(request: Request): void {
@@ -93,7 +103,7 @@ export class Guard {
   }
 
   /** Refuses what a browser sends on behalf of a page that is not ours. */
-  #checkOrigin(request: Request): void {
+  checkOrigin(request: Request): void {
     const site = request.headers.get('sec-fetch-site');
     if (site !== null && site !== 'same-origin' && site !== 'none') {
       throw new LambentError('E_FORBIDDEN', `The request comes from a page of another origin (${site}).`);
@@ -111,11 +121,25 @@ export class Guard {
 
   async #authenticate(request: Request, remoteAddress: string): Promise<Caller> {
     const presented = /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
-    if (presented === undefined) {
+    if (presented !== undefined) return this.#findToken(presented, remoteAddress);
+    const session = tokenOfCookie(request);
+    // A header that is no bearer token is a mistake to tell, not to pass over.
+    if (session === undefined || request.headers.has('authorization')) {
       const why =
         this.#mode === 'dev' ? 'From another machine, the control API' : 'The control API of this server';
       throw new LambentError('E_UNAUTHENTICATED', `${why} needs a token.`);
     }
+    this.checkOrigin(request);
+    if (!isReading(request.method) && request.headers.get('origin') === null) {
+      throw new LambentError(
+        'E_FORBIDDEN',
+        'With a session, a change must say which page asks for it (Origin).',
+      );
+    }
+    return { ...(await this.#findToken(session, remoteAddress)), cookie: true };
+  }
+
+  async #findToken(presented: string, remoteAddress: string): Promise<Caller> {
     const nowMs = this.#clock.nowMs();
     const hash = presented.length > TOKEN_CHARS_MAX ? '' : hashToken(presented);
     const known = this.#good.get(hash);
@@ -176,4 +200,8 @@ function hostOf(request: Request): string | undefined {
 function isLoopback(address: string): boolean {
   const plain = address.startsWith('::ffff:') ? address.slice(7) : address;
   return plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
+}
+
+function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
 }

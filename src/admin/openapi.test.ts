@@ -53,6 +53,7 @@ test('names every endpoint', () => {
     'DELETE /keys/{name}',
     'DELETE /tokens/{name}',
     'GET /_lambent/metrics',
+    'GET /activity',
     'GET /apps',
     'GET /apps/{app}',
     'GET /apps/{app}/deployments',
@@ -77,6 +78,7 @@ test('names every endpoint', () => {
     'GET /logs',
     'GET /logs/stream',
     'GET /secrets',
+    'GET /session',
     'GET /tokens',
     'GET /triggers',
     'GET /usage',
@@ -98,6 +100,8 @@ test('names every endpoint', () => {
     'POST /executions/{id}/signals/{name}',
     'POST /executions/{id}/updates/{name}',
     'POST /keys',
+    'POST /sign-in',
+    'POST /sign-out',
     'POST /tokens',
     'PUT /apps/{app}/secrets/{name}',
     'PUT /apps/{app}/traffic',
@@ -143,6 +147,6 @@ test('only what is open says that it needs no token', () => {
   const open = operations().filter(({ operation }) => operation.security?.length === 0);
   assert.deepEqual(
     open.map(({ path }) => path),
-    [`${BASE}/health`],
+    [`${BASE}/health`, `${BASE}/sign-in`, `${BASE}/sign-out`],
   );
 });

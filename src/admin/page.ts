@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /*
- * The page at `/_lambent/`: what runs here, read from the API. It is the same for everybody and holds no data, asks
- * no other server for anything, and writes what it shows as text, never as markup. Where the API wants a token, the
- * page asks for it and keeps it in the browser tab only.
+ * The plain page: what `/_lambent/` shows while the console is not built. It reads the API. It is the same for
+ * everybody and holds no data, asks no other server for anything, and writes what it shows as text, never as markup.
+ * Where the API wants a token, the page asks for it and keeps it in the browser tab only.
  */
 
 const STYLE = `
@@ -132,6 +132,7 @@ export const PAGE = `<!doctype html>
 <nav><a href="/_lambent/api/openapi.json">OpenAPI</a> <a href="/_lambent/metrics">Metrics</a></nav>
 </header>
 <main>
+<p class="soft" role="status">This is the plain page: the console is not built yet. Reload in a moment; if it stays, the server's terminal says why.</p>
 <noscript><p>This page reads the API with a script. Without scripts, use <code>lambent ls</code>.</p></noscript>
 <form id="ask" hidden>
 <label for="token">Token</label>

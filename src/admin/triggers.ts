@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { type TriggerId, TRIGGER_NAME } from '../model/trigger.ts';
+import { TRIGGER_NAME, type TriggerId } from '../model/trigger.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { AdminRouter } from './router.ts';
 import { AppNameSchema, jsonAnswer } from './schemas.ts';

@@ -52,6 +52,13 @@ export function createEventPrinter(
       case 'invocation':
         if (mode === 'dev') write(invocationLine(event.record, style));
         return;
+      case 'console':
+        if (event.build.status === 'built') write(`${stamp()}  ${style.dim(visible(event.build.text))}\n`);
+        else
+          terminal.err.write(
+            `${stamp()}  ${style.yellow('the console could not be built')}: ${event.build.text}\n`,
+          );
+        return;
       case 'refused':
         write(refusalLine(event.timeMs, event.refusal, [...routes.values()].flat(), style));
         return;

@@ -2,6 +2,8 @@
 export interface Caller {
   /** Name of the token, or `local` where none is needed. */
   readonly name: string;
+  /** A browser's session says so, not a token in a header. */
+  readonly cookie?: boolean;
 }
 
 /**

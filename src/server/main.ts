@@ -19,6 +19,7 @@ import type { FunctionVersion, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
 import { ISOLATION_REQUIRED, type IsolationLevel, type SandboxDescription } from '../ports/sandbox.ts';
+import { type ConsoleBuild, openConsoleFiles } from './console-files.ts';
 import { requireIsolation } from './isolation.ts';
 import type { IsolationChoice } from './open-sandbox.ts';
 import { PLATFORM_VERSION } from './platform-version.ts';
@@ -32,6 +33,8 @@ export type PlatformEvent =
   | { readonly kind: 'deployFailed'; readonly folder: string; readonly error: LambentError }
   | { readonly kind: 'log'; readonly line: LogLine }
   | { readonly kind: 'invocation'; readonly record: InvocationRecord }
+  /** The console was built, or could not be. */
+  | { readonly kind: 'console'; readonly build: ConsoleBuild }
   /** A request that got to no function; only in `dev`. */
   | { readonly kind: 'refused'; readonly timeMs: number; readonly refusal: Refusal };
 
@@ -57,6 +60,8 @@ export interface PlatformOptions {
   readonly acceptIsolation?: IsolationLevel;
   /** Where the usual bounds of connections do not fit. */
   readonly gatewayLimits?: Partial<GatewayLimits>;
+  /** In a clone: builds the web console where that is needed, beside the work. Default: it is served as it is. */
+  readonly buildConsole?: boolean;
   /** Gives up the deploys that starting consists of; who gave the signal closes the platform afterwards. */
   readonly stop?: AbortSignal;
   onEvent(event: PlatformEvent): void;
@@ -87,7 +92,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   );
   const { mode, dataDir, allowHosts, domain, gatewayLimits } = options;
   const storeFailed = Promise.withResolvers<LambentError>();
+  const consoleFiles = await openConsoleFiles();
   const wired = await wire({
+    console: consoleFiles,
     mode,
     dataDir,
     allowHosts,
@@ -114,6 +121,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     warmMinimum(wired);
     await deployFirst(wired, options, log, stoppers);
     const url = `http://${shownHost(options.host)}:${port}`;
+    if (options.buildConsole) {
+      stoppers.push(consoleFiles.close);
+      void consoleFiles.refresh().then((build) => build && options.onEvent({ kind: 'console', build }));
+    }
     log.info('serving', { url, mode, version: PLATFORM_VERSION, pid: process.pid });
     return running(wired, { url, token, isolation }, log, stoppers, storeFailed.promise);
   } catch (error) {

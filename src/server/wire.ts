@@ -9,6 +9,7 @@ import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
 import { createAccessKeys } from '../aws/access-keys.ts';
 import { createEventBridgeApi } from '../aws/event-bridge.ts';
 import { type AwsJsonApi, joinJsonApis } from '../aws/json-apis.ts';
+import type { ConsoleFiles } from '../admin/console.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { authorizeSigned } from '../aws/signature.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -81,6 +82,8 @@ export interface WireOptions {
   readonly gatewayLimits: Partial<GatewayLimits> | undefined;
   /** A store thread died: nothing can be kept any more, and the platform must end. */
   onStoreFailed(error: LambentError): void;
+  /** The web console's files. */
+  readonly console: ConsoleFiles;
   /** Hears of each request that the gateway refused by itself; left out: nobody wants to know. */
   readonly onRefused: ((refusal: Refusal) => void) | undefined;
 }
@@ -332,7 +335,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     accessKeys,
     secrets: parts.secrets,
     allowHosts,
-    metrics,
+    ...{ metrics, console: options.console },
     cost: awsLambdaCost,
     doctorChecks: [...createDoctorChecks(dataDir, () => gateway.address, clock, defects), ...LANGUAGE_LOOKS],
   });

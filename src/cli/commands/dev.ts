@@ -48,6 +48,7 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     folders: [folder],
     log: 'pretty',
     stop,
+    buildConsole: true,
     onEvent: createEventPrinter(terminal, 'dev'),
   });
   terminal.out.write(`${style.dim('App    ')}  ${style.cyan(platform.url)}

@@ -59,6 +59,7 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     folders,
     log,
     stop,
+    buildConsole: true,
     onEvent: (event) => {
       // With --log json stdout belongs to the log; what failed must be seen all the same.
       if (log === 'pretty' || event.kind === 'deployFailed') print(event);

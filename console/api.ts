@@ -1,0 +1,84 @@
+import { noteAnswer, noteSilence } from './connection.ts';
+
+/** The control API, from the page that it serves: the browser adds the session by itself. */
+
+const API = '/_lambent/api/v1';
+
+/** An answer that is an error: the API's own record, with the status. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(status: number, code: string, message: string, hint: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+export interface CallOptions {
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** JSON text, sent as it is: large numbers in it stay what they are. */
+  readonly text?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Rejects with `ApiError`; one with status 0 means that the server does not answer. */
+export async function callText(method: string, path: string, options: CallOptions = {}): Promise<string> {
+  const body = options.text ?? (options.json === undefined ? undefined : JSON.stringify(options.json));
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(API + path, {
+      method,
+      ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    text = await response.text();
+  } catch (thrown) {
+    if (options.signal?.aborted) throw thrown;
+    noteSilence();
+    throw new ApiError(
+      0,
+      'E_NO_ANSWER',
+      'The server does not answer.',
+      'Is it running? This page tries again.',
+    );
+  }
+  noteAnswer();
+  if (!response.ok) throw errorOf(response.status, text);
+  return text;
+}
+
+export async function call<Answer>(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+  return JSON.parse(await callText(method, path, options)) as Answer;
+}
+
+export const get = <Answer>(path: string, signal?: AbortSignal): Promise<Answer> =>
+  call<Answer>('GET', path, signal === undefined ? {} : { signal });
+
+function errorOf(status: number, text: string): ApiError {
+  try {
+    const { error } = JSON.parse(text) as { error: { code: string; message: string; hint: string } };
+    return new ApiError(status, error.code, error.message, error.hint);
+  } catch {
+    return new ApiError(
+      status,
+      'E_NO_JSON',
+      `The server answered ${status}.`,
+      'A proxy in between may say why.',
+    );
+  }
+}
+
+/** `?a=1&b=2` of what is given. */
+export function queryOf(values: Readonly<Record<string, string | number | undefined>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values))
+    if (value !== undefined && value !== '') query.set(name, String(value));
+  const text = query.toString();
+  return text === '' ? '' : `?${text}`;
+}

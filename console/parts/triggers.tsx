@@ -1,0 +1,152 @@
+import type { List, TriggerView } from '../answers.ts';
+import { call } from '../api.ts';
+import { useLive } from '../query-client.ts';
+import { Link, pathOf } from '../route.tsx';
+import { compact, exact, span } from '../show.ts';
+import { ActButton } from './ask.tsx';
+import { Badge } from './badge.tsx';
+import { Empty, Loaded } from './panel.tsx';
+import { Scroll } from './scroll.tsx';
+
+/** Every trigger with what it is owed, where its source is, and what can be done with it. */
+export function Triggers() {
+  const triggers = useLive<List<TriggerView>>('/triggers');
+  return (
+    <section className="panel">
+      <Loaded
+        query={triggers}
+        empty={
+          <Empty title="No triggers" run={'functions:\n  report:\n    on:\n      - schedule: "*/5 * * * *"'}>
+            A trigger in the manifest binds a source of events to a function:
+          </Empty>
+        }
+      >
+        {(items) => (
+          <Scroll>
+            <table>
+              <thead>
+                <tr>
+                  <th>Trigger</th>
+                  <th>Source</th>
+                  <th>State</th>
+                  <th className="num">Owed</th>
+                  <th className="num">Delivered</th>
+                  <th className="num">Dead</th>
+                  <th>Next</th>
+                  <th>
+                    <span className="sr">Acts</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {items.map((each) => (
+                  <TriggerRow key={each.id} trigger={each} />
+                ))}
+              </tbody>
+            </table>
+          </Scroll>
+        )}
+      </Loaded>
+    </section>
+  );
+}
+
+function TriggerRow({ trigger }: { trigger: TriggerView }) {
+  const { id, source, paused, owed, running, delivered, dead, nextMs, position, trouble } = trigger;
+  const [app = '', name = ''] = id.split('/');
+  return (
+    <tr>
+      <td>
+        <strong>{name}</strong>
+        <div className="under">
+          {trigger.function === undefined ? (
+            `${app}, not live`
+          ) : (
+            <>
+              to{' '}
+              <Link className="link" to={pathOf('functions', app, trigger.function)}>
+                {app} {trigger.function}
+              </Link>
+            </>
+          )}
+        </div>
+      </td>
+      <td className="wrap">
+        <span className="badge info">{source?.kind ?? 'gone'}</span>{' '}
+        <span className="mono">{sourceText(source)}</span>
+        {position === undefined ? null : <div className="under mono">at {position}</div>}
+        {trouble === undefined ? null : <div className="bad">{trouble}</div>}
+      </td>
+      <td>
+        <Badge
+          status={paused ? 'paused' : trouble === undefined ? 'ready' : 'failed'}
+          text={paused ? 'paused' : trouble === undefined ? 'delivers' : 'in trouble'}
+        />
+      </td>
+      <td className="num">
+        {compact(owed)}
+        {running > 0 ? <div className="under">{running} running</div> : null}
+      </td>
+      <td className="num">{compact(delivered)}</td>
+      <td className={`num ${dead > 0 ? 'bad' : ''}`}>
+        {dead > 0 ? (
+          <Link className="link" to={`/events?tab=dead&trigger=${encodeURIComponent(id)}`}>
+            {compact(dead)}
+          </Link>
+        ) : (
+          0
+        )}
+      </td>
+      <td className="nowrap" title={nextMs === undefined ? undefined : exact(nextMs)}>
+        {nextMs === undefined ? '–' : `in ${span(nextMs - Date.now())}`}
+      </td>
+      <td>
+        <TriggerActs trigger={trigger} />
+      </td>
+    </tr>
+  );
+}
+
+function TriggerActs({ trigger: { id, source, paused } }: { trigger: TriggerView }) {
+  const [app = '', name = ''] = id.split('/');
+  return (
+    <span className="row" style={{ flexWrap: 'nowrap', justifyContent: 'flex-end' }}>
+      {source?.kind === 'schedule' ? (
+        <ActButton
+          small
+          text="Run now"
+          done={`${name} is due now.`}
+          act={() => call('POST', `/apps${pathOf(app, 'triggers', name, 'run')}`)}
+        />
+      ) : null}
+      {paused ? (
+        <ActButton
+          small
+          text="Resume"
+          done={`${name} delivers again.`}
+          act={() => call('POST', `/apps${pathOf(app, 'triggers', name, 'resume')}`)}
+        />
+      ) : (
+        <ActButton
+          small
+          text="Pause"
+          done={`${name} is paused.`}
+          ask={<p>Nothing more is delivered by {id} until somebody resumes it. Events wait; none is lost.</p>}
+          act={() => call('POST', `/apps${pathOf(app, 'triggers', name, 'pause')}`)}
+        />
+      )}
+    </span>
+  );
+}
+
+/** What a source takes, in one line. */
+function sourceText(source: TriggerView['source']): string {
+  if (source === null) return '';
+  if (source.kind === 'schedule') {
+    const when = source.when as { kind: string; expression?: string; everyMs?: number; time?: string };
+    return when.kind === 'rate'
+      ? `every ${span(when.everyMs ?? 0)}`
+      : `${when.expression ?? when.time ?? ''} ${String(source.timeZone)}`;
+  }
+  return source.kind === 'events' ? JSON.stringify(source.pattern) : '';
+}

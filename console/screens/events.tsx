@@ -1,0 +1,225 @@
+import type { EventDetail, EventSummary, List, Paged, TriggerView } from '../answers.ts';
+import { call, queryOf } from '../api.ts';
+import { ActButton } from '../parts/ask.tsx';
+import { Badge } from '../parts/badge.tsx';
+import { DeadLetters } from '../parts/dead-letters.tsx';
+import { Json } from '../parts/json.tsx';
+import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
+import { PublishEvent } from '../parts/publish-event.tsx';
+import { Tabs } from '../parts/tabs.tsx';
+import { Triggers } from '../parts/triggers.tsx';
+import { VirtualList } from '../parts/virtual-list.tsx';
+import { useLive } from '../query-client.ts';
+import { Link, pathOf, setQuery, useRoute } from '../route.tsx';
+import { bytes, clock, dateAndClock, exact, plural } from '../show.ts';
+
+export function Events() {
+  const { parts, query } = useRoute();
+  if (parts[1] !== undefined) return <EventView seq={parts[1]} />;
+  const tab = query.tab ?? '';
+  return (
+    <>
+      <div className="head">
+        <h1>Events</h1>
+        <span className="grow" />
+        <PublishEvent />
+      </div>
+      <EventTabs present={tab} />
+      {tab === '' ? <Stream /> : tab === 'triggers' ? <Triggers /> : <DeadLetters />}
+    </>
+  );
+}
+
+function EventTabs({ present }: { present: string }) {
+  const triggers = useLive<List<TriggerView>>('/triggers').data?.items ?? [];
+  const dead = triggers.reduce((sum, each) => sum + each.dead, 0);
+  return (
+    <Tabs
+      present={present}
+      tabs={[
+        ['', 'Stream'],
+        ['triggers', `Triggers ${triggers.length}`],
+        ['dead', `Dead letters ${dead}`],
+      ]}
+    />
+  );
+}
+
+/** How many events the stream shows at a time. */
+const PAGE = 200;
+
+function Stream() {
+  const { query } = useRoute();
+  const { type, source, subject, before } = query;
+  const found = useLive<Paged<EventSummary, number>>(
+    `/events${queryOf({ type, source, subject, before, limit: PAGE })}`,
+    before === undefined ? 1_500 : 0,
+  );
+  const field = (name: 'type' | 'source' | 'subject') => (
+    <input
+      key={name}
+      type="search"
+      className="field"
+      aria-label={`Exact ${name}`}
+      placeholder={`Exact ${name}`}
+      value={query[name] ?? ''}
+      onChange={(event) => setQuery({ [name]: event.target.value, before: undefined })}
+    />
+  );
+  return (
+    <>
+      <div className="filters">
+        {field('type')}
+        {field('source')}
+        {field('subject')}
+        {before === undefined ? null : (
+          <button type="button" className="btn" onClick={() => setQuery({ before: undefined })}>
+            Newest
+          </button>
+        )}
+        {found.data?.next === undefined ? null : (
+          <button
+            type="button"
+            className="btn"
+            onClick={() => setQuery({ before: String(found.data?.next) })}
+          >
+            Older
+          </button>
+        )}
+      </div>
+      <section className="panel">
+        <Loaded
+          query={found}
+          empty={
+            <Empty title="No events" run={`npx lambent emit order.placed --data '{"order":1}'`}>
+              Functions, sources and people put them onto the bus.
+            </Empty>
+          }
+        >
+          {(items) => <EventRows items={items} />}
+        </Loaded>
+      </section>
+    </>
+  );
+}
+
+function EventRows({ items }: { items: readonly EventSummary[] }) {
+  return (
+    <VirtualList
+      label="Events"
+      columns="cols-events"
+      heads={['Received', 'Type', 'Source', 'Subject', 'Size', 'Place']}
+      items={items}
+      row={(each) => ({
+        key: each.seq,
+        to: pathOf('events', each.seq),
+        cells: [
+          <span key="time" className="soft" title={exact(each.receivedMs)}>
+            {clock(each.receivedMs)}
+          </span>,
+          <strong key="type">{each.type}</strong>,
+          <span key="source" className="mono">
+            {each.source}
+          </span>,
+          each.subject ?? (
+            <span key="subject" className="soft">
+              –
+            </span>
+          ),
+          bytes(each.bytes),
+          <span key="seq" className="soft">
+            {each.seq}
+          </span>,
+        ],
+      })}
+    />
+  );
+}
+
+function EventView({ seq }: { seq: string }) {
+  const found = useLive<EventDetail>(pathOf('events', seq));
+  const event = found.data;
+  return (
+    <>
+      <div>
+        <div className="crumb">
+          <Link to="/events">Events</Link> / {seq}
+        </div>
+        <div className="head">
+          <h1>{event?.type ?? 'Event'}</h1>
+          <span className="grow" />
+          {event === undefined ? null : (
+            <ActButton
+              text="Deliver again"
+              done="It is owed once more."
+              ask={
+                <p>
+                  Every trigger whose pattern matches this event gets it once more, also those that had it
+                  already.
+                </p>
+              }
+              act={() => call('POST', '/events/replay', { json: { id: event.id, source: event.source } })}
+            />
+          )}
+        </div>
+      </div>
+      <Problem error={found.error} />
+      {event === undefined ? null : (
+        <div className="grid">
+          <Panel title="Event" className="half">
+            <div className="pad">
+              <Json label="Event" value={event.event} />
+            </div>
+          </Panel>
+          <Panel title="Deliveries" className="half">
+            <div className="pad">
+              <EventFacts event={event} />
+            </div>
+          </Panel>
+        </div>
+      )}
+    </>
+  );
+}
+
+function EventFacts({ event }: { event: EventDetail }) {
+  return (
+    <Facts
+      facts={[
+        [
+          'Received',
+          <span key="received" title={exact(event.receivedMs)}>
+            {dateAndClock(event.receivedMs)}
+          </span>,
+        ],
+        ['Source', <code key="source">{event.source}</code>],
+        ['Id', <code key="id">{event.id}</code>],
+        event.subject === undefined ? undefined : ['Subject', event.subject],
+        ['Depth', `${plural(event.depth, 'event or call')} led to it`],
+        [
+          'Owed to',
+          event.owedTo.length === 0 ? (
+            <span key="owed" className="good">
+              nobody: all deliveries ended
+            </span>
+          ) : (
+            <TriggerNames key="owed" ids={event.owedTo} status="waiting" />
+          ),
+        ],
+        event.deadAt.length === 0
+          ? undefined
+          : ['Dead at', <TriggerNames key="dead" ids={event.deadAt} status="dead" />],
+      ]}
+    />
+  );
+}
+
+function TriggerNames({ ids, status }: { ids: readonly string[]; status: string }) {
+  return (
+    <span className="row">
+      {ids.map((id) => (
+        <Badge key={id} status={status} text={id} />
+      ))}
+    </span>
+  );
+}

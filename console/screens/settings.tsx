@@ -1,0 +1,213 @@
+import { type FormEvent, useState } from 'react';
+import type { Doctor, Health, List } from '../answers.ts';
+import { call } from '../api.ts';
+import { ActButton } from '../parts/ask.tsx';
+import { Badge } from '../parts/badge.tsx';
+import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
+import { Scroll } from '../parts/scroll.tsx';
+import { Secrets } from '../parts/secrets.tsx';
+import { refreshAll, useLive } from '../query-client.ts';
+import { pathOf } from '../route.tsx';
+import { dateAndClock, exact, span } from '../show.ts';
+
+interface Token {
+  readonly name: string;
+  readonly createdMs: number;
+}
+
+export function Settings() {
+  const health = useLive<Health>('/health', 5_000).data;
+  const doctor = useLive<Doctor>('/doctor', 15_000);
+  return (
+    <>
+      <div className="head">
+        <h1>Settings</h1>
+      </div>
+      <div className="grid">
+        <Panel title="This server" className="half">
+          <div className="pad">
+            {health === undefined ? null : (
+              <Facts
+                facts={[
+                  ['Mode', health.mode],
+                  ['Version', health.version],
+                  ['Node', <code key="node">{health.nodeId}</code>],
+                  ['Started', `${dateAndClock(health.startedMs)}, ${span(health.uptimeMs)} ago`],
+                  [
+                    'API',
+                    <a key="api" className="link" href="/_lambent/api/openapi.json">
+                      OpenAPI document
+                    </a>,
+                  ],
+                  [
+                    'Metrics',
+                    <a key="metrics" className="link" href="/_lambent/metrics">
+                      for Prometheus
+                    </a>,
+                  ],
+                ]}
+              />
+            )}
+          </div>
+        </Panel>
+        <Tokens />
+        <Secrets />
+        <DoctorPanel doctor={doctor.data} error={doctor.error} />
+        {doctor.data === undefined ? null : <IsolationPanel isolation={doctor.data.isolation} />}
+      </div>
+    </>
+  );
+}
+
+function DoctorPanel({ doctor, error }: { doctor: Doctor | undefined; error: Error | null }) {
+  return (
+    <Panel title="Doctor" className="half" more={<span className="soft">checks of this server</span>}>
+      <Problem error={error} />
+      <Scroll>
+        <table>
+          <tbody>
+            {(doctor?.checks ?? []).map((check) => (
+              <tr key={check.name + check.text}>
+                <td>
+                  <Badge status={check.status} />
+                </td>
+                <td className="nowrap">{check.name}</td>
+                <td className="wrap">
+                  {check.text}
+                  {check.fix === undefined ? null : <div className="under">{check.fix}</div>}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </Panel>
+  );
+}
+
+function IsolationPanel({ isolation }: { isolation: Doctor['isolation'] }) {
+  return (
+    <Panel
+      title={`Isolation: level ${isolation.level}`}
+      className="half"
+      more={<span className="soft">by {isolation.driver}</span>}
+    >
+      <div className="pad">
+        <p style={{ margin: 0 }}>{isolation.summary}</p>
+        {isolation.advice === undefined ? null : (
+          <p className="soft" style={{ margin: '6px 0 0' }}>
+            {isolation.advice}
+          </p>
+        )}
+      </div>
+      <Scroll>
+        <table>
+          <tbody>
+            {isolation.protections.map((each) => (
+              <tr key={each.name}>
+                <td>
+                  <Badge
+                    status={each.enforced ? 'ok' : 'warn'}
+                    text={each.enforced ? 'enforced' : 'not here'}
+                  />
+                </td>
+                <td className="nowrap">{each.name}</td>
+                <td className="wrap soft">{each.note}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </Panel>
+  );
+}
+
+function Tokens() {
+  const tokens = useLive<List<Token>>('/tokens', 5_000);
+  return (
+    <Panel title="Tokens" className="half" more={<span className="soft">who may use this server</span>}>
+      <Loaded
+        query={tokens}
+        empty={<Empty title="No tokens">On this machine none is needed; others need one.</Empty>}
+      >
+        {(items) => (
+          <Scroll>
+            <table>
+              <tbody>
+                {items.map(({ name, createdMs }) => (
+                  <tr key={name}>
+                    <td>
+                      <strong>{name}</strong>
+                    </td>
+                    <td className="soft nowrap" title={exact(createdMs)}>
+                      since {dateAndClock(createdMs)}
+                    </td>
+                    <td className="num">
+                      <ActButton
+                        small
+                        danger
+                        text="Delete"
+                        done={`${name} is useless now.`}
+                        ask={
+                          <p>
+                            Whoever uses the token {name}, browsers that signed in with it included, is
+                            refused at once.
+                          </p>
+                        }
+                        act={() => call('DELETE', pathOf('tokens', name))}
+                      />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Scroll>
+        )}
+      </Loaded>
+      <NewToken />
+    </Panel>
+  );
+}
+
+function NewToken() {
+  const [name, setName] = useState('');
+  const [made, setMade] = useState<{ name: string; token: string } | undefined>();
+  const [error, setError] = useState<Error | null>(null);
+  const submit = async (event: FormEvent): Promise<void> => {
+    event.preventDefault();
+    setError(null);
+    try {
+      setMade(await call('POST', '/tokens', { json: { name } }));
+      setName('');
+      await refreshAll();
+    } catch (thrown) {
+      setError(thrown as Error);
+    }
+  };
+  return (
+    <div className="pad" style={{ display: 'grid', gap: 12 }}>
+      <form className="row" onSubmit={(event) => void submit(event)}>
+        <input
+          className="field grow"
+          aria-label="Name of the new token"
+          placeholder="Name, as ci"
+          required
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
+        <button type="submit" className="btn">
+          Make a token
+        </button>
+      </form>
+      <Problem error={error} />
+      {made === undefined ? null : (
+        <div className="note good">
+          <strong>{made.name}</strong>: keep it now, it is not shown again.
+          <p className="mono" style={{ overflowWrap: 'anywhere' }}>
+            {made.token}
+          </p>
+        </div>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+/** How times, sizes and amounts are written. */
+
+/** `0.42 ms`, `38 ms`, `1.20 s`. */
+export function duration(us: number): string {
+  if (us < 10_000) return `${(us / 1_000).toFixed(2)} ms`;
+  if (us < 1_000_000) return `${Math.round(us / 1_000)} ms`;
+  return us < 60_000_000 ? `${(us / 1_000_000).toFixed(2)} s` : span(us / 1_000);
+}
+
+/** `12 s`, `5 min`, `3 h`, `2 d`. */
+export function span(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1_000));
+  if (s < 60) return `${s} s`;
+  if (s < 3_600) return `${Math.floor(s / 60)} min`;
+  return s < 86_400 ? `${Math.floor(s / 3_600)} h` : `${Math.floor(s / 86_400)} d`;
+}
+
+export const clock = (ms: number): string =>
+  new Date(ms).toLocaleTimeString(undefined, {
+    hour12: false,
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  });
+
+export const dateAndClock = (ms: number): string =>
+  `${new Date(ms).toLocaleDateString(undefined, { month: 'short', day: 'numeric' })} ${clock(ms)}`;
+
+export const exact = (ms: number): string => new Date(ms).toISOString();
+
+export const count = (value: number): string => value.toLocaleString('en');
+
+export function compact(value: number): string {
+  return value < 10_000
+    ? count(value)
+    : new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 }).format(value);
+}
+
+export function dollars(usd: number): string {
+  if (usd === 0) return '$0';
+  return usd < 0.01 ? (usd < 0.0001 ? '< $0.0001' : `$${usd.toPrecision(2)}`) : `$${usd.toFixed(2)}`;
+}
+
+export function bytes(value: number): string {
+  if (value < 1_024) return `${value} B`;
+  return value < 1_048_576 ? `${(value / 1_024).toFixed(1)} kB` : `${(value / 1_048_576).toFixed(1)} MB`;
+}
+
+export const percent = (part: number, whole: number): string =>
+  whole === 0 ? '0 %' : `${((part / whole) * 100).toFixed(part > 0 && part / whole < 0.1 ? 1 : 0)} %`;
+
+/** The value below which this share of the sorted values lies. */
+export function quantile(sorted: readonly number[], share: number): number | undefined {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+export const pretty = (value: unknown): string => JSON.stringify(value, null, 2) ?? 'null';
+
+export function plural(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,78 @@
+import { createRoute, z } from '@hono/zod-openapi';
+import type { Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
+import type { ActivityFeed } from '../ports/activity-feed.ts';
+import type { CostModel } from '../ports/cost-model.ts';
+import type { TelemetryStore } from '../ports/telemetry-store.ts';
+import { storeNewest } from './fresh-reads.ts';
+import type { AdminRouter } from './router.ts';
+import { jsonAnswer, TimeSchema } from './schemas.ts';
+
+export interface ActivityDeps {
+  telemetry: TelemetryStore;
+  feed: ActivityFeed;
+  clock: Clock;
+  cost: CostModel;
+}
+
+/** Steps of one answer: each is one read of the sums that the store keeps by the minute. */
+export const ACTIVITY_STEPS_MAX = 180;
+const MINUTE_MS = 60_000;
+
+const SumsSchema = z.object({
+  app: z.string(),
+  function: z.string(),
+  invocations: z.number().int(),
+  errors: z.number().int(),
+  coldStarts: z.number().int(),
+  billedMs: z.number(),
+  awsCostUsd: z.number(),
+});
+
+const activityRoute = createRoute({
+  method: 'get',
+  path: '/activity',
+  operationId: 'getActivity',
+  tags: ['platform'],
+  summary: 'Calls per function in equal steps of time, the oldest first.',
+  description: `The steps are whole minutes; an answer has at most ${ACTIVITY_STEPS_MAX} of them.`,
+  request: {
+    query: z.strictObject({
+      to: TimeSchema.optional().openapi({ description: 'The last step holds this time. Default: now.' }),
+      stepMinutes: z.coerce.number().int().min(1).max(1_440).default(1),
+      steps: z.coerce.number().int().min(1).max(ACTIVITY_STEPS_MAX).default(60),
+    }),
+  },
+  responses: {
+    200: jsonAnswer(
+      z
+        .object({
+          stepMs: z.number().int(),
+          items: z.array(z.object({ fromMs: z.number(), functions: z.array(SumsSchema) })),
+        })
+        .openapi('Activity'),
+      'The steps.',
+    ),
+  },
+});
+
+export function addActivity(api: AdminRouter, { telemetry, feed, clock, cost }: ActivityDeps): void {
+  api.openapi(activityRoute, async (c) => {
+    const { stepMinutes, steps, to = clock.nowMs() } = c.req.valid('query');
+    const stepMs = stepMinutes * MINUTE_MS;
+    const lastMs = Math.floor(to / stepMs) * stepMs;
+    if (lastMs < steps * stepMs) throw new LambentError('E_BAD_REQUEST', 'query parameter `to`: too early.');
+    await storeNewest(feed, clock);
+    const items = [];
+    for (let fromMs = lastMs - (steps - 1) * stepMs; fromMs <= lastMs; fromMs += stepMs) {
+      const rows = await telemetry.usage(fromMs, fromMs + stepMs);
+      const functions = rows.map(({ app, function: name, ...row }) => ({
+        ...{ app, function: name, invocations: row.invocations, errors: row.errors },
+        ...{ coldStarts: row.coldStarts, billedMs: row.billedMs },
+        awsCostUsd: cost.price(row, 'x86_64').totalUsd,
+      }));
+      items.push({ fromMs, functions });
+    }
+    return c.json({ stepMs, items }, 200);
+  });
+}

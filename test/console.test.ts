@@ -1,0 +1,303 @@
+/** The console in a real browser, against a real platform: what a person does on each screen, and how it looks. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { noChromium, openBrowser, openPage, type PageOptions, screenshot } from './chromium.ts';
+import { REPOSITORY, startTestPlatform, type TestPlatform } from './platform-harness.ts';
+
+const FILES = {
+  'lambent.yaml': `
+app: shop
+functions:
+  greet:
+    routes: [GET /greet/:name]
+  checkout:
+    routes: [POST /checkout]
+    memory: 128mb
+  bill:
+    on:
+      - name: orders
+        events: { type: [order.placed] }
+        attempts: 1
+  report:
+    on:
+      - name: nightly
+        schedule: "0 3 * * *"
+`,
+  'functions/greet.js':
+    'export default { fetch(request) { console.log("greeting", new URL(request.url).pathname); return new Response("<b>hello</b>"); } };',
+  'functions/checkout.ts': `
+interface Basket { items: number }
+export const handler = async (basket: Basket) => {
+  console.warn('checking <img src=x onerror=alert(1)> out');
+  if (basket.items === 0) throw new RangeError('the basket is empty');
+  return { paid: basket.items * 12345678901234567890n.toString().length, html: '<script>alert(1)</script>' };
+};`,
+  'functions/bill.js':
+    'export const handler = async (event) => { if (event.data.order === 13) throw new TypeError("no order 13"); return "billed"; };',
+  'functions/report.js': 'export const handler = async () => { console.log("reported"); };',
+};
+
+let lambent: TestPlatform;
+let browser: Browser;
+
+async function visit(path: string, options?: PageOptions, platform = lambent) {
+  const opened = await openPage(browser, options);
+  await opened.page.goto(`${platform.url}/_lambent/#${path}`);
+  return opened;
+}
+
+/** Nothing that axe-core can find is wrong for people who use the page otherwise than by eye and mouse. */
+async function assertAccessible(page: Page): Promise<void> {
+  await page.evaluate(readAxe());
+  const violations = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(options: object): Promise<{ violations: AxeViolation[] }> };
+    };
+    const found = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] });
+    return found.violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes
+          .slice(0, 4)
+          .map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`)
+          .join(' | ')}`,
+    );
+  });
+  assert.deepEqual(violations, []);
+}
+
+interface AxeViolation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+let axeSource: string | undefined;
+function readAxe(): string {
+  axeSource ??= (createRequire(import.meta.url)('axe-core') as { source: string }).source;
+  return axeSource;
+}
+
+before(
+  async () => {
+    if (noChromium !== false) return;
+    execFileSync(process.execPath, [join(REPOSITORY, 'tools/build-console.ts'), '--if-changed']);
+    lambent = await startTestPlatform({ shop: FILES });
+    browser = await openBrowser();
+    for (let at = 0; at < 12; at += 1) await lambent.fetch(`/greet/person-${at}`);
+    await lambent.fetch('/nowhere');
+    await lambent.fetch('/checkout', { method: 'POST', body: '{"items":0}' });
+    await publish(12);
+    await publish(13);
+    await lambent.waitForInvocation((record) => record.function === 'bill' && record.status === 'error');
+  },
+  { timeout: 60_000 },
+);
+
+after(async () => {
+  await browser?.close();
+  await lambent?.close();
+});
+
+async function publish(order: number): Promise<void> {
+  const event = {
+    specversion: '1.0',
+    id: `order-${order}`,
+    source: '/shop',
+    type: 'order.placed',
+    data: { order },
+  };
+  const response = await fetch(`${lambent.url}/_lambent/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/cloudevents+json' },
+    body: JSON.stringify(event),
+  });
+  assert.equal(response.status, 202);
+}
+
+const SCREENS = [
+  ['overview', 'Overview'],
+  ['functions', 'Functions'],
+  ['functions/shop/checkout', 'checkout'],
+  ['functions/shop/greet?tab=logs', 'greet'],
+  ['invocations', 'Invocations'],
+  ['events', 'Events'],
+  ['events?tab=triggers', 'Events'],
+  ['events?tab=dead', 'Events'],
+  ['executions', 'Executions'],
+  ['deployments', 'Deployments'],
+  ['deployments/shop/1', 'd1'],
+  ['costs', 'Costs'],
+  ['settings', 'Settings'],
+] as const;
+
+const LOOKS: Readonly<Record<string, PageOptions>> = {
+  'by day': {},
+  'by night': { dark: true },
+  'on a phone': { width: 390, height: 844 },
+};
+
+describe('every screen', { skip: noChromium, timeout: 120_000 }, () => {
+  for (const [look, options] of Object.entries(LOOKS)) {
+    it(`is there ${look}, fits, and is accessible`, async () => {
+      const { page, problems } = await visit('/overview', options);
+      for (const [path, title] of SCREENS) {
+        await page.evaluate((to) => {
+          location.hash = to;
+        }, `/${path}`);
+        await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
+        await page.getByText('Loading…').waitFor({ state: 'detached' });
+        await page.getByText('Live', { exact: true }).waitFor();
+        await screenshot(page, `${path.replaceAll(/[/?=]/g, '-')} ${look}`.replaceAll(' ', '-'));
+        await assertAccessible(page);
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wider <= 0, `${path} is ${wider} pixels wider than the screen`);
+      }
+      // Where the API has no executions, asking for them is the one answer that is no good news.
+      assert.deepEqual(
+        problems.filter((text) => !text.includes('/api/v1/executions')),
+        [],
+      );
+      await page.context().close();
+    });
+  }
+});
+
+describe('what people do in it', { skip: noChromium, timeout: 120_000 }, () => {
+  it('calls a function with an edited event, and shows its result, its lines and its error as text', async () => {
+    const { page, problems } = await visit('/functions/shop/checkout?tab=test');
+    await page.getByLabel('Event (JSON)').fill('{"items": 2}');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.getByText('It ended well').waitFor();
+    await page.getByLabel('Result').getByText('<script>alert(1)</script>').waitFor();
+    await page.getByLabel('Log lines').getByText('<img src=x onerror=alert(1)>').waitFor();
+    await screenshot(page, 'test-result');
+    await page.getByLabel('Event (JSON)').fill('{"items": 0}');
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.getByText('the basket is empty', { exact: true }).first().waitFor();
+    await page.getByLabel('Stack').getByText('functions/checkout.ts').waitFor();
+    await page.getByRole('link', { name: 'open the invocation' }).click();
+    await page.getByText('Where the time went').waitFor();
+    await page.getByText('the basket is empty', { exact: true }).first().waitFor();
+    await screenshot(page, 'invocation-failed');
+    await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
+  it('shows calls as they happen, and finds them by outcome and text', async () => {
+    const { page } = await visit('/invocations');
+    await page.getByLabel('Invocations').getByText('GET /greet/person-3').waitFor();
+    await lambent.fetch('/greet/just-now');
+    await page.getByLabel('Invocations').getByText('GET /greet/just-now').waitFor();
+    await page.getByLabel('Search in calls and errors').fill('no order 13');
+    await page.getByLabel('Invocations').getByText('person-3').waitFor({ state: 'detached' });
+    assert.equal(await page.getByLabel('Invocations').getByRole('link').count(), 1);
+    await page.context().close();
+  });
+
+  it('follows the lines of a function', async () => {
+    const { page } = await visit('/functions/shop/greet?tab=logs');
+    await page.getByText('following').waitFor();
+    await page.getByLabel('Log lines').getByText('greeting /greet/person-5').waitFor();
+    await lambent.fetch('/greet/follower');
+    await page.getByLabel('Log lines').getByText('greeting /greet/follower').waitFor();
+    await page.context().close();
+  });
+
+  it('pauses and resumes a trigger, and asks first', async () => {
+    const { page } = await visit('/events?tab=triggers');
+    const row = page.getByRole('row').filter({ hasText: 'nightly' });
+    await row.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('Events wait; none is lost').waitFor();
+    await screenshot(page, 'pause-asks');
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click();
+    await row.getByText('paused').waitFor();
+    await row.getByRole('button', { name: 'Resume' }).click();
+    await row.getByText('delivers').waitFor();
+    await row.getByRole('button', { name: 'Run now' }).click();
+    await lambent.waitForInvocation((record) => record.function === 'report');
+    await page.context().close();
+  });
+
+  it('edits a dead letter and delivers it again', async () => {
+    const { page } = await visit('/events?tab=dead');
+    await page.getByRole('button', { name: 'Open' }).first().click();
+    const editor = page.getByLabel('Event: edit it before it is delivered again');
+    await editor.waitFor();
+    const event = JSON.parse(await editor.inputValue()) as { data: { order: number } };
+    await editor.fill(JSON.stringify({ ...event, data: { order: 14 } }));
+    await screenshot(page, 'dead-letter');
+    await page.getByRole('dialog').getByRole('button', { name: 'Redrive' }).click();
+    await page.getByText('No dead letters').waitFor();
+    await page.context().close();
+  });
+
+  it('is used by keyboard alone', async () => {
+    const { page } = await visit('/overview');
+    await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
+    await page.keyboard.press('g');
+    await page.keyboard.press('f');
+    await page.getByRole('heading', { name: 'Functions', level: 1 }).waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('checkout');
+    await page.getByRole('row').filter({ hasText: 'greet' }).waitFor({ state: 'detached' });
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('dead');
+    await screenshot(page, 'palette');
+    await assertAccessible(page);
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: /Dead letters/, exact: false }).waitFor();
+    await page.keyboard.press('?');
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
+  it('makes an older deployment live again, and says what changed', async () => {
+    const { page } = await visit('/deployments/shop/1');
+    await page.getByText('this is the first one that is kept').waitFor();
+    await page.getByRole('row').filter({ hasText: 'POST /checkout' }).getByText('added').waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Make live' }).isDisabled(), true, 'it is live');
+    await page.context().close();
+  });
+
+  it('says when the server does not answer, and goes on when it does', async () => {
+    const { page } = await visit('/overview');
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.context().setOffline(true);
+    await page.getByText(/No answer: as of/).waitFor();
+    await page.getByRole('heading', { name: 'Latest invocations' }).waitFor();
+    await page.context().setOffline(false);
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.context().close();
+  });
+});
+
+describe('under start', { skip: noChromium, timeout: 60_000 }, () => {
+  it('lets in who has a token, by a cookie that no script sees, and out again', async () => {
+    const server = await startTestPlatform({ shop: FILES }, { mode: 'start' });
+    try {
+      const { page } = await visit('/overview', {}, server);
+      await page.getByLabel('Token').fill('lmb_wrong');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByText('The token is not valid').waitFor();
+      await assertAccessible(page);
+      await screenshot(page, 'sign-in');
+      await page.getByLabel('Token').fill(server.platform.token!);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
+      assert.equal(await page.evaluate(() => document.cookie), '');
+      const [cookie] = await page.context().cookies();
+      assert.deepEqual([cookie?.httpOnly, cookie?.sameSite, cookie?.path], [true, 'Strict', '/_lambent/']);
+      await page.getByRole('button', { name: /Sign out/ }).click();
+      await page.getByLabel('Token').waitFor();
+      await page.context().close();
+    } finally {
+      await server.close();
+    }
+  });
+});
