@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { ERROR_TABLE } from '../base/error-table.ts';
 import { LambentError } from '../base/errors.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
@@ -99,47 +98,6 @@ describe('platform', () => {
     assert.ok(!text.includes('innerHTML'));
     const moved = await bench.fetch('GET', '/_lambent');
     assert.deepEqual([moved.status, moved.headers.get('location')], [308, '/_lambent/']);
-  });
-
-  test('the console takes its place where it is built: strict, packed, and kept by browsers', async () => {
-    const file = (contentType: string, text: string) => ({
-      contentType,
-      bytes: Buffer.from(text),
-      gzip: gzipSync(text),
-    });
-    const files = new Map([
-      ['index.html', file('text/html; charset=utf-8', '<p>console</p>')],
-      ['main-1.js', file('text/javascript; charset=utf-8', 'run()')],
-    ]);
-    const built = await openBench({ mode: 'start', console: { find: (name) => files.get(name) } });
-    try {
-      const page = await built.call('GET', '/_lambent/');
-      assert.equal(page.text, '<p>console</p>');
-      const policy = page.headers.get('content-security-policy')!;
-      assert.match(policy, /^default-src 'none'; script-src 'self'; .*frame-ancestors 'none'/);
-      assert.ok(!policy.includes('unsafe'));
-      assert.equal(page.headers.get('cache-control'), 'no-store');
-      const script = await built.fetch('GET', '/_lambent/console/main-1.js', {
-        headers: { 'accept-encoding': 'br, gzip' },
-      });
-      assert.equal(script.headers.get('cache-control'), 'public, max-age=31536000, immutable');
-      assert.equal(gunzipSync(Buffer.from(await script.arrayBuffer())).toString(), 'run()');
-      assert.equal((await built.call('GET', '/_lambent/console/none.js')).status, 404);
-    } finally {
-      await built.close();
-    }
-  });
-
-  test('activity: calls by function in whole minutes, the oldest first', async () => {
-    const { status, text } = await bench.call('GET', '/activity?steps=3&stepMinutes=5');
-    assert.equal(status, 200);
-    const { stepMs, items } = JSON.parse(text) as { stepMs: number; items: { fromMs: number }[] };
-    assert.equal(stepMs, 300_000);
-    assert.deepEqual(
-      items.map(({ fromMs }) => fromMs - items[0]!.fromMs),
-      [0, 300_000, 600_000],
-    );
-    assert.equal(await codeOf('GET', '/activity?steps=181'), 'E_BAD_REQUEST');
   });
 
   test('unknown paths and methods', async () => {
