@@ -59,12 +59,10 @@ const OPEN_PATHS: ReadonlySet<string> = new Set([
   ADMIN_PREFIX,
 ]);
 
-function isOpen(path: string): boolean {
-  return OPEN_PATHS.has(path) || path.startsWith(CONSOLE_PREFIX);
-}
+const OPEN_PREFIXES: readonly string[] = [CONSOLE_PREFIX, `${API_PREFIX}${CALLBACKS_PATH}`];
 
 function isOpen(path: string): boolean {
-  return OPEN_PATHS.has(path) || path.startsWith(`${API_PREFIX}${CALLBACKS_PATH}`);
+  return OPEN_PATHS.has(path) || OPEN_PREFIXES.some((prefix) => path.startsWith(prefix));
 }
 
 export interface AdminDeps
