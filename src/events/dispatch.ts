@@ -26,7 +26,7 @@ import {
   type TriggerName,
   triggerIdOf,
 } from '../model/trigger.ts';
-import type { EventBus, Published, PublishOptions } from '../ports/event-bus.ts';
+import type { EventBus, Published, PublishOptions, StoredNow } from '../ports/event-bus.ts';
 import type { ClaimedDelivery, EventStore, FailedOrdering, Session } from '../ports/event-store.ts';
 import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
@@ -52,7 +52,7 @@ export interface DispatchOptions {
   readonly node: NodeId;
   readonly mintUuid: MintUuid;
   /** Hears of events once they are stored, beside the triggers. */
-  readonly onStored?: (events: readonly CloudEvent[]) => void;
+  readonly onStored?: (events: readonly StoredNow[]) => void;
 }
 
 export interface EventDispatch extends EventBus {
@@ -122,7 +122,11 @@ class Dispatcher implements EventDispatch {
     const position =
       origin?.position === undefined ? undefined : { source: origin.trigger, position: origin.position };
     const published = await this.#appender.append(prepared, position);
-    this.#options.onStored?.(events.filter((_event, at) => published[at]?.stored === true));
+    this.#options.onStored?.(
+      events.flatMap((event, at) =>
+        published[at]?.stored === true ? [{ seq: published[at].seq, event }] : [],
+      ),
+    );
     return published;
   }
 

@@ -25,3 +25,9 @@ export interface Published {
   /** How many triggers get it. */
   readonly owed: number;
 }
+
+/** An event that was just stored, and its place in the log. */
+export interface StoredNow {
+  readonly seq: number;
+  readonly event: CloudEvent;
+}

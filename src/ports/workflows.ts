@@ -1,6 +1,5 @@
 import type { ExecutionId } from '../base/ids.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
-import type { CloudEvent } from '../model/cloud-event.ts';
 import type { AppName } from '../model/function.ts';
 import type { JournalEntry, Outcome } from '../model/journal.ts';
 import type { ExecutionQuery } from './journal-store.ts';
@@ -28,8 +27,6 @@ export interface Workflows {
    * to wait for it. `E_BAD_REQUEST`, `E_CALLBACK_EXPIRED`.
    */
   answer(token: string, read: () => Promise<CallbackAnswer>): Promise<void>;
-  /** Tells those who wait for events of these types. Never rejects: who is not told waits on. */
-  tell(events: readonly CloudEvent[]): Promise<void>;
   find(id: ExecutionId): Promise<ExecutionRecord | undefined>;
   history(id: ExecutionId, from: number, limit: number): Promise<JournalEntry[]>;
   list(query: ExecutionQuery): Promise<ExecutionRecord[]>;

@@ -6,8 +6,7 @@ import { createEventControl } from '../events/control.ts';
 import { createDispatch } from '../events/dispatch.ts';
 import { createEventRetention } from '../events/retention.ts';
 import { SourceHost } from '../events/source-host.ts';
-import type { CloudEvent } from '../model/cloud-event.ts';
-import type { EventBus } from '../ports/event-bus.ts';
+import type { EventBus, StoredNow } from '../ports/event-bus.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { Invoker } from '../ports/invoker.ts';
@@ -27,7 +26,7 @@ export interface EventPartsOptions {
   readonly mintUuid: MintUuid;
   readonly factories: readonly SourceFactory[];
   /** Hears of events once they are stored. */
-  readonly onStored?: (events: readonly CloudEvent[]) => void;
+  readonly onStored?: (events: readonly StoredNow[]) => void;
 }
 
 /** Everything about events that runs. */

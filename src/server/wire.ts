@@ -40,6 +40,7 @@ import type { InstancePool } from '../ports/instance-pool.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Workflows } from '../ports/workflows.ts';
+import type { WaitingTeller } from '../workflows/tell-waiting.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
@@ -143,7 +144,8 @@ function renewOnChange(pool: InstancePool, secrets: Secrets): void {
 interface LaterParts {
   authorize: Authorize;
   callbackUrl: () => string;
-  workflows: Pick<Workflows, 'start' | 'result' | 'tell'>;
+  workflows: Pick<Workflows, 'start' | 'result'>;
+  tell: WaitingTeller['tell'];
 }
 
 function createLaterParts(): LaterParts {
@@ -151,7 +153,8 @@ function createLaterParts(): LaterParts {
   return {
     authorize: starting,
     callbackUrl: () => CALLBACKS_PATH,
-    workflows: { start: starting, result: starting, tell: () => Promise.resolve() },
+    workflows: { start: starting, result: starting },
+    tell: () => Promise.resolve(),
   };
 }
 
@@ -190,12 +193,12 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const asyncDispatch = createAsyncDispatch({ ...shared, queue: asyncQueue });
   const onAsyncAccepted = () => asyncDispatch.wake();
   const { events, webhooks } = await openEvents(
-    { ...shared, store: store.events, onStored: (stored) => void later.workflows.tell(stored) },
+    { ...shared, store: store.events, onStored: (stored) => void later.tell(stored) },
     operations,
   );
   const workflowParts = createWorkflowParts({
     ...{ ...shared, pool, operations, bus: events.bus },
-    ...{ stateMachines: store.stateMachines, journal: store.journal },
+    ...{ stateMachines: store.stateMachines, journal: store.journal, events: store.events },
     ...{ blobs, asyncQueue, onAsyncAccepted },
     stateNetwork: ['internet', ...options.allowNetwork],
     files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid }),
@@ -203,6 +206,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     callbackUrl: () => later.callbackUrl(),
   });
   later.workflows = workflowParts.workflows;
+  later.tell = (stored) => workflowParts.waiting.tell(stored);
   operations.set(
     'invoke',
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
@@ -364,7 +368,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     async closeRest() {
       metrics.close();
       await retention.close();
-      await parts.closeRetention();
+      await parts.closeRest();
     },
   };
 }

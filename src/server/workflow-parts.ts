@@ -1,4 +1,5 @@
 import type { StepFunctionsApi } from '../aws/step-functions.ts';
+import type { EventStore } from '../ports/event-store.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Workflows } from '../ports/workflows.ts';
@@ -8,6 +9,7 @@ import type { WorkflowEngine } from '../workflows/engine.ts';
 import { createFunctionInvoker } from '../workflows/invoke-function.ts';
 import { createWorkflowOperations } from '../workflows/platform-operations.ts';
 import { createExecutionRetention } from '../workflows/retention.ts';
+import { WaitingTeller } from '../workflows/tell-waiting.ts';
 import { createWorkflows } from '../workflows/workflows.ts';
 import { createStateMachines, type StateMachinesOptions } from './state-machines.ts';
 
@@ -15,12 +17,14 @@ export interface WorkflowParts {
   readonly engine: WorkflowEngine;
   readonly workflows: Workflows;
   readonly stepFunctions: StepFunctionsApi;
-  /** Stops what removes old executions. */
-  closeRetention(): Promise<void>;
+  readonly waiting: WaitingTeller;
+  /** Ends what needs no order among itself. Before the store is closed. */
+  closeRest(): Promise<void>;
 }
 
 export interface WorkflowPartsOptions extends Omit<StateMachinesOptions, 'code' | 'catalog' | 'call'> {
   readonly pool: InstancePool;
+  readonly events: EventStore;
   /** Where the operations that functions may ask for are added. */
   readonly operations: Map<string, OperationHandler>;
   /** What comes before a token in the address that answers it. */
@@ -46,10 +50,15 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
     random,
     mintUuid,
     engine,
-    log: options.log,
   });
   for (const [name, operation] of createWorkflowOperations(workflows))
     options.operations.set(name, operation);
   const retention = createExecutionRetention({ store: journal, clock, log: options.log });
-  return { engine, workflows, stepFunctions: api, closeRetention: () => retention.close() };
+  const { events, log } = options;
+  const waiting = new WaitingTeller({ store: journal, events, clock, log, poke: (id) => engine.poke(id) });
+  void waiting.start();
+  const closeRest = async (): Promise<void> => {
+    await Promise.all([retention.close(), waiting.close()]);
+  };
+  return { engine, workflows, stepFunctions: api, waiting, closeRest };
 }

@@ -19,6 +19,7 @@ import { callbackHash, callbackKey } from './callback-token.ts';
 import { failure, failureOf } from './failures.ts';
 import { applyEntry, type ExecutionState } from './journal.ts';
 import { retryDelayMs } from './retry-delay.ts';
+import type { EventWait } from './tell-waiting.ts';
 
 /** A longer reason of a cancellation is cut. */
 const REASON_CHARS_MAX = 32_768;
@@ -288,7 +289,11 @@ export class TransitionBuilder {
         });
         break;
       case 'event':
-        this.#awaits.push({ op, key: `event:${task.event}`, detail: task.match });
+        this.#awaits.push({
+          op,
+          key: `event:${task.event}`,
+          detail: { match: task.match, sinceMs: this.#nowMs } satisfies EventWait,
+        });
         break;
       case 'resource':
         this.#awaits.push({ op, key: `resource:${task.resource}` });

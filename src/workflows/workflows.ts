@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { type ErrorCode, LambentError } from '../base/errors.ts';
 import type { ExecutionId, MintUuid } from '../base/ids.ts';
-import type { Log } from '../base/log.ts';
 import { nearestOf } from '../base/nearest.ts';
 import type { Random } from '../base/random.ts';
 import { type ExecutionInput, isFinal } from '../model/execution.ts';
@@ -20,7 +19,6 @@ import type {
 import { findCallback, parseCallbackToken } from './callback-token.ts';
 import type { WorkflowEngine } from './engine.ts';
 import { failure } from './failures.ts';
-import { tellWaiting } from './tell-waiting.ts';
 import { mintSeed } from './transition.ts';
 
 /** How often a result that may come about on another node is looked for. */
@@ -33,7 +31,6 @@ export interface WorkflowsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly mintUuid: MintUuid;
-  readonly log: Log;
 }
 
 export function createWorkflows(options: WorkflowsOptions): Workflows {
@@ -86,13 +83,6 @@ export function createWorkflows(options: WorkflowsOptions): Workflows {
       return await start({ app, workflow, input, options: { priority } });
     },
     answer: createAnswering(options),
-    tell: (events) =>
-      tellWaiting(events, {
-        store,
-        log: options.log,
-        nowMs: () => clock.nowMs(),
-        poke: (id) => engine.poke(id),
-      }),
     find: (id) => store.find(id),
     history: (id, from, limit) => store.history(id, from, limit),
     list: (query) => store.list(query),
