@@ -11,6 +11,7 @@ app: flows
 functions:
   upper: {}
   flaky: {}
+  emits: {}
   endless: {}
   starter: { routes: ["POST /starter"] }
 workflows:
@@ -27,6 +28,7 @@ workflows:
   bad: {}
   loops: { timeout: 2s }
   naps: {}
+  traced: {}
   gives-up: {}
   paid: {}
 `,
@@ -38,6 +40,15 @@ export const handler = async () => {
   if (calls < 3) throw new RangeError('not yet ' + calls);
   return calls;
 };`,
+  'functions/emits.ts': `
+import { emit } from 'lambent';
+export const handler = async () => await emit({ type: 'traced' });`,
+  'workflows/traced.ts': `
+import { workflow } from 'lambent';
+export default workflow(async (ctx) => {
+  const [event] = await ctx.parallel([() => ctx.waitFor<{ traceparent: string }>('traced'), () => ctx.call('emits')]);
+  return event.traceparent;
+});`,
   'functions/endless.ts': `
 export const handler = async (_event: unknown, { signal }: { signal: AbortSignal }) => {
   console.log('function runs');
@@ -337,6 +348,11 @@ describe('durable workflows', { timeout: 100_000 }, () => {
       });
     assert.equal((await result(mine.id)).output, 3);
     assert.equal((await result(other.id)).output, 2);
+  });
+
+  it('is one trace, which its calls pass on', async () => {
+    const { id, output } = await start('traced');
+    assert.equal(String(output).slice(3, 35), id.replaceAll('-', ''));
   });
 
   it('undoes what it did, the last first, when it fails', async () => {

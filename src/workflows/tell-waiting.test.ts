@@ -15,6 +15,12 @@ const [early, late] = ['1', '2'].map(
   (place) => `01a3d0b2-2222-7000-8000-00000000000${place}` as ExecutionId,
 ) as [ExecutionId, ExecutionId];
 
+function newEvent(id: string, sum: number, receivedMs: number) {
+  const event = { specversion: '1.0', id, source: '/shop', type: 'paid', data: { sum } };
+  const facts = { subject: undefined, receivedMs, depth: 0, deliveries: [] };
+  return { ...facts, source: '/shop', id, type: 'paid', event: Buffer.from(JSON.stringify(event)) };
+}
+
 describe('events and who waits for them', () => {
   it('are told after a death between storing and telling, to those who waited by then, and once', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'lambent-waiting-'));
@@ -49,13 +55,7 @@ describe('events and who waits for them', () => {
       await waitFor(early);
       clock.advance(10);
       const { session } = await store.events.openSession(node);
-      const newEvent = (id: string, sum: number) => {
-        const event = { specversion: '1.0', id, source: '/shop', type: 'paid', data: { sum } };
-        const text = Buffer.from(JSON.stringify(event));
-        const facts = { subject: undefined, receivedMs: clock.nowMs(), depth: 0, deliveries: [] };
-        return { ...facts, source: '/shop', id, type: 'paid', event: text };
-      };
-      const events = [newEvent('other', 4), newEvent('mine', 5)];
+      const events = [newEvent('other', 4, clock.nowMs()), newEvent('mine', 5, clock.nowMs())];
       await store.events.append({ session, nowMs: clock.nowMs(), events, positions: [] });
       // Here it dies. Somebody else begins to wait before the log is read again.
       clock.advance(10);
@@ -72,7 +72,7 @@ describe('events and who waits for them', () => {
       const third = teller();
       await third.start();
       assert.deepEqual(poked, [early], 'what was told is not told again');
-      const again = [newEvent('again', 5)];
+      const again = [newEvent('again', 5, clock.nowMs())];
       const [stored] = await store.events.append({
         session,
         nowMs: clock.nowMs(),
