@@ -40,8 +40,8 @@ export interface InstanceEvents {
   onReady(instance: Instance): void;
   /** The code cannot be loaded. `onGone` follows. */
   onBootFailed(instance: Instance, failure: FailureMessage): void;
-  /** A stream ended: there is room again. */
-  onRoom(instance: Instance): void;
+  /** A stream ended: there is room again. `beganMs`: when the call began, monotonic, unless it was cut short. */
+  onRoom(instance: Instance, beganMs?: number): void;
   /** The instance asked for no more work. */
   onRetire(instance: Instance): void;
   /** The process is gone; its streams were told before. */
@@ -81,6 +81,7 @@ interface Stream {
   /** `undefined` once cancelled: nobody listens any more, but the place is still taken. */
   listener: StreamListener | undefined;
   deadlineMs: number;
+  readonly beganMs: number;
   /** Bytes received and not yet passed on. */
   uncredited: number;
 }
@@ -180,7 +181,8 @@ export class Instance {
   open(call: StreamOpening): number {
     const stream = this.#streams.freeNumber(this.#nextStream, CALL_STREAM);
     this.#nextStream = stream + 1 === CALL_STREAM ? 1 : stream + 1;
-    this.#streams.set(stream, { listener: call.listener, deadlineMs: call.deadlineMs, uncredited: 0 });
+    const { listener, deadlineMs } = call;
+    this.#streams.set(stream, { listener, deadlineMs, beganMs: this.#clock.monotonicMs(), uncredited: 0 });
     this.#recent.note(stream, call.invocation, call.origin);
     this.served += 1;
     const encoding = call.kind === FRAME.HTTP_REQUEST ? 'latin1' : 'utf8';
@@ -372,16 +374,16 @@ export class Instance {
         this.#contain(stream, entry.listener, thrown);
       }
     }
-    if (last) this.#afterStream();
+    if (last) this.#afterStream(entry.beganMs);
   }
 
-  #afterStream(): void {
+  #afterStream(beganMs: number): void {
     if (this.#streams.size === 0) {
       this.idleSinceMs = this.#clock.monotonicMs();
       this.#output.forgetErrors();
       if (this.state === 'retiring') this.#drain();
     }
-    this.#events.onRoom(this);
+    this.#events.onRoom(this, beganMs);
   }
 
   /** What an answer led to failed inside the platform: its own call ends, and no other. */

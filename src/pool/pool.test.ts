@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { delay, systemClock } from '../base/clock.ts';
@@ -26,6 +26,23 @@ function signal(): { promise: Promise<void>; fire: () => void } {
 /** Resolves when the pool has no instance left. */
 async function gone(pool: InstancePool): Promise<void> {
   while (pool.instances().length > 0) await delay(systemClock, 5);
+}
+
+/** Callers that call again as soon as they are answered; resolves with the most instances there were. */
+async function press(pool: InstancePool, command: string, callers: number, calls: number): Promise<number> {
+  const which = version({ concurrency: 1, maxInstances: 100 });
+  let most = 0;
+  let left = calls;
+  const caller = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      assert.equal((await call(pool, which, command)).error, undefined);
+      most = Math.max(most, pool.instances().length);
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+  await pool.close(0);
+  return most;
 }
 
 describe('pool', () => {
@@ -92,6 +109,18 @@ describe('pool', () => {
     assert.ok(outcomes.every((outcome) => outcome.error === undefined));
     assert.ok(new Set(outcomes.map((outcome) => outcome.body)).size <= 2);
     assert.ok(pool.instances().length <= 2);
+  });
+
+  it('starts few instances for calls that compute, however many wait', async () => {
+    const few = 4 * availableParallelism();
+    const most = await press(open(), '/compute', 200, 400);
+    assert.ok(most <= few, `${most} instances`);
+  });
+
+  it('starts many instances for calls that wait', async () => {
+    const many = 2 * availableParallelism();
+    const most = await press(open(), '/wait', 32, 160);
+    assert.ok(most > many, `${most} instances`);
   });
 
   it('ends a call whose caller has a defect, and no other', async () => {

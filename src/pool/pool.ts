@@ -22,7 +22,9 @@ import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
 import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { Sandbox, SandboxSpec } from '../ports/sandbox.ts';
 import { Instance } from './instance.ts';
+import { MachineLoad } from './machine-load.ts';
 import { Prewarm } from './prewarm.ts';
+import type { ScaleUpOptions } from './scale-up.ts';
 import { StartTurns } from './start-turns.ts';
 import { VersionPool, type VersionPoolHost } from './version-pool.ts';
 
@@ -85,6 +87,7 @@ export interface PoolOptions {
 
 class Pool implements InstancePool, VersionPoolHost {
   readonly clock: Clock;
+  readonly scaleUp: ScaleUpOptions;
   readonly #options: PoolOptions;
   readonly #limits: PoolLimits;
   readonly #pools = new Map<VersionId, VersionPool>();
@@ -102,6 +105,12 @@ class Pool implements InstancePool, VersionPoolHost {
   constructor(options: PoolOptions) {
     this.#options = options;
     this.clock = options.clock;
+    const load = new MachineLoad(this.clock);
+    this.scaleUp = {
+      clock: this.clock,
+      processors: availableParallelism(),
+      isMachineBusy: () => load.isBusy(),
+    };
     this.#limits = { ...POOL_LIMITS, ...options.limits };
     const { prewarmedMax: waitingMax, prewarmedKindsMax: kindsMax } = this.#limits;
     this.#prewarm = new Prewarm({
@@ -196,9 +205,9 @@ class Pool implements InstancePool, VersionPoolHost {
       this.clock,
       this.#options.operations,
       {
-        onReady: () => pool.onReady(),
+        onReady: (which) => pool.onReady(which),
         onBootFailed: (which, failure) => pool.onBootFailed(which, failure),
-        onRoom: () => pool.onRoom(),
+        onRoom: (which, beganMs) => pool.onRoom(which, beganMs),
         onRetire: () => pool.onRetire(),
         onGone: (which) => this.#gone(pool, which),
         onLog: (which, invocation, from, severity, timeMs, text) =>

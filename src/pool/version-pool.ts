@@ -8,6 +8,7 @@ import type { FunctionVersion } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { Lease, LeaseWaiter, StreamOpening } from '../ports/instance-pool.ts';
 import type { Instance, InstanceEvents } from './instance.ts';
+import { ScaleUp, type ScaleUpOptions } from './scale-up.ts';
 
 /** Invocations one instance takes at once where the manifest does not say: Lambda's promise, or a web server's habit. */
 const LAMBDA_CONCURRENCY = 1;
@@ -22,6 +23,7 @@ const SCALE_UP_WAIT_MS = 20;
 /** What a version's pool needs from the pool of the node. */
 export interface VersionPoolHost {
   readonly clock: Clock;
+  readonly scaleUp: ScaleUpOptions;
   /** Begins the start of an instance; false when the node starts as many as it can just now (it will call `pump`). */
   startInstance(pool: VersionPool): boolean;
   startEnded(): void;
@@ -105,6 +107,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   readonly #host: VersionPoolHost;
   readonly #instances: Instance[] = [];
   readonly #queue: BoundedQueue<Waiting> | undefined;
+  readonly #scaleUp: ScaleUp;
   #starting = 0;
   #lastReadyMs = 0;
   #bootFailure: LambentError | undefined;
@@ -117,6 +120,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     this.version = version;
     this.deployment = deployment;
     this.#host = host;
+    this.#scaleUp = new ScaleUp(host.scaleUp);
     const { queueMax } = version.config;
     this.#queue = queueMax > 0 ? new BoundedQueue(queueMax) : undefined;
   }
@@ -221,12 +225,13 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     this.#forget(instance, true);
   }
 
-  onReady(): void {
+  onReady(instance: Instance): void {
     this.#starting -= 1;
     this.#bootBackoffMs = 0;
     this.#bootFailure = undefined;
     this.#bootRepeated = false;
     this.#lastReadyMs = this.#host.clock.monotonicMs();
+    this.#scaleUp.started(this.#countReady(), this.#lastReadyMs - instance.startedMonotonicMs);
     this.#host.startEnded();
     this.pump();
     if (this.retired && this.waiting === 0) this.retire();
@@ -251,7 +256,8 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     instance.kill(error);
   }
 
-  onRoom(): void {
+  onRoom(instance: Instance, beganMs?: number): void {
+    if (beganMs !== undefined) this.#scaleUp.ran(beganMs, instance.served === 1);
     this.running -= 1;
     this.#host.ran(this, -1);
     if (this.waiting > 0) this.pump();
@@ -370,7 +376,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
       this.#host.defect('a call was handed to its instance', thrown);
       // With a stream open, the end of that gives the place back.
       if (lease.isOpen) lease.cancel(CANCEL_REASON.responseRefused);
-      else this.onRoom();
+      else this.onRoom(instance);
       this.#refuse(waiter, defectError());
     }
   }
@@ -406,22 +412,45 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   /**
    * More instances are worth their start only where the ones there are do not keep up: a queue of short calls is
    * empty again before a process could be ready. So the first waiting call has to have waited a while, counted from
-   * the moment when the newest instance began to help.
+   * the moment when the newest instance began to help; and then only as many as help (ScaleUp).
    */
   #startWanted(): void {
-    const { maxInstances, minInstances, concurrency } = this.version.config;
+    const { minInstances } = this.version.config;
     if (!this.retired) this.#startUpTo(minInstances);
     const head = this.#queue?.peek();
     if (head === undefined) return;
     const known = this.#instances.find((instance) => instance.ready !== undefined);
-    if (known !== undefined) {
-      const waitedMs = this.#host.clock.monotonicMs() - Math.max(head.sinceMs, this.#lastReadyMs);
-      if (waitedMs < SCALE_UP_WAIT_MS) return;
+    if (known === undefined) {
+      this.#scaleUp.restart();
+      this.#startWhile(1, Number.POSITIVE_INFINITY);
+      return;
     }
-    const each = concurrency ?? (known === undefined ? WEB_CONCURRENCY : this.#capacityOf(known));
+    const waitedMs = this.#host.clock.monotonicMs() - Math.max(head.sinceMs, this.#lastReadyMs);
+    if (waitedMs < SCALE_UP_WAIT_MS) return;
+    const each = this.#capacityOf(known);
+    const ready = this.#countReady();
+    const target = this.#scaleUp.target({ ready, waiting: this.waiting, each });
+    if (target < ready) this.#retireDownTo(Math.max(target, minInstances));
     const room = this.concurrencyMax - this.running;
-    const wanted = known === undefined ? 1 : Math.ceil(Math.min(this.waiting, room) / each);
-    while (this.#starting < wanted && this.#instances.length < maxInstances) if (!this.#start()) return;
+    this.#startWhile(Math.ceil(Math.min(this.waiting, room) / each), target - ready);
+  }
+
+  #countReady(): number {
+    let ready = 0;
+    for (const instance of this.#instances) if (instance.state === 'ready') ready += 1;
+    return ready;
+  }
+
+  /** The newest go: the ones there longest are the ones whose code is compiled. */
+  #retireDownTo(count: number): void {
+    const ready = this.#instances.filter((instance) => instance.state === 'ready');
+    for (const instance of ready.slice(count)) instance.retire();
+  }
+
+  #startWhile(wanted: number, most: number): void {
+    const { maxInstances } = this.version.config;
+    const starting = Math.min(wanted, most);
+    while (this.#starting < starting && this.#instances.length < maxInstances) if (!this.#start()) return;
   }
 
   #startUpTo(count: number): void {
