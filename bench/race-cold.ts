@@ -11,7 +11,7 @@ import { type Lambent, startLambent, withFolder } from './lambent.ts';
 import { BENCH_ROOT } from './peers.ts';
 import { fetchText, findFreePort, startProgram } from './program.ts';
 import type { RaceOptions } from './race-options.ts';
-import { formatTable, median, printResult, rounded } from './report.ts';
+import { formatTable, median, printResult, quantile, rounded } from './report.ts';
 
 /** What the product promises at the median, in ms. */
 const BOUNDS = { node: 6, 'node, 4 MB': 20, python: 5, go: 14 } as const;
@@ -202,11 +202,6 @@ async function timeBare(command: readonly string[]): Promise<number> {
   }
   await (await starting).stop();
   return tookMs;
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }
 
 function report(

@@ -20,6 +20,11 @@ const RACES: Record<string, Race> = {
     needsPeers: false,
     run: async (options) => (await import('./race-cold.ts')).raceCold(options),
   },
+  burst: {
+    text: '200 cold requests at once to 50 functions, and the latency of a warm one beside them',
+    needsPeers: false,
+    run: async (options) => (await import('./race-burst.ts')).raceBurst(options),
+  },
   langs: {
     text: 'a warm hello in Node.js, Python and Go, each against a bare server of its language',
     needsPeers: false,

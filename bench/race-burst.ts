@@ -1,0 +1,144 @@
+/**
+ * `burst`: many requests at once to functions that have no process, and what a warm function beside them feels of it.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Lambent, startLambent, withFolder } from './lambent.ts';
+import type { RaceOptions } from './race-options.ts';
+import { formatTable, median, printResult, quantile, rounded } from './report.ts';
+
+const FUNCTIONS = 50;
+const REQUESTS = 200;
+/** What the product promises. */
+const BOUNDS = { p99Ms: 1_200, refused: 0, neighbourRatio: 2 } as const;
+/** The neighbour is called this often, alone and during the burst: an open load, as of a client of its own. */
+const NEIGHBOUR_EVERY_MS = 5;
+const ALONE_MS = 1_500;
+/** Between bursts: for the processes of the last one to end, and others to be made ready. */
+const PAUSE_MS = 1_500;
+const WAIT_MS = 30_000;
+
+interface Burst {
+  readonly p99Ms: number;
+  readonly slowestMs: number;
+  readonly refused: number;
+  readonly aloneP99Ms: number;
+  readonly besideP99Ms: number;
+}
+
+export async function raceBurst(options: RaceOptions): Promise<void> {
+  await withFolder(async (folder) => {
+    const app = join(folder, 'burst-race');
+    const dataDir = join(folder, 'data');
+    await mkdir(dataDir, { recursive: true });
+    await writeApp(app);
+    const lambent = await startLambent({ mode: 'start', dataDir, folders: [app] });
+    const bursts: Burst[] = [];
+    try {
+      await untilDeployed(lambent);
+      await listenTo(lambent, sleep(ALONE_MS));
+      for (let round = 1; round <= options.rounds; round += 1) {
+        bursts.push(await runBurst(lambent));
+        console.log(`round ${round} of ${options.rounds}: ${JSON.stringify(bursts.at(-1))}`);
+      }
+    } finally {
+      await lambent.stop();
+    }
+    report(options, bursts);
+  });
+}
+
+async function writeApp(app: string): Promise<void> {
+  await mkdir(join(app, 'functions'), { recursive: true });
+  const text = `export default { fetch: () => new Response('Hello World!') };\n`;
+  const names = Array.from({ length: FUNCTIONS }, (_, number) => `f${number}`);
+  for (const name of [...names, 'neighbour']) await writeFile(join(app, 'functions', `${name}.js`), text);
+  // Processes end as soon as they have nothing to do: every burst finds none.
+  const functions = names.map((name) => `  ${name}: { idle: 0s }`);
+  await writeFile(join(app, 'lambent.yaml'), `functions:\n${functions.join('\n')}\n  neighbour: {}\n`);
+}
+
+/** The platform answers before its apps are there. */
+async function untilDeployed(lambent: Lambent): Promise<void> {
+  const endMs = performance.now() + WAIT_MS;
+  while ((await get(lambent, '/neighbour')).status !== 200) {
+    if (performance.now() > endMs) throw new Error('the app is not deployed in time');
+    await sleep(50);
+  }
+}
+
+async function runBurst(lambent: Lambent): Promise<Burst> {
+  await sleep(PAUSE_MS);
+  const alone = await listenTo(lambent, sleep(ALONE_MS));
+  const requests = Array.from({ length: REQUESTS }, (_, number) => get(lambent, `/f${number % FUNCTIONS}`));
+  const burst = Promise.all(requests);
+  const beside = await listenTo(lambent, burst);
+  const answers = await burst;
+  const times = answers.map(({ tookMs }) => tookMs);
+  return {
+    p99Ms: rounded(quantile(times, 0.99)),
+    slowestMs: rounded(Math.max(...times)),
+    refused: answers.filter(({ status }) => status !== 200).length,
+    aloneP99Ms: rounded(quantile(alone, 0.99)),
+    besideP99Ms: rounded(quantile(beside, 0.99)),
+  };
+}
+
+/** Calls the warm neighbour again and again until `end`; answers how long each call took. */
+async function listenTo(lambent: Lambent, end: Promise<unknown>): Promise<number[]> {
+  let over = false;
+  void end.finally(() => {
+    over = true;
+  });
+  const calls: ReturnType<typeof get>[] = [];
+  do {
+    calls.push(get(lambent, '/neighbour'));
+    await sleep(NEIGHBOUR_EVERY_MS);
+  } while (!over);
+  const answers = await Promise.all(calls);
+  const refused = answers.find(({ status }) => status !== 200);
+  if (refused !== undefined) throw new Error(`the neighbour answered ${refused.status}`);
+  return answers.map(({ tookMs }) => tookMs);
+}
+
+/** One request on a connection of its own; 0 as status where it broke. */
+function get({ origin }: Lambent, path: string): Promise<{ status: number; tookMs: number }> {
+  return new Promise((resolve) => {
+    const beginMs = performance.now();
+    const end = (status: number): void => resolve({ status, tookMs: performance.now() - beginMs });
+    const sent = request(`${origin}${path}`, { agent: false, timeout: WAIT_MS }, (response) => {
+      response.resume().once('end', () => end(response.statusCode!));
+    });
+    sent.once('timeout', () => sent.destroy());
+    sent.once('error', () => end(0));
+    sent.end();
+  });
+}
+
+function report(options: RaceOptions, bursts: readonly Burst[]): void {
+  const p99Ms = median(bursts.map((burst) => burst.p99Ms));
+  const refused = bursts.reduce((sum, burst) => sum + burst.refused, 0);
+  const neighbourRatio = median(bursts.map(({ besideP99Ms, aloneP99Ms }) => besideP99Ms / aloneP99Ms));
+  const table = [
+    [`${REQUESTS} cold requests to ${FUNCTIONS} functions`, 'seen', 'bound'],
+    ['p99 of a burst, ms', String(rounded(p99Ms)), String(BOUNDS.p99Ms)],
+    ['refused, of all', String(refused), String(BOUNDS.refused)],
+    ['warm neighbour p99, beside / alone', String(rounded(neighbourRatio)), String(BOUNDS.neighbourRatio)],
+  ];
+  console.log(`\n${formatTable(table)}`);
+  printResult({
+    bench: 'burst',
+    rounds: options.rounds,
+    lambent: { p99Ms: rounded(p99Ms), refused, neighbourRatio: rounded(neighbourRatio) },
+    peers: { bound: BOUNDS },
+    ratios: {
+      bound: {
+        p99Ms: rounded(BOUNDS.p99Ms / p99Ms),
+        neighbourRatio: rounded(BOUNDS.neighbourRatio / neighbourRatio),
+      },
+    },
+    unit: 'ms, requests, ratio',
+  });
+}
