@@ -19,7 +19,7 @@ import {
 
 export const FIXTURES = join(import.meta.dirname, '../node/fixtures');
 const NEVER_MS = 4_000_000_000_000;
-const NODE_COMMAND: readonly [string, ...string[]] = [
+export const NODE_COMMAND: readonly [string, ...string[]] = [
   process.execPath,
   join(import.meta.dirname, '../node/main.ts'),
 ];
