@@ -124,7 +124,17 @@ const attacks = {
     return 'spawned';
   },
   leave: () => { fs.writeFileSync('/tmp/secret', 'of the tenant before'); return 'left'; },
+  setuid: async () => {
+    fs.copyFileSync(process.execPath, '/tmp/node');
+    fs.chmodSync('/tmp/node', 0o6755);
+    const child = spawn('/tmp/node', ['-p', 'process.geteuid()'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let said = '';
+    child.stdout.on('data', (chunk) => { said += chunk; });
+    await new Promise((resolve, reject) => child.once('close', resolve).once('error', reject));
+    return { euid: Number(said), own: process.geteuid(), mode: fs.statSync('/tmp/node').mode & 0o7777 };
+  },
   exit: () => process.exit(7),
+  abort: () => process.abort(),
 };
 
 export default { async fetch(request) {

@@ -22,6 +22,7 @@ app: arena
 functions:
   attacker: { memory: 128mb, timeout: 20s, concurrency: 1, maxInstances: 1 }
   spinner: { timeout: 3s, concurrency: 1, maxInstances: 2 }
+  latespinner: { timeout: 1s, maxInstances: 1 }
   listed: { network: ['*.example.com', '127.0.0.1:GRANTED'] }
   offline: { network: none }
   endless: { maxResponseMb: 1 }
@@ -30,6 +31,8 @@ functions:
   'functions/attacker.js': ATTACKER,
   'functions/listed.js': ATTACKER,
   'functions/offline.js': ATTACKER,
+  'functions/latespinner.js':
+    'export default { fetch() { setTimeout(() => { for (;;); }, 20); return new Response("replied"); } };',
   'functions/spinner.js': 'export default { fetch() { for (;;); } };',
   'functions/endless.js': `
 export default { fetch() {
@@ -195,6 +198,16 @@ describe('a function that calls the kernel by itself', {
 
   it('cannot become root', () => assertDenied(/^(EINVAL|EPERM)$/, 'become', { uid: 0 }));
 
+  it('gains nothing by a program that takes its owner’s rights', async () => {
+    const outcome = await attack('setuid');
+    const status = await attack('read', { path: '/proc/self/status' });
+    assert.match(String(status.got), /^NoNewPrivs:\t1$/m, 'whoever owns the program');
+    if (outcome.denied === undefined) {
+      const { euid, own } = outcome.got as { euid: number; own: number };
+      assert.equal(euid, own);
+    }
+    await assertUnharmed();
+  });
   it('cannot use another instruction set’s calls', async () => {
     await assertDenied(/^SIGSYS$/, 'x32');
     // A kernel that has no such programs denies in its own way.
@@ -264,6 +277,7 @@ describe('a function that takes all it can', { skip, timeout: 120_000 }, () => {
   it('of memory behind descriptors', { skip: process.arch !== 'x64' }, () =>
     ended(/^E_OUT_OF_MEMORY$/, 'memfd'),
   );
+  it('of names of files', () => ended(/^E_OUT_OF_MEMORY$/, 'inodes'));
   it('of descriptors', () => assertDenied(/^EMFILE$/, 'descriptorsBomb'));
   it('of its output', async () => {
     const outcome = await attack('flood');
@@ -282,6 +296,25 @@ describe('a function that takes all it can', { skip, timeout: 120_000 }, () => {
     const spinning = [lambent.fetch('/spinner'), lambent.fetch('/spinner')];
     for (let calls = 0; calls < 20; calls++) await assertUnharmed();
     for (const answer of await Promise.all(spinning)) assert.equal(answer.status, 504);
+  });
+});
+
+describe('a function that spins once it has replied', { skip, timeout: 30_000 }, () => {
+  it('keeps nobody else from answering, and is ended by the time limit of its next call', async () => {
+    const replied = async (): Promise<string> => (await lambent.fetch('/latespinner')).text();
+    assert.equal(await replied(), 'replied');
+    for (let calls = 0; calls < 20; calls++) await assertUnharmed();
+    assert.equal((await lambent.fetch('/latespinner')).status, 504);
+    assert.equal(await replied(), 'replied', 'a new process');
+  });
+});
+
+describe('a function that crashes', { skip, timeout: 30_000 }, () => {
+  it('leaves no image of its memory', async () => {
+    const limits = await attack('read', { path: '/proc/self/limits' });
+    assert.match(String(limits.got), /^Max core file size +0 +0 /m);
+    assert.equal((await attack('abort')).error?.code, 'E_FUNCTION_EXITED');
+    await assertUnharmed();
   });
 });
 
