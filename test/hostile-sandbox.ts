@@ -131,7 +131,9 @@ const attacks = {
     let said = '';
     child.stdout.on('data', (chunk) => { said += chunk; });
     await new Promise((resolve, reject) => child.once('close', resolve).once('error', reject));
-    return { euid: Number(said), own: process.geteuid(), mode: fs.statSync('/tmp/node').mode & 0o7777 };
+    // It counts as this instance's memory, which the next attack needs.
+    fs.unlinkSync('/tmp/node');
+    return { euid: Number(said), own: process.geteuid() };
   },
   exit: () => process.exit(7),
   abort: () => process.abort(),
