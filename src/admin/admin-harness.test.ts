@@ -140,6 +140,8 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
   const dispatch = await createDispatch({
     ...{ store: store.events, invoker, liveApps, clock, random, log: silentLog, node: SETTINGS.nodeId },
     mintUuid: createUuidMinter(clock, random),
+    starter: { start: async () => {} },
+    supply: { list: () => [], subscribe: () => () => {} },
   });
   const sources = new SourceHost({
     ...{ dispatch, store: store.events, liveApps, secrets, clock, random, log: silentLog },

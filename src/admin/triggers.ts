@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi';
-import { TRIGGER_NAME, type TriggerId } from '../model/trigger.ts';
+import { RULE_TRIGGER_NAME, TRIGGER_NAME, type TriggerId } from '../model/trigger.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { AdminRouter } from './router.ts';
 import { AppNameSchema, jsonAnswer } from './schemas.ts';
@@ -29,8 +29,12 @@ const TriggerSchema = z
   .openapi('Trigger');
 
 const params = z.strictObject({
-  app: AppNameSchema,
-  name: z.string().regex(TRIGGER_NAME, 'a trigger is named by letters, digits, `_`, `-` and `.`'),
+  // Rules of AWS' API whose target is a state machine belong to no app.
+  app: z.union([AppNameSchema, z.literal('$states')]),
+  name: z.union([
+    z.string().regex(TRIGGER_NAME, 'a trigger is named by letters, digits, `_`, `-` and `.`'),
+    z.string().regex(RULE_TRIGGER_NAME),
+  ]),
 });
 
 const listRoute = createRoute({

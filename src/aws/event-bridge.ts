@@ -6,15 +6,18 @@ import { type CloudEvent, parseCloudEvent } from '../model/cloud-event.ts';
 import { compilePattern, type EventPattern } from '../model/event-pattern.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import type { EventBus } from '../ports/event-bus.ts';
+import { type EventRules, RULE_OPERATIONS } from './event-rules.ts';
 import type { AwsJsonApi } from './json-apis.ts';
 import { AwsJsonError, invalid, jsonResponse, RequestFields, toAwsJsonError } from './json-protocol.ts';
 
 /*
- * The EventBridge API (https://docs.aws.amazon.com/eventbridge/latest/APIReference/), as far as events go: PutEvents
- * and TestEventPattern. There is one bus; `default` and any ARN of it are its name.
+ * The EventBridge API (https://docs.aws.amazon.com/eventbridge/latest/APIReference/): events, and rules with their
+ * targets (event-rules.ts). There is one bus; `default` and any ARN of it are its name.
  *
- * Guaranteed: an entry that is answered with an EventId is stored with what is owed of it.
- * Deliberately absent: rules and targets. Triggers stand in the manifest of the app whose functions they run.
+ * Guaranteed: an entry that is answered with an EventId is stored with what is owed of it; a rule or target that was
+ * taken is durable, and counts for every event that is put after that.
+ * Deliberately absent: other buses, archives (`lambent replay` replays what is stored), tags, and targets that are
+ * neither functions nor state machines.
  */
 
 const TARGET = /^AWSEvents\.([A-Za-z]+)$/;
@@ -28,6 +31,7 @@ export interface EventBridgeParts {
   readonly bus: EventBus;
   readonly clock: Clock;
   readonly mintUuid: MintUuid;
+  readonly rules: EventRules;
   readonly authorize: Authorize;
   readonly log: Log;
 }
@@ -37,6 +41,10 @@ type Operation = (parts: EventBridgeParts, fields: RequestFields) => Promise<obj
 const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['PutEvents', putEvents],
   ['TestEventPattern', testEventPattern],
+  ...Object.entries(RULE_OPERATIONS).map(([name, operation]): [string, Operation] => [
+    name,
+    ({ rules }, fields) => operation(rules, fields),
+  ]),
 ]);
 
 export function createEventBridgeApi(parts: EventBridgeParts): AwsJsonApi {
@@ -51,7 +59,7 @@ export function createEventBridgeApi(parts: EventBridgeParts): AwsJsonApi {
         if (operation === undefined)
           throw new AwsJsonError(
             'UnknownOperationException',
-            `There is no operation ${name.slice(0, 100)} here. Triggers stand in an app's manifest, under \`on\`.`,
+            `There is no operation ${name.slice(0, 100)} here.`,
           );
         return jsonResponse(await operation(parts, await RequestFields.read(request)), id);
       } catch (thrown) {

@@ -8,6 +8,7 @@ import type { ClaimedDelivery } from '../ports/event-store.ts';
 import { EVENT_BYTES_MAX, type EventOutcome, type Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import { toEventBridgeEvent } from './event-view.ts';
+import { targetInput } from './target-input.ts';
 
 /** What a call came to, for each delivery in it. */
 export type CallResult =
@@ -73,8 +74,14 @@ export function errorOf(message: string): InvocationError {
 }
 
 /** One event as it is stored, or `{ "events": [ … ] }`: no event is read and written again on the way. */
-function payloadOf(trigger: Trigger, batch: readonly ClaimedDelivery[]): Uint8Array {
-  const { source, delivery } = trigger;
+export function payloadOf(trigger: Trigger, batch: readonly ClaimedDelivery[]): Uint8Array {
+  const { source, delivery, rule } = trigger;
+  if (rule !== undefined) {
+    const { event, receivedMs } = batch[0]!;
+    return Buffer.from(
+      targetInput(rule, JSON.parse(Buffer.from(event).toString()) as CloudEvent, receivedMs),
+    );
+  }
   const texts =
     source.kind === 'events' && source.format === 'eventbridge'
       ? batch.map(({ event, receivedMs }) => {

@@ -28,11 +28,13 @@ import {
 } from '../model/trigger.ts';
 import type { EventBus, Published, PublishOptions, StoredNow } from '../ports/event-bus.ts';
 import type { ClaimedDelivery, EventStore, FailedOrdering, Session } from '../ports/event-store.ts';
+import type { ExecutionStarter } from '../ports/execution-starter.ts';
 import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import { CALL_DEPTH_MAX } from '../ports/platform-calls.ts';
+import type { TriggerSupply } from '../ports/trigger-supply.ts';
 import { Appender, type Prepared } from './append.ts';
-import { callFunction } from './delivery-call.ts';
+import { deliver } from './deliver.ts';
 import { HeldBudget } from './held-budget.ts';
 import { deadLetterEvent, destinationEvent } from './outcome-events.ts';
 import { Settling } from './settling.ts';
@@ -51,6 +53,9 @@ export interface DispatchOptions {
   readonly log: Log;
   readonly node: NodeId;
   readonly mintUuid: MintUuid;
+  readonly starter: ExecutionStarter;
+  /** Triggers beside those of the live deployments. */
+  readonly supply: TriggerSupply;
   /** Hears of events once they are stored, beside the triggers. */
   readonly onStored?: (events: readonly StoredNow[]) => void;
 }
@@ -83,20 +88,20 @@ class Dispatcher implements EventDispatch {
   readonly #queues = new Map<TriggerId, TriggerQueue>();
   #running = 0;
   readonly #listeners: (() => void)[] = [];
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribes: readonly (() => void)[];
   #refreshing: Promise<void> | undefined;
   #refreshAgain = false;
   #isClosed = false;
   #onIdle: (() => void) | undefined;
 
   constructor(options: DispatchOptions, session: Session, failed: readonly FailedOrdering[], owed: number) {
-    const { store, clock, log, liveApps } = options;
+    const { store, clock, log, liveApps, supply } = options;
     this.#options = options;
     this.#session = session;
     this.#failed = failed;
     this.#appender = new Appender({ store, session, table: this.#table, clock, owed });
     this.#settling = new Settling({ store, session, clock, log });
-    this.#unsubscribe = liveApps.subscribe(() => void this.refresh());
+    this.#unsubscribes = [liveApps, supply].map((each) => each.subscribe(() => void this.refresh()));
   }
 
   async publish(
@@ -161,7 +166,7 @@ class Dispatcher implements EventDispatch {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribes) unsubscribe();
     for (const queue of this.#queues.values()) queue.close();
     if (this.#running > 0)
       await new Promise<void>((resolve) => {
@@ -186,7 +191,7 @@ class Dispatcher implements EventDispatch {
   }
 
   async #refreshNow(): Promise<void> {
-    const wanted = listTriggers(this.#options.liveApps);
+    const wanted = listTriggers(this.#options.liveApps, this.#options.supply);
     const withOwn = new Map(wanted);
     for (const { app, trigger } of wanted.values())
       for (const destination of [trigger.delivery.onSuccess, trigger.delivery.onFailure]) {
@@ -259,12 +264,11 @@ class Dispatcher implements EventDispatch {
   }
 
   async #call(id: TriggerId, batch: readonly ClaimedDelivery[]) {
-    const { invoker, liveApps, mintUuid } = this.#options;
     const live = this.#table.get(id);
     // Removed between the claim and now: it waits in the store until the trigger is back.
     if (live === undefined) return { kind: 'stopped' } as const;
     this.#running += 1;
-    const result = await callFunction({ invoker, liveApps, mintUuid }, live.app, live.trigger, batch);
+    const result = await deliver(this.#options, live.app, live.trigger, batch);
     this.#running -= 1;
     // After the queue has heard of it.
     if (this.#isClosed && this.#running === 0) queueMicrotask(() => this.#onIdle?.());
@@ -316,14 +320,17 @@ class Dispatcher implements EventDispatch {
   }
 }
 
-/** A function as a destination has a trigger of its own, which only such events reach. */
+/** A function or workflow as a destination has a trigger of its own, which only such events reach. */
 function destinationTrigger(destination: Destination | undefined): Trigger | undefined {
-  if (destination?.kind !== 'function') return undefined;
+  if (destination === undefined || destination.kind === 'emit') return undefined;
+  // Functions and workflows of an app share their names.
+  const name = destination.kind === 'function' ? destination.function : destination.workflow;
   return {
-    name: `destination.${destination.function}` as TriggerName,
-    function: destination.function,
+    name: `destination.${name}` as TriggerName,
+    function: name,
     source: { kind: 'destination' },
     delivery: DELIVERY_DEFAULTS,
+    starts: destination.kind === 'workflow' ? destination : undefined,
   };
 }
 

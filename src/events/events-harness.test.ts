@@ -147,6 +147,8 @@ async function begin(shared: Shared): Promise<World> {
     log: silentLog,
     node: mintUuid() as NodeId,
     mintUuid,
+    starter: { start: async () => {} },
+    supply: { list: () => [], subscribe: () => () => {} },
   });
   return {
     clock,

@@ -3,6 +3,7 @@ import { compilePattern, type EventPattern } from '../model/event-pattern.ts';
 import type { AppName } from '../model/function.ts';
 import { type Trigger, type TriggerId, triggerIdOf } from '../model/trigger.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
+import type { TriggerSupply } from '../ports/trigger-supply.ts';
 import { toPatternView } from './event-view.ts';
 import type { TriggerQueue } from './trigger-queue.ts';
 
@@ -19,12 +20,14 @@ export interface LiveTrigger {
 /** What is to be live now, by id. Of two deployments that share the traffic, the newer one's settings count. */
 export function listTriggers(
   liveApps: LiveApps,
+  supply: TriggerSupply,
 ): Map<TriggerId, { readonly app: AppName; readonly trigger: Trigger }> {
   const found = new Map<TriggerId, { app: AppName; trigger: Trigger }>();
   for (const { live, deployments } of liveApps.snapshot())
     for (const { triggers } of deployments)
       for (const trigger of triggers)
         found.set(triggerIdOf(live.app, trigger.name), { app: live.app, trigger });
+  for (const { app, trigger } of supply.list()) found.set(triggerIdOf(app, trigger.name), { app, trigger });
   return found;
 }
 

@@ -15,13 +15,16 @@ const path = (description: string) =>
     .regex(/^[^.\s]+(\.[^.\s]+)*$/, { error: PATH_EXPECTED })
     .describe(description);
 
-const DESTINATION_EXPECTED = 'an object with `function` or `emit`';
+const DESTINATION_EXPECTED = 'an object with `function`, `workflow` or `emit`';
 const destination = (description: string) =>
   z
     .union(
       [
         z.strictObject({
           function: text('the name of a function of this app', 'The function that gets it.'),
+        }),
+        z.strictObject({
+          workflow: text('the name of a workflow of this app', 'The workflow that starts with it.'),
         }),
         z.strictObject({ emit: text('the type of an event', 'The type under which it goes onto the bus.') }),
       ],

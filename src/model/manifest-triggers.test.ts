@@ -108,6 +108,7 @@ describe('triggers in the manifest', () => {
     ],
     ['a name with a slash', '- { name: a/b, webhook: none }', /a name of letters/],
     ['an unknown destination', '- { webhook: none, onFailure: { function: lg } }', /did you mean `log`/],
+    ['an unknown workflow', '- { webhook: none, onFailure: { workflow: log } }', /the name of a workflow/],
     ['debounce with batches', '- { webhook: none, debounce: 1s, batch: 3 }', /does not go with `batch`/],
     ['a window that is too long', '- { webhook: none, window: 1h }', /a duration from 0ms to 5m/],
     ['an unknown key', '- { webhook: none, atempts: 3 }', /did you mean `attempts`/],

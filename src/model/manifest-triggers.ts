@@ -42,6 +42,12 @@ interface Reading {
   readonly problems: ManifestProblems;
 }
 
+/** What destinations may name. */
+interface AppNames {
+  readonly functions: ReadonlySet<string>;
+  readonly workflows: ReadonlySet<string>;
+}
+
 /** The triggers of an app's functions, in the platform's own units, with defaults filled in. */
 export function planTriggers(
   functions: readonly (readonly [string, Pick<FunctionInput, 'on'>])[],
@@ -50,7 +56,7 @@ export function planTriggers(
 ): Trigger[] {
   const triggers: Trigger[] = [];
   const places = new Map<string, ManifestPath>();
-  const names = new Set(functions.map(([name]) => name));
+  const names: AppNames = { functions: new Set(functions.map(([name]) => name)), workflows };
   for (const [name, settings] of functions) {
     for (const [at, input] of (settings.on ?? []).entries()) {
       const reading = {
@@ -70,7 +76,7 @@ export function planTriggers(
 function planTrigger(
   owner: string,
   reading: Reading,
-  functions: ReadonlySet<string>,
+  names: AppNames,
   places: Map<string, ManifestPath>,
 ): Trigger | undefined {
   const { input, path, problems } = reading;
@@ -85,7 +91,7 @@ function planTrigger(
       problems.add([...path, key], 'key', `\`${key}\` belongs to a trigger with \`${only}\``);
   const name = nameOf(owner, kind, reading, places);
   const source = sourceOf(kind, reading);
-  const delivery = deliveryOf(reading, functions);
+  const delivery = deliveryOf(reading, names);
   if (source === undefined) return undefined;
   // Changes of one row come in their order unless the manifest orders them otherwise.
   if (source.kind === 'postgres' && delivery.key === undefined)
@@ -178,7 +184,7 @@ function schemeOf(given: NonNullable<TriggerInput['webhook']>): WebhookScheme {
   };
 }
 
-function deliveryOf(reading: Reading, functions: ReadonlySet<string>): DeliveryPolicy {
+function deliveryOf(reading: Reading, names: AppNames): DeliveryPolicy {
   const { input, path, problems } = reading;
   const base = DELIVERY_DEFAULTS;
   if (input.debounce !== undefined && input.batch !== undefined)
@@ -204,8 +210,8 @@ function deliveryOf(reading: Reading, functions: ReadonlySet<string>): DeliveryP
     debounceMs: ms(reading, 'debounce', base.debounceMs, 0, DAY_MS),
     dedupeKey: input.dedupe,
     dedupeMs: ms(reading, 'dedupeWindow', base.dedupeMs, 1_000, DAY_MS),
-    onSuccess: destinationOf(input.onSuccess, [...path, 'onSuccess'], problems, functions),
-    onFailure: destinationOf(input.onFailure, [...path, 'onFailure'], problems, functions),
+    onSuccess: destinationOf(input.onSuccess, [...path, 'onSuccess'], problems, names),
+    onFailure: destinationOf(input.onFailure, [...path, 'onFailure'], problems, names),
   };
 }
 
@@ -213,18 +219,18 @@ function destinationOf(
   given: TriggerInput['onSuccess'],
   path: ManifestPath,
   problems: ManifestProblems,
-  functions: ReadonlySet<string>,
+  names: AppNames,
 ): Destination | undefined {
   if (given === undefined) return undefined;
   if ('emit' in given) return { kind: 'emit', type: given.emit };
-  if (!functions.has(given.function))
-    problems.addWrong(
-      [...path, 'function'],
-      'the name of a function of this app',
-      given.function,
-      nearestOf(given.function, functions),
-    );
-  return { kind: 'function', function: given.function as FunctionName };
+  const [kind, name] =
+    'function' in given ? (['function', given.function] as const) : (['workflow', given.workflow] as const);
+  const known = kind === 'function' ? names.functions : names.workflows;
+  if (!known.has(name))
+    problems.addWrong([...path, kind], `the name of a ${kind} of this app`, name, nearestOf(name, known));
+  return kind === 'function'
+    ? { kind, function: name as FunctionName }
+    : { kind, workflow: name as FunctionName };
 }
 
 type DurationKey =

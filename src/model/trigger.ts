@@ -8,6 +8,8 @@ export type TriggerName = Branded<'TriggerName'>;
 export type TriggerId = Branded<'TriggerId'>;
 
 export const TRIGGER_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+/** … and of a target of a rule, which the platform names itself: `rule:RULE:TARGET` or `schedule:RULE:TARGET`. */
+export const RULE_TRIGGER_NAME = /^(?:rule|schedule):[A-Za-z0-9._-]{1,64}:[A-Za-z0-9._-]{1,64}$/;
 
 export function triggerIdOf(app: AppName, name: TriggerName): TriggerId {
   return `${app}/${name}` as TriggerId;
@@ -19,7 +21,35 @@ export interface Trigger {
   readonly function: FunctionName;
   readonly source: TriggerSource;
   readonly delivery: DeliveryPolicy;
+  /** An execution that it starts in place of calling a function; `function` is then the name of what is started. */
+  readonly starts?: Startable | undefined;
+  /** The rule of AWS' API that it is a target of; `undefined`: it stands in a manifest. */
+  readonly rule?: RuleTarget | undefined;
 }
+
+export type Startable =
+  /** A durable workflow of the trigger's app. */
+  | { readonly kind: 'workflow'; readonly workflow: FunctionName }
+  | { readonly kind: 'stateMachine'; readonly arn: string };
+
+export interface RuleTarget {
+  readonly name: string;
+  readonly arn: string;
+  /** Events come from its schedule, not from its pattern. */
+  readonly isScheduled: boolean;
+  readonly input: TargetInput;
+}
+
+/** What a target gets of the event, which is EventBridge's form of it. Paths are those of event-path.ts. */
+export type TargetInput =
+  | { readonly kind: 'event' }
+  | { readonly kind: 'constant'; readonly json: string }
+  | { readonly kind: 'path'; readonly path: string }
+  | {
+      readonly kind: 'template';
+      readonly paths: Readonly<Record<string, string>>;
+      readonly template: string;
+    };
 
 export type TriggerSource =
   | BusSource
@@ -137,9 +167,10 @@ export interface DeliveryPolicy {
   readonly onFailure: Destination | undefined;
 }
 
-/** Where the outcome of a delivery goes: as an event to another function of the app, or onto the bus. */
+/** Where the outcome of a delivery goes: as an event to another function or workflow of the app, or onto the bus. */
 export type Destination =
   | { readonly kind: 'function'; readonly function: FunctionName }
+  | { readonly kind: 'workflow'; readonly workflow: FunctionName }
   | { readonly kind: 'emit'; readonly type: string };
 
 export const DELIVERY_DEFAULTS: DeliveryPolicy = {

@@ -1,6 +1,6 @@
 /**
- * What the Step Functions API keeps beside the journal: state machines with their definitions, versions and aliases,
- * activities, tags, and the names that callers gave to executions. Small objects of a kind, each under its key.
+ * What AWS' APIs keep. Of the Step Functions API, beside the journal: state machines with their definitions, versions and aliases,
+ * activities, tags, and the names that callers gave to executions. Of EventBridge: rules. Small objects of a kind, each under its key.
  */
 export interface StateMachineStore {
   /** Stores all or none: false when the first is there already. Durable when it resolves. */
@@ -31,6 +31,8 @@ export type ObjectKind =
   | 'executionName'
   /** Of AWS' clients, by its id. */
   | 'accessKey'
+  /** Of EventBridge, by name, with its targets. */
+  | 'eventRule'
   /** What the API knows of an execution, by its id. */
   | 'execution';
 

@@ -9,10 +9,12 @@ import { SourceHost } from '../events/source-host.ts';
 import type { EventBus, StoredNow } from '../ports/event-bus.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { EventStore } from '../ports/event-store.ts';
+import type { ExecutionStarter } from '../ports/execution-starter.ts';
 import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { SourceFactory } from '../ports/source.ts';
+import type { TriggerSupply } from '../ports/trigger-supply.ts';
 
 export interface EventPartsOptions {
   readonly store: EventStore;
@@ -24,6 +26,8 @@ export interface EventPartsOptions {
   readonly log: Log;
   readonly node: NodeId;
   readonly mintUuid: MintUuid;
+  readonly starter: ExecutionStarter;
+  readonly supply: TriggerSupply;
   readonly factories: readonly SourceFactory[];
   /** Hears of events once they are stored. */
   readonly onStored?: (events: readonly StoredNow[]) => void;

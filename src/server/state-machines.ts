@@ -1,4 +1,5 @@
-import { type ExecutionValue, STATES_APP } from '../aws/executions.ts';
+import { type ExecutionValue, startExecution, STATES_APP } from '../aws/executions.ts';
+import { AwsJsonError } from '../aws/json-protocol.ts';
 import { createStateServices } from '../aws/state-services.ts';
 import { executionArn, machineArn } from '../aws/states-arn.ts';
 import type { StatesParts } from '../aws/states-operation.ts';
@@ -63,6 +64,8 @@ export interface StateMachinesOptions {
 export interface StateMachines {
   readonly api: StepFunctionsApi;
   readonly engine: WorkflowEngine;
+  /** Starts one; the same name is the same execution. Rejects as the API's StartExecution does. */
+  start(arn: string, name: string, input: string): Promise<void>;
 }
 
 /** State machines: the engine with the ASL front end, and the API that they are made and run by. */
@@ -103,7 +106,20 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     catalog: options.catalog,
     call: options.call,
   });
-  return { engine, api: createStepFunctionsApi({ ...parts, authorize, log }) };
+  return {
+    engine,
+    api: createStepFunctionsApi({ ...parts, authorize, log }),
+    start: (arn, name, input) => startOnce(parts, arn, name, input),
+  };
+}
+
+async function startOnce(parts: StatesParts, arn: string, name: string, input: string): Promise<void> {
+  try {
+    await startExecution(parts, arn, name, input);
+  } catch (thrown) {
+    // It began, and ended already.
+    if (!(thrown instanceof AwsJsonError) || thrown.type !== 'ExecutionAlreadyExists') throw thrown;
+  }
 }
 
 /** What the manifest gives an app's own workflows; what the operator gives all others. */

@@ -8,6 +8,7 @@ import { getRequestListener } from '@hono/node-server';
 import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
 import { createAccessKeys } from '../aws/access-keys.ts';
 import { createEventBridgeApi } from '../aws/event-bridge.ts';
+import { EventRules } from '../aws/event-rules.ts';
 import { type AwsJsonApi, joinJsonApis } from '../aws/json-apis.ts';
 import type { ConsoleFiles } from '../admin/console.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
@@ -36,6 +37,7 @@ import { type AppDomain, AppHosts } from '../model/app-hosts.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
+import type { ExecutionStarter } from '../ports/execution-starter.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
@@ -146,6 +148,7 @@ interface LaterParts {
   callbackUrl: () => string;
   workflows: Pick<Workflows, 'start' | 'result'>;
   tell: WaitingTeller['tell'];
+  start: ExecutionStarter['start'];
 }
 
 function createLaterParts(): LaterParts {
@@ -155,6 +158,7 @@ function createLaterParts(): LaterParts {
     callbackUrl: () => CALLBACKS_PATH,
     workflows: { start: starting, result: starting },
     tell: () => Promise.resolve(),
+    start: starting,
   };
 }
 
@@ -192,8 +196,13 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const shared = { invoker, liveApps, secrets, clock, random, log, node: nodeId, mintUuid };
   const asyncDispatch = createAsyncDispatch({ ...shared, queue: asyncQueue });
   const onAsyncAccepted = () => asyncDispatch.wake();
+  const rules = await EventRules.open(store.stateMachines, liveApps);
   const { events, webhooks } = await openEvents(
-    { ...shared, store: store.events, onStored: (stored) => void later.tell(stored) },
+    {
+      ...{ ...shared, store: store.events, supply: rules },
+      starter: { start: (...execution) => later.start(...execution) },
+      onStored: (stored) => void later.tell(stored),
+    },
     operations,
   );
   const workflowParts = createWorkflowParts({
@@ -207,6 +216,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   });
   later.workflows = workflowParts.workflows;
   later.tell = (stored) => workflowParts.waiting.tell(stored);
+  later.start = workflowParts.starter.start;
   operations.set(
     'invoke',
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
@@ -215,7 +225,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     ...{ clock, random, mintUuid, nodeId, defects, recorder, secrets },
     hosts: new AppHosts(options.domain),
     ...{ liveApps, sandbox, pool, invoker, deployer, asyncDispatch },
-    ...{ events, webhooks, ...workflowParts, later },
+    ...{ events, webhooks, rules, ...workflowParts, later },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { StepFunctionsApi } from '../aws/step-functions.ts';
 import type { EventStore } from '../ports/event-store.ts';
+import type { ExecutionStarter } from '../ports/execution-starter.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Workflows } from '../ports/workflows.ts';
@@ -20,6 +21,7 @@ export interface WorkflowParts {
   readonly waiting: WaitingTeller;
   /** Ends what needs no order among itself. Before the store is closed. */
   closeRest(): Promise<void>;
+  readonly starter: ExecutionStarter;
 }
 
 export interface WorkflowPartsOptions extends Omit<StateMachinesOptions, 'code' | 'catalog' | 'call'> {
@@ -42,7 +44,7 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
     version: (record) => catalog.known(record.app, record.deployment)?.function(record.workflow),
   });
   const call = createFunctionInvoker({ invoker, liveApps, catalog, mintUuid });
-  const { engine, api } = createStateMachines({ ...options, code, catalog, call });
+  const { engine, api, start } = createStateMachines({ ...options, code, catalog, call });
   const workflows = createWorkflows({
     store: journal,
     catalog,
@@ -60,5 +62,12 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
   const closeRest = async (): Promise<void> => {
     await Promise.all([retention.close(), waiting.close()]);
   };
-  return { engine, workflows, stepFunctions: api, waiting, closeRest };
+  const starter: ExecutionStarter = {
+    async start(app, what, name, input) {
+      if (what.kind === 'stateMachine') return start(what.arn, name, input);
+      const options = { key: name };
+      await workflows.start({ app, workflow: what.workflow, input: JSON.parse(input) as unknown, options });
+    },
+  };
+  return { engine, workflows, stepFunctions: api, waiting, starter, closeRest };
 }
