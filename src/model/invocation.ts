@@ -2,11 +2,24 @@ import type { ErrorCode } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import type { AppName, FunctionName, VersionId } from './function.ts';
 
-/** What started an invocation. */
-export type TriggerKind = 'http' | 'invoke' | 'async' | 'websocket' | 'event';
+/** What started an invocation. Places in this list are stored: append only. */
+export const TRIGGER_KINDS = ['http', 'invoke', 'async', 'websocket', 'event'] as const;
+export type TriggerKind = (typeof TRIGGER_KINDS)[number];
 
-/** How an invocation ended. `throttled` and `refused` never reached an instance. */
-export type InvocationStatus = 'ok' | 'error' | 'timeout' | 'crashed' | 'throttled' | 'refused' | 'cancelled';
+/**
+ * How an invocation ended. `throttled` and `refused` never reached an instance. Places in this list are stored: append
+ * only.
+ */
+export const INVOCATION_STATUSES = [
+  'ok',
+  'error',
+  'timeout',
+  'crashed',
+  'throttled',
+  'refused',
+  'cancelled',
+] as const;
+export type InvocationStatus = (typeof INVOCATION_STATUSES)[number];
 
 /** One finished call of a function: the unit of history, metrics and cost. */
 export interface InvocationRecord {

@@ -1,17 +1,15 @@
 import { LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import type { AppName, FunctionName, VersionId } from '../model/function.ts';
-import type { InvocationError, InvocationRecord } from '../model/invocation.ts';
+import {
+  INVOCATION_STATUSES,
+  type InvocationError,
+  type InvocationRecord,
+  TRIGGER_KINDS,
+} from '../model/invocation.ts';
 import { type AsciiFolded, ByteReader, type NumberColumn, type StringTable } from './byte-columns.ts';
 import { PART, REST_COLUMNS } from './invocation-block.ts';
-import {
-  COLUMN,
-  COLUMN_COUNT,
-  INVOCATION_STATUSES,
-  type InvocationColumns,
-  type Site,
-  TRIGGER_KINDS,
-} from './invocation-columns.ts';
+import { COLUMN, COLUMN_COUNT, type InvocationColumns, type Site } from './invocation-columns.ts';
 import { unpackId } from './packed-ids.ts';
 
 /** What a filter looks at. */

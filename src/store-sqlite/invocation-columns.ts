@@ -1,5 +1,5 @@
 import type { AppName, FunctionName, VersionId } from '../model/function.ts';
-import type { InvocationError, InvocationStatus, TriggerKind } from '../model/invocation.ts';
+import { INVOCATION_STATUSES, type InvocationError, TRIGGER_KINDS } from '../model/invocation.ts';
 import type { RecordList } from '../ports/telemetry-store.ts';
 import { ID_CHARS, refuseId } from './packed-ids.ts';
 
@@ -8,19 +8,6 @@ import { ID_CHARS, refuseId } from './packed-ids.ts';
  * and merged, and come back. Turning a record into columns is all that the gateway's thread does for its storage:
  * numbers go into one array that is handed over, not copied, and strings that repeat become numbers.
  */
-
-/** Order is stored: append only. */
-export const INVOCATION_STATUSES: readonly InvocationStatus[] = [
-  'ok',
-  'error',
-  'timeout',
-  'crashed',
-  'throttled',
-  'refused',
-  'cancelled',
-];
-/** Order is stored: append only. */
-export const TRIGGER_KINDS: readonly TriggerKind[] = ['http', 'invoke', 'async', 'websocket', 'event'];
 
 /** Columns of numbers, by place. */
 export const COLUMN = {

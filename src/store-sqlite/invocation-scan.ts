@@ -1,13 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
-import type { InvocationRecord } from '../model/invocation.ts';
+import { INVOCATION_STATUSES, type InvocationRecord } from '../model/invocation.ts';
 import type { InvocationFilter, Page } from '../ports/telemetry-store.ts';
 import { BlockReader } from './block-table.ts';
 import { type BlockKeys, decodeTexts, matchTexts } from './block-view.ts';
 import { AsciiFolded } from './byte-columns.ts';
 import { BLOCK_FORMAT, PART } from './invocation-block.ts';
-import { INVOCATION_STATUSES } from './invocation-columns.ts';
 import { checkText } from './log-lines.ts';
 import { ID_CHARS, idTimeMs, lastRowOfId, packIds } from './packed-ids.ts';
 import { numberOf, type Row } from './row.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Defects } from '../base/defects.ts';
-import type { InvocationRecord, InvocationStatus, TriggerKind } from '../model/invocation.ts';
+import { INVOCATION_STATUSES, type InvocationRecord, TRIGGER_KINDS } from '../model/invocation.ts';
 import type { InstanceView, PoolView } from '../ports/activity.ts';
 import type { ActivityFeed } from '../ports/activity-feed.ts';
 import { DurationHistogram } from './duration-histogram.ts';
@@ -16,18 +16,8 @@ export const OTHER = '_other';
 export const LAG_PERIOD_MS = 500;
 export const LAG_WINDOW = 30;
 
-const STATUSES: readonly InvocationStatus[] = [
-  'ok',
-  'error',
-  'timeout',
-  'crashed',
-  'throttled',
-  'refused',
-  'cancelled',
-];
-const TRIGGERS: readonly TriggerKind[] = ['http', 'invoke', 'async', 'websocket', 'event'];
-const STATUS_AT = indexOf(STATUSES);
-const TRIGGER_AT = indexOf(TRIGGERS);
+const STATUS_AT = indexOf(INVOCATION_STATUSES);
+const TRIGGER_AT = indexOf(TRIGGER_KINDS);
 const INSTANCE_STATES: readonly InstanceView['state'][] = ['starting', 'ready', 'retiring'];
 
 export interface MetricsOptions {
@@ -124,7 +114,7 @@ class SeriesTable {
 
   count(record: InvocationRecord): void {
     const series = this.#byApp.get(record.app)?.get(record.function) ?? this.#admit(record);
-    series.counts[TRIGGER_AT[record.trigger] * STATUSES.length + STATUS_AT[record.status]]! += 1;
+    series.counts[TRIGGER_AT[record.trigger] * INVOCATION_STATUSES.length + STATUS_AT[record.status]]! += 1;
     series.queue.observe(record.queueUs);
     // Without an instance nothing ran: such calls would pretend to be very fast ones.
     if (record.instance === undefined) return;
@@ -156,7 +146,7 @@ class SeriesTable {
 function createSeries(app: string, functionName: string): Series {
   return {
     labels: formatLabels({ app, function: functionName }),
-    counts: new Float64Array(TRIGGERS.length * STATUSES.length),
+    counts: new Float64Array(TRIGGER_KINDS.length * INVOCATION_STATUSES.length),
     run: new DurationHistogram(),
     queue: new DurationHistogram(),
     start: new DurationHistogram(),
@@ -169,9 +159,9 @@ function createSeries(app: string, functionName: string): Series {
 function writeInvocations(text: MetricText, all: readonly Series[]): void {
   text.family('lambent_invocations_total', 'counter', 'Finished invocations.');
   for (const series of all) {
-    for (const [triggerAt, trigger] of TRIGGERS.entries()) {
-      for (const [statusAt, status] of STATUSES.entries()) {
-        const count = series.counts[triggerAt * STATUSES.length + statusAt]!;
+    for (const [triggerAt, trigger] of TRIGGER_KINDS.entries()) {
+      for (const [statusAt, status] of INVOCATION_STATUSES.entries()) {
+        const count = series.counts[triggerAt * INVOCATION_STATUSES.length + statusAt]!;
         if (count === 0) continue;
         text.sample(
           'lambent_invocations_total',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { InvocationRecord } from '../model/invocation.ts';
+import { INVOCATION_STATUSES, type InvocationRecord, TRIGGER_KINDS } from '../model/invocation.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import { sampleRecord } from './telemetry-harness.test.ts';
 
@@ -15,8 +15,8 @@ function varied(number: number): InvocationRecord {
     function: `f${number % 5}`,
     version: `fv_${number % 7}`,
     deployment: number % 4,
-    trigger: (['http', 'invoke', 'async', 'websocket'] as const)[number % 4],
-    status: (['ok', 'error', 'timeout', 'crashed', 'throttled', 'refused', 'cancelled'] as const)[number % 7],
+    trigger: TRIGGER_KINDS[number % TRIGGER_KINDS.length],
+    status: INVOCATION_STATUSES[number % INVOCATION_STATUSES.length],
     cold: number % 2 === 1,
     instance: number % 5 === 0 ? undefined : `i${number % 6}`,
     arrivedMs: 1_800_000_000_000 + number,

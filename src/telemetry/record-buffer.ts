@@ -1,9 +1,9 @@
 import type { InstanceId, InvocationId } from '../base/ids.ts';
-import type {
-  InvocationError,
-  InvocationRecord,
-  InvocationStatus,
-  TriggerKind,
+import {
+  INVOCATION_STATUSES,
+  type InvocationError,
+  type InvocationRecord,
+  TRIGGER_KINDS,
 } from '../model/invocation.ts';
 import type { RecordList } from '../ports/telemetry-store.ts';
 
@@ -19,17 +19,6 @@ const FIRST_ROWS = 1_024;
 const ID_BYTES = 36;
 /** Numbers of one row: see `push` and `#rowOf`. */
 const WIDTH = 10;
-
-const STATUSES: readonly InvocationStatus[] = [
-  'ok',
-  'error',
-  'timeout',
-  'crashed',
-  'throttled',
-  'refused',
-  'cancelled',
-];
-const TRIGGERS: readonly TriggerKind[] = ['http', 'invoke', 'async', 'websocket'];
 
 type Site = Pick<InvocationRecord, 'app' | 'function' | 'version' | 'deployment'>;
 
@@ -99,7 +88,10 @@ export class RecordBuffer {
     numbers[at + 7] = record.httpStatus;
     numbers[at + 8] = record.attempt;
     numbers[at + 9] =
-      STATUSES.indexOf(record.status) * 8 + TRIGGERS.indexOf(record.trigger) * 2 + (record.cold ? 1 : 0);
+      (TRIGGER_KINDS.indexOf(record.trigger) * INVOCATION_STATUSES.length +
+        INVOCATION_STATUSES.indexOf(record.status)) *
+        2 +
+      (record.cold ? 1 : 0);
     ids.write(record.id, row * ID_BYTES, ID_BYTES, 'latin1');
     words[row] = this.#wordsOf(record);
     return gaveWay;
@@ -180,8 +172,8 @@ function recordOf({ numbers, ids, words }: Rows, row: number): InvocationRecord 
     function: site.function,
     version: site.version,
     deployment: site.deployment,
-    trigger: TRIGGERS[(kinds >> 1) & 3]!,
-    status: STATUSES[kinds >> 3]!,
+    trigger: TRIGGER_KINDS[Math.floor((kinds >> 1) / INVOCATION_STATUSES.length)]!,
+    status: INVOCATION_STATUSES[(kinds >> 1) % INVOCATION_STATUSES.length]!,
     cold: (kinds & 1) === 1,
     instance,
     arrivedMs: numbers[at]!,
