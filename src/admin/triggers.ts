@@ -1,8 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import { APP_NAME } from '../model/function.ts';
 import { RULE_TRIGGER_NAME, TRIGGER_NAME, type TriggerId } from '../model/trigger.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { AdminRouter } from './router.ts';
-import { AppNameSchema, jsonAnswer } from './schemas.ts';
+import { jsonAnswer } from './schemas.ts';
 
 const TriggerSchema = z
   .object({
@@ -30,11 +31,13 @@ const TriggerSchema = z
 
 const params = z.strictObject({
   // Rules of AWS' API whose target is a state machine belong to no app.
-  app: z.union([AppNameSchema, z.literal('$states')]),
-  name: z.union([
-    z.string().regex(TRIGGER_NAME, 'a trigger is named by letters, digits, `_`, `-` and `.`'),
-    z.string().regex(RULE_TRIGGER_NAME),
-  ]),
+  app: z.string().refine((app) => app === '$states' || APP_NAME.test(app), 'an app’s name, or `$states`'),
+  name: z
+    .string()
+    .refine(
+      (name) => TRIGGER_NAME.test(name) || RULE_TRIGGER_NAME.test(name),
+      'a trigger is named by letters, digits, `_`, `-` and `.`',
+    ),
 });
 
 const listRoute = createRoute({

@@ -84,7 +84,7 @@ export const LISTEN_OPTIONS: OptionTable = {
   'allow-network': {
     kind: 'list',
     value: 'ENTRY',
-    text: 'let state machines of the AWS API connect to this private host or network as well; may be repeated',
+    text: 'a private host that state machines of the AWS API may call',
   },
   isolation: {
     kind: 'text',
