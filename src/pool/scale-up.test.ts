@@ -27,7 +27,7 @@ function play({ processors, runMs, waiting, each = 1, rounds = 12 }: Play): numb
     const beganMs = clock.monotonicMs();
     clock.advance(runMs(ready * each));
     for (let run = 0; run < ready * each; run += 1) scaleUp.ran(beganMs, false);
-    const target = scaleUp.target({ ready, waiting, each });
+    const target = scaleUp.target({ ready, waiting, waitedMs: 0, each });
     if (target > ready) clock.advance(START_MS);
     for (; ready < target; ) scaleUp.started(++ready, START_MS);
     ready = target;
@@ -71,26 +71,37 @@ describe('how many instances are worth having', () => {
     const idle = new ScaleUp({ clock, processors: 1, isMachineBusy: () => false });
     idle.started(1, START_MS);
     clock.advance(199);
-    assert.equal(idle.target({ ready: 1, waiting: 9, each: 1 }), 1);
+    assert.equal(idle.target({ ready: 1, waiting: 9, waitedMs: 0, each: 1 }), 1);
     clock.advance(1);
-    assert.equal(idle.target({ ready: 1, waiting: 9, each: 1 }), 2);
+    assert.equal(idle.target({ ready: 1, waiting: 9, waitedMs: 0, each: 1 }), 2);
     const busy = new ScaleUp({ clock, processors: 1, isMachineBusy: () => true });
     busy.started(1, START_MS);
     clock.advance(4_999);
-    assert.equal(busy.target({ ready: 1, waiting: 9, each: 1 }), 1);
+    assert.equal(busy.target({ ready: 1, waiting: 9, waitedMs: 0, each: 1 }), 1);
     clock.advance(1);
-    assert.equal(busy.target({ ready: 1, waiting: 9, each: 1 }), 2, 'but not for ever');
+    assert.equal(busy.target({ ready: 1, waiting: 9, waitedMs: 0, each: 1 }), 2, 'but not for ever');
   });
 
   it('does not ask whether more help up to the number of processors', () => {
     const scaleUp = new ScaleUp({ clock: new ManualClock(0), processors: 2, isMachineBusy: () => true });
     scaleUp.started(1, START_MS);
-    assert.equal(scaleUp.target({ ready: 1, waiting: 9, each: 1 }), 2);
+    assert.equal(scaleUp.target({ ready: 1, waiting: 9, waitedMs: 0, each: 1 }), 2);
   });
 
   it('starts none for calls that are served before it could be ready', () => {
     assert.deepEqual(new Set(play({ processors: 2, runMs: () => 1, waiting: 20 })), new Set([1]));
     assert.ok(play({ processors: 2, runMs: () => 1, waiting: 200 }).includes(2));
+  });
+
+  it('starts one where those that wait should have been served long ago', () => {
+    const clock = new ManualClock(0);
+    const scaleUp = new ScaleUp({ clock, processors: 2, isMachineBusy: () => true });
+    scaleUp.started(1, START_MS);
+    // Short calls were measured; then others came, that keep their places.
+    for (let call = 0; call < 20; call += 1) scaleUp.ran(clock.monotonicMs(), false);
+    const load = { ready: 1, waiting: 9, each: 1 };
+    assert.equal(scaleUp.target({ ...load, waitedMs: 20 }), 1);
+    assert.equal(scaleUp.target({ ...load, waitedMs: START_MS + 1_000 }), 2);
   });
 
   it('counts the calls that an instance takes at once', () => {

@@ -28,6 +28,8 @@ export interface ScaleUpOptions {
 export interface Load {
   readonly ready: number;
   readonly waiting: number;
+  /** How long the first of them has waited since the newest instance began to help. */
+  readonly waitedMs: number;
   /** Calls that each instance takes at once. */
   readonly each: number;
 }
@@ -86,7 +88,7 @@ export class ScaleUp {
 
   /** How many instances there should be, while calls wait. Fewer than are ready: the last ones did not help. */
   target(load: Load): number {
-    const { ready, waiting, each } = load;
+    const { ready, waiting, waitedMs, each } = load;
     if (ready < this.#target) return this.#target;
     if (ready > this.#target) {
       this.#target = ready;
@@ -108,8 +110,10 @@ export class ScaleUp {
     }
     if (this.#before !== undefined) this.#holdMs = HOLD_FIRST_MS;
     this.#before = undefined;
-    // What waits is served before another process could be ready.
-    if (rate !== undefined && waiting / rate < this.#startMs) return this.#target;
+    // What waits is served before another process could be ready; unless it should have been long ago: then other
+    // calls have the places than those that were measured, such as connections that stay open.
+    if (rate !== undefined && waiting / rate < this.#startMs && waitedMs < this.#startMs + PATIENCE_MS)
+      return this.#target;
     if (ready >= processors) this.#before = { instances: ready, rate };
     this.#target = ready < processors ? processors : ready * 2;
     return this.#target;

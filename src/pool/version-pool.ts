@@ -429,7 +429,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     if (waitedMs < SCALE_UP_WAIT_MS) return;
     const each = this.#capacityOf(known);
     const ready = this.#countReady();
-    const target = this.#scaleUp.target({ ready, waiting: this.waiting, each });
+    const target = this.#scaleUp.target({ ready, waiting: this.waiting, waitedMs, each });
     if (target < ready) this.#retireDownTo(Math.max(target, minInstances));
     const room = this.concurrencyMax - this.running;
     this.#startWhile(Math.ceil(Math.min(this.waiting, room) / each), target - ready);
