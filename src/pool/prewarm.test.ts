@@ -160,6 +160,29 @@ describe('processes that wait', () => {
     assert.equal(prewarm.take(kind(128)), undefined);
   });
 
+  it('one that never finishes loading is ended, and does not keep others from being made', async () => {
+    const { sandbox, prewarm, pass } = setUp();
+    prewarm.foresee(kind(128));
+    await pass(100);
+    prewarm.foresee(kind(256));
+    await pass(1_000);
+    assert.equal(sandbox.started.length, 1);
+    await pass(20_000);
+    assert.equal(sandbox.started[0]!.killed, true);
+    await pass(100);
+    assert.equal(sandbox.started[1]!.spec.memoryMb, 256);
+  });
+
+  it('one that is being started when its kind is given up ends too', async () => {
+    const { clock, sandbox, prewarm } = setUp(4, 1);
+    prewarm.foresee(kind(128));
+    clock.advance(100);
+    prewarm.foresee(kind(256));
+    await nextTurn();
+    assert.equal(sandbox.started[0]!.killed, true);
+    assert.equal(prewarm.size, 0);
+  });
+
   it('one that ends between taking and handing over is noticed', async () => {
     const { sandbox, prewarm, pass } = setUp();
     prewarm.foresee(kind(128));

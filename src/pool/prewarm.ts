@@ -29,6 +29,8 @@ const DEMAND_MS = 10_000;
 const FORGET_MS = 1_800_000;
 /** After a start, so that making its successor does not slow down the start itself. */
 const REFILL_DELAY_MS = 30;
+/** A process that has not loaded its runtime by then is ended: the next one is made only after it. */
+const LOAD_MS_MAX = 20_000;
 /** After a process that could not be made, or that ended while it waited; doubled with each further one. */
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
@@ -159,8 +161,10 @@ export class Prewarm {
   }
 
   #drop(key: string): void {
-    for (const each of this.#kinds.get(key)?.waiting ?? []) each.process?.kill();
+    const kind = this.#kinds.get(key);
     this.#kinds.delete(key);
+    // One that is just being started ends as soon as it is there.
+    if (kind !== undefined) this.#shrink(kind, 0);
   }
 
   #refillLater(delayMs = REFILL_DELAY_MS): void {
@@ -209,14 +213,17 @@ export class Prewarm {
   }
 
   async #make(kind: Kind): Promise<void> {
-    const { sandbox, mintInstanceId, log } = this.#options;
+    const { sandbox, clock, mintInstanceId, log } = this.#options;
     this.#making = kind;
+    const late = clock.after(LOAD_MS_MAX, () => {
+      if (kind.waiting.includes(waiting)) waiting.process?.kill();
+    });
     const waiting = new WaitingProcess((which, alive) => {
+      late.cancel();
       if (this.#making === kind) this.#making = undefined;
+      const place = kind.waiting.indexOf(which);
       if (alive) kind.retryMs = 0;
-      else {
-        const place = kind.waiting.indexOf(which);
-        if (place < 0) return;
+      else if (place >= 0) {
         kind.waiting.splice(place, 1);
         this.#postpone(kind);
       }
@@ -229,6 +236,7 @@ export class Prewarm {
       // It may no longer be wanted.
       if (this.#closed || !kind.waiting.includes(waiting)) waiting.process.kill();
     } catch (error) {
+      late.cancel();
       log.warn('a process could not be started ahead of need', { error: String(error) });
       if (this.#making === kind) this.#making = undefined;
       const place = kind.waiting.indexOf(waiting);
