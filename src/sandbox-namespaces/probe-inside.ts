@@ -1,8 +1,8 @@
 /**
  * Runs as an instance, once, when the platform starts: tries what must not work there and says on the channel what
- * did. Then it takes more memory than it may have, and is not expected to come back.
+ * did. Told to go on, by any byte, it takes more memory than it may have, and is not expected to come back.
  */
-import { readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
@@ -73,5 +73,7 @@ async function look({ file, port, pid }: ProbeTargets): Promise<ProbeFindings> {
 
 const targets = JSON.parse(process.argv[2]!) as ProbeTargets;
 writeSync(CHANNEL_FD, `${JSON.stringify(await look(targets))}\n`);
+// Until the platform has looked at this process from outside.
+readSync(CHANNEL_FD, Buffer.alloc(1));
 const taken: Buffer[] = [];
 while (taken.length * STEP_MB < targets.takeMb) taken.push(Buffer.alloc(STEP_MB * 2 ** 20, 1));

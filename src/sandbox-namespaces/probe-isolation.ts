@@ -14,6 +14,8 @@ const PROBE_MS_MAX = 10_000;
 /** Enough for Node.js to start, and to say something. */
 const PROBE_MEMORY_MB = 96;
 const FINDINGS_BYTES_MAX = 16 * 1024;
+/** Any byte tells the probe, which waits after its findings, to take memory until it is killed. */
+const GO_ON = Buffer.of(1);
 
 export interface ProbeResult {
   readonly findings: ProbeFindings;
@@ -49,8 +51,7 @@ async function run(
   const program = fileURLToPath(new URL(`./probe-inside${import.meta.url.slice(-3)}`, import.meta.url));
   let said = '';
   let printed = '';
-  let uid = 0;
-  let pid = 0;
+  const found = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<SandboxExit>();
   const process_ = await sandbox.start(
     'probe' as InstanceId,
@@ -65,8 +66,8 @@ async function run(
     },
     {
       onData(chunk) {
-        uid = uidOf(pid);
         if (said.length < FINDINGS_BYTES_MAX) said += chunk.toString('latin1');
+        if (said.includes('\n')) found.resolve();
       },
       onOutput(_stream, chunk) {
         if (printed.length < FINDINGS_BYTES_MAX) printed += chunk.toString();
@@ -74,14 +75,17 @@ async function run(
       onExit: ended.resolve,
     },
   );
-  pid = process_.pid;
   const timer = clock.after(PROBE_MS_MAX, () => process_.kill());
+  await Promise.race([found.promise, ended.promise]);
+  const uid = said.includes('\n') ? uidOf(process_.pid) : 0;
+  process_.write(GO_ON);
   const exit = await ended.promise;
   timer.cancel();
   if (!said.includes('\n')) throw new Error(lastLine(printed) || `it ended with ${exit.code ?? exit.signal}`);
   return { findings: JSON.parse(said) as ProbeFindings, memoryIsLimited: exit.exceeded === 'memory', uid };
 }
 
+/** Whose process this is; it must still be there, that is, wait. */
 function uidOf(pid: number): number {
   return Number(/^Uid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);
 }
