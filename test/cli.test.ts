@@ -166,6 +166,10 @@ describe('lambent dev', { timeout: 60_000 }, () => {
     const dice = await fetch(`${url}/dice`, { method: 'POST', body: '{"sides": 2}' });
     assert.match(await dice.text(), /"rolled":[12]}$/);
     assert.equal((await fetch(`${url}/dice`, { method: 'POST', body: '{"sides": 1}' })).status, 400);
+    assert.match(
+      await (await fetch(`${url}/tea`, { method: 'POST' })).text(),
+      /"tea":"ready".*"lumps":[1-4]}$/,
+    );
     const leave = new AbortController();
     const ticks = await fetch(`${url}/ticks`, { signal: leave.signal });
     const first = await ticks.body!.getReader().read();

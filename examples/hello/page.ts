@@ -15,10 +15,11 @@ export const page = `<!doctype html>
   code { opacity: 0.7; }
 </style>
 <h1>Hello from Lambent</h1>
-<p>Four small functions answer on this page. Open <code>examples/hello/functions/</code>, change one, and save.</p>
+<p>Small functions and a workflow answer on this page. Open <code>examples/hello/</code>, change one, and save.</p>
 <section><span>Greet <code>/greet/:name</code></span>
   <form><input name="name" value="world" aria-label="Name"> <button>Greet</button></form><output id="greeting"></output></section>
 <section><span>Roll <code>/dice</code></span><button id="roll">Roll the dice</button><output id="rolled"></output></section>
+<section><span>Brew <code>/tea</code></span><button id="brew">Make tea</button><output id="tea"></output></section>
 <section><span>Listen <code>/ticks</code></span><output id="tick">connecting …</output></section>
 <p><a href="/_lambent/">What the platform sees</a></p>
 <script>
@@ -31,6 +32,12 @@ export const page = `<!doctype html>
   document.getElementById('roll').addEventListener('click', async () => {
     const response = await fetch('/dice', { method: 'POST', body: JSON.stringify({ sides: 6 }) });
     show('rolled', (await response.json()).rolled);
+  });
+  document.getElementById('brew').addEventListener('click', async () => {
+    show('tea', 'drawing …');
+    const response = await fetch('/tea', { method: 'POST' });
+    const { tea, boiledAt, lumps } = await response.json();
+    show('tea', response.ok ? tea + ': boiled at ' + boiledAt + ', lumps of sugar: ' + lumps : 'spilt');
   });
   new EventSource('/ticks').addEventListener('message', (event) => {
     show('tick', new Date(event.data).toLocaleTimeString());

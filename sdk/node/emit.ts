@@ -1,5 +1,27 @@
 import { callPlatform } from './platform.ts';
 
+/**
+ * An event as a function with a trigger gets it: CloudEvents 1.0 in its JSON format. Extension attributes stand beside
+ * these. With `batch` it is `{ events: CloudEvent[] }`.
+ */
+export interface CloudEvent<Data = unknown> {
+  readonly specversion: '1.0';
+  /** With `source`, what tells events apart: a delivery that is made again has the same. */
+  readonly id: string;
+  /** Where it happened. */
+  readonly source: string;
+  /** What happened, as `order.placed`. */
+  readonly type: string;
+  /** What it happened to, as `order/42`. */
+  readonly subject?: string;
+  /** RFC 3339. */
+  readonly time?: string;
+  readonly datacontenttype?: string;
+  readonly data?: Data;
+  /** In place of `data` where that is neither JSON nor text. */
+  readonly data_base64?: string;
+}
+
 /** A CloudEvents 1.0 envelope as a function writes it: the platform adds what is missing. */
 export interface NewEvent {
   /** What happened, as `order.placed`. */

@@ -20,7 +20,7 @@ export type {
 } from './app-definition.ts';
 // A star, because only what comes through one can be merged with from outside (`declare module 'lambent'`).
 export type * from './app-functions.ts';
-export { emit, type NewEvent } from './emit.ts';
+export { type CloudEvent, emit, type NewEvent } from './emit.ts';
 export type {
   FetchContext,
   FetchHandler,

@@ -151,7 +151,7 @@ export const functionSchema = z
           error: `a list, each item ${FUNCTION_ROUTE_EXPECTED}`,
         })
         .describe(
-          'Where the function answers HTTP: `GET /users/:id`, `/files/*`, or objects. Default: `/<name>` and all below, unless a route of the app names it; `[]`: not over HTTP.',
+          'Where the function answers HTTP: `GET /users/:id`, `/files/*`, or objects. Default: `/<name>` and all below, unless a route of the app names it or it has triggers (`on`); `[]`: not over HTTP.',
         ),
       cors,
       timeout: duration('The longest one invocation may take, 1ms to 24h. Default: 30s.'),

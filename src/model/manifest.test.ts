@@ -97,6 +97,20 @@ functions:
     );
   });
 
+  it('gives a function with triggers no route but those that it names', () => {
+    const triggers = 'on: [{ schedule: every 5m }]';
+    const { routes } = plan(`
+functions:
+  hello: { ${triggers} }
+  both: { entry: b.ts, ${triggers}, routes: [/both] }
+  neither: { entry: n.ts, on: [] }
+`);
+    assert.deepEqual(
+      routes.map((route) => route.path),
+      ['/both', '/neither', '/neither/*'],
+    );
+  });
+
   it('reads routes of functions and of the app', () => {
     const { routes } = plan(`
 functions:

@@ -352,7 +352,9 @@ function planRoutes(
     const path = ['functions', name];
     const cors =
       settings.cors === undefined ? appCors : parseCors(settings.cors, [...path, 'cors'], problems);
-    const routes = settings.routes ?? (routed.has(name) ? [] : defaultRoutes(name, found.get(name)));
+    // What runs on events is not meant for whoever sends requests, unless it says so.
+    const isElsewhere = routed.has(name) || (settings.on ?? []).length > 0;
+    const routes = settings.routes ?? (isElsewhere ? [] : defaultRoutes(name, found.get(name)));
     for (const [at, route] of routes.entries()) {
       const routePath = settings.routes === undefined ? path : [...path, 'routes', at];
       addRoute(list, route, name, cors, routePath, problems);

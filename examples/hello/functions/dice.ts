@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { emit } from 'lambent';
 
 interface DiceEvent {
   /** Over HTTP: the text of the request's body. */
@@ -12,5 +13,7 @@ export const handler = async (event: DiceEvent) => {
   if (!Number.isInteger(sides) || sides < 2 || sides > 1000) {
     return { statusCode: 400, body: JSON.stringify({ error: 'sides is a whole number from 2 to 1000' }) };
   }
-  return { sides, rolled: randomInt(1, sides + 1) };
+  const rolled = randomInt(1, sides + 1);
+  await emit({ type: 'dice.rolled', data: { sides, rolled, lucky: rolled === sides } });
+  return { sides, rolled };
 };
