@@ -163,7 +163,11 @@ describe('lambent dev', { timeout: 60_000 }, () => {
     const [, url] = await served.printed(READY);
     assert.match(await (await fetch(url!)).text(), /<h1>Hello from Lambent/);
     assert.match(await (await fetch(`${url}/greet/J%C3%B6rg`)).text(), /Hello, Jörg!/);
-    const dice = await fetch(`${url}/dice`, { method: 'POST', body: '{"sides": 2}' });
+    const dice = await fetch(`${url}/dice`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' }, // what `curl -d` says
+      body: '{"sides": 2}',
+    });
     assert.match(await dice.text(), /"rolled":[12]}$/);
     assert.equal((await fetch(`${url}/dice`, { method: 'POST', body: '{"sides": 1}' })).status, 400);
     assert.match(

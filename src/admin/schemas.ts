@@ -101,6 +101,9 @@ export const FunctionConfigSchema = z
     attemptsMax: z.number(),
     network: z.union([z.enum(['none', 'internet']), z.array(z.string()).readonly()]),
     env: z.record(z.string(), z.string()).readonly(),
+    secrets: z.array(z.string()).readonly().optional(),
+    callers: z.array(z.string()).readonly().optional(),
+    workflow: z.literal(true).optional(),
   })
   .openapi('FunctionConfig');
 

@@ -73,7 +73,9 @@ function describe({ deployment, tookMs }: DeployResult): string {
 /** The app's name and its routes as a table. */
 function appHeading(result: DeployResult, style: Style): string {
   const { deployment } = result;
-  const size = counted(deployment.functions.length, 'function');
+  const workflows = deployment.functions.filter((item) => item.config.workflow).length;
+  const functions = counted(deployment.functions.length - workflows, 'function');
+  const size = workflows === 0 ? functions : `${functions}, ${counted(workflows, 'workflow')}`;
   const heading = `${style.bold(deployment.app)}  ${style.dim(`d${deployment.number}, ${size}, built in ${formatDuration(result.tookMs)}`)}\n`;
   if (deployment.routes.length === 0)
     return `${heading}It has no routes: call its functions with \`lambent invoke\`.\n`;

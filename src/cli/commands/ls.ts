@@ -68,7 +68,7 @@ function functionRow(item: FunctionView): string[] {
   const routes = item.routes.map((route) => `${route.method} ${route.host ?? ''}${route.path}`);
   return [
     item.name,
-    item.runtime,
+    item.config.workflow ? `${item.runtime}, workflow` : item.runtime,
     `${item.config.memoryMb} MB`,
     formatDuration(item.config.timeoutMs),
     String(item.instances),
