@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
 import { join } from 'node:path';
-import { executionTree } from '../src/cli/run-tree.ts';
+import { after, before, describe, it } from 'node:test';
 import { createStyle } from '../src/cli/output.ts';
+import { executionTree } from '../src/cli/run-tree.ts';
 import { packApp } from '../src/functions/pack.ts';
-import { startTestPlatform, writeApp, type TestPlatform } from './platform-harness.ts';
+import { startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
 
 /** State machines as a part of an app: `workflows.NAME.definition` in its manifest. */
 
@@ -88,10 +88,13 @@ const start = async (name: string, input: unknown, query = 'wait=20') =>
 
 async function tree(id: string): Promise<string> {
   const record = (await lambent.api('GET', `/executions/${id}`)).json;
-  const { items } = (await lambent.api('GET', `/executions/${id}/history?limit=1000`)).json as {
-    items: never[];
-  };
-  return executionTree(record, items, createStyle({ isTerminal: false, write: () => {} } as never, {}));
+  const { items } = (await lambent.api('GET', `/executions/${id}/steps`)).json as { items: never[] };
+  return executionTree(
+    record,
+    items,
+    undefined,
+    createStyle({ isTerminal: false, write: () => {} } as never, {}),
+  );
 }
 
 /** The first execution of a workflow that an event started, once it has ended. */

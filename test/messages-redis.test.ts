@@ -1,6 +1,6 @@
 import { createClient } from '@redis/client';
-import type { BrokerServer } from './broker-servers.ts';
 import { describeBroker } from './broker-cases.ts';
+import type { BrokerServer } from './broker-servers.ts';
 
 const urlOf = ({ port }: BrokerServer): string => `redis://:right-password@127.0.0.1:${port}/0`;
 

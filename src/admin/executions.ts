@@ -4,10 +4,18 @@ import type { ExecutionId } from '../base/ids.ts';
 import { jsonProblem, readBody } from '../base/request-body.ts';
 import { type ExecutionRecord, FINAL_STATUSES } from '../model/execution.ts';
 import { journalEntrySchema, type Outcome, PAYLOAD_BYTES_MAX } from '../model/journal.ts';
-import type { Workflows } from '../ports/workflows.ts';
+import type { CallbackAnswer, Workflows } from '../ports/workflows.ts';
 import { executionGraph, graphAsMermaid } from './execution-graph.ts';
+import { addExecutionSteps } from './execution-steps.ts';
 import type { AdminRouter } from './router.ts';
-import { AppNameSchema, FunctionNameSchema, given, jsonAnswer, limitSchema } from './schemas.ts';
+import {
+  AppNameSchema,
+  ExecutionIdSchema,
+  FunctionNameSchema,
+  given,
+  jsonAnswer,
+  limitSchema,
+} from './schemas.ts';
 
 export interface ExecutionsDeps {
   workflows: Workflows;
@@ -15,14 +23,6 @@ export interface ExecutionsDeps {
 
 /** The longest a start, a result or an update is waited for. */
 const WAIT_S_MAX = 900;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-const ExecutionIdSchema = z
-  .string()
-  .regex(UUID, 'an execution is named by a UUID in lower case')
-  .transform((id) => id as ExecutionId)
-  .openapi({ example: '0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a' });
-
 const STATUSES = ['queued', 'ready', 'running', 'waiting', ...FINAL_STATUSES] as const;
 
 const ExecutionSchema = z
@@ -236,9 +236,45 @@ const retryRoute = createRoute({
   path: '/executions/{id}/retry',
   operationId: 'retryExecution',
   tags: ['executions'],
-  summary: 'Starts anew with the same input, on the version that is live now.',
-  request: { params: IdParams },
+  summary: 'Starts anew with the same input, on the version that is live now, or goes on from a step.',
+  description:
+    'With `from` what came before keeps its results, and what was under way then runs again. A state machine goes on as the definition that it began with.',
+  request: {
+    params: IdParams,
+    query: z.strictObject({
+      from: z
+        .union([z.literal('failed'), z.coerce.number().int().min(1).max(10_000_000)])
+        .optional()
+        .openapi({
+          type: 'string',
+          description: "An operation's number, or `failed`: what it failed at.",
+        }),
+    }),
+  },
   responses: { 202: jsonAnswer(OutcomeSchema, 'The new execution.') },
+});
+
+const answerQuery = z.strictObject({
+  status: z.enum(['succeeded', 'failed', 'heartbeat']).default('succeeded'),
+  error: z.string().max(256).default('CallbackFailed'),
+  message: z.string().max(32_768).default(''),
+});
+
+const answerOperationRoute = createRoute({
+  method: 'post',
+  path: '/executions/{id}/callbacks/{op}',
+  operationId: 'answerOperation',
+  tags: ['executions'],
+  summary: 'Answers the callback that an operation waits for, without its token.',
+  request: {
+    params: z.strictObject({
+      id: ExecutionIdSchema,
+      op: z.coerce.number().int().min(1).max(10_000_000),
+    }),
+    query: answerQuery,
+    body: anyJson,
+  },
+  responses: { 200: jsonAnswer(z.object({}), 'It was taken.') },
 });
 
 /** Below it, the path is the permission: whoever has a callback's address has its token. */
@@ -252,11 +288,7 @@ const answerRoute = createRoute({
   summary: 'Answers a callback with a JSON body. The token is the permission.',
   request: {
     params: z.strictObject({ token: z.string().max(256) }),
-    query: z.strictObject({
-      status: z.enum(['succeeded', 'failed', 'heartbeat']).default('succeeded'),
-      error: z.string().max(256).default('CallbackFailed'),
-      message: z.string().max(32_768).default(''),
-    }),
+    query: answerQuery,
     body: anyJson,
   },
   responses: { 200: jsonAnswer(z.object({}), 'It was taken.') },
@@ -265,6 +297,7 @@ const answerRoute = createRoute({
 export function addExecutions(router: AdminRouter, { workflows }: ExecutionsDeps): void {
   addStarting(router, workflows);
   addReading(router, workflows);
+  addExecutionSteps(router, workflows);
   addSteering(router, workflows);
 }
 
@@ -288,7 +321,7 @@ function addStarting(router: AdminRouter, workflows: Workflows): void {
     return c.json({ id, status: 'running' as const }, 202);
   });
   router.openapi(retryRoute, async (c) => {
-    const { id } = await workflows.retry(c.req.valid('param').id);
+    const { id } = await workflows.retry(c.req.valid('param').id, c.req.valid('query').from);
     return c.json({ id, status: 'running' as const }, 202);
   });
 }
@@ -345,13 +378,23 @@ function addSteering(router: AdminRouter, workflows: Workflows): void {
     return c.json({}, 202);
   });
   router.openapi(answerRoute, async (c) => {
-    const { status, error, message } = c.req.valid('query');
-    await workflows.answer(c.req.valid('param').token, async () => {
-      if (status === 'succeeded') return { status, output: await jsonBody(c.req.raw) };
-      return status === 'failed' ? { status, error, message } : { status };
-    });
+    const query = c.req.valid('query');
+    await workflows.answer(c.req.valid('param').token, () => readAnswer(query, c.req.raw));
     return c.json({}, 200);
   });
+  router.openapi(answerOperationRoute, async (c) => {
+    const { id, op } = c.req.valid('param');
+    await workflows.answerOperation(id, op, await readAnswer(c.req.valid('query'), c.req.raw));
+    return c.json({}, 200);
+  });
+}
+
+async function readAnswer(
+  { status, error, message }: z.output<typeof answerQuery>,
+  request: Request,
+): Promise<CallbackAnswer> {
+  if (status === 'succeeded') return { status, output: await jsonBody(request) };
+  return status === 'failed' ? { status, error, message } : { status };
 }
 
 async function mustFind(workflows: Workflows, id: ExecutionId): Promise<ExecutionRecord> {

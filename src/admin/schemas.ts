@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { ERROR_TABLE } from '../base/error-table.ts';
-import type { InvocationId } from '../base/ids.ts';
+import type { ExecutionId, InvocationId } from '../base/ids.ts';
 import { APP_NAME, type AppName, FUNCTION_NAME, type FunctionName } from '../model/function.ts';
 
 /*
@@ -26,6 +26,12 @@ export const InvocationIdSchema = z
   .string()
   .regex(UUID, 'an invocation is named by a UUID in lower case')
   .transform((id) => id as InvocationId)
+  .openapi({ example: '0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a' });
+
+export const ExecutionIdSchema = z
+  .string()
+  .regex(UUID, 'an execution is named by a UUID in lower case')
+  .transform((id) => id as ExecutionId)
   .openapi({ example: '0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a' });
 
 export const DeploymentNumberSchema = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);

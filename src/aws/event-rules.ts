@@ -4,8 +4,8 @@ import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
 import { decodePage, page } from './page-token.ts';
-import { type EventRule, type RuleTargetValue, ruleArn, scheduleOf, triggersOf } from './rule-triggers.ts';
 import { parseTarget } from './rule-target.ts';
+import { type EventRule, type RuleTargetValue, ruleArn, scheduleOf, triggersOf } from './rule-triggers.ts';
 
 /*
  * Rules and their targets. All are in memory, each with the triggers that it means; an operation changes the store

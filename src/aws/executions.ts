@@ -8,6 +8,7 @@ import {
 } from '../model/execution.ts';
 import type { AppName } from '../model/function.ts';
 import type { JournalEntry, Outcome, Payload } from '../model/journal.ts';
+import { entriesWithoutEnd } from '../model/journal-restart.ts';
 import { type HistoryEvent, historyNote, readJournal } from './execution-journal.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
 import { decodePage, encodePage } from './page-token.ts';
@@ -428,19 +429,9 @@ const redrive: StatesOperation = async (parts, fields) => {
       `Execution is not redrivable: it is ${STATUS[record.status]}.`,
     );
   }
-  const entries: JournalEntry[] = [];
-  const open = new Set<number>();
-  for await (const entry of readJournal(journal, record.id)) {
-    if (entry.kind === 'ended' || entry.kind === 'cancelRequested') continue;
-    entries.push(entry);
-    if (entry.kind === 'opened') open.add(entry.op);
-    else if (entry.kind === 'completed' || entry.kind === 'failed' || entry.kind === 'closed')
-      open.delete(entry.op);
-  }
-  // What was under way ended with the execution.
-  for (const op of open) entries.push({ kind: 'closed', atMs: clock.nowMs(), op });
-  const id = mintUuid() as ExecutionId;
   const nowMs = clock.nowMs();
+  const entries = entriesWithoutEnd(await Array.fromAsync(readJournal(journal, record.id)), nowMs);
+  const id = mintUuid() as ExecutionId;
   const next: ExecutionValue = { ...value, id, redrives: value.redrives + 1, redrivenMs: nowMs };
   // What the front end looks up is there before it does; the name moves on when the execution has begun.
   await store.put([{ kind: 'execution', key: id, value: next }]);

@@ -1,5 +1,5 @@
-import type { AppName, FunctionName } from '../model/function.ts';
 import { parseEventPath } from '../model/event-path.ts';
+import type { AppName, FunctionName } from '../model/function.ts';
 import type { TargetInput } from '../model/trigger.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import { STATES_APP } from './executions.ts';

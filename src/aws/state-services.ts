@@ -1,8 +1,8 @@
 import { type LambentError, toLambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
-import type { ExecutionRecord } from '../model/execution.ts';
 import { parseCloudEvent } from '../model/cloud-event.ts';
 import { EgressPolicy } from '../model/egress-policy.ts';
+import type { ExecutionRecord } from '../model/execution.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';

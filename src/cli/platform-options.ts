@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { ISOLATION_REQUIRED, type SandboxDescription } from '../ports/sandbox.ts';
-import type { PlatformOptions } from '../server/main.ts';
 import { type AppDomain, parseAppDomain } from '../model/app-hosts.ts';
 import { NETWORK_ENTRY_EXPECTED, parseNetworkEntry } from '../model/network-policy.ts';
+import { ISOLATION_REQUIRED, type SandboxDescription } from '../ports/sandbox.ts';
+import type { PlatformOptions } from '../server/main.ts';
 import { parseWholeNumber, quoted, usage } from './arguments.ts';
 import type { Arguments } from './command.ts';
 import type { Style } from './output.ts';

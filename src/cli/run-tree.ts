@@ -1,6 +1,5 @@
-import type { Failure, JournalEntry, Task } from '../model/journal.ts';
+import type { ExecutionStep, StepError } from '../ports/execution-steps.ts';
 import { type Style, visible } from './output.ts';
-import { type StateNode, statesOf } from './state-tree.ts';
 
 export interface ExecutionView {
   readonly id: string;
@@ -13,70 +12,70 @@ export interface ExecutionView {
   readonly entries: number;
 }
 
-/** An operation, or a state of a state machine. */
-interface Node extends StateNode {
-  readonly at?: string | undefined;
-  readonly children: Node[];
-}
-
 /** An execution as a tree of its operations, or of its states: how each ended, how long it took, its attempts and errors. */
-export function executionTree(record: ExecutionView, entries: readonly JournalEntry[], style: Style): string {
+export function executionTree(
+  record: ExecutionView,
+  steps: readonly ExecutionStep[],
+  error: StepError | undefined,
+  style: Style,
+): string {
   const lines = [`${style.bold(`${record.app}/${record.workflow}`)}  ${record.id}`];
-  const roots = statesOf(entries) ?? nodesOf(entries);
-  for (const node of roots) addLines(node, '  ', lines, style);
-  const started = entries[0]?.atMs ?? record.createdMs;
-  const tookMs = (record.endedMs ?? entries.at(-1)?.atMs ?? started) - started;
+  const within = Map.groupBy(steps, (step) => step.parent);
+  const add = (step: ExecutionStep, depth: number): void => {
+    addLines(step, '  '.repeat(depth + 1), lines, style);
+    for (const child of within.get(step.step) ?? []) add(child, depth + 1);
+  };
+  for (const root of within.get(undefined) ?? []) add(root, 0);
+  const started = steps[0]?.fromMs ?? record.createdMs;
+  const latest = steps.reduce((last, { fromMs, toMs = fromMs }) => Math.max(last, toMs), started);
   const due = record.dueMs === undefined ? '' : `, goes on at ${new Date(record.dueMs).toISOString()}`;
   lines.push(
-    `${colour(style, record.status)} after ${durationText(tookMs)}, ${record.entries} entries${due}`,
+    `${colour(style, record.status)} after ${durationText((record.endedMs ?? latest) - record.createdMs)}, ${record.entries} entries${due}`,
   );
-  const last = entries.at(-1);
-  if (last?.kind === 'ended' && 'error' in last.outcome)
-    lines.push(`  ${style.red(visible(errorText(last.outcome.error)))}`);
+  if (error !== undefined) lines.push(`  ${style.red(visible(errorText(error)))}`);
   return `${lines.join('\n')}\n`;
 }
 
-function nodesOf(entries: readonly JournalEntry[]): Node[] {
-  const roots: Node[] = [];
-  const byOp = new Map<number, Node>();
-  for (const entry of entries) {
-    if (entry.kind === 'opened') {
-      const node: Node = {
-        ...{ name: nameOf(entry.task), at: entry.at, startMs: entry.atMs, children: [] },
-        ...{ attempts: 1, endMs: undefined, end: undefined, errors: [] },
-      };
-      byOp.set(entry.op, node);
-      const parent = entry.scope === undefined ? undefined : byOp.get(entry.scope);
-      (parent?.children ?? roots).push(node);
-      continue;
-    }
-    const node = 'op' in entry ? byOp.get(entry.op) : undefined;
-    if (node === undefined) continue;
-    if (entry.kind === 'attempted') node.attempts = entry.attempt;
-    else if (entry.kind === 'attemptFailed') node.errors.push(errorText(entry.error));
-    else if (entry.kind === 'completed' || entry.kind === 'failed' || entry.kind === 'closed') {
-      node.end = entry.kind;
-      node.endMs = entry.atMs;
-      if (entry.kind === 'failed' && node.errors.length === 0) node.errors.push(errorText(entry.error));
-    }
-  }
-  return roots;
+const SIGNS = { succeeded: '✓', failed: '✗', cancelled: '-', running: '…', waiting: '…' } as const;
+const COLOURS = {
+  succeeded: 'green',
+  failed: 'red',
+  cancelled: 'yellow',
+  running: 'yellow',
+  waiting: 'yellow',
+} as const;
+
+function addLines(step: ExecutionStep, indent: string, lines: string[], style: Style): void {
+  const { status, attempts, attemptCount, fromMs, toMs, at } = step;
+  const tries = attemptCount > 1 ? `  ${attemptCount} attempts` : '';
+  const time = toMs === undefined ? 'under way' : durationText(toMs - fromMs);
+  const facts = `${time}${tries}${at === undefined ? '' : `  ${at}`}`;
+  lines.push(
+    `${indent}${style[COLOURS[status]](SIGNS[status])} ${visible(titleOf(step))}  ${style.dim(facts)}`,
+  );
+  const errors = attempts.flatMap(({ error }) => (error === undefined ? [] : [error]));
+  if (errors.length === 0 && step.error !== undefined) errors.push(step.error);
+  for (const error of errors) lines.push(`${indent}    ${style.red(visible(errorText(error)))}`);
 }
 
-const SIGNS = { completed: '✓', failed: '✗', closed: '-' } as const;
-
-function addLines(node: Node, indent: string, lines: string[], style: Style): void {
-  const { end, attempts, errors, startMs, endMs } = node;
-  const sign = end === undefined ? '…' : SIGNS[end];
-  const painted =
-    end === 'completed' ? style.green(sign) : end === 'failed' ? style.red(sign) : style.yellow(sign);
-  const tries = attempts > 1 ? `  ${attempts} attempts` : '';
-  const time = endMs === undefined ? 'under way' : durationText(endMs - startMs);
-  lines.push(
-    `${indent}${painted} ${visible(node.name)}  ${style.dim(`${time}${tries}${node.at === undefined ? '' : `  ${node.at}`}`)}`,
-  );
-  for (const error of errors) lines.push(`${indent}    ${style.red(visible(error.split('\n')[0]!))}`);
-  for (const child of node.children) addLines(child, `${indent}  `, lines, style);
+function titleOf({ kind, name, execution }: ExecutionStep): string {
+  switch (kind) {
+    case 'call':
+      return `call ${name}`;
+    case 'event':
+      return `wait for event ${name}`;
+    case 'child':
+      return `workflow ${name} ${execution}`;
+    case 'signal':
+      return `signal ${name} to ${execution}`;
+    case 'retry':
+      return `${name}, ${execution}`;
+    case 'sleep':
+    case 'callback':
+      return name === kind ? kind : `${kind} ${name}`;
+    default:
+      return name;
+  }
 }
 
 function colour(style: Style, status: string): string {
@@ -84,7 +83,7 @@ function colour(style: Style, status: string): string {
   return status === 'failed' || status === 'timedOut' ? style.red(status) : style.yellow(status);
 }
 
-function errorText({ code, errorType, errorMessage }: Failure): string {
+function errorText({ code, errorType, errorMessage }: StepError): string {
   const name = errorType === code ? code : `${code} ${errorType}`;
   return `${name}: ${errorMessage.split('\n')[0]}`;
 }
@@ -93,28 +92,4 @@ function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 120_000) return `${(ms / 1_000).toFixed(1)} s`;
   return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
-}
-
-function nameOf(task: Task): string {
-  switch (task.kind) {
-    case 'step':
-      return task.name;
-    case 'call':
-      return `call ${task.function}`;
-    case 'event':
-      return `wait for event ${task.event}`;
-    case 'child':
-      return `workflow ${task.workflow} ${task.execution}`;
-    case 'signal':
-      return `signal ${task.name} to ${task.execution}`;
-    case 'scope':
-      return task.form === task.name ? task.form : `${task.form} ${task.name}`;
-    case 'resource':
-      return task.resource;
-    case 'sleep':
-    case 'callback':
-      return task.name === undefined ? task.kind : `${task.kind} ${task.name}`;
-    default:
-      return task satisfies never;
-  }
 }

@@ -3,7 +3,7 @@ import type { AppName } from '../model/function.ts';
 import type { Startable, Trigger } from '../model/trigger.ts';
 import type { ClaimedDelivery } from '../ports/event-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
-import { callFunction, type CallParts, type CallResult, errorOf, payloadOf } from './delivery-call.ts';
+import { type CallParts, type CallResult, callFunction, errorOf, payloadOf } from './delivery-call.ts';
 
 /** Brings one delivery or a batch to what the trigger runs. Never rejects. */
 export async function deliver(

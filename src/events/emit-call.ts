@@ -1,5 +1,5 @@
-import { LambentError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
 import type { MintUuid } from '../base/ids.ts';
 import { CLOUD_EVENT_BYTES_MAX, eventError, parseCloudEvent } from '../model/cloud-event.ts';
 import type { EventBus } from '../ports/event-bus.ts';

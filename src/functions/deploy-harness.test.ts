@@ -11,8 +11,8 @@ import type { BuildLine, DeployRequest, DeployResult } from '../ports/deployer.t
 import type { LiveApps } from '../ports/live-apps.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
-import { createLanguages } from './build/languages.ts';
 import { createStateLanguage } from '../workflows/asl/asl-language.ts';
+import { createLanguages } from './build/languages.ts';
 import { type ClosableDeployer, createDeployer } from './deploy.ts';
 import { createLiveApps, type LiveAppsWriter } from './live-apps.ts';
 

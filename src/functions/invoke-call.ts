@@ -9,9 +9,9 @@ import { EVENT_BYTES_MAX, type EventOutcome, type Invoker } from '../ports/invok
 import type { LiveApps, ResolvedFunction } from '../ports/live-apps.ts';
 import {
   CALL_DEPTH_MAX,
-  CallFailed,
   type CalledBy,
   type CallerIdentity,
+  CallFailed,
   type OperationHandler,
 } from '../ports/platform-calls.ts';
 

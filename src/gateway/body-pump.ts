@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
-import { BODY_CHUNK_BYTES, WINDOW_BYTES } from '../model/frames.ts';
 import type { Defects } from '../base/defects.ts';
+import { BODY_CHUNK_BYTES, WINDOW_BYTES } from '../model/frames.ts';
 import type { HttpExchange } from '../ports/invoker.ts';
 import { contained } from './contained.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { BlockList } from 'node:net';
 import { describe, it } from 'node:test';
-import type { NetworkPolicy } from './network-policy.ts';
 import { EgressPolicy, withoutMapping } from './egress-policy.ts';
+import type { NetworkPolicy } from './network-policy.ts';
 
 const own = new BlockList();
 own.addAddress('8.8.4.4', 'ipv4');

@@ -32,9 +32,9 @@ import {
   manifestSchema,
   workflowSchema,
 } from './manifest-schema.ts';
-import { planWorkflows } from './manifest-workflows.ts';
 import { triggerSchema } from './manifest-trigger-schema.ts';
 import { planTriggers } from './manifest-triggers.ts';
+import { planWorkflows } from './manifest-workflows.ts';
 import { routeHostFault, routePathFault, routeShape } from './route-path.ts';
 import type { Trigger } from './trigger.ts';
 

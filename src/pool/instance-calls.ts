@@ -3,14 +3,14 @@ import {
   BODY_CHUNK_BYTES,
   CALL_BYTES_MAX,
   CALL_STREAM,
+  CALLS_OPEN_MAX,
   type CallFailureMessage,
   type CallHead,
-  CALLS_OPEN_MAX,
   FLAG_FIN,
   FRAME,
   WINDOW_BYTES,
 } from '../model/frames.ts';
-import { CallFailed, type CallerIdentity, type PlatformCalls } from '../ports/platform-calls.ts';
+import { type CallerIdentity, CallFailed, type PlatformCalls } from '../ports/platform-calls.ts';
 import { parseCall } from './instance-messages.ts';
 
 /** Payloads and results of one instance's calls that are held at a time, together. */

@@ -15,12 +15,12 @@ import {
   WINDOW_BYTES,
 } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
-import { StreamTable } from '../model/stream-table.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
+import { StreamTable } from '../model/stream-table.ts';
 import { traceparentBelow } from '../model/trace-context.ts';
 import type { StreamListener, StreamOpening } from '../ports/instance-pool.ts';
-import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
 import { type CallerIdentity, NO_CHAIN, type PlatformCalls } from '../ports/platform-calls.ts';
+import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
 import { exitReason, type LastState, wasInterrupted } from './exit-reason.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { InstanceCalls } from './instance-calls.ts';

@@ -2,6 +2,7 @@ import type { ExecutionId } from '../base/ids.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
 import type { AppName } from '../model/function.ts';
 import type { JournalEntry, Outcome } from '../model/journal.ts';
+import type { ExecutionStep, StepData, StepPage } from './execution-steps.ts';
 import type { ExecutionQuery } from './journal-store.ts';
 
 /**
@@ -20,14 +21,30 @@ export interface Workflows {
   query(id: ExecutionId, name: string, input: unknown): Promise<unknown>;
   /** Asks it to end, or with `force` ends it. `E_NOT_FOUND`, `E_EXECUTION_ENDED`. */
   cancel(id: ExecutionId, reason: string, force: boolean): Promise<void>;
-  /** Starts what the execution started with anew, on the version that is live now. */
-  retry(id: ExecutionId): Promise<StartedExecution>;
+  /**
+   * Begins another execution in its place. Without `from`: with the same input, anew. With an operation's number:
+   * durable code goes on there, on the version that is live now, and what came before keeps its results. `failed`:
+   * from what it failed at; a state machine takes all its states up that had not succeeded. `E_NOT_FOUND`,
+   * `E_BAD_REQUEST` where there is nothing to go on from.
+   */
+  retry(id: ExecutionId, from?: number | 'failed'): Promise<StartedExecution>;
   /**
    * Answers who waits for this token. The token is the permission, so the answer is read only once somebody is found
    * to wait for it. `E_BAD_REQUEST`, `E_CALLBACK_EXPIRED`.
    */
   answer(token: string, read: () => Promise<CallbackAnswer>): Promise<void>;
+  /**
+   * Answers the callback that an operation waits for, for whoever may steer executions. `E_NOT_FOUND`,
+   * `E_CALLBACK_EXPIRED`.
+   */
+  answerOperation(id: ExecutionId, op: number, answer: CallbackAnswer): Promise<void>;
   find(id: ExecutionId): Promise<ExecutionRecord | undefined>;
+  /** What it did, in the order in which it began. `E_NOT_FOUND`. */
+  steps(id: ExecutionId, from: number, limit: number): Promise<StepPage>;
+  /** One of the steps, with its data. `E_NOT_FOUND`. */
+  step(id: ExecutionId, step: number): Promise<ExecutionStep & StepData>;
+  /** The definition that an execution of a state machine runs, as JSON text. `E_NOT_FOUND`. */
+  definition(id: ExecutionId): Promise<string | undefined>;
   history(id: ExecutionId, from: number, limit: number): Promise<JournalEntry[]>;
   list(query: ExecutionQuery): Promise<ExecutionRecord[]>;
 }

@@ -1,4 +1,4 @@
-import { type ExecutionValue, startExecution, STATES_APP } from '../aws/executions.ts';
+import { type ExecutionValue, STATES_APP, startExecution } from '../aws/executions.ts';
 import { AwsJsonError } from '../aws/json-protocol.ts';
 import { createStateServices } from '../aws/state-services.ts';
 import { executionArn, machineArn } from '../aws/states-arn.ts';
@@ -11,8 +11,8 @@ import type { Random } from '../base/random.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import { createActivityBell } from '../ports/activity-bell.ts';
-import type { Authorize } from '../ports/authorize.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
+import type { Authorize } from '../ports/authorize.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { Invoker } from '../ports/invoker.ts';
@@ -26,8 +26,8 @@ import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import { createAslProgram } from '../workflows/asl/asl-program.ts';
 import type { AslExecution } from '../workflows/asl/asl-session.ts';
 import type { CallFunction } from '../workflows/call-function.ts';
-import { createDeployedDefinitions } from './deployed-definitions.ts';
 import { WorkflowEngine } from '../workflows/engine.ts';
+import { createDeployedDefinitions } from './deployed-definitions.ts';
 
 /**
  * Executions and definitions that are kept in memory, so that most executions begin without asking the store: so many
@@ -64,6 +64,8 @@ export interface StateMachinesOptions {
 export interface StateMachines {
   readonly api: StepFunctionsApi;
   readonly engine: WorkflowEngine;
+  /** What an execution of one runs, as JSON text. */
+  definitionOf(record: ExecutionRecord): Promise<string | undefined>;
   /** Starts one; the same name is the same execution. Rejects as the API's StartExecution does. */
   start(arn: string, name: string, input: string): Promise<void>;
 }
@@ -73,6 +75,8 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
   const { journal, clock, random, mintUuid, log, node, liveApps, files, authorize } = options;
   const store = keepExecutions(options.stateMachines);
   const deployed = createDeployedDefinitions(options.catalog, options.blobs);
+  const find = (record: ExecutionRecord, input: unknown) =>
+    record.app === STATES_APP ? findExecution(store, record) : deployed(record, input);
   const bell = createActivityBell();
   const parts: StatesParts = {
     ...{ store, journal, bell, clock, random, mintUuid },
@@ -96,8 +100,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     programs: {
       code: options.code,
       asl: createAslProgram({
-        find: (record, input) =>
-          record.app === STATES_APP ? findExecution(store, record) : deployed(record, input),
+        find,
         services,
         bell,
         clock,
@@ -109,6 +112,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
   return {
     engine,
     api: createStepFunctionsApi({ ...parts, authorize, log }),
+    definitionOf: async (record) => (await find(record, null))?.definition,
     start: (arn, name, input) => startOnce(parts, arn, name, input),
   };
 }

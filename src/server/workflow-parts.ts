@@ -44,7 +44,7 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
     version: (record) => catalog.known(record.app, record.deployment)?.function(record.workflow),
   });
   const call = createFunctionInvoker({ invoker, liveApps, catalog, mintUuid });
-  const { engine, api, start } = createStateMachines({ ...options, code, catalog, call });
+  const { engine, api, start, definitionOf } = createStateMachines({ ...options, code, catalog, call });
   const workflows = createWorkflows({
     store: journal,
     catalog,
@@ -52,6 +52,7 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
     random,
     mintUuid,
     engine,
+    definitionOf,
   });
   for (const [name, operation] of createWorkflowOperations(workflows))
     options.operations.set(name, operation);

@@ -3,8 +3,9 @@
  * understands `CONNECT host:port`, for any protocol, and plain HTTP requests with an absolute URL. Names are resolved
  * here, once, and what was resolved is what is connected to: a name that changes its mind leads nowhere else.
  */
-import { chmodSync } from 'node:fs';
+
 import { lookup } from 'node:dns/promises';
+import { chmodSync } from 'node:fs';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { ownAddresses } from '../base/own-addresses.ts';

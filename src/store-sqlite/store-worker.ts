@@ -2,7 +2,6 @@ import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { atEndOfTurn } from '../base/clock.ts';
 import { createAccessReads, createAccessWrites } from './access-store.ts';
-import { createSecretReads, createSecretWrites } from './secret-store.ts';
 import { createAppReads, createAppWrites } from './app-store.ts';
 import { createQueueReads, createQueueWrites } from './async-queue.ts';
 import { createDataFolder, openForReading, openForWriting } from './database.ts';
@@ -13,6 +12,7 @@ import { type Answer, GROUP_OPERATIONS_MAX, GroupCommit, type Request } from './
 import { createJournalReads } from './journal-reads.ts';
 import { createJournalWrites } from './journal-store.ts';
 import { flattenOperations, type Operation } from './operation.ts';
+import { createSecretReads, createSecretWrites } from './secret-store.ts';
 import { toPortableError } from './sqlite-error.ts';
 import { createStateMachineReads, createStateMachineWrites } from './state-machine-store.ts';
 import type { ThreadInput, ThreadOutput, ThreadRole, ThreadTask } from './store-thread.ts';

@@ -1,4 +1,4 @@
-import { type Clock, atEndOfTurn, type Timer } from '../base/clock.ts';
+import { atEndOfTurn, type Clock, type Timer } from '../base/clock.ts';
 import type { LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import type { ExecutionRecord } from '../model/execution.ts';

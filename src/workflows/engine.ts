@@ -30,7 +30,7 @@ import type {
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
 import type { QueryOutcome, UpdateResult, WorkflowProgram } from '../ports/workflow-program.ts';
 import type { CallFunction } from './call-function.ts';
-import { type EffectRunner, createEffectRunner } from './effects.ts';
+import { createEffectRunner, type EffectRunner } from './effects.ts';
 import { failureOf } from './failures.ts';
 import { HotExecution, type HotHost } from './hot-execution.ts';
 import { queryHistory } from './query-history.ts';

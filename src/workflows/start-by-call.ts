@@ -1,9 +1,9 @@
 import { LambentError, toLambentError } from '../base/errors.ts';
 import type { ExecutionId } from '../base/ids.ts';
 import { jsonProblem } from '../base/request-body.ts';
+import type { FunctionVersion } from '../model/function.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import { PAYLOAD_BYTES_MAX } from '../model/journal.ts';
-import type { FunctionVersion } from '../model/function.ts';
 import type { EventCall, EventOutcome, HttpCall, HttpExchange, HttpSink, Invoker } from '../ports/invoker.ts';
 import type { StartOptions, Workflows } from '../ports/workflows.ts';
 import { START_WAIT_MS } from './platform-operations.ts';

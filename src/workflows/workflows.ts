@@ -4,10 +4,10 @@ import { type ErrorCode, LambentError } from '../base/errors.ts';
 import type { ExecutionId, MintUuid } from '../base/ids.ts';
 import { nearestOf } from '../base/nearest.ts';
 import type { Random } from '../base/random.ts';
-import { type ExecutionInput, isFinal } from '../model/execution.ts';
+import { type ExecutionInput, type ExecutionRecord, isFinal } from '../model/execution.ts';
 import type { Failure, Outcome, Payload } from '../model/journal.ts';
 import { PAYLOAD_BYTES_MAX } from '../model/journal.ts';
-import type { JournalStore } from '../ports/journal-store.ts';
+import type { Awaiting, JournalStore } from '../ports/journal-store.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
 import type {
   CallbackAnswer,
@@ -16,9 +16,11 @@ import type {
   StartRequest,
   Workflows,
 } from '../ports/workflows.ts';
-import { findCallback, parseCallbackToken } from './callback-token.ts';
+import { callbackKey, findCallback, parseCallbackToken } from './callback-token.ts';
 import type { WorkflowEngine } from './engine.ts';
+import { createExecutionSteps } from './execution-steps.ts';
 import { failure } from './failures.ts';
+import { createRetry } from './retry-execution.ts';
 import { mintSeed } from './transition.ts';
 
 /** How often a result that may come about on another node is looked for. */
@@ -31,6 +33,8 @@ export interface WorkflowsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly mintUuid: MintUuid;
+  /** What an execution of a state machine runs, as JSON text. */
+  definitionOf(record: ExecutionRecord): Promise<string | undefined>;
 }
 
 export function createWorkflows(options: WorkflowsOptions): Workflows {
@@ -73,16 +77,13 @@ export function createWorkflows(options: WorkflowsOptions): Workflows {
       return valueOrThrow(answer);
     },
     cancel: (id, reason, force) => deliver(id, { kind: 'cancel', reason, ...(force ? { force } : {}) }),
-    async retry(id) {
-      const record = await store.find(id);
-      const [first] = await store.history(id, 0, 1);
-      if (record === undefined || first?.kind !== 'started')
-        throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
-      const input = 'json' in first.input ? first.input.json : null;
-      const { app, workflow, priority } = record;
-      return await start({ app, workflow, input, options: { priority } });
+    retry: createRetry(options, start),
+    ...createAnswering(options),
+    ...createStepReads(store),
+    async definition(id) {
+      const record = await mustFind(store, id);
+      return record.kind === 'asl' ? await options.definitionOf(record) : undefined;
     },
-    answer: createAnswering(options),
     find: (id) => store.find(id),
     history: (id, from, limit) => store.history(id, from, limit),
     list: (query) => store.list(query),
@@ -165,8 +166,7 @@ function createResult({ engine, store, clock }: WorkflowsOptions) {
 }
 
 async function storedOutcome(store: JournalStore, id: ExecutionId): Promise<Outcome | undefined> {
-  const record = await store.find(id);
-  if (record === undefined) throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
+  const record = await mustFind(store, id);
   if (!isFinal(record.status)) return undefined;
   const last = (await store.history(id, record.entries - 1, 1))[0];
   return last?.kind === 'ended' ? last.outcome : undefined;
@@ -182,27 +182,64 @@ function within<Value>(clock: Clock, promise: Promise<Value>, limitMs: number): 
   });
 }
 
-function createAnswering({ engine, store, clock }: WorkflowsOptions) {
-  return async (text: string, read: () => Promise<CallbackAnswer>): Promise<void> => {
-    if (parseCallbackToken(text) === undefined)
-      throw new LambentError('E_BAD_REQUEST', 'this is not a token of a callback', {
-        hint: 'Send the token as `ctx.callback()` gave it.',
-      });
-    const awaiting = await findCallback(store, text);
-    const expired = new LambentError('E_CALLBACK_EXPIRED', 'nobody waits for an answer to this token');
-    if (awaiting === undefined) throw expired;
-    const answer = await read();
-    const { execution, op } = awaiting;
+function createAnswering({
+  engine,
+  store,
+  clock,
+}: WorkflowsOptions): Pick<Workflows, 'answer' | 'answerOperation'> {
+  const expired = (what: string) =>
+    new LambentError('E_CALLBACK_EXPIRED', `nobody waits for an answer to ${what}`);
+  const settle = async (
+    { execution, op }: Pick<Awaiting, 'execution' | 'op'>,
+    answer: CallbackAnswer,
+    what: string,
+  ): Promise<void> => {
     if (answer.status === 'heartbeat') await engine.deliver(execution, { kind: 'heartbeat', op });
     else {
       const input: ExecutionInput =
         answer.status === 'succeeded'
           ? { kind: 'completed', op, output: payloadOf(answer.output, 'the answer') }
           : { kind: 'failed', op, error: failure('E_FUNCTION_ERROR', answer.message, answer.error) };
-      if (!(await store.settleAwaiting(execution, op, input, clock.nowMs()))) throw expired;
+      if (!(await store.settleAwaiting(execution, op, input, clock.nowMs()))) throw expired(what);
     }
     engine.poke(execution);
   };
+  return {
+    async answer(text, read) {
+      if (parseCallbackToken(text) === undefined)
+        throw new LambentError('E_BAD_REQUEST', 'this is not a token of a callback', {
+          hint: 'Send the token as `ctx.callback()` gave it.',
+        });
+      const awaiting = await findCallback(store, text);
+      if (awaiting === undefined) throw expired('this token');
+      await settle(awaiting, await read(), 'this token');
+    },
+    async answerOperation(execution, op, answer) {
+      await mustFind(store, execution);
+      const what = `operation ${op} of execution ${execution}`;
+      const [awaiting] = await store.findAwaiting(callbackKey({ execution, op }), 1);
+      if (awaiting === undefined) throw expired(what);
+      await settle(awaiting, answer, what);
+    },
+  };
+}
+
+function createStepReads(store: JournalStore): Pick<Workflows, 'steps' | 'step'> {
+  const steps = createExecutionSteps(store);
+  return {
+    steps: async (id, from, limit) => await steps.page(await mustFind(store, id), from, limit),
+    async step(id, step) {
+      const found = await steps.find(await mustFind(store, id), step);
+      if (found === undefined) throw new LambentError('E_NOT_FOUND', `execution ${id} has no step ${step}`);
+      return found;
+    },
+  };
+}
+
+async function mustFind(store: JournalStore, id: ExecutionId): Promise<ExecutionRecord> {
+  const record = await store.find(id);
+  if (record === undefined) throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
+  return record;
 }
 
 function payloadOf(value: unknown, what: string): Payload {

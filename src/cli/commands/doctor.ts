@@ -1,12 +1,12 @@
 import { join, resolve } from 'node:path';
 import { isolationFinding } from '../../admin/isolation-finding.ts';
 import { LambentError } from '../../base/errors.ts';
+import type { SandboxDescription } from '../../ports/sandbox.ts';
 import { createApiClient, isLoopback, namesServer } from '../api-client.ts';
 import type { Check, DoctorView } from '../api-views.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { checkMachine, checkWithoutServer } from '../local-checks.ts';
-import type { SandboxDescription } from '../../ports/sandbox.ts';
 import { createStyle, printJson, type Style, visible } from '../output.ts';
 import { withProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';

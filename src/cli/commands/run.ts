@@ -1,4 +1,6 @@
+import { FINAL_STATUSES } from '../../model/execution.ts';
 import type { JournalEntry } from '../../model/journal.ts';
+import type { ExecutionStep, StepError } from '../../ports/execution-steps.ts';
 import { type ApiClient, createApiClient, segment } from '../api-client.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -16,7 +18,7 @@ interface OutcomeView {
   readonly id: string;
   readonly status: string;
   readonly output?: unknown;
-  readonly error?: { readonly code: string; readonly errorType: string; readonly errorMessage: string };
+  readonly error?: StepError;
 }
 
 export const runCommand: Command = {
@@ -37,6 +39,11 @@ export const runCommand: Command = {
     priority: { kind: 'text', value: 'N', text: 'higher goes first, -100 to 100 (0)' },
     detach: { kind: 'flag', text: 'do not wait for the result' },
     app: { kind: 'text', value: 'APP', text: 'the app, where several have a workflow of that name' },
+    from: {
+      kind: 'text',
+      value: 'OP',
+      text: "retry: go on from this operation's number, or `failed`: what it failed at",
+    },
     reason: { kind: 'text', value: 'TEXT', text: 'cancel: why, for the history' },
     force: { kind: 'flag', text: 'cancel: end it without a word to its code' },
     ...SERVER_OPTIONS,
@@ -49,6 +56,7 @@ stderr and the exit code is 5. \`show\` prints an execution as a tree of its ope
     ['lambent run order --detach --key order-42', 'start it once for this key, print the id'],
     ['lambent run show 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'what it did so far'],
     ['lambent run retry 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'start anew with the same input'],
+    ['lambent run retry 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a --from failed', 'keep what had succeeded'],
   ],
   run,
 };
@@ -67,6 +75,7 @@ async function run(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     const started = await client.send<OutcomeView>({
       method: 'POST',
       path: `/executions/${segment(id)}/retry`,
+      query: { from: args.text('from') },
     });
     return await finish(client, started, args, terminal);
   }
@@ -115,18 +124,32 @@ async function finish(
 
 async function show(client: ApiClient, id: string, args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const path = `/executions/${segment(id)}`;
-  const record = await client.send<ExecutionView>({ method: 'GET', path });
-  const entries: JournalEntry[] = [];
+  const execution = await client.send<ExecutionView>({ method: 'GET', path });
+  if (args.flag('json')) {
+    const history = await readAll<JournalEntry>(client, `${path}/history`);
+    printJson(terminal.out, { execution, history });
+    return EXIT.ok;
+  }
+  const steps = await readAll<ExecutionStep>(client, `${path}/steps`);
+  const { error } = isOver(execution.status)
+    ? await client.send<OutcomeView>({ method: 'GET', path: `${path}/result` })
+    : {};
+  terminal.out.write(executionTree(execution, steps, error, createStyle(terminal.out, terminal.env)));
+  return EXIT.ok;
+}
+
+const isOver = (status: string): boolean => (FINAL_STATUSES as readonly string[]).includes(status);
+
+async function readAll<Item>(client: ApiClient, path: string): Promise<Item[]> {
+  const items: Item[] = [];
   for (let from: number | undefined = 0; from !== undefined; ) {
-    const page: { items: JournalEntry[]; next?: number } = await client.send({
+    const page: { items: Item[]; next?: number } = await client.send({
       method: 'GET',
-      path: `${path}/history`,
+      path,
       query: { from, limit: PAGE },
     });
-    entries.push(...page.items);
+    items.push(...page.items);
     from = page.next;
   }
-  if (args.flag('json')) printJson(terminal.out, { execution: record, history: entries });
-  else terminal.out.write(executionTree(record, entries, createStyle(terminal.out, terminal.env)));
-  return EXIT.ok;
+  return items;
 }

@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path';
+import { LambentError } from '../../base/errors.ts';
+import { ISOLATION_LEVELS, ISOLATION_REQUIRED, type IsolationLevel } from '../../ports/sandbox.ts';
 import type { Platform } from '../../server/main.ts';
 import { PLATFORM_VERSION } from '../../server/platform-version.ts';
 import { checkFolder } from '../app-folder.ts';
 import { type Arguments, type Command, LISTEN_OPTIONS } from '../command.ts';
-import { LambentError } from '../../base/errors.ts';
-import { ISOLATION_LEVELS, ISOLATION_REQUIRED, type IsolationLevel } from '../../ports/sandbox.ts';
 import { createEventPrinter } from '../event-printer.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { createStyle } from '../output.ts';

@@ -7,8 +7,8 @@ import type { StateLanguage } from '../../ports/state-language.ts';
 import { DefinitionLanguage } from './definition-language.ts';
 import { GoLanguage } from './go/go-language.ts';
 import type { Language } from './language.ts';
-import { ProgramLanguage } from './program-language.ts';
 import { NodeLanguage } from './node-language.ts';
+import { ProgramLanguage } from './program-language.ts';
 import { PythonLanguage } from './python/python-language.ts';
 
 export interface LanguagesOptions {

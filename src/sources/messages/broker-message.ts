@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { isTooDeep } from '../../base/json-depth.ts';
 import { LambentError } from '../../base/errors.ts';
+import { isTooDeep } from '../../base/json-depth.ts';
 import { ATTRIBUTE_CHARS_MAX, type CloudEvent, encodeCloudEvent } from '../../model/cloud-event.ts';
 
 /** A message as its broker gives it. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createSeededRandom } from '../../base/random.ts';
+import { CLOUD_EVENT_BYTES_MAX, encodeCloudEvent, parseCloudEvent } from '../../model/cloud-event.ts';
 import { toJsonValue } from './column-value.ts';
 import { parseMessage } from './pgoutput.ts';
 import { toRowEvent } from './row-event.ts';
-import { CLOUD_EVENT_BYTES_MAX, encodeCloudEvent, parseCloudEvent } from '../../model/cloud-event.ts';
 
 /** What no server of ours sends: broken bytes, huge rows, strange names. test/table.test.ts has what servers send. */
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { CLOUD_EVENT_BYTES_MAX, type CloudEvent } from '../../model/cloud-event.ts';
 import type { TableAction } from '../../model/trigger.ts';
-import type { Relation, Tuple } from './pgoutput.ts';
 import { toJsonValue } from './column-value.ts';
+import type { Relation, Tuple } from './pgoutput.ts';
 
 /** A key in `subject` longer than this is given by its digest. */
 const KEY_CHARS_MAX = 1_024;

@@ -1,5 +1,5 @@
-import type { JsonPath } from './json-path-syntax.ts';
 import { readPath } from './json-path.ts';
+import type { JsonPath } from './json-path-syntax.ts';
 import type { Json } from './json-value.ts';
 import { TextReader } from './text-reader.ts';
 

@@ -6,10 +6,10 @@ import { LambentError } from '../../../base/errors.ts';
 import type { FunctionPlan } from '../../../model/manifest.ts';
 import type { BuildOutput } from '../build-job.ts';
 import { FileCopier, isBelow } from '../copy-files.ts';
+import type { AppSource, Language, LanguageBuild } from '../language.ts';
 import { toGoFault } from './go-faults.ts';
 import { AWS_MODULE, digestSdk, GoModules, moduleFolderOf, OWN_MODULE } from './go-module.ts';
 import { type GoPlace, type GoToolchain, selectToolchain } from './go-toolchain.ts';
-import type { AppSource, Language, LanguageBuild } from '../language.ts';
 
 /** How long one build may take, downloads and the first compilation of the standard library included. */
 const BUILD_MS_MAX = 300_000;

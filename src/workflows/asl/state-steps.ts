@@ -1,0 +1,119 @@
+import type { JournalEntry } from '../../model/journal.ts';
+import type { StepError } from '../../ports/execution-steps.ts';
+import { beginAttempt, endAttempt, endStep, type GrowingStep, type StepFold } from '../growing-step.ts';
+import type { HistoryEvent } from './history-event.ts';
+import { isAslNote } from './note.ts';
+
+/** Details of one event, whatever its type. */
+interface Details {
+  readonly name?: string;
+  readonly index?: number;
+  readonly error?: string;
+  readonly cause?: string;
+}
+
+/**
+ * The states that a state machine went through, and the iterations of its Maps. Each event belongs to the state that
+ * the one before it in its thread belongs to, until that state is left.
+ */
+export class StateSteps implements StepFold {
+  readonly steps: GrowingStep[] = [];
+  /** The innermost step at each event. */
+  readonly #at = new Map<number, GrowingStep | undefined>();
+  readonly #open = new Set<GrowingStep>();
+
+  take(entry: JournalEntry, place: number): void {
+    if (entry.kind === 'noted' && isAslNote(entry.note))
+      for (const event of entry.note.events)
+        this.#at.set(event.id, this.#follow(event, this.#at.get(event.previousEventId), place));
+    if (entry.kind !== 'ended') return;
+    for (const step of this.#open) endStep(step, 'cancelled', entry.atMs, place);
+    this.#open.clear();
+  }
+
+  #follow(event: HistoryEvent, step: GrowingStep | undefined, place: number): GrowingStep | undefined {
+    const { type, timestampMs: atMs } = event;
+    const details = detailsOf(event);
+    if (type.endsWith('StateEntered'))
+      return this.#begin(type.slice(0, -'StateEntered'.length), details.name ?? '?', atMs, step, place);
+    if (type === 'MapIterationStarted')
+      return this.#begin('iteration', `#${details.index ?? 0}`, atMs, step, place);
+    if (step === undefined) return undefined;
+    if (type.endsWith('StateExited') || type === 'MapIterationSucceeded')
+      return this.#end(step, 'succeeded', atMs, place);
+    if (type === 'MapIterationFailed') return this.#end(step, 'failed', atMs, place);
+    if (type.endsWith('StateAborted') || type === 'MapIterationAborted')
+      return this.#end(step, 'cancelled', atMs, place);
+    this.#work(step, type, details, atMs, place);
+    return step;
+  }
+
+  /** What happens within a state. */
+  #work(step: GrowingStep, type: string, details: Details, atMs: number, place: number): void {
+    if (/^(?:Task|LambdaFunction|Activity)Scheduled$/.test(type)) {
+      // After a redrive also one that had ended.
+      delete step.toMs;
+      delete step.error;
+      this.#open.add(step);
+      beginAttempt(step, atMs);
+      step.status = 'running';
+    } else if (/^(?:Task|LambdaFunction|Activity)Succeeded$/.test(type)) endAttempt(step, atMs);
+    else if (/(?:Failed|TimedOut)$/.test(type)) {
+      endAttempt(step, atMs, errorOf(details));
+      step.error = errorOf(details);
+      // Another attempt, a Catch, or the end of the execution says what comes of it.
+      if (step.attemptCount > 0) step.status = 'waiting';
+    }
+    if (/^Execution(?:Failed|TimedOut)$/.test(type)) this.#endUp(step, 'failed', atMs, place);
+    else if (type === 'ExecutionAborted') this.#endUp(step, 'cancelled', atMs, place);
+  }
+
+  #begin(
+    kind: string,
+    name: string,
+    fromMs: number,
+    parent: GrowingStep | undefined,
+    place: number,
+  ): GrowingStep {
+    const step: GrowingStep = {
+      ...{ step: this.steps.length, kind, name, fromMs, attempts: [], attemptCount: 0, firstEntry: place },
+      ...(parent === undefined ? {} : { parent: parent.step }),
+      status: kind === 'Wait' ? 'waiting' : 'running',
+    };
+    this.steps.push(step);
+    this.#open.add(step);
+    return step;
+  }
+
+  /** The step that is gone on in. */
+  #end(
+    step: GrowingStep,
+    status: 'succeeded' | 'failed' | 'cancelled',
+    atMs: number,
+    place: number,
+  ): GrowingStep | undefined {
+    endStep(step, status, atMs, place);
+    this.#open.delete(step);
+    return this.#parentOf(step);
+  }
+
+  /** The execution ended in this state. */
+  #endUp(first: GrowingStep, status: 'failed' | 'cancelled', atMs: number, place: number): void {
+    for (let step: GrowingStep | undefined = first; step !== undefined; step = this.#parentOf(step))
+      if (step.toMs === undefined) this.#end(step, status, atMs, place);
+  }
+
+  #parentOf({ parent }: GrowingStep): GrowingStep | undefined {
+    return parent === undefined ? undefined : this.steps[parent];
+  }
+}
+
+function detailsOf(event: HistoryEvent): Details {
+  for (const [key, value] of Object.entries(event))
+    if (key.endsWith('Details') && typeof value === 'object' && value !== null) return value as Details;
+  return {};
+}
+
+function errorOf({ error = 'failed', cause = '' }: Details): StepError {
+  return { code: 'E_FUNCTION_ERROR', errorType: error, errorMessage: cause };
+}

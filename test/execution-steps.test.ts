@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { ExecutionStep, StepData } from '../src/ports/execution-steps.ts';
+import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
+
+/** What executions did, as steps, and how they are taken up from one: durable code and state machines alike. */
+
+const FILES = {
+  'lambent.yaml': `
+app: flows
+functions:
+  moody: { routes: [] }
+workflows:
+  order: {}
+  asks: {}
+  states: { definition: states.asl.json }
+`,
+  'functions/moody.js': `
+let calls = 0;
+export const handler = async ({ n }) => {
+  calls += 1;
+  if (calls === 1) throw new RangeError('not today');
+  return n * 2;
+};`,
+  'workflows/order.ts': `
+import { workflow } from 'lambent';
+let pays = 0;
+export default workflow(async (ctx, input: { item: string }) => {
+  const reserved = await ctx.step('reserve', () => { console.log('reserving'); return 'reserved ' + input.item; });
+  const sides = await ctx.parallel([
+    () => ctx.step('left', () => { console.log('left'); return 'l'; }),
+    () => ctx.sleep('10ms'),
+  ]);
+  const paid = await ctx.step('pay', () => {
+    pays += 1;
+    if (pays <= 2) throw new TypeError('declined ' + pays);
+    return 'paid';
+  }, { retry: { attempts: 2, initial: '1ms', jitter: false } });
+  return { reserved, paid, sides: sides.length };
+});`,
+  'workflows/asks.ts': `
+import { workflow } from 'lambent';
+export default workflow(async (ctx) => await ctx.callback<string>({ name: 'approval', timeout: '1h' }).result);`,
+  'states.asl.json': JSON.stringify({
+    StartAt: 'Each',
+    States: {
+      Each: {
+        Type: 'Map',
+        ItemsPath: '$.items',
+        ItemProcessor: {
+          StartAt: 'Keep',
+          States: { Keep: { Type: 'Pass', End: true } },
+        },
+        ResultPath: '$.kept',
+        Next: 'Double',
+      },
+      Double: { Type: 'Task', Resource: 'moody', InputPath: '$', End: true },
+    },
+  }).replace('"moody"', '"arn:aws:lambda:us-east-1:000000000000:function:moody"'),
+};
+
+let lambent: TestPlatform;
+before(async () => {
+  lambent = await startTestPlatform({ flows: FILES });
+});
+after(() => lambent.close());
+
+interface Ended {
+  readonly id: string;
+  readonly status: string;
+  readonly output: unknown;
+}
+
+const start = async (name: string, input: unknown, wait = 20): Promise<Ended> =>
+  (await lambent.api('POST', `/apps/flows/workflows/${name}/executions?wait=${wait}`, input)).json;
+const steps = async (id: string): Promise<ExecutionStep[]> =>
+  ((await lambent.api('GET', `/executions/${id}/steps`)).json as { items: ExecutionStep[] }).items;
+const step = async (id: string, place: number): Promise<ExecutionStep & StepData> =>
+  (await lambent.api('GET', `/executions/${id}/steps/${place}`)).json;
+const retry = async (id: string, from: string | number): Promise<Ended> => {
+  const { json } = await lambent.api('POST', `/executions/${id}/retry?from=${from}`);
+  return (await lambent.api('GET', `/executions/${(json as { id: string }).id}/result?wait=20`)).json;
+};
+const codeOf = ({ json }: { json: unknown }) => (json as { error?: { code: string } }).error?.code;
+
+describe('steps of durable code', { timeout: 60_000 }, () => {
+  it('have their attempts, their errors, what they belong to, and their data', async () => {
+    const { id, status } = await start('order', { item: 'lamp' });
+    assert.equal(status, 'failed');
+    const all = await steps(id);
+    assert.deepEqual(
+      all.map(({ kind, name, status: how, parent }) => [kind, name, how, parent]),
+      [
+        ['step', 'reserve', 'succeeded', undefined],
+        ['scope', 'parallel', 'succeeded', undefined],
+        ['step', 'left', 'succeeded', 1],
+        ['sleep', 'sleep', 'succeeded', 1],
+        ['step', 'pay', 'failed', undefined],
+      ],
+    );
+    const pay = all[4]!;
+    assert.deepEqual(
+      pay.attempts.map(({ error }) => error?.errorMessage),
+      ['declined 1', 'declined 2'],
+    );
+    assert.equal(pay.at, 'workflows/order.ts:10');
+    assert.equal((await step(id, 0)).output, 'reserved lamp');
+    const page = (await lambent.api('GET', `/executions/${id}/steps?from=2&limit=2`)).json as {
+      next: number;
+    };
+    assert.equal(page.next, 4);
+
+    const since = lambent.events.length;
+    const again = await retry(id, 'failed');
+    assert.deepEqual(again.output, { reserved: 'reserved lamp', paid: 'paid', sides: 2 });
+    const lines = lambent.events
+      .slice(since)
+      .flatMap((event) => (event.kind === 'log' ? [event.line.text] : []));
+    assert.ok(!lines.includes('reserving') && !lines.includes('left'), 'what was done is not done again');
+    const taken = (await steps(again.id)).find(({ kind }) => kind === 'retry');
+    assert.equal(taken?.execution, id);
+
+    const earlier = await retry(id, all[2]!.op!);
+    assert.equal(earlier.status, 'succeeded');
+    assert.ok(
+      lambent.events.some(
+        (event) =>
+          event.kind === 'log' &&
+          event.line.text === 'left' &&
+          event.line.invocation === (earlier.id as never),
+      ),
+      'from an earlier step all that follows is done again',
+    );
+  });
+
+  it('is refused where there is nothing to go on from', async () => {
+    const { id } = await start('asks', null, 0);
+    assert.equal(codeOf(await lambent.api('POST', `/executions/${id}/retry?from=failed`)), 'E_BAD_REQUEST');
+    const answer = () => lambent.api('POST', `/executions/${id}/callbacks/1`, 'yes');
+    let status = 0;
+    // The execution was stored before its code came to wait.
+    for (let tries = 0; status !== 200 && tries < 200; tries += 1) ({ status } = await answer());
+    const ended = (await lambent.api('GET', `/executions/${id}/result?wait=20`)).json as Ended;
+    assert.equal(ended.output, 'yes');
+    assert.equal(codeOf(await answer()), 'E_CALLBACK_EXPIRED');
+    assert.equal(codeOf(await lambent.api('POST', `/executions/${id}/retry?from=failed`)), 'E_BAD_REQUEST');
+    assert.equal(codeOf(await lambent.api('POST', `/executions/${id}/retry?from=9`)), 'E_BAD_REQUEST');
+    assert.equal(codeOf(await lambent.api('GET', `/executions/${id}/definition`)), 'E_NOT_FOUND');
+  });
+});
+
+describe('steps of a state machine', { timeout: 60_000 }, () => {
+  it('are its states; what failed is taken up again, what succeeded is not', async () => {
+    const { id, status } = await start('states', { items: [1, 2], n: 21 });
+    assert.equal(status, 'failed');
+    const all = await steps(id);
+    assert.deepEqual(
+      all.map(({ kind, name, status: how, parent }) => [kind, name, how, parent]),
+      [
+        ['Map', 'Each', 'succeeded', undefined],
+        ['iteration', '#0', 'succeeded', 0],
+        ['iteration', '#1', 'succeeded', 0],
+        ['Pass', 'Keep', 'succeeded', 1],
+        ['Pass', 'Keep', 'succeeded', 2],
+        ['Task', 'Double', 'failed', undefined],
+      ],
+    );
+    assert.match(all[5]!.error?.errorMessage ?? '', /not today/);
+    const double = await step(id, 5);
+    assert.deepEqual([double.input, double.output], [{ items: [1, 2], n: 21, kept: [1, 2] }, undefined]);
+    const { json } = await lambent.api('GET', `/executions/${id}/definition`);
+    assert.equal((json as { StartAt: string }).StartAt, 'Each');
+
+    const again = await retry(id, 'failed');
+    assert.deepEqual([again.status, again.output], ['succeeded', 42]);
+    const redriven = await steps(again.id);
+    assert.deepEqual(
+      redriven.map(({ name, status: how, attemptCount }) => [name, how, attemptCount]).at(-1),
+      ['Double', 'succeeded', 2],
+    );
+    assert.equal(
+      codeOf(await lambent.api('POST', `/executions/${again.id}/retry?from=failed`)),
+      'E_BAD_REQUEST',
+    );
+  });
+});
