@@ -10,6 +10,7 @@ import { LambentError } from '../src/base/errors.ts';
 import { silentLog } from '../src/base/log.ts';
 import { createSeededRandom } from '../src/base/random.ts';
 import type { CloudEvent } from '../src/model/cloud-event.ts';
+import { resolveAddress } from '../src/model/connection.ts';
 import type { MessageSource } from '../src/model/message-source.ts';
 import type { Trigger, TriggerId } from '../src/model/trigger.ts';
 import type { Source } from '../src/ports/source.ts';
@@ -97,7 +98,9 @@ function openSource(
     clock: systemClock,
     random: createSeededRandom(1),
     log: silentLog,
-    secret: async (name) => (name === 'BROKER' ? url : undefined),
+    secret: async () => undefined,
+    address: async (connection) =>
+      resolveAddress(connection, (name) => (name === 'BROKER' ? url : undefined)),
     isBusy: async () => false,
     async publish(given) {
       await publish(given);
@@ -161,7 +164,7 @@ async function saysWhy(broker: BrokerCase, server: BrokerServer): Promise<void> 
     [url.href, /refuses the login/],
     [broker.url(server).replace(/:\d+(\/|$)/, ':1$1'), /Nothing listens/],
     [broker.url(server).replace('127.0.0.1', 'no-such-host.invalid'), /host/],
-    ['', /E_SECRET_MISSING|has no value/],
+    ['', /There is no secret BROKER/],
     ['elsewhere', /is not an address/],
   ];
   for (const [address, expected] of cases) {

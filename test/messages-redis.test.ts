@@ -1,4 +1,5 @@
 import { createClient } from '@redis/client';
+import { connectionByUrl } from '../src/model/connection.ts';
 import { describeBroker } from './broker-cases.ts';
 import type { BrokerServer } from './broker-servers.ts';
 
@@ -30,7 +31,10 @@ await describeBroker({
   },
   url: urlOf,
   manifest: 'redis: { url: BROKER, stream: live }',
-  source: { kind: 'redis', url: 'BROKER', prefetch: 100, stream: 'direct', group: undefined, from: 'all' },
+  source: {
+    ...{ kind: 'redis', connection: connectionByUrl('redis', 'BROKER'), prefetch: 100 },
+    ...{ stream: 'direct', group: undefined, from: 'all' },
+  },
   ready: (server) => run(server, [['DBSIZE']]),
   async send(server, bodies) {
     // The platform is killed while the stream `live` runs; the other cases read `direct`.

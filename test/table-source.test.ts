@@ -4,6 +4,7 @@ import { silentLog } from '../src/base/log.ts';
 import { ManualClock } from '../src/base/manual-clock.ts';
 import { systemRandom } from '../src/base/random.ts';
 import type { CloudEvent } from '../src/model/cloud-event.ts';
+import { connectionByUrl } from '../src/model/connection.ts';
 import { DELIVERY_DEFAULTS, type Trigger, type TriggerId } from '../src/model/trigger.ts';
 import type { Published } from '../src/ports/event-bus.ts';
 import type { Source } from '../src/ports/source.ts';
@@ -47,10 +48,17 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
   function open(): void {
     source = postgresSources.open({
       ...{ id: 'shop/rows' as TriggerId, app: 'shop' as never, position, clock },
-      ...{ random: systemRandom, log: silentLog, secret: async () => cluster.url, isBusy: async () => false },
+      ...{ random: systemRandom, log: silentLog, secret: async () => undefined, isBusy: async () => false },
+      address: async () => ({ label: 'DB', url: cluster.url, tls: undefined }),
       trigger: {
         source: {
-          ...{ kind: 'postgres', url: 'DB', schema: 'public', table: 'rows', actions: ['insert'] },
+          ...{
+            kind: 'postgres',
+            connection: connectionByUrl('postgres', 'DB'),
+            schema: 'public',
+            table: 'rows',
+            actions: ['insert'],
+          },
           ...{ columns: undefined, where: undefined },
         },
         delivery: DELIVERY_DEFAULTS,

@@ -52,10 +52,11 @@ describe('a table of PostgreSQL', { timeout: 120_000, skip }, () => {
         'lambent.yaml': `
 app: shop
 env: { DB: "${cluster.url}" }
+connections: { rows: { kind: postgres, url: DB } }
 functions:
   order:
     on:
-      - postgres: { url: DB, table: orders, actions: [insert, update, delete, truncate] }
+      - postgres: { connection: rows, table: orders, actions: [insert, update, delete, truncate] }
       - postgres: { url: DB, table: public.whole }
       - postgres: { url: DB, table: listed, columns: [id, total], where: "total > 100", actions: [insert] }
       - postgres: { url: DB, table: typed }

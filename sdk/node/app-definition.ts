@@ -55,7 +55,74 @@ export interface HmacDefinition {
   readonly idHeader?: string | undefined;
 }
 
-/** What runs a function besides HTTP: one of `events`, `schedule` and `webhook`, and how events are delivered. */
+/** How the two sides of an encrypted connection know each other. */
+export interface ConnectionTlsDefinition {
+  /** Secret with the certificates of the authorities to trust, as PEM. Default: the usual ones. */
+  readonly ca?: string | undefined;
+  /** Secret with the certificate to log in with, as PEM. */
+  readonly cert?: string | undefined;
+  /** Secret with the key of `cert`, as PEM. */
+  readonly key?: string | undefined;
+  /** The name that the certificate must be for. Default: the host. */
+  readonly serverName?: string | undefined;
+  /** Whether the certificate must hold. Default: true. */
+  readonly verify?: boolean | undefined;
+}
+
+/** An outside service: `url`, or else `host` and what goes with it. */
+export interface ConnectionDefinition {
+  readonly kind: 'postgres' | 'redis';
+  /** Secret with the whole address. */
+  readonly url?: string | undefined;
+  /** Name or address of the host. */
+  readonly host?: string | undefined;
+  /** Default: the usual one of the kind. */
+  readonly port?: number | undefined;
+  /** The database of PostgreSQL, or the number of one of Redis. */
+  readonly database?: string | number | undefined;
+  /** Who logs in. */
+  readonly user?: string | undefined;
+  /** Secret with the password. */
+  readonly password?: string | undefined;
+  /** Default: as the address says; with `host`, false. */
+  readonly tls?: boolean | ConnectionTlsDefinition | undefined;
+}
+
+interface ConnectionChoice {
+  /** The connection, by its name in `connections`. */
+  readonly connection?: string | undefined;
+  /** In its place: secret of the app, or environment variable of the function, with the address. */
+  readonly url?: string | undefined;
+}
+
+/** Changed rows of a table in PostgreSQL. */
+export interface PostgresDefinition extends ConnectionChoice {
+  /** The table, as `public.orders` or `orders`. */
+  readonly table: string;
+  /** What to tell of. Default: insert, update and delete. */
+  readonly actions?: readonly ('insert' | 'update' | 'delete' | 'truncate')[] | undefined;
+  /** Send these columns alone. Default: all. */
+  readonly columns?: readonly string[] | undefined;
+  /** Tell only of rows for which this SQL expression holds. */
+  readonly where?: string | undefined;
+}
+
+interface BrokerDefinition extends ConnectionChoice {
+  /** Messages that are received and not yet acknowledged, at most. Default: 100. */
+  readonly prefetch?: number | undefined;
+}
+
+/** Messages of a stream of Redis. */
+export interface RedisDefinition extends BrokerDefinition {
+  /** The key of the stream. */
+  readonly stream: string;
+  /** The consumer group. Default: made of the trigger. */
+  readonly group?: string | undefined;
+  /** Where the first start begins: with what is there, or with what comes. Default: `all`. */
+  readonly from?: 'all' | 'new' | undefined;
+}
+
+/** What runs a function besides HTTP: one of `events`, `schedule`, `webhook`, a table or a broker, and how events are delivered. */
 export interface TriggerDefinition {
   /** Events of the bus that match this pattern, in EventBridge's language. */
   readonly events?: Readonly<Record<string, unknown>> | undefined;
@@ -77,6 +144,8 @@ export interface TriggerDefinition {
   readonly secret?: string | readonly string[] | undefined;
   /** How far the time in a signature may be off, up to 24h. Default: 5m. */
   readonly tolerance?: Duration | undefined;
+  readonly postgres?: PostgresDefinition | undefined;
+  readonly redis?: RedisDefinition | undefined;
   /** Name of the trigger: it keeps its place across deployments. Default: made of the function and the kind. */
   readonly name?: string | undefined;
   /** Attempts of one event, the first included; then it is a dead letter. Default: 8. */
@@ -222,6 +291,8 @@ export interface AppDefinition {
   readonly workflows?: Readonly<Record<string, WorkflowDefinition | null>> | undefined;
   /** Routes of the app, each naming its function. */
   readonly routes?: readonly AppRouteDefinition[] | undefined;
+  /** Outside services by name, with what is needed to log in. */
+  readonly connections?: Readonly<Record<string, ConnectionDefinition>> | undefined;
   /** Packages whose own code may run while they are installed. Default: none. */
   readonly allowScripts?: readonly string[] | undefined;
   /** What every function may connect to that has no `network` of its own. */

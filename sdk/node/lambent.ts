@@ -10,6 +10,7 @@ import type { AppDefinition } from './app-definition.ts';
 export type {
   AppDefinition,
   AppRouteDefinition,
+  ConnectionDefinition,
   CorsDefinition,
   Duration,
   FunctionDefinition,

@@ -347,6 +347,7 @@ export class StoringDeployer implements Deployer {
         cors: undefined,
       })),
       triggers: [],
+      connections: [],
     });
     const before = this.#live.find(name)?.live;
     const older = before?.traffic.at(-1)?.number;

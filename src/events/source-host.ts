@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import { resolveAddress } from '../model/connection.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
@@ -86,12 +87,14 @@ export class SourceHost {
   async #start(factory: SourceFactory, { id, app, trigger }: LiveTrigger): Promise<Source> {
     const { dispatch, store, liveApps, secrets, clock, random, log } = this.#options;
     const position = await store.findPosition(id);
+    const lookUp = (name: string): string | undefined =>
+      secrets.valueOf(app, name) ?? liveApps.resolve(app, trigger.function)?.version.config.env[name];
     return factory.open({
       ...{ id, app, trigger, position, clock, random, log },
       publish: (events, next, depth) =>
         dispatch.publish(events, { origin: { trigger: id, position: next }, depth }),
-      secret: async (name) =>
-        secrets.valueOf(app, name) ?? liveApps.resolve(app, trigger.function)?.version.config.env[name],
+      secret: async (name) => lookUp(name),
+      address: async (connection) => resolveAddress(connection, lookUp),
       async isBusy() {
         const [totals] = await store.registerTriggers([id]);
         return totals!.owed > 0;

@@ -272,6 +272,7 @@ class LocalDeployer implements ClosableDeployer {
       functions,
       routes,
       triggers,
+      connections: plan.connections,
     });
     tell('store', `deployment ${deployment.number}`);
     if (weight === 0) {

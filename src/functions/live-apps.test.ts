@@ -62,6 +62,7 @@ describe('createLiveApps', { timeout: 30_000 }, () => {
       functions,
       routes: [],
       triggers: [],
+      connections: [],
     });
     return number;
   }

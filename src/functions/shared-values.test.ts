@@ -48,6 +48,7 @@ function deployment(app: string, memoryMb: number): Deployment {
     functions,
     routes,
     triggers: [],
+    connections: [],
   };
 }
 

@@ -37,6 +37,7 @@ function deployment(app: string, number: number, routes: Route[]): Deployment {
     functions,
     routes,
     triggers: [],
+    connections: [],
   };
 }
 

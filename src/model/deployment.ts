@@ -1,3 +1,4 @@
+import type { Connection } from './connection.ts';
 import type { AppName, FunctionName, FunctionVersion } from './function.ts';
 import type { Trigger } from './trigger.ts';
 
@@ -40,6 +41,8 @@ export interface Deployment {
   readonly functions: readonly FunctionVersion[];
   readonly routes: readonly Route[];
   readonly triggers: readonly Trigger[];
+  /** The manifest's connections, each of another name. */
+  readonly connections: readonly Connection[];
 }
 
 /** One part of an app's traffic. Weights of an app's parts add up to 100. */

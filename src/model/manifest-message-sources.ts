@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { ENV_NAME, text, whole } from './manifest-schema-parts.ts';
+import type { Connection } from './connection.ts';
+import { connectionChoice } from './manifest-connections.ts';
+import { text, whole } from './manifest-schema-parts.ts';
 import type { MessageSource } from './message-source.ts';
 
 /** Triggers on messages, as the manifest gives them. Each `error` text completes "… must be". */
@@ -8,12 +10,8 @@ export const MESSAGE_KINDS = ['redis'] as const;
 
 export const PREFETCH_DEFAULT = 100;
 
-const ENV_EXPECTED = 'the name of an environment variable';
 const common = (address: string) => ({
-  url: z
-    .string({ error: ENV_EXPECTED })
-    .regex(ENV_NAME, { error: ENV_EXPECTED })
-    .describe(`Environment variable of the function with the address, \`${address}\`.`),
+  ...connectionChoice(address),
   prefetch: whole(
     1,
     1_000,
@@ -34,7 +32,7 @@ export const messageSchemas = {
         group: text('the name of a group', 'The consumer group. Default: made of the trigger.').optional(),
         from,
       },
-      { error: 'an object with `url` and `stream`' },
+      { error: 'an object with `connection` and `stream`' },
     )
     .describe('Messages of a stream of Redis.'),
 };
@@ -43,11 +41,15 @@ type Given = {
   readonly [Kind in (typeof MESSAGE_KINDS)[number]]?: z.input<(typeof messageSchemas)[Kind]> | undefined;
 };
 
-export function planMessageSource(kind: (typeof MESSAGE_KINDS)[number], input: Given): MessageSource {
+export function planMessageSource(
+  kind: (typeof MESSAGE_KINDS)[number],
+  input: Given,
+  connection: Connection,
+): MessageSource {
   switch (kind) {
     case 'redis': {
-      const { url, stream, group, from = 'all', prefetch = PREFETCH_DEFAULT } = input.redis!;
-      return { kind, url, prefetch, stream, group, from };
+      const { stream, group, from = 'all', prefetch = PREFETCH_DEFAULT } = input.redis!;
+      return { kind, connection, prefetch, stream, group, from };
     }
   }
 }

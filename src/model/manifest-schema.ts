@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { connectionsSchema } from './manifest-connections.ts';
 import {
   duration,
   ENV_NAME,
@@ -252,6 +253,7 @@ export const manifestSchema = z
       routes: z
         .array(appRouteSchema, { error: 'a list of routes, each with `path` and `function`' })
         .describe('Routes of the app, each naming its function.'),
+      connections: connectionsSchema,
       env,
       network,
       cors,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { connectionChoice } from './manifest-connections.ts';
 import { messageSchemas } from './manifest-message-sources.ts';
 import { duration, ENV_NAME, text, whole } from './manifest-schema-parts.ts';
 import { SCHEDULE_EXPECTED } from './schedule-time.ts';
@@ -78,12 +79,7 @@ const secretName = z.string().regex(ENV_NAME, { error: 'the name of an environme
 const ACTIONS_EXPECTED = 'a list of insert, update, delete and truncate';
 const postgres = z.strictObject(
   {
-    url: z
-      .string({ error: 'the name of an environment variable' })
-      .regex(ENV_NAME, { error: 'the name of an environment variable' })
-      .describe(
-        'Secret of the app, or environment variable of the function, with the address: `postgres://user:password@host/database`.',
-      ),
+    ...connectionChoice('postgres://user:password@host/database'),
     table: text('the name of a table', 'The table, as `public.orders` or `orders`.'),
     actions: z
       .array(z.enum(TABLE_ACTIONS, { error: ACTIONS_EXPECTED }), { error: ACTIONS_EXPECTED })
@@ -97,7 +93,7 @@ const postgres = z.strictObject(
       .optional(),
     where: text('an SQL expression', 'Tell only of rows for which this SQL expression holds.').optional(),
   },
-  { error: 'an object with `url` and `table`' },
+  { error: 'an object with `connection` and `table`' },
 );
 
 export const triggerSchema = z

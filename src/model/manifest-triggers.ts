@@ -1,7 +1,9 @@
 import { LambentError } from '../base/errors.ts';
 import { nearestOf } from '../base/nearest.ts';
+import type { Connection } from './connection.ts';
 import { compilePattern } from './event-pattern.ts';
 import type { FunctionName } from './function.ts';
+import { chooseConnection } from './manifest-connections.ts';
 import { MESSAGE_KINDS, planMessageSource } from './manifest-message-sources.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import type { FunctionInput } from './manifest-schema.ts';
@@ -42,21 +44,23 @@ interface Reading {
   readonly problems: ManifestProblems;
 }
 
-/** What destinations may name. */
+/** What triggers may name. */
 interface AppNames {
   readonly functions: ReadonlySet<string>;
   readonly workflows: ReadonlySet<string>;
+  readonly connections: ReadonlyMap<string, Connection>;
 }
 
 /** The triggers of an app's functions, in the platform's own units, with defaults filled in. */
 export function planTriggers(
   functions: readonly (readonly [string, Pick<FunctionInput, 'on'>])[],
   workflows: ReadonlySet<string>,
+  connections: ReadonlyMap<string, Connection>,
   problems: ManifestProblems,
 ): Trigger[] {
   const triggers: Trigger[] = [];
   const places = new Map<string, ManifestPath>();
-  const names: AppNames = { functions: new Set(functions.map(([name]) => name)), workflows };
+  const names: AppNames = { functions: new Set(functions.map(([name]) => name)), workflows, connections };
   for (const [name, settings] of functions) {
     for (const [at, input] of (settings.on ?? []).entries()) {
       const reading = {
@@ -90,7 +94,7 @@ function planTrigger(
     if (only !== kind && input[key as keyof TriggerInput] !== undefined)
       problems.add([...path, key], 'key', `\`${key}\` belongs to a trigger with \`${only}\``);
   const name = nameOf(owner, kind, reading, places);
-  const source = sourceOf(kind, reading);
+  const source = sourceOf(kind, reading, names);
   const delivery = deliveryOf(reading, names);
   if (source === undefined) return undefined;
   // Changes of one row come in their order unless the manifest orders them otherwise.
@@ -124,7 +128,11 @@ function nameOf(
   return name as TriggerName;
 }
 
-function sourceOf(kind: (typeof KINDS)[number], reading: Reading): TriggerSource | undefined {
+function sourceOf(
+  kind: (typeof KINDS)[number],
+  reading: Reading,
+  { connections }: AppNames,
+): TriggerSource | undefined {
   const { input, path, problems } = reading;
   switch (kind) {
     case 'events':
@@ -159,15 +167,19 @@ function sourceOf(kind: (typeof KINDS)[number], reading: Reading): TriggerSource
       return { kind, verify, secrets, toleranceMs: ms(reading, 'tolerance', 300_000, 1_000, DAY_MS) };
     }
     case 'postgres': {
-      const { url, table: given, actions = ['insert', 'update', 'delete'], columns, where } = input.postgres!;
+      const { table: given, actions = ['insert', 'update', 'delete'], columns, where } = input.postgres!;
       const names = given.split('.');
       if (names.length > 2 || names.includes(''))
         problems.addWrong([...path, 'postgres', 'table'], 'a table such as `public.orders`', given);
       const [schema = 'public', table = ''] = names.length === 1 ? ['public', ...names] : names;
-      return { kind, url, schema, table, actions: [...new Set(actions)], columns, where };
+      const connection = chooseConnection(kind, input.postgres!, connections, [...path, kind], problems);
+      if (connection === undefined) return undefined;
+      return { kind, connection, schema, table, actions: [...new Set(actions)], columns, where };
     }
-    default:
-      return planMessageSource(kind, input);
+    default: {
+      const connection = chooseConnection(kind, input[kind]!, connections, [...path, kind], problems);
+      return connection && planMessageSource(kind, input, connection);
+    }
   }
 }
 

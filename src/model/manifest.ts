@@ -8,9 +8,11 @@
  */
 
 import { nearestOf } from '../base/nearest.ts';
+import type { Connection } from './connection.ts';
 import type { CorsPolicy, Route, RouteMethod } from './deployment.ts';
 import { APP_NAME, type AppName, FUNCTION_NAME, type FunctionConfig, type FunctionName } from './function.ts';
 import { ENTRY_ENDINGS, LANGUAGES, parseRuntime, type RuntimePin, runtimeOfEntry } from './languages.ts';
+import { connectionSchema, connectionTlsSchema, planConnections } from './manifest-connections.ts';
 import { parseCors } from './manifest-cors.ts';
 import { parseFunctionConfig } from './manifest-function.ts';
 import type { FoundFunction, FunctionPlan } from './manifest-plan.ts';
@@ -55,6 +57,7 @@ export interface AppPlan {
   readonly functions: readonly FunctionPlan[];
   readonly routes: readonly Route[];
   readonly triggers: readonly Trigger[];
+  readonly connections: readonly Connection[];
 }
 
 /** A manifest of the right shape, with its source for later messages. */
@@ -117,10 +120,13 @@ export function planApp(
   const routes = planRoutes(input, routed, foundByName, problems);
   for (const [at, name] of (input.allowScripts ?? []).entries())
     if (!PACKAGE_NAME.test(name)) problems.addWrong(['allowScripts', at], 'the name of a package', name);
-  const triggers = planTriggers(routed, new Set(workflows.map(({ plan }) => plan.name)), problems);
+  const connections = planConnections(input.connections ?? {}, problems);
+  const workflowNames = new Set(workflows.map(({ plan }) => plan.name));
+  const triggers = planTriggers(routed, workflowNames, connections, problems);
   problems.throwIfAny();
   const app = (input.app ?? appNameFrom(folderName)) as AppName;
-  return { app, allowScripts: input.allowScripts ?? [], functions, routes, triggers };
+  const { allowScripts = [] } = input;
+  return { app, allowScripts, functions, routes, triggers, connections: [...connections.values()] };
 }
 
 /** The name of a folder made into a valid name of an app. */
@@ -144,12 +150,15 @@ const KEYS = {
   appRoute: Object.keys(appRouteSchema.shape),
   cors: Object.keys(corsSchema.shape),
   trigger: Object.keys(triggerSchema.shape),
+  connection: Object.keys(connectionSchema.shape),
+  connectionTls: Object.keys(connectionTlsSchema.shape),
 };
 
 const keysAt: KeysAt = (path) => {
   if (path.length === 0) return KEYS.manifest;
   if (path.at(-1) === 'cors') return KEYS.cors;
   if (path[0] === 'routes') return KEYS.appRoute;
+  if (path[0] === 'connections') return path.length === 2 ? KEYS.connection : KEYS.connectionTls;
   if (path[2] === 'on') return KEYS.trigger;
   if (path[0] === 'functions' && path.length === 2) return KEYS.function;
   if (path[0] === 'workflows' && path.length === 2) return KEYS.workflow;

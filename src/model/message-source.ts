@@ -1,9 +1,11 @@
+import type { Connection } from './connection.ts';
+
 /** Messages of brokers as sources of events. What is common to all is in `MessageSettings`. */
 export type MessageSource = RedisSource;
 
 export interface MessageSettings {
-  /** Environment variable of the function with the broker's address, which may hold user and password. */
-  readonly url: string;
+  /** The broker. */
+  readonly connection: Connection;
   /** Messages that are received and not yet acknowledged, at most. 1 to 1,000. */
   readonly prefetch: number;
 }

@@ -1,4 +1,5 @@
 import type { Branded } from '../base/ids.ts';
+import type { Connection } from './connection.ts';
 import type { AppName, FunctionName } from './function.ts';
 import type { MessageSource } from './message-source.ts';
 
@@ -121,8 +122,8 @@ export type WebhookScheme =
 /** Changed rows of a table in PostgreSQL, by logical replication. */
 export interface PostgresSource {
   readonly kind: 'postgres';
-  /** Secret of the app, or environment variable of the function, with the address of the database, `postgres://user:password@host/database`. */
-  readonly url: string;
+  /** The database. */
+  readonly connection: Connection;
   readonly schema: string;
   readonly table: string;
   readonly actions: readonly TableAction[];

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
+import type { Address, Connection } from '../model/connection.ts';
 import type { AppName } from '../model/function.ts';
 import type { Trigger, TriggerId } from '../model/trigger.ts';
 import type { Published } from './event-bus.ts';
@@ -52,6 +53,8 @@ export interface SourceContext {
   publish(events: readonly CloudEvent[], position: string | undefined, depth?: number): Promise<Published[]>;
   /** The value of a secret of the app, or else of a variable of the function; `undefined`: there is none of that name. */
   secret(this: void, name: string): Promise<string | undefined>;
+  /** Where a connection leads at this moment, with its secrets filled in. `E_SECRET_MISSING`. */
+  address(this: void, connection: Connection): Promise<Address>;
   /** Whether the trigger's former event is still owed or under way. */
   isBusy(): Promise<boolean>;
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { LambentError } from '../base/errors.ts';
+import { type Connection, type ConnectionKind, connectionByUrl } from '../model/connection.ts';
 import type { Deployment, LiveApp, Route, TrafficShare } from '../model/deployment.ts';
 import type { AppName, BlobDigest, FunctionName, FunctionVersion, VersionId } from '../model/function.ts';
-import { DELIVERY_DEFAULTS, type Trigger } from '../model/trigger.ts';
+import { DELIVERY_DEFAULTS, type Trigger, type TriggerSource } from '../model/trigger.ts';
 import type { AppStore, DeploymentSummary, NewDeployment, SwitchOutcome } from '../ports/app-store.ts';
 import type { Caller } from './operation.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
@@ -39,12 +40,15 @@ export function createAppStore(write: Caller<AppWrites>, read: Caller<AppReads>)
   };
 }
 
+/** What is stored as the JSON of a list. */
+type JsonList = 'routes' | 'triggers' | 'connections';
+
 /** A deployment as it is stored: text crosses threads many times faster than objects within objects. */
-interface StoredDeployment extends Omit<NewDeployment, 'functions' | 'routes' | 'triggers'> {
-  /** JSON. */
-  readonly triggers: string;
-  /** JSON. */
+interface StoredDeployment extends Omit<NewDeployment, 'functions' | JsonList> {
+  /** JSON, as the two after it. */
   readonly routes: string;
+  readonly triggers: string;
+  readonly connections: string;
   readonly functions: readonly {
     readonly name: string;
     readonly id: string;
@@ -55,11 +59,11 @@ interface StoredDeployment extends Omit<NewDeployment, 'functions' | 'routes' | 
 }
 
 /** The same on its way back. */
-interface FoundDeployment extends Omit<Deployment, 'functions' | 'routes' | 'triggers'> {
-  /** JSON. */
-  readonly triggers: string;
-  /** JSON. */
+interface FoundDeployment extends Omit<Deployment, 'functions' | JsonList> {
+  /** JSON, as the two after it. */
   readonly routes: string;
+  readonly triggers: string;
+  readonly connections: string;
   /** JSON of an array for each function: name, id, code, and JSON of what else there is. */
   readonly functions: string;
 }
@@ -67,11 +71,13 @@ interface FoundDeployment extends Omit<Deployment, 'functions' | 'routes' | 'tri
 function fromStored(found: FoundDeployment): Deployment {
   const routes = jsonOf({ ...found }, 'routes') as Route[];
   const functions = jsonOf({ ...found }, 'functions') as Row[];
-  const triggers = jsonOf({ ...found }, 'triggers') as Trigger[];
+  const triggers = jsonOf({ ...found }, 'triggers') as StoredTrigger[];
+  const connections = jsonOf({ ...found }, 'connections') as Connection[];
   return {
     ...found,
     routes: routes.map(toRoute),
     triggers: triggers.map(toTrigger),
+    connections: connections.map(toConnection),
     functions: functions.map((each) => toVersion(found.app, each)),
   };
 }
@@ -92,6 +98,7 @@ function toStored(deployment: NewDeployment): StoredDeployment {
     ...deployment,
     routes: JSON.stringify(deployment.routes),
     triggers: JSON.stringify(deployment.triggers),
+    connections: JSON.stringify(deployment.connections),
     functions,
   };
 }
@@ -161,8 +168,9 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
     ON CONFLICT (name) DO UPDATE SET next_number = next_number + 1
     RETURNING next_number - 1 AS number`);
   const insertDeployment = db.prepare(`
-    INSERT INTO deployments (app, number, created_ms, created_by, note, function_count, format, routes, triggers)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO deployments
+      (app, number, created_ms, created_by, note, function_count, format, routes, triggers, connections)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const findVersion = db.prepare('SELECT key FROM versions WHERE digest = ?');
   const insertVersion = db.prepare(
     'INSERT INTO versions (digest, id, code, body) VALUES (?, ?, ?, ?) RETURNING key',
@@ -171,9 +179,10 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
     'INSERT INTO deployment_functions (app, number, position, name, version) VALUES (?, ?, ?, ?, ?)',
   );
 
-  return ({ app, functions, routes, triggers, createdMs, createdBy, note }) => {
+  return ({ app, functions, routes, triggers, connections, createdMs, createdBy, note }) => {
     const number = numberOf(takeNumber.get(app)!, 'number');
-    insertDeployment.run(app, number, createdMs, createdBy, note, functions.length, FORMAT, routes, triggers);
+    const lists = [routes, triggers, connections];
+    insertDeployment.run(app, number, createdMs, createdBy, note, functions.length, FORMAT, ...lists);
     functions.forEach(({ name, id, code, body }, position) => {
       const digest = createHash('sha256').update(`${id}\n${code}\n${body}`).digest('hex');
       const version = findVersion.get(digest) ?? insertVersion.get(digest, id, code, body);
@@ -186,7 +195,7 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
 export function createAppReads(db: DatabaseSync) {
   const summaryColumns = 'app, number, created_ms, created_by, note, function_count';
   const findDeployment = db.prepare(
-    `SELECT ${summaryColumns}, format, routes, triggers FROM deployments WHERE app = ? AND number = ?`,
+    `SELECT ${summaryColumns}, format, routes, triggers, connections FROM deployments WHERE app = ? AND number = ?`,
   );
   const listFunctions = db.prepare(`
     SELECT json_group_array(json_array(f.name, v.id, v.code, v.body) ORDER BY f.position) AS functions
@@ -210,7 +219,8 @@ export function createAppReads(db: DatabaseSync) {
       const { createdMs, createdBy, note } = toSummary(row);
       const functions = textOf(listFunctions.get(app, number)!, 'functions');
       const [routes, triggers] = [textOf(row, 'routes'), textOf(row, 'triggers')];
-      return { app, number, createdMs, createdBy, note, functions, routes, triggers };
+      const connections = textOf(row, 'connections');
+      return { app, number, createdMs, createdBy, note, functions, routes, triggers, connections };
     },
     listDeployments: (app: AppName, limit: number, before?: number): DeploymentSummary[] =>
       listDeployments.all(app, before ?? Number.MAX_SAFE_INTEGER, Math.max(0, limit)).map(toSummary),
@@ -257,8 +267,21 @@ function toRoute(stored: Route): Route {
   return { ...stored, host: stored.host ?? undefined, cors: stored.cors ?? undefined };
 }
 
-function toTrigger(stored: Trigger): Trigger {
-  return { ...stored, delivery: { ...DELIVERY_DEFAULTS, ...stored.delivery } };
+/** Triggers from before there were connections have the secret's name as `url`. */
+type StoredTrigger = Trigger & { readonly source: { readonly url?: string } };
+
+function toTrigger(stored: StoredTrigger): Trigger {
+  const { source } = stored;
+  const delivery = { ...DELIVERY_DEFAULTS, ...stored.delivery };
+  if (!('connection' in source) && source.url === undefined) return { ...stored, delivery };
+  const { url, ...rest } = source as { kind: ConnectionKind; url?: string; connection?: Connection };
+  const connection = url === undefined ? toConnection(rest.connection!) : connectionByUrl(rest.kind, url);
+  return { ...stored, delivery, source: { ...rest, connection } as TriggerSource };
+}
+
+function toConnection(stored: Connection): Connection {
+  const { name, kind, at, tls } = stored;
+  return { name: name ?? undefined, kind, at, tls: tls ?? undefined };
 }
 
 function toVersion(app: AppName, stored: Row): FunctionVersion {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type Connection, connectionByUrl } from '../../model/connection.ts';
 import type { Route, TrafficShare } from '../../model/deployment.ts';
 import {
   type AppName,
@@ -9,7 +10,12 @@ import {
   type FunctionVersion,
   type VersionId,
 } from '../../model/function.ts';
-import { DELIVERY_DEFAULTS, type Trigger, type TriggerName } from '../../model/trigger.ts';
+import {
+  DELIVERY_DEFAULTS,
+  type PostgresSource,
+  type Trigger,
+  type TriggerName,
+} from '../../model/trigger.ts';
 import type { AppStore, NewDeployment } from '../app-store.ts';
 import { type OpenFresh, withFresh } from './harness.ts';
 
@@ -37,6 +43,17 @@ const TRIGGER: Trigger = {
   delivery: { ...DELIVERY_DEFAULTS, onFailure: { kind: 'emit', type: 'lost' } },
 };
 
+const CONNECTION: Connection = {
+  name: 'orders-db',
+  kind: 'postgres',
+  at: { kind: 'parts', host: 'db', port: 5433, path: 'shop', user: 'lambent', password: 'DB_PASSWORD' },
+  tls: { ca: 'CA', cert: 'CERT', key: 'KEY', serverName: 'db.example', verify: true },
+};
+const ROWS: Omit<PostgresSource, 'connection'> = {
+  ...{ kind: 'postgres', schema: 'public', table: 'orders', actions: ['insert'] },
+  ...{ columns: ['id'], where: 'true' },
+};
+
 const codeA = 'a'.repeat(64);
 const codeB = 'b'.repeat(64);
 
@@ -60,6 +77,7 @@ function deployment(
     functions,
     routes,
     triggers: [TRIGGER],
+    connections: [],
   };
 }
 
@@ -111,6 +129,8 @@ export function exerciseAppStore(open: OpenFresh<AppStore>): void {
             base.functions[1]!,
           ],
           routes: [{ ...base.routes[0]!, host: '*.example.com', cors }, base.routes[1]!],
+          triggers: [TRIGGER, { ...TRIGGER, source: { ...ROWS, connection: CONNECTION } }],
+          connections: [CONNECTION, { ...connectionByUrl('redis', 'CACHE_URL'), name: 'cache' }],
         };
         const stored = await store.createDeployment(rich);
         assert.deepEqual(stored, { ...rich, number: 1 });

@@ -1,5 +1,6 @@
 import { delay, type Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
+import type { Address } from '../../model/connection.ts';
 import type { MessageSource as Settings } from '../../model/message-source.ts';
 import type { Source, SourceContext, SourceStatus } from '../../ports/source.ts';
 import { describeBrokerFailure } from './broker-failure.ts';
@@ -32,7 +33,7 @@ export type ReadBroker<S extends Settings> = (link: BrokerLink<S>) => Promise<vo
 export interface BrokerLink<S extends Settings> {
   readonly context: SourceContext;
   readonly settings: S;
-  readonly url: string;
+  readonly address: Address;
   /** For what the broker keeps of the trigger: `lambent-app-trigger`. */
   readonly name: string;
   /** The trigger's last stored place at the broker. */
@@ -79,14 +80,14 @@ export class BrokerSource<S extends Settings> implements Source {
     const { signal } = this.#closing;
     const closed = whenAborted(signal);
     while (!signal.aborted) {
-      let url: string | undefined;
+      let address: Address | undefined;
       const startedMs = clock.monotonicMs();
       try {
-        url = await this.#context.secret(this.#settings.url);
-        await this.#connect(url);
+        address = await this.#context.address(this.#settings.connection);
+        await this.#connect(address);
       } catch (error) {
         if (signal.aborted) return;
-        const trouble = describeBrokerFailure(error, url);
+        const trouble = describeBrokerFailure(error, address?.url);
         if (trouble !== this.#trouble)
           log.error('messages cannot be read; trying again', { trigger: id, error: trouble });
         this.#trouble = trouble;
@@ -98,21 +99,19 @@ export class BrokerSource<S extends Settings> implements Source {
     }
   }
 
-  async #connect(url: string | undefined): Promise<void> {
+  async #connect(address: Address): Promise<void> {
     const context = this.#context;
-    const { url: name } = this.#settings;
-    if (url === undefined || url === '')
-      throw new LambentError('E_SECRET_MISSING', `The trigger ${context.id} has no value for ${name}.`);
+    const { label, url } = address;
     if (!URL.canParse(url))
       throw new LambentError(
         'E_BROKER_SETUP',
-        `The value of ${name} is not an address such as scheme://host:port.`,
+        `The value of ${label} is not an address such as scheme://host:port.`,
       );
     const changed = new AbortController();
-    const timer = this.#watch(url, changed);
+    const timer = this.#watch(address, changed);
     try {
       await this.#read({
-        ...{ context, settings: this.#settings, url, position: this.#position },
+        ...{ context, settings: this.#settings, address, position: this.#position },
         name: `lambent-${context.id.replaceAll(/[^A-Za-z0-9_-]/g, '-')}`,
         signal: AbortSignal.any([this.#closing.signal, changed.signal]),
         connected: () => {
@@ -129,12 +128,16 @@ export class BrokerSource<S extends Settings> implements Source {
     }
   }
 
-  /** A deployment may give the variable another value: then the connection is made anew. */
-  #watch(url: string, changed: AbortController): Timer {
+  /** A secret may get another value: then the connection is made anew. */
+  #watch(address: Address, changed: AbortController): Timer {
+    const before = JSON.stringify(address);
     return this.#context.clock.every(LOOK_MS, () => {
-      void this.#context.secret(this.#settings.url).then((now) => {
-        if (now !== url) changed.abort();
-      });
+      void this.#context.address(this.#settings.connection).then(
+        (now) => {
+          if (JSON.stringify(now) !== before) changed.abort();
+        },
+        () => changed.abort(),
+      );
     });
   }
 

@@ -1,3 +1,4 @@
+import type { Address } from '../../model/connection.ts';
 import type { RedisSource } from '../../model/message-source.ts';
 import { type BrokerMessage, textOf } from './broker-message.ts';
 import { type BrokerLink, LOOK_MS, whenAborted } from './broker-source.ts';
@@ -28,8 +29,8 @@ interface Entry {
 export async function readRedisStream(link: BrokerLink<RedisSource>): Promise<void> {
   const { createClient, RESP_TYPES } = await import('@redis/client');
   const client = createClient({
-    url: link.url,
-    socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS },
+    url: link.address.url,
+    socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS, ...tlsOf(link.address) },
     RESP: 2,
     name: link.name,
   });
@@ -50,6 +51,10 @@ export async function readRedisStream(link: BrokerLink<RedisSource>): Promise<vo
   }
 }
 
+function tlsOf({ tls }: Address): object {
+  return tls === undefined ? {} : { tls: true, ...tls };
+}
+
 class GroupReader {
   readonly #link: BrokerLink<RedisSource>;
   readonly #send: Send;
@@ -62,7 +67,7 @@ class GroupReader {
     this.#link = link;
     this.#send = send;
     this.#group = link.settings.group ?? link.name;
-    const { host, pathname } = new URL(link.url);
+    const { host, pathname } = new URL(link.address.url);
     this.#places = `${host}${pathname}/${link.settings.stream}/`;
   }
 

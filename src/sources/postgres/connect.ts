@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { LambentError } from '../../base/errors.ts';
+import type { Address } from '../../model/connection.ts';
 import { setupError } from './table-setup.ts';
 
 const CONNECT_MS_MAX = 15_000;
@@ -7,29 +7,19 @@ const CONNECT_MS_MAX = 15_000;
 const SETTINGS = `SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; SET timezone = 'UTC';
   SET extra_float_digits = 1; SET bytea_output = 'hex'; SET statement_timeout = 0; SET client_encoding = 'UTF8'`;
 
-export interface Address {
-  /** The secret or environment variable that holds it. */
-  readonly name: string;
-  readonly url: string | undefined;
-}
-
 /** A connection to the database, or one that can also stream changes. `onLost` hears of its end, however it comes. */
 export async function connect(
-  { name, url }: Address,
+  { label, url, tls }: Address,
   use: { readonly replicates: boolean; readonly onLost: (error: unknown) => void },
 ): Promise<Client> {
-  if (url === undefined)
-    throw new LambentError(
-      'E_SECRET_MISSING',
-      `There is no secret ${name} of the app, and no such environment variable of the function.`,
-    );
   if (!/^postgres(?:ql)?:\/\//.test(url))
     throw setupError(
-      `${name} holds no address of PostgreSQL.`,
+      `${label} holds no address of PostgreSQL.`,
       'It must be as in postgres://user:password@host:5432/database.',
     );
   const client = new Client({
     connectionString: url,
+    ...(tls === undefined ? {} : { ssl: tls }),
     ...{ application_name: 'lambent', keepAlive: true, connectionTimeoutMillis: CONNECT_MS_MAX },
     ...(use.replicates ? { replication: 'database' } : {}),
   });

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { delay, type Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
+import { type Address, placeOf } from '../../model/connection.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
 import type { Source, SourceContext, SourceFactory, SourceStatus } from '../../ports/source.ts';
 import { connect } from './connect.ts';
@@ -44,7 +45,7 @@ const DROP_PAUSE_MS = 100;
 interface Position {
   /** Name of slot and publication. */
   readonly slot: string;
-  /** Environment variable with the address: another one is another database, and begins anew. */
+  /** What tells the database from others (`placeOf`): another one begins anew. */
   readonly url: string;
   /** The end of what is stored; `undefined`: the slot is still to be made. */
   readonly lsn: string | undefined;
@@ -56,7 +57,7 @@ class TableSource implements Source {
   #position: Position;
   #isKnown: boolean;
   /** The last address: when the trigger is gone, so are the variables of its function. */
-  #url: string | undefined;
+  #address: Address | undefined;
   #trouble: string | undefined;
   #lagBytes: number | undefined;
   #isClosed = false;
@@ -68,8 +69,9 @@ class TableSource implements Source {
     this.#context = context;
     this.#settings = settings;
     const before = parsePosition(context.position);
-    this.#isKnown = before?.url === settings.url;
-    this.#position = this.#isKnown ? before! : { slot: newName(context), url: settings.url, lsn: undefined };
+    const url = placeOf(settings.connection);
+    this.#isKnown = before?.url === url;
+    this.#position = this.#isKnown ? before! : { slot: newName(context), url, lsn: undefined };
     this.#stopped = new Promise((resolve) => {
       this.#stop = resolve;
     });
@@ -198,10 +200,12 @@ class TableSource implements Source {
   }
 
   async #connect(replicates: boolean, onLost: (error: unknown) => void): Promise<Client> {
-    const name = this.#settings.url;
-    const url = (await this.#context.secret(name)) ?? (this.#isClosed ? this.#url : undefined);
-    this.#url = url;
-    return connect({ name, url }, { replicates, onLost });
+    const address = await this.#context.address(this.#settings.connection).catch((thrown: unknown) => {
+      if (this.#isClosed && this.#address !== undefined) return this.#address;
+      throw thrown;
+    });
+    this.#address = address;
+    return connect(address, { replicates, onLost });
   }
 
   /** What is about to be made is remembered first, so that it is found again, and dropped in the end. */

@@ -48,6 +48,7 @@ class Bench {
       log: silentLog,
       publish: async (events, position) => this.#publish(events, position),
       secret: async () => undefined,
+      address: () => Promise.reject(new Error('a schedule connects to nothing')),
       isBusy: async () => this.isBusy,
     });
     await this.settle();

@@ -40,6 +40,7 @@ function openHook(verify: WebhookScheme, publishFails = false): Hook {
     random: createSeededRandom(1),
     log: silentLog,
     secret: async (name) => env[name],
+    address: () => Promise.reject(new Error('a webhook connects to nothing')),
     isBusy: async () => false,
     async publish(published) {
       if (publishFails) throw new LambentError('E_OVERLOADED', 'full', { retryAfterS: 5 });
