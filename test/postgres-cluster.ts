@@ -33,20 +33,22 @@ export class PostgresCluster {
   readonly folder: string;
   readonly #programs: string;
   readonly #as: { readonly uid?: number; readonly gid?: number };
+  readonly #port: number | undefined;
   #server: ChildProcess | undefined;
 
-  private constructor(folder: string, programs: string, as: { uid?: number; gid?: number }) {
+  private constructor(folder: string, programs: string, as: { uid?: number; gid?: number }, port?: number) {
     this.folder = folder;
     this.#programs = programs;
     this.#as = as;
+    this.#port = port;
   }
 
-  /** A new cluster that runs. */
-  static async start(programs: string): Promise<PostgresCluster> {
+  /** A new cluster that runs. `port`: it listens there as well, on this machine. */
+  static async start(programs: string, port?: number): Promise<PostgresCluster> {
     const folder = await mkdtemp('/tmp/lambent-pg-');
     const as = process.getuid?.() === 0 ? await userOf(USER) : undefined;
     if (as !== undefined) await chown(folder, as.uid, as.gid);
-    const cluster = new PostgresCluster(folder, programs, as ?? {});
+    const cluster = new PostgresCluster(folder, programs, as ?? {}, port);
     await run(
       join(programs, 'initdb'),
       ['-D', join(folder, 'data'), '-U', 'owner', '--auth=trust', '--no-sync', '-E', 'UTF8', '--locale=C'],
@@ -56,14 +58,17 @@ export class PostgresCluster {
     return cluster;
   }
 
-  /** Its address: the socket is in its folder, and nothing listens on the network. */
+  /** Its address by the socket in its folder. */
   get url(): string {
-    return `postgres://owner@/postgres?host=${encodeURIComponent(this.folder)}`;
+    return `postgres://owner@/postgres?host=${encodeURIComponent(this.folder)}&port=${this.#port ?? 5432}`;
   }
 
   async open(settings: readonly string[] = []): Promise<void> {
     const given = [
-      ...[`unix_socket_directories=${this.folder}`, 'listen_addresses=', 'wal_level=logical'],
+      ...[`unix_socket_directories=${this.folder}`, 'wal_level=logical'],
+      ...(this.#port === undefined
+        ? ['listen_addresses=']
+        : ['listen_addresses=127.0.0.1', `port=${this.#port}`]),
       ...['shared_buffers=16MB', 'max_wal_senders=20', 'max_replication_slots=20', ...settings],
     ];
     let output = '';

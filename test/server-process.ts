@@ -17,18 +17,19 @@ export interface Server {
 /** Tests meet functions by files, ports and process ids of this machine; those about isolation ask for it. */
 const PLAIN_PROCESSES = { LAMBENT_ISOLATION: 'process', LAMBENT_ACCEPT_ISOLATION: 'E' };
 
-/** `lambent start` as its users run it; resolves when it has printed its address. */
+/** `lambent start` (or `dev`) as its users run it; resolves when it has printed its address. */
 export async function startServer(
   dataDir: string,
   folders: readonly string[] = [],
   options: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+  command: 'start' | 'dev' = 'start',
 ): Promise<Server> {
   const child = spawn(
     process.execPath,
     [
       join(REPOSITORY, 'bin', 'lambent.js'),
-      'start',
+      command,
       ...folders,
       '--data',
       dataDir,
@@ -45,10 +46,10 @@ export async function startServer(
   const url = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout! }).on('line', (line) => {
       output += `${line}\n`;
-      const match = /(?:Server\s+|"url":")(http:[^\s"]+)/.exec(line);
+      const match = /(?:(?:Server|App)\s+|"url":")(http:[^\s"]+)/.exec(line);
       if (match !== null) resolve(match[1]!);
     });
-    child.once('exit', (code) => reject(new Error(`lambent start ended with ${code}: ${output}`)));
+    child.once('exit', (code) => reject(new Error(`lambent ${command} ended with ${code}: ${output}`)));
   });
   return { child, url, output: () => output };
 }
