@@ -1,20 +1,20 @@
 /**
  * `burst`: many requests at once to functions that have no process, and what a warm function beside them feels of it.
  */
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
 import type { RaceOptions } from './race-options.ts';
+import { type TimedAnswer, timeGet } from './timed-request.ts';
 import { formatTable, median, printResult, quantile, rounded } from './report.ts';
 
 const FUNCTIONS = 50;
 const REQUESTS = 200;
 /** What the product promises. */
 const BOUNDS = { p99Ms: 1_200, refused: 0, neighbourRatio: 2 } as const;
-/** The neighbour is called this often, alone and during the burst: an open load, as of a client of its own. */
-const NEIGHBOUR_EVERY_MS = 5;
 const ALONE_MS = 1_500;
 /** Between bursts: for the processes of the last one to end, and others to be made ready. */
 const PAUSE_MS = 1_500;
@@ -38,7 +38,7 @@ export async function raceBurst(options: RaceOptions): Promise<void> {
     const bursts: Burst[] = [];
     try {
       await untilDeployed(lambent);
-      await listenTo(lambent, sleep(ALONE_MS));
+      await listenTo(lambent, () => sleep(ALONE_MS));
       for (let round = 1; round <= options.rounds; round += 1) {
         bursts.push(await runBurst(lambent));
         console.log(`round ${round} of ${options.rounds}: ${JSON.stringify(bursts.at(-1))}`);
@@ -55,15 +55,15 @@ async function writeApp(app: string): Promise<void> {
   const text = `export default { fetch: () => new Response('Hello World!') };\n`;
   const names = Array.from({ length: FUNCTIONS }, (_, number) => `f${number}`);
   for (const name of [...names, 'neighbour']) await writeFile(join(app, 'functions', `${name}.js`), text);
-  // Processes end as soon as they have nothing to do: every burst finds none.
-  const functions = names.map((name) => `  ${name}: { idle: 0s }`);
+  // Processes end soon after they have nothing to do, though not while the burst still goes on: every burst finds none.
+  const functions = names.map((name) => `  ${name}: { idle: 1s }`);
   await writeFile(join(app, 'lambent.yaml'), `functions:\n${functions.join('\n')}\n  neighbour: {}\n`);
 }
 
 /** The platform answers before its apps are there. */
 async function untilDeployed(lambent: Lambent): Promise<void> {
   const endMs = performance.now() + WAIT_MS;
-  while ((await get(lambent, '/neighbour')).status !== 200) {
+  while ((await timeGet(`${lambent.origin}/neighbour`)).status !== 200) {
     if (performance.now() > endMs) throw new Error('the app is not deployed in time');
     await sleep(50);
   }
@@ -71,11 +71,12 @@ async function untilDeployed(lambent: Lambent): Promise<void> {
 
 async function runBurst(lambent: Lambent): Promise<Burst> {
   await sleep(PAUSE_MS);
-  const alone = await listenTo(lambent, sleep(ALONE_MS));
-  const requests = Array.from({ length: REQUESTS }, (_, number) => get(lambent, `/f${number % FUNCTIONS}`));
-  const burst = Promise.all(requests);
-  const beside = await listenTo(lambent, burst);
-  const answers = await burst;
+  const alone = await listenTo(lambent, () => sleep(ALONE_MS));
+  let answers: TimedAnswer[] = [];
+  const beside = await listenTo(lambent, async () => {
+    const paths = Array.from({ length: REQUESTS }, (_, number) => `/f${number % FUNCTIONS}`);
+    answers = await Promise.all(paths.map((path) => timeGet(`${lambent.origin}${path}`)));
+  });
   const times = answers.map(({ tookMs }) => tookMs);
   return {
     p99Ms: rounded(quantile(times, 0.99)),
@@ -86,35 +87,19 @@ async function runBurst(lambent: Lambent): Promise<Burst> {
   };
 }
 
-/** Calls the warm neighbour again and again until `end`; answers how long each call took. */
-async function listenTo(lambent: Lambent, end: Promise<unknown>): Promise<number[]> {
-  let over = false;
-  void end.finally(() => {
-    over = true;
+/** Has the warm neighbour called until `end`; answers how long each call took. */
+async function listenTo({ origin }: Lambent, end: () => Promise<unknown>): Promise<number[]> {
+  const client = new Worker(new URL('./neighbour-thread.ts', import.meta.url), {
+    workerData: `${origin}/neighbour`,
   });
-  const calls: ReturnType<typeof get>[] = [];
-  do {
-    calls.push(get(lambent, '/neighbour'));
-    await sleep(NEIGHBOUR_EVERY_MS);
-  } while (!over);
-  const answers = await Promise.all(calls);
+  await once(client, 'online');
+  const answered = once(client, 'message') as Promise<[TimedAnswer[]]>;
+  await end();
+  client.postMessage('end');
+  const [answers] = await answered;
   const refused = answers.find(({ status }) => status !== 200);
   if (refused !== undefined) throw new Error(`the neighbour answered ${refused.status}`);
   return answers.map(({ tookMs }) => tookMs);
-}
-
-/** One request on a connection of its own; 0 as status where it broke. */
-function get({ origin }: Lambent, path: string): Promise<{ status: number; tookMs: number }> {
-  return new Promise((resolve) => {
-    const beginMs = performance.now();
-    const end = (status: number): void => resolve({ status, tookMs: performance.now() - beginMs });
-    const sent = request(`${origin}${path}`, { agent: false, timeout: WAIT_MS }, (response) => {
-      response.resume().once('end', () => end(response.statusCode!));
-    });
-    sent.once('timeout', () => sent.destroy());
-    sent.once('error', () => end(0));
-    sent.end();
-  });
 }
 
 function report(options: RaceOptions, bursts: readonly Burst[]): void {

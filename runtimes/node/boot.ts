@@ -25,14 +25,19 @@ import { WebSocketPair } from './websocket-pair.ts';
 const LISTEN_WAIT_MS = 10_000;
 const CREATED_WAIT_MS = 1_000;
 
-const { setTimeout, clearTimeout } = globalThis;
+const { setImmediate, setTimeout, clearTimeout } = globalThis;
 
-/** What does not depend on the author's code: done before there is any. */
-export async function prepare(channel: Channel): Promise<void> {
+/**
+ * What does not depend on the author's code: done before there is any. `isAwaited`: whether the code is here already, so
+ * that somebody waits for it and what is only done ahead of need is left out.
+ */
+export async function prepare(channel: Channel, isAwaited: () => boolean): Promise<void> {
   process.setSourceMapsEnabled(true);
   installGlobals();
   cheapenHttpImport();
-  await rehearse(channel);
+  // What has arrived is read in this turn of the event loop.
+  await new Promise((resolve) => setImmediate(resolve));
+  if (!isAwaited()) await rehearse(channel);
 }
 
 /** Loads the author's code and prepares it for calls. Rejects with what the code threw, or E_HANDLER_MISSING. */

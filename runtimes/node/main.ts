@@ -67,7 +67,7 @@ class Runtime implements HandlerDeps {
 
   /** Loads everything that does not depend on the author's code, and says so. */
   wait(): void {
-    this.#prepared = prepare(this.channel).then(
+    this.#prepared = prepare(this.channel, () => this.#boot !== undefined).then(
       () => {
         this.channel.frame(FRAME.WAITING, 0, 0);
         this.channel.flush();

@@ -422,6 +422,7 @@ export class Instance {
         else {
           this.ready = ready;
           this.state = 'ready';
+          this.#process!.setPace('serving');
           this.#events.onReady(this);
         }
         break;

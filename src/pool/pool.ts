@@ -33,9 +33,10 @@ const SWEEP_MS = 20;
 /** Code that has not said READY after this time is given up. */
 const BOOT_TIMEOUT_MS = 20_000;
 const FILES_MAX = 1_024;
-/** Waiting processes may take this share of the machine's memory, at this much each. */
+/** Waiting processes may take this share of the machine's memory, at this much each: they have most of it in common. */
 const PREWARMED_SHARE = 0.05;
-const PREWARMED_BYTES = 40 * 2 ** 20;
+const PREWARMED_BYTES = 16 * 2 ** 20;
+const PREWARMED_MAX = 64;
 
 export interface PoolLimits {
   /** Invocations that may run at once on this node. */
@@ -57,7 +58,10 @@ export const POOL_LIMITS: PoolLimits = {
   waitingMax: 10_000,
   instancesMax: 1_000,
   startingMax: Math.max(4, availableParallelism() * 2),
-  prewarmedMax: Math.min(16, Math.max(1, Math.floor((totalmem() * PREWARMED_SHARE) / PREWARMED_BYTES))),
+  prewarmedMax: Math.min(
+    PREWARMED_MAX,
+    Math.max(1, Math.floor((totalmem() * PREWARMED_SHARE) / PREWARMED_BYTES)),
+  ),
   prewarmedKindsMax: 4,
 };
 

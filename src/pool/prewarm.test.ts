@@ -18,6 +18,7 @@ class PaperSandbox implements Pick<Sandbox, 'start'> {
     const entry = { spec, listener, killed: false };
     this.started.push(entry);
     return {
+      setPace() {},
       kill: () => {
         if (entry.killed) return;
         entry.killed = true;
@@ -111,7 +112,7 @@ describe('processes that wait', () => {
       sandbox.load(next);
     }
     assert.equal(prewarm.size, 3);
-    await pass(30_000);
+    await pass(90_000);
     assert.deepEqual([prewarm.size, sandbox.alive], [1, 1]);
     await pass(3_600_000);
     assert.deepEqual([prewarm.size, sandbox.alive], [0, 0]);

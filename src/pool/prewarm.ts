@@ -10,7 +10,8 @@ import type { Sandbox, SandboxListener, SandboxProcess, SandboxSpec } from '../p
  * process serves the version that it was given to, and ends with it.
  *
  * How many wait follows demand: as many as starts of that kind were asked for lately, at least one for each of the
- * kinds in use, within what the node may spend on it. They are made one at a time, when nothing else is starting.
+ * kinds in use, within what the node may spend on it. They are made one at a time, when nothing else is starting, of what
+ * processor time others leave.
  */
 
 /** What processes that can stand in for each other have in common: all of a spec but the code. */
@@ -23,8 +24,10 @@ export interface PrewarmLimits {
   readonly kindsMax: number;
 }
 
-/** The starts of this long are what demand is. */
-const DEMAND_MS = 10_000;
+/** The starts of this long are what demand is: bursts come again. */
+const DEMAND_MS = 60_000;
+/** What was only foreseen, as by a deploy of many functions, counts as demand up to this many. */
+const FORESEEN_MAX = 8;
 /** A kind that nobody asked for in this time keeps no process. */
 const FORGET_MS = 1_800_000;
 /** After a start, so that making its successor does not slow down the start itself. */
@@ -70,10 +73,16 @@ export class WaitingProcess implements SandboxListener {
     this.#onChange = onChange;
   }
 
+  /** Nobody has taken it. */
+  get isWaiting(): boolean {
+    return this.#heir === undefined;
+  }
+
   /** What it says from now on goes to `heir`. `undefined`: it has ended. */
   handOver(heir: SandboxListener): SandboxProcess | undefined {
     if (this.#hasEnded) return undefined;
     this.#heir = heir;
+    this.process?.setPace('serving');
     return this.process;
   }
 
@@ -149,7 +158,7 @@ export class Prewarm {
     const key = JSON.stringify(spec);
     const known = this.#kinds.get(key);
     const kind = known ?? { spec, waiting: [], asked: [], retryMs: 0, retryAtMs: 0 };
-    if (known === undefined || isStart) {
+    if (isStart || kind.asked.length < FORESEEN_MAX) {
       kind.asked.push(this.#options.clock.monotonicMs());
       if (kind.asked.length > this.#options.limits.waitingMax) kind.asked.shift();
     }
@@ -233,6 +242,7 @@ export class Prewarm {
     try {
       const id = mintInstanceId() as InstanceId;
       waiting.process = await sandbox.start(id, { ...kind.spec, codeDir: undefined }, waiting);
+      if (waiting.isWaiting) waiting.process.setPace('background');
       // It may no longer be wanted.
       if (this.#closed || !kind.waiting.includes(waiting)) waiting.process.kill();
     } catch (error) {

@@ -32,6 +32,12 @@ export interface SandboxSpec {
   readonly network: NetworkPolicy;
 }
 
+/**
+ * What a process gets of a busy machine. `serving`: the share that all serving ones have. `starting`: a small one, so that
+ * many starts do not slow down those that serve. `background`: what nobody else wants, as while it waits without code.
+ */
+export type Pace = 'background' | 'starting' | 'serving';
+
 /** How a process ended, if it did so by itself or was stopped for exceeding a limit. */
 export interface SandboxExit {
   readonly code: number | null;
@@ -64,6 +70,11 @@ export interface SandboxProcess {
   placeCode(codeDir: string): Promise<string | undefined>;
   /** Bytes queued and not yet taken by the process. */
   readonly bufferedBytes: number;
+  /**
+   * Changes its pace, at once; the first is `starting`. Where a driver cannot, every process has the same share all the
+   * time.
+   */
+  setPace(pace: Pace): void;
   /** Stops reading from the channel (back-pressure on everything of this instance). */
   pause(): void;
   resume(): void;

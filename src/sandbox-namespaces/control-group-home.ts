@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeControlGroups } from '../spawner/control-groups.ts';
-import type { ControlGroup } from '../spawner/spawner-protocol.ts';
+import type { ControlGroup, GroupSetting } from '../spawner/spawner-protocol.ts';
 
 /**
  * Where the control groups of instances are made: `lambent-KEY` below the platform's own group, or for version 2 and
@@ -23,42 +23,75 @@ export interface ControlGroupHome {
 }
 
 /** Each instance gets the same share of a busy machine. */
-const CPU_SHARES_V1 = '256';
-const CPU_WEIGHT_V2 = '25';
+const SHARES_V1: Shares = {
+  serving: ['cpu.shares', '256'],
+  starting: ['cpu.shares', '64'],
+  least: ['cpu.shares', '2'],
+};
+const SHARES_V2: Shares = {
+  serving: ['cpu.weight', '25'],
+  starting: ['cpu.weight', '6'],
+  least: ['cpu.weight', '1'],
+};
 const CONTROLLERS = ['memory', 'cpu', 'pids'] as const;
 
 type Controller = (typeof CONTROLLERS)[number];
+
+/** Newer kernels know processes that run only while nobody else wants to; older ones get the smallest share. */
+const CPU_IDLE = 'cpu.idle';
+
+type Shares = Readonly<Record<'serving' | 'starting' | 'least', GroupSetting>>;
+
+/** What this kernel can do beside limits. */
+interface Abilities {
+  readonly countsSwap: boolean;
+  readonly paces: NonNullable<ControlGroup['paces']>;
+}
+
+function pacesOf({ serving, starting, least }: Shares, knowsIdle: boolean): Abilities['paces'] {
+  if (!knowsIdle) return { background: [least], starting: [starting], serving: [serving] };
+  // Leaving it sets a share of the kernel's own.
+  const not: GroupSetting = [CPU_IDLE, '0'];
+  return { background: [[CPU_IDLE, '1']], starting: [not, starting], serving: [not, serving] };
+}
 
 /** Where the kernel counts swap, it must not be a way around the limit. */
 const SWAP_LIMIT_V1 = 'memory.memsw.limit_in_bytes';
 const SWAP_LIMIT_V2 = 'memory.swap.max';
 
+type Settings = Pick<ControlGroup, 'settings' | 'paces'>;
+
 function settingsV1(
   controller: Controller,
   { memoryMb, tasksMax }: GroupLimits,
-  countsSwap: boolean,
-): [string, string][] {
+  { countsSwap, paces }: Abilities,
+): Settings {
   switch (controller) {
     case 'memory':
-      return [
-        ['memory.limit_in_bytes', `${memoryMb}M`],
-        ...(countsSwap ? [[SWAP_LIMIT_V1, `${memoryMb}M`] as [string, string]] : []),
-      ];
+      return {
+        settings: [
+          ['memory.limit_in_bytes', `${memoryMb}M`],
+          ...(countsSwap ? [[SWAP_LIMIT_V1, `${memoryMb}M`] as const] : []),
+        ],
+      };
     case 'cpu':
-      return [['cpu.shares', CPU_SHARES_V1]];
+      return { settings: paces.starting, paces };
     case 'pids':
-      return [['pids.max', String(tasksMax)]];
+      return { settings: [['pids.max', String(tasksMax)]] };
   }
 }
 
-function settingsV2({ memoryMb, tasksMax }: GroupLimits, countsSwap: boolean): [string, string][] {
-  return [
-    ['memory.max', String(memoryMb * 2 ** 20)],
-    ...(countsSwap ? [[SWAP_LIMIT_V2, '0'] as [string, string]] : []),
-    ['memory.oom.group', '1'],
-    ['cpu.weight', CPU_WEIGHT_V2],
-    ['pids.max', String(tasksMax)],
-  ];
+function settingsV2({ memoryMb, tasksMax }: GroupLimits, { countsSwap, paces }: Abilities): Settings {
+  return {
+    settings: [
+      ['memory.max', String(memoryMb * 2 ** 20)],
+      ...(countsSwap ? [[SWAP_LIMIT_V2, '0'] as const] : []),
+      ['memory.oom.group', '1'],
+      ['pids.max', String(tasksMax)],
+      ...paces.starting,
+    ],
+    paces,
+  };
 }
 
 /** Mount points of version 1 by controller, and that of version 2 as `unified`. */
@@ -98,16 +131,25 @@ function homeV1(
     if (mount === undefined || path === undefined) return undefined;
     homes.set(controller, join(mount, path, name));
   }
-  const countsSwap = existsSync(join(mounts.get('memory')!, SWAP_LIMIT_V1));
+  const abilities = {
+    countsSwap: existsSync(join(mounts.get('memory')!, SWAP_LIMIT_V1)),
+    paces: pacesOf(SHARES_V1, existsSync(join(mounts.get('cpu')!, CPU_IDLE))),
+  };
   return {
     version: 1,
     folders: [...new Set(homes.values())],
     groupsOf(id, limits) {
-      const settings = new Map<string, [string, string][]>();
+      const groups = new Map<string, Settings>();
       // Controllers that are mounted together share a folder.
-      for (const [controller, home] of homes)
-        settings.set(home, [...(settings.get(home) ?? []), ...settingsV1(controller, limits, countsSwap)]);
-      return [...settings].map(([home, each]) => ({ folder: join(home, id), settings: each }));
+      for (const [controller, home] of homes) {
+        const known = groups.get(home);
+        const { settings, paces } = settingsV1(controller, limits, abilities);
+        groups.set(home, {
+          settings: [...(known?.settings ?? []), ...settings],
+          paces: paces ?? known?.paces,
+        });
+      }
+      return [...groups].map(([home, each]) => ({ folder: join(home, id), ...each }));
     },
   };
 }
@@ -123,11 +165,15 @@ function homeV2(parent: string, name: string): ControlGroupHome | undefined {
     removeFolder(home);
     return undefined;
   }
-  const countsSwap = existsSync(join(home, SWAP_LIMIT_V2));
+  const abilities = {
+    // Both are files of groups below the topmost one only.
+    countsSwap: existsSync(join(home, SWAP_LIMIT_V2)),
+    paces: pacesOf(SHARES_V2, existsSync(join(home, CPU_IDLE))),
+  };
   return {
     version: 2,
     folders: [home],
-    groupsOf: (id, limits) => [{ folder: join(home, id), settings: settingsV2(limits, countsSwap) }],
+    groupsOf: (id, limits) => [{ folder: join(home, id), ...settingsV2(limits, abilities) }],
   };
 }
 

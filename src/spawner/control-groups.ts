@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
+import type { Pace } from '../ports/sandbox.ts';
 import { killNow } from './process-tree.ts';
 import type { ControlGroup, Exceeded } from './spawner-protocol.ts';
 
@@ -18,6 +19,19 @@ export function makeControlGroups(groups: readonly ControlGroup[]): void {
   } catch (error) {
     for (const { folder } of groups) removeOnce(folder);
     throw error;
+  }
+}
+
+/** Writes what a pace means to these groups. Groups that are gone meanwhile stay so. */
+export function applyPace(groups: readonly ControlGroup[], pace: Pace): void {
+  for (const { folder, paces } of groups) {
+    for (const [file, value] of paces?.[pace] ?? []) {
+      try {
+        writeFileSync(join(folder, file), value);
+      } catch {
+        // The process has ended, and its groups with it.
+      }
+    }
   }
 }
 

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { SandboxListener, SandboxProcess } from '../ports/sandbox.ts';
+import type { Pace, SandboxListener, SandboxProcess } from '../ports/sandbox.ts';
+import { applyPace } from './control-groups.ts';
 import { killNow } from './process-tree.ts';
 import type { Launch, SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
 
@@ -13,7 +14,7 @@ type PlaceCode = SandboxProcess['placeCode'];
 const AS_IT_IS: PlaceCode = async (codeDir) => codeDir;
 
 interface Running {
-  readonly id: string;
+  readonly launch: Launch;
   readonly listener: SandboxListener;
   readonly placeCode: PlaceCode;
   readonly resolve: (process: SandboxProcess) => void;
@@ -25,10 +26,13 @@ class ChannelProcess implements SandboxProcess {
   readonly pid: number;
   readonly placeCode: PlaceCode;
   readonly #socket: Socket;
+  readonly #launch: Launch;
   readonly #kill: () => void;
+  #pace: Pace = 'starting';
 
-  constructor(pid: number, socket: Socket, { listener, placeCode }: Running, kill: () => void) {
+  constructor(pid: number, socket: Socket, { launch, listener, placeCode }: Running, kill: () => void) {
     this.pid = pid;
+    this.#launch = launch;
     this.placeCode = placeCode;
     this.#socket = socket;
     this.#kill = kill;
@@ -45,6 +49,13 @@ class ChannelProcess implements SandboxProcess {
     if (this.#socket.destroyed) return true;
     this.#socket.write(bytes);
     return this.#socket.writableLength === 0;
+  }
+
+  setPace(pace: Pace): void {
+    if (pace === this.#pace || this.#socket.destroyed) return;
+    this.#pace = pace;
+    // By the platform itself: through the spawner it would have to wait until that has started others.
+    applyPace(this.#launch.controlGroups, pace);
   }
 
   pause(): void {
@@ -86,7 +97,7 @@ export class SpawnerClient {
     if (this.#closing) return Promise.reject(new LambentError('E_SHUTTING_DOWN', 'the platform is stopping'));
     const { id } = launch;
     return new Promise((resolve, reject) => {
-      this.#running.set(id, { id, listener, placeCode, resolve, reject, process: undefined });
+      this.#running.set(id, { launch, listener, placeCode, resolve, reject, process: undefined });
       this.#send({ kind: 'start', launch });
     });
   }
@@ -160,7 +171,7 @@ export class SpawnerClient {
   }
 
   #started(running: Running, pid: number, handle: Socket | undefined): void {
-    const { id } = running;
+    const { id } = running.launch;
     if (handle === undefined) {
       this.#failed(id, 'it ended at once, or its channel did not arrive');
       // Whatever became of it: nobody can speak to it.
@@ -181,7 +192,7 @@ export class SpawnerClient {
     running: Running,
     exit: Pick<Extract<SpawnerReport, { kind: 'exited' }>, 'code' | 'signal' | 'exceeded'>,
   ): void {
-    this.#running.delete(running.id);
+    this.#running.delete(running.launch.id);
     running.process?.close();
     running.reject(new LambentError('E_START_FAILED', 'the process ended while it was starting'));
     running.listener.onExit({ code: exit.code, signal: exit.signal, exceeded: exit.exceeded });

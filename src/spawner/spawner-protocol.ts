@@ -1,4 +1,5 @@
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { Pace } from '../ports/sandbox.ts';
 
 /** What the platform and its spawner process say to each other over Node's IPC channel. */
 
@@ -6,9 +7,13 @@ import type { NetworkPolicy } from '../model/network-policy.ts';
 export interface ControlGroup {
   /** Absolute path of the group's folder; made at the start, removed after the end. */
   readonly folder: string;
-  /** Files in it and what is written into them, in order. A setting that fails fails the start. */
-  readonly settings: readonly (readonly [file: string, value: string])[];
+  /** What is written, in order, when it is made. A setting that fails fails the start. */
+  readonly settings: readonly GroupSetting[];
+  /** What is written when the pace changes; none: the group has no say in it. */
+  readonly paces?: Readonly<Record<Pace, readonly GroupSetting[]>> | undefined;
 }
+
+export type GroupSetting = readonly [file: string, value: string];
 
 /** How one instance is started. */
 export interface Launch {
