@@ -6,14 +6,18 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { JournalEntry } from '../src/model/journal.ts';
 import { writeApp } from './platform-harness.ts';
+import { commandOf, descendantsOf, poll } from './process-table.ts';
 import { type Server, startServer, waitForToken } from './server-process.ts';
 
-/** The platform is killed at random moments: every execution ends all the same, each recorded step with one result. */
+/**
+ * The platform and its instances are killed at random moments: every execution ends all the same, each recorded step
+ * with one result, whatever it is written in.
+ */
 
 const APP = {
-  'lambent.yaml': 'app: etl\nfunctions: { double: {} }\nworkflows: { load: {} }\n',
+  'lambent.yaml': 'app: etl\nfunctions: { double: {} }\nworkflows: { load-node: {}, load-python: {} }\n',
   'functions/double.ts': 'export const handler = async ({ value }: { value: number }) => value * 2;',
-  'workflows/load.ts': `
+  'workflows/load-node.ts': `
 import { workflow } from 'lambent';
 export default workflow(async (ctx, start: number) => {
   let value = start;
@@ -24,8 +28,22 @@ export default workflow(async (ctx, start: number) => {
   }
   return value;
 });`,
+  'workflows/load-python.py': `
+from lambent import WorkflowContext, workflow
+
+@workflow
+async def load(ctx: WorkflowContext, start: int) -> int:
+    value = start
+    for turn in range(4):
+        value = await ctx.step(f"add {turn}", lambda: value + 1)
+        value = await ctx.call("double", {"value": value})
+        await ctx.sleep("30ms")
+    return value
+`,
 };
+const LANGUAGES = ['node', 'python'];
 const EXECUTIONS = 40;
+const workflowOf = (place: number): string => `load-${LANGUAGES[place % LANGUAGES.length]}`;
 const KILLS = 4;
 
 const skip = process.platform !== 'linux' && 'the sandbox needs Linux';
@@ -58,14 +76,18 @@ describe('workflows on a server that is killed', { timeout: 120_000, skip }, () 
     token = await waitForToken(server);
     const started = await Promise.all(
       Array.from({ length: EXECUTIONS }, (_, place) =>
-        api('POST', `/apps/etl/workflows/load/executions?key=k${place}`, place),
+        api('POST', `/apps/etl/workflows/${workflowOf(place)}/executions?key=k${place}`, place),
       ),
     );
     const ids = started.map(({ id }: { id: string }) => id);
     for (let kill = 0; kill < KILLS; kill += 1) {
       // Somewhere in the middle of the work: as soon as some have got a little further.
-      const before = await entriesOf(ids);
-      for (let tries = 0; (await entriesOf(ids)) < before + 25 && tries < 200; tries += 1);
+      await further(ids);
+      if (kill % 2 === 0) {
+        // The code alone dies, between its steps or in one; the platform begins it anew.
+        for (const pid of instancesOf(server.child.pid!)) process.kill(pid, 'SIGKILL');
+        await further(ids);
+      }
       server.child.kill('SIGKILL');
       await once(server.child, 'exit');
       server = await startServer(join(folder, 'data'), [], ['--accept-isolation=E']);
@@ -85,14 +107,32 @@ describe('workflows on a server that is killed', { timeout: 120_000, skip }, () 
       assert.equal(new Set(ends).size, ends.length, 'each operation has one result');
       assert.equal(ends.length, 12);
     }
-    const again = (await api('POST', '/apps/etl/workflows/load/executions?key=k3', 3)) as { id: string };
+    const again = (await api('POST', `/apps/etl/workflows/${workflowOf(3)}/executions?key=k3`, 3)) as {
+      id: string;
+    };
     assert.equal(again.id, ids[3]);
   });
 
-  async function entriesOf(ids: readonly string[]): Promise<number> {
-    const { items } = (await api('GET', '/executions?limit=1000')) as {
-      items: { id: string; entries: number }[];
+  /** Processes that run code of the app: their programs lie in the data folder. */
+  const instancesOf = (pid: number): number[] =>
+    descendantsOf(pid).filter((each) => commandOf(each).includes(join(folder, 'data', 'runtime')));
+
+  /** Resolves when some of the executions have got a little further, or all have ended. */
+  async function further(ids: readonly string[]): Promise<void> {
+    const progress = async () => {
+      const { items } = (await api('GET', '/executions?limit=1000')) as {
+        items: { id: string; entries: number; endedMs?: number }[];
+      };
+      const own = items.filter((each) => ids.includes(each.id));
+      return {
+        entries: own.reduce((sum, each) => sum + each.entries, 0),
+        open: own.filter((each) => each.endedMs === undefined).length,
+      };
     };
-    return items.filter((each) => ids.includes(each.id)).reduce((sum, each) => sum + each.entries, 0);
+    const before = await progress();
+    await poll(async () => {
+      const { entries, open } = await progress();
+      return open === 0 || entries >= before.entries + 25;
+    });
   }
 });

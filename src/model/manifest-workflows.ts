@@ -1,4 +1,4 @@
-import { FUNCTION_NAME, type FunctionName } from './function.ts';
+import { FUNCTION_NAME, type FunctionName, type RuntimeName } from './function.ts';
 import { ENTRY_ENDINGS, runtimeOfEntry } from './languages.ts';
 import { parseFunctionConfig } from './manifest-function.ts';
 import type { FoundFunction, FunctionPlan } from './manifest-plan.ts';
@@ -9,6 +9,8 @@ import type { FunctionInput, ManifestInput, WorkflowInput } from './manifest-sch
 const STEP_TIMEOUT = '15m';
 /** Executions of one workflow that are hot at once on a node; others wait in the store. */
 const HOT_MAX = 10_000;
+/** Languages that durable code can be written in. */
+const CODE_RUNTIMES: ReadonlySet<RuntimeName> = new Set(['node', 'python']);
 
 export interface PlannedWorkflow {
   readonly plan: FunctionPlan;
@@ -66,13 +68,13 @@ function planWorkflow(
     problems.add(
       path,
       'key',
-      `\`workflows.${name}\` names no \`entry\` and no \`definition\`, and there is no workflows/${name}.ts and no workflows/${name}/index.ts`,
+      `\`workflows.${name}\` names no \`entry\` and no \`definition\`, and there is no workflows/${name}.ts or .py and no workflows/${name}/index.ts or main.py`,
     );
     return undefined;
   }
   const runtime = runtimeOfEntry(entry);
-  if (!isInside(entry) || runtime !== 'node') {
-    const endings = ENTRY_ENDINGS.filter((ending) => runtimeOfEntry(`x${ending}`) === 'node');
+  if (!isInside(entry) || runtime === undefined || !CODE_RUNTIMES.has(runtime)) {
+    const endings = ENTRY_ENDINGS.filter((ending) => CODE_RUNTIMES.has(runtimeOfEntry(`x${ending}`)!));
     const expected = `a path inside the app, with \`/\`, that ends in one of ${endings.join(' ')}`;
     problems.addWrong([...path, 'entry'], expected, entry);
     return undefined;

@@ -93,7 +93,8 @@ const NOT_THE_RUNTIME = /\/(fixtures|__pycache__)(\/|$)|\.test\.[tj]s$/;
 
 async function digestSources(): Promise<string> {
   const hash = createHash('sha256');
-  for (const name of (await readdir(join(SOURCES, '_lambent'))).filter((each) => each.endsWith('.py')).sort())
+  const names = await readdir(join(SOURCES, '_lambent'), { recursive: true });
+  for (const name of names.filter((each) => each.endsWith('.py')).sort())
     hash.update(`${name}\n`).update(await readFile(join(SOURCES, '_lambent', name)));
   return hash
     .update(await readFile(join(SOURCES, 'main.py')))

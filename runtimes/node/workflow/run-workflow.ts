@@ -43,6 +43,7 @@ export function runWorkflow(
     run,
     async query(name, input) {
       await run.replayed();
+      if (run.divergence !== undefined) return { error: run.divergence.failure };
       try {
         return { output: toPayload(await mailbox.answer(name, input), `the answer to query ${name}`) };
       } catch (thrown) {
@@ -72,6 +73,6 @@ async function endUnwell(run: WorkflowRun, ctx: RunContext, thrown: unknown): Pr
 
 /** Undoes what was done, the last first. */
 async function compensateAll(ctx: RunContext): Promise<void> {
-  for (const { name, undo, options } of ctx.compensations.splice(0).reverse())
-    await ctx.step(`compensate ${name}`.slice(0, 256), undo, options);
+  for (const { name, undo, options, at } of ctx.compensations.splice(0).reverse())
+    await ctx.step(`compensate ${name}`.slice(0, 256), undo, options, at);
 }

@@ -17,6 +17,7 @@ import type {
   WorkflowContext,
   WorkflowError,
 } from '../../../sdk/node/workflow.ts';
+import { callSite } from './call-site.ts';
 import { parseDurationMs } from './duration.ts';
 import type { Mailbox } from './mailbox.ts';
 import { cancelledFailure, failureOfThrown, misuse, toPayload, WorkflowFailure } from './workflow-errors.ts';
@@ -27,6 +28,7 @@ const FIVE_ATTEMPTS: RetryPolicy = { attemptsMax: 5, firstMs: 1_000, factor: 2, 
 
 interface Compensation {
   readonly name: string;
+  readonly at: string | undefined;
   readonly undo: (step: StepContext) => unknown;
   readonly options: StepOptions | undefined;
 }
@@ -69,6 +71,7 @@ export class RunContext implements WorkflowContext {
     name: string,
     run: (step: StepContext) => Result | Promise<Result>,
     options: StepOptions = {},
+    at: string | undefined = callSite(),
   ): Promise<Result> {
     if (typeof run !== 'function') throw new TypeError(`step ${name} needs a function to run`);
     const timeoutMs = durationOf(options.timeout);
@@ -79,7 +82,7 @@ export class RunContext implements WorkflowContext {
       retry,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     } as const;
-    return await this.#run.open<Result>(task, { body: { name, timeoutMs, run } }).ended;
+    return await this.#run.open<Result>(task, { body: { name, timeoutMs, run }, at }).ended;
   }
 
   async call<Result>(functionName: string, input?: unknown, options: CallOptions = {}): Promise<Result> {
@@ -204,7 +207,7 @@ export class RunContext implements WorkflowContext {
   }
 
   compensate(name: string, undo: (step: StepContext) => unknown, options?: StepOptions): void {
-    this.compensations.push({ name: nameOf(name), undo, options });
+    this.compensations.push({ name: nameOf(name), undo, options, at: callSite() });
   }
 
   now(): number {

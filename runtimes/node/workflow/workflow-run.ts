@@ -46,6 +46,8 @@ export interface OpenOptions {
   readonly dueInMs?: number | undefined;
   readonly dueMs?: number | undefined;
   readonly body?: StepBody;
+  /** Where the author's code asked for it, where that is not where it runs from. */
+  readonly at?: string | undefined;
 }
 
 type Arrival =
@@ -58,6 +60,8 @@ export const ROOT_BRANCH: Branch = { parent: undefined, scope: undefined, givenU
 export class WorkflowRun {
   readonly execution: OpenedExecution;
   readonly cancel = new AbortController();
+  /** How it went another way than its journal, if it did. */
+  divergence: WorkflowFailure | undefined;
   readonly branch = new AsyncLocalStorage<Branch>();
   readonly #host: RunHost;
   readonly #steps: StepRunner;
@@ -127,7 +131,7 @@ export class WorkflowRun {
     this.#host.replaying(history.length > 1);
     this.#pumping = true;
     this.#turn(() => void this.branch.run(ROOT_BRANCH, () => main(jsonOf(first.input))));
-    this.#host.defer(() => this.#replay());
+    this.#afterTurn(() => this.#replay());
   }
 
   offer(offers: readonly Offer[]): void {
@@ -161,7 +165,10 @@ export class WorkflowRun {
   // ---- From the function.
 
   /** Opens an operation; the promise follows its end. */
-  open<Value>(task: Task, { dueInMs, dueMs, body }: OpenOptions = {}): { op: number; ended: Promise<Value> } {
+  open<Value>(
+    task: Task,
+    { dueInMs, dueMs, body, at = callSite() }: OpenOptions = {},
+  ): { op: number; ended: Promise<Value> } {
     const branch = this.branch.getStore() ?? ROOT_BRANCH;
     this.#refuseOutside(task);
     if (branch.givenUp !== undefined) throw new WorkflowFailure(branch.givenUp);
@@ -172,7 +179,6 @@ export class WorkflowRun {
     });
     // Whoever wants to know awaits it; a failure that nobody awaits is not the process's.
     ended.catch(() => {});
-    const at = callSite();
     const act: ProgramAct = {
       kind: 'open',
       op,
@@ -285,8 +291,7 @@ export class WorkflowRun {
     if (this.#over) return;
     const arrival = this.#arrivals.shift();
     if (arrival !== undefined) this.#turn(() => this.#deliver(arrival));
-    this.#host.defer(() => {
-      this.#inTurn = false;
+    this.#afterTurn(() => {
       if (this.#arrivals.length > 0) {
         this.#next();
         return;
@@ -299,11 +304,30 @@ export class WorkflowRun {
   #turn(work: () => void): void {
     this.#inTurn = true;
     work();
+    this.#serveConditions();
+  }
+
+  /** True when the function goes on for one that holds now. */
+  #serveConditions(): boolean {
+    let served = false;
     for (const condition of this.#conditions) {
       if (!condition.holds()) continue;
       this.#conditions.delete(condition);
       condition.resolve(true);
+      served = true;
     }
+    return served;
+  }
+
+  /** Runs a task when the turn is over: all promises were served, and no condition holds that did not before. */
+  #afterTurn(task: () => void): void {
+    this.#host.defer(() => {
+      if (!this.#over && this.#serveConditions()) this.#afterTurn(task);
+      else {
+        this.#inTurn = false;
+        task();
+      }
+    });
   }
 
   #flush(always: boolean): void {
@@ -380,7 +404,6 @@ export class WorkflowRun {
 
   #replay(): void {
     if (this.#over) return;
-    this.#inTurn = false;
     const check = this.#check!;
     const entry = check.next(this.#lastOp);
     if (entry instanceof WorkflowFailure) {
@@ -389,7 +412,7 @@ export class WorkflowRun {
     }
     if (entry !== undefined) {
       this.#turn(() => this.#redeliver(entry));
-      this.#host.defer(() => this.#replay());
+      this.#afterTurn(() => this.#replay());
       return;
     }
     this.#check = undefined;
@@ -410,6 +433,7 @@ export class WorkflowRun {
 
   #diverged(error: WorkflowFailure): void {
     this.#check = undefined;
+    this.divergence = error;
     this.#acts = [{ kind: 'end', outcome: { status: 'failed', error: error.failure } }];
     for (const resolve of this.#whenReplayed) resolve();
     this.#flush(true);

@@ -9,12 +9,15 @@ _RUNTIME_DIR = __file__.rpartition("/")[0] + "/"
 _MACHINERY = "<frozen importlib"
 _code_dir = ""
 _packages_dir = ""
+# The package `lambent` lies with the code.
+_sdk_dir = ""
 
 
 def set_folders(code_dir, packages_dir):
     """Tells where the author's code and the installed packages lie: stacks name files relative to them."""
-    global _code_dir, _packages_dir
+    global _code_dir, _packages_dir, _sdk_dir
     _code_dir = code_dir.rstrip("/") + "/"
+    _sdk_dir = _code_dir + "lambent/"
     _packages_dir = packages_dir.rstrip("/") + "/" if packages_dir else ""
 
 
@@ -35,17 +38,21 @@ def describe_failure(thrown, code):
     """The JSON of a FailureMessage, as bytes."""
     from json import dumps
 
+    return dumps(failure_record(thrown, code)).encode()
+
+
+def failure_record(thrown, code):
+    """What a FailureMessage says of an error."""
     if isinstance(thrown, RuntimeFailure):
         kind, message, stack, code = thrown.error_type, str(thrown), [], thrown.code
     else:
         kind, message, stack = type(thrown).__name__, _message_of(thrown), stack_lines(thrown)
-    failure = {
+    return {
         "code": code,
         "errorType": kind,
         "errorMessage": _shorten(message)[:MESSAGE_CHARS_MAX],
         "stackTrace": stack,
     }
-    return dumps(failure).encode()
 
 
 def _message_of(thrown):
@@ -90,7 +97,12 @@ def _line(file, line, function, text):
 
 
 def _is_own(file):
-    return file.startswith(_code_dir)
+    return file.startswith(_code_dir) and not file.startswith(_sdk_dir)
+
+
+def own_place(file, line):
+    """`functions/a.py:3` for a line of the author's; None for any other."""
+    return f"{file[len(_code_dir):]}:{line}" if _is_own(file) else None
 
 
 def _source_line(file, line):

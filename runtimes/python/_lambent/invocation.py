@@ -35,6 +35,7 @@ class Invocation:
         "ended",
         "partial_out",
         "partial_err",
+        "muted",
         "thread",
         "task",
         "_waiters",
@@ -61,6 +62,8 @@ class Invocation:
         # Unfinished lines of its output.
         self.partial_out = ""
         self.partial_err = ""
+        # What the code prints now was printed before: a workflow is replayed.
+        self.muted = False
         # What works on it: so that it can be stopped.
         self.thread = None
         self.task = None

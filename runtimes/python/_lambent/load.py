@@ -58,6 +58,11 @@ def _follow_path_files(packages_dir):
 
 def create_engine(runtime, found, boot):
     """The handler in the one shape in which it is called, and what calls it."""
+    if found.kind == "workflow":
+        from .async_engine import AsyncEngine
+        from .workflow.workflow_handler import WorkflowHandler
+
+        return WorkflowHandler(found, runtime), AsyncEngine(runtime)
     if found.kind == "asgi" or found.style in ("async", "async_generator"):
         from .async_engine import AsyncEngine
 

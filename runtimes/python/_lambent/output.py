@@ -81,19 +81,19 @@ class Output:
         sys.stdout = sys.__stdout__ = OutputStream(self, False)
         sys.stderr = sys.__stderr__ = OutputStream(self, True)
 
-    def stream_now(self):
-        invocation = current.get() or self.only_invocation()
-        return 0 if invocation is None else invocation.stream
-
     def report(self, severity, text, invocation):
         """A line of the platform's own runtime, such as a traceback: not subject to the limits on the author's lines."""
         self._channel.log(0 if invocation is None else invocation.stream, True, severity, cut_line(text))
 
     def line(self, text, to_stderr, severity):
-        self._emit(self.stream_now(), text, to_stderr, severity)
+        invocation = current.get() or self.only_invocation()
+        if invocation is None or not invocation.muted:
+            self._emit(0 if invocation is None else invocation.stream, text, to_stderr, severity)
 
     def write(self, text, to_stderr):
         invocation = current.get() or self.only_invocation()
+        if invocation is not None and invocation.muted:
+            return
         owner = self if invocation is None else invocation
         stream = 0 if invocation is None else invocation.stream
         severity = frames.ERROR if to_stderr else frames.INFO

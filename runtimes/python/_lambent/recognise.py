@@ -1,6 +1,7 @@
 """
 Finds out how a module wants to be called. The first that fits counts:
 
+ 0. a durable workflow, by `@lambent.workflow`: the one that the manifest names as `handler`, or the only one;
  1. what the manifest names as `handler`, by its shape;
  2. a callable `handler` or `lambda_handler`: `def handler(event, context)`, plain, `async` or a generator;
  3. `app`, `application` or `asgi`: an ASGI app (FastAPI, Starlette, Django's asgi) or a WSGI app (Flask, Django).
@@ -21,7 +22,7 @@ _NAMES_SHOWN_MAX = 20
 
 
 class Found:
-    """`kind`: lambda, asgi or wsgi. `style` of a lambda: plain, async, generator or async_generator."""
+    """`kind`: workflow, lambda, asgi or wsgi. `style` of a lambda: plain, async, generator or async_generator."""
 
     def __init__(self, kind, target, style="plain"):
         self.kind = kind
@@ -30,6 +31,9 @@ class Found:
 
 
 def recognise(module, handler_name):
+    workflow = _workflow_of(module, handler_name)
+    if workflow is not None:
+        return Found("workflow", workflow)
     if handler_name is not None:
         value = getattr(module, handler_name, None)
         if callable(value):
@@ -44,6 +48,22 @@ def recognise(module, handler_name):
         f"there is nothing to call: {_names_text(module)}. "
         "Define `def handler(event, context)`, or an ASGI or WSGI app called `app`."
     )
+
+
+def _workflow_of(module, handler_name):
+    # Defined here, not imported to be started as a child.
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if getattr(type(value), "is_lambent_workflow", False)
+        and (name == handler_name or (handler_name is None and value.handler.__module__ == module.__name__))
+    }
+    if len(set(own.values())) > 1:
+        raise _missing(
+            f"the module defines the workflows {', '.join(own)}: name one of them as `handler` in the manifest, "
+            "or give each a file of its own."
+        )
+    return next(iter(own.values()), None)
 
 
 def _missing(message):

@@ -1,17 +1,52 @@
-"""What a function in Python imports on Lambent: types of handlers, answers to HTTP, calls of other functions."""
-from .calls import CallError, emit, emit_async, invoke, invoke_async
+"""What a function in Python imports on Lambent: types of handlers, answers to HTTP, calls of other functions, workflows."""
+from .calls import (
+    CallError,
+    emit,
+    emit_async,
+    invoke,
+    invoke_async,
+    signal_workflow,
+    signal_workflow_async,
+    start_workflow,
+    start_workflow_async,
+)
 from .handlers import AsyncHandler, Caller, Handler, HttpEvent, HttpResponse, LambdaContext
 from .http import body_of, html_response, json_of, json_response, redirect, text_response
+from .workflow import (
+    Callback,
+    Child,
+    FatalError,
+    Retry,
+    Settled,
+    StepContext,
+    Workflow,
+    WorkflowContext,
+    WorkflowError,
+    WorkflowTimeout,
+    current_step,
+    workflow,
+)
 
 __all__ = [
     "AsyncHandler",
     "CallError",
+    "Callback",
     "Caller",
+    "Child",
+    "FatalError",
     "Handler",
     "HttpEvent",
     "HttpResponse",
     "LambdaContext",
+    "Retry",
+    "Settled",
+    "StepContext",
+    "Workflow",
+    "WorkflowContext",
+    "WorkflowError",
+    "WorkflowTimeout",
     "body_of",
+    "current_step",
     "emit",
     "emit_async",
     "html_response",
@@ -20,5 +55,10 @@ __all__ = [
     "json_of",
     "json_response",
     "redirect",
+    "signal_workflow",
+    "signal_workflow_async",
+    "start_workflow",
+    "start_workflow_async",
     "text_response",
+    "workflow",
 ]

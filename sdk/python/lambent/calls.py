@@ -4,7 +4,7 @@ network. The platform knows by itself who calls.
 """
 import sys
 from json import dumps, loads
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
 
 class CallError(Exception):
@@ -61,6 +61,39 @@ def emit(event: Mapping[str, Any]) -> Dict[str, Any]:
 async def emit_async(event: Mapping[str, Any]) -> Dict[str, Any]:
     """As `emit`, for `async` code."""
     return await _call_async("emit", {}, dict(event))  # type: ignore[no-any-return]
+
+
+def start_workflow(
+    name: str, value: Any = None, *, key: Optional[str] = None, priority: int = 0, delay_ms: float = 0
+) -> str:
+    """
+    Starts an execution of a workflow of this app with a JSON input. Returns its id once it is stored. Starting twice
+    with the same `key` and input is starting once. `priority`: higher goes first, -100 to 100. Raises CallError:
+    `E_NOT_FOUND`, `E_IDEMPOTENCY_CONFLICT`, `E_PAYLOAD_TOO_LARGE`.
+    """
+    return str(_call("workflow.start", _start_args(name, key, priority, delay_ms), value)["id"])
+
+
+async def start_workflow_async(
+    name: str, value: Any = None, *, key: Optional[str] = None, priority: int = 0, delay_ms: float = 0
+) -> str:
+    """As `start_workflow`, for `async` code."""
+    return str((await _call_async("workflow.start", _start_args(name, key, priority, delay_ms), value))["id"])
+
+
+def signal_workflow(execution: str, name: str, value: Any = None) -> None:
+    """Sends a signal with a JSON input to an execution of this app. Raises CallError: `E_EXECUTION_ENDED`."""
+    _call("workflow.signal", {"execution": execution, "name": name}, value)
+
+
+async def signal_workflow_async(execution: str, name: str, value: Any = None) -> None:
+    """As `signal_workflow`, for `async` code."""
+    await _call_async("workflow.signal", {"execution": execution, "name": name}, value)
+
+
+def _start_args(name: str, key: Optional[str], priority: int, delay_ms: float) -> Dict[str, Any]:
+    args: Dict[str, Any] = {"workflow": name, "priority": priority, "delayMs": delay_ms}
+    return args if key is None else {**args, "key": key}
 
 
 def _invoke_args(name: str, wait: bool) -> Dict[str, str]:

@@ -1,0 +1,70 @@
+"""What goes wrong in workflows, as the journal keeps it and as the author's code catches it; and values as JSON."""
+from json import dumps, loads
+
+from lambent.workflow import WorkflowError, WorkflowTimeout
+
+from ..failure import RuntimeFailure, failure_record
+
+# The largest payload, in bytes of JSON (PAYLOAD_BYTES_MAX of the journal).
+PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
+STACK_LINES_MAX = 20
+STACK_LINE_CHARS_MAX = 2_048
+
+
+def failure(code, message, error_type=None):
+    return {"code": code, "errorType": error_type or code, "errorMessage": message, "stackTrace": []}
+
+
+def cancelled_failure(reason):
+    return failure("E_EXECUTION_CANCELLED", reason, "CancelledError")
+
+
+def error_of(recorded):
+    """A recorded failure as the author's code catches it."""
+    return (WorkflowTimeout if recorded["code"] == "E_TIMEOUT" else WorkflowError)(recorded)
+
+
+def misuse(code, message, error_type=None):
+    """A failure that the runtime itself found. Doing the same again would find the same."""
+    error = error_of(failure(code, message, error_type))
+    error.retryable = False
+    return error
+
+
+def failure_of(thrown):
+    """Whatever was raised, as the journal keeps it. What came through the platform stays what it was."""
+    if isinstance(thrown, WorkflowError):
+        return thrown.failure
+    record = failure_record(thrown, "E_FUNCTION_ERROR")
+    record["errorType"] = record["errorType"][:256] or "Exception"
+    record["stackTrace"] = [line[:STACK_LINE_CHARS_MAX] for line in record["stackTrace"][:STACK_LINES_MAX]]
+    return record
+
+
+def is_retryable(thrown):
+    """Whether another attempt makes sense: unless the error says that it does not."""
+    if isinstance(thrown, RuntimeFailure):
+        return False
+    return getattr(thrown, "retryable", True) is not False
+
+
+def payload_of(value, what):
+    """A value as it will be read back, at this run as at any replay; what JSON cannot hold is refused."""
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and len(value) < 1_024):
+        return {"json": value}
+    try:
+        text = dumps(value, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as thrown:
+        raise RuntimeFailure(
+            "E_NOT_SERIALIZABLE", "NotSerializable", f"{what} cannot be written as JSON: {thrown}"
+        ) from None
+    if len(text) * 4 > PAYLOAD_BYTES_MAX:
+        size = len(text.encode("utf-8", "surrogatepass"))
+        if size > PAYLOAD_BYTES_MAX:
+            message = f"{what} has {size} bytes as JSON; at most {PAYLOAD_BYTES_MAX} are allowed"
+            raise RuntimeFailure("E_PAYLOAD_TOO_LARGE", "PayloadTooLarge", message)
+    return {"json": loads(text)}
+
+
+def json_of(payload):
+    return payload.get("json")
