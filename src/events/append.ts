@@ -2,7 +2,7 @@ import { atEndOfTurn, type Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import { type CloudEvent, encodeCloudEvent } from '../model/cloud-event.ts';
 import type { TriggerId } from '../model/trigger.ts';
-import type { Published } from '../ports/event-bus.ts';
+import type { Published, StoredNow } from '../ports/event-bus.ts';
 import type {
   Appended,
   ClaimedDelivery,
@@ -25,6 +25,7 @@ const APPEND_AT_ONCE_MAX = 2_000;
 
 /** An event that is ready to be stored, with who gets it. */
 export interface Prepared {
+  readonly event: CloudEvent;
   readonly newEvent: NewEvent;
   readonly recipients: readonly { readonly live: LiveTrigger; readonly admission: Admission }[];
 }
@@ -36,6 +37,8 @@ export interface AppendParts {
   readonly clock: Clock;
   /** What was owed when the session began. */
   readonly owed: number;
+  /** Hears of every event once it is stored, beside the triggers. */
+  readonly onStored: ((events: readonly StoredNow[]) => void) | undefined;
 }
 
 interface Waiting {
@@ -88,6 +91,7 @@ export class Appender {
     }
     const { source, id, type, subject } = event;
     return {
+      event,
       newEvent: { source, id, type, subject, receivedMs, depth, event: text, deliveries },
       recipients,
     };
@@ -119,9 +123,10 @@ export class Appender {
     });
   }
 
-  /** Tells the queues what became durable. */
+  /** Tells the queues, and who listens, what became durable. */
   appended(prepared: readonly Prepared[], results: readonly Appended[]): Published[] {
-    return prepared.map((each, at) => {
+    const storedNow: StoredNow[] = [];
+    const published = prepared.map((each, at) => {
       const { seq, stored, deliveries } = results[at]!;
       let owed = 0;
       each.recipients.forEach(({ live, admission }, place) => {
@@ -135,8 +140,11 @@ export class Appender {
         );
       });
       this.#owed += owed;
+      if (stored) storedNow.push({ seq, receivedMs: each.newEvent.receivedMs, event: each.event });
       return { seq, stored, owed };
     });
+    if (storedNow.length > 0) this.#parts.onStored?.(storedNow);
+    return published;
   }
 
   #flush(): void {

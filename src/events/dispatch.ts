@@ -95,11 +95,11 @@ class Dispatcher implements EventDispatch {
   #onIdle: (() => void) | undefined;
 
   constructor(options: DispatchOptions, session: Session, failed: readonly FailedOrdering[], owed: number) {
-    const { store, clock, log, liveApps, supply } = options;
+    const { store, clock, log, liveApps, supply, onStored } = options;
     this.#options = options;
     this.#session = session;
     this.#failed = failed;
-    this.#appender = new Appender({ store, session, table: this.#table, clock, owed });
+    this.#appender = new Appender({ store, session, table: this.#table, clock, owed, onStored });
     this.#settling = new Settling({ store, session, clock, log });
     this.#unsubscribes = [liveApps, supply].map((each) => each.subscribe(() => void this.refresh()));
   }
@@ -126,13 +126,7 @@ class Dispatcher implements EventDispatch {
     }
     const position =
       origin?.position === undefined ? undefined : { source: origin.trigger, position: origin.position };
-    const published = await this.#appender.append(prepared, position);
-    this.#options.onStored?.(
-      events.flatMap((event, at) =>
-        published[at]?.stored === true ? [{ seq: published[at].seq, event }] : [],
-      ),
-    );
-    return published;
+    return this.#appender.append(prepared, position);
   }
 
   find(id: TriggerId): LiveTrigger | undefined {

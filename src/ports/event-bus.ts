@@ -29,5 +29,7 @@ export interface Published {
 /** An event that was just stored, and its place in the log. */
 export interface StoredNow {
   readonly seq: number;
+  /** Epoch milliseconds. */
+  readonly receivedMs: number;
   readonly event: CloudEvent;
 }

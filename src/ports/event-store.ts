@@ -211,6 +211,7 @@ export interface EventPage<Item = EventSummary> {
 
 export interface StoredText {
   readonly seq: number;
+  readonly receivedMs: number;
   readonly event: Uint8Array;
 }
 

@@ -80,7 +80,7 @@ describe('events and who waits for them', () => {
         positions: [],
       });
       const event = JSON.parse(Buffer.from(again[0]!.event).toString('utf8'));
-      await third.tell([{ seq: stored!.seq, event }]);
+      await third.tell([{ seq: stored!.seq, receivedMs: clock.nowMs(), event }]);
       assert.deepEqual(poked, [early, late]);
       await third.close();
       assert.equal(clock.pending, 0);

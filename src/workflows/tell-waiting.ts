@@ -8,8 +8,10 @@ import type { StoredNow } from '../ports/event-bus.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { Awaiting, JournalStore } from '../ports/journal-store.ts';
 
-/** Waiting operations, or events, that are looked at together. */
+/** Waiting operations, or events of the log, that are looked at together. */
 const PAGE = 200;
+/** Events that wait to be told; beyond them, the next start tells them from the log. */
+const PENDING_MAX = 100_000;
 /** The place up to which all were told is stored this long after it moved: what comes after it is told again. */
 const SAVE_MS = 1_000;
 /** Under which that place is stored. No app can have this name. */
@@ -23,7 +25,7 @@ export interface EventWait {
 
 export interface TellOptions {
   readonly store: JournalStore;
-  readonly events: Pick<EventStore, 'append' | 'findPosition' | 'readEvents' | 'findEvent'>;
+  readonly events: Pick<EventStore, 'append' | 'findPosition' | 'readEvents'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Something lies in the inbox of this execution. */
@@ -31,16 +33,22 @@ export interface TellOptions {
 }
 
 /**
- * Gives events to the operations that wait for them (`ctx.waitFor`): each takes the first that matches.
+ * Gives events to the operations that wait for them (`ctx.waitFor`): each takes the first that matches and was
+ * received since it began to wait.
  *
- * An event is stored first and told then. The platform may die between the two, so the place in the log up to which
- * all were told is stored as well, and what lies behind it is told again at the next start: to whoever waited when
- * the event came, and not to those who began to wait later.
+ * All events that come while others are being told are told together, with one look for who waits a type: most events
+ * have nobody who waits, and must not cost a read each. An event is stored first and told then. The platform may die
+ * between the two, so the place in the log up to which all were told is stored as well, and what lies behind it is
+ * told again at the next start.
  */
 export class WaitingTeller {
   readonly #options: TellOptions;
-  /** Places of events that are being told, or could not be. */
-  readonly #untold = new Set<number>();
+  #pending: StoredNow[] = [];
+  /** Those that are being told just now. */
+  #underWay: readonly StoredNow[] = [];
+  #telling: Promise<void> | undefined;
+  /** The first event that could not be told: the stored place stays before it. */
+  #stuckSeq = Number.POSITIVE_INFINITY;
   #topSeq = 0;
   #savedSeq = 0;
   #caughtUp = false;
@@ -60,10 +68,13 @@ export class WaitingTeller {
       this.#savedSeq = position;
       for (let after: number | undefined = position; after !== undefined && !this.#closed; ) {
         const page = await events.readEvents({}, PAGE, after);
-        for (const { seq, event } of page.items) {
-          await this.#tellOne({ seq, event: JSON.parse(Buffer.from(event).toString('utf8')) }, true);
-          this.#topSeq = Math.max(this.#topSeq, seq);
-        }
+        await this.#tellTogether(
+          page.items.map(({ seq, receivedMs, event }) => ({
+            ...{ seq, receivedMs },
+            event: JSON.parse(Buffer.from(event).toString('utf8')) as CloudEvent,
+          })),
+        );
+        this.#topSeq = Math.max(this.#topSeq, page.items.at(-1)?.seq ?? 0);
         after = page.next;
       }
       this.#caughtUp = !this.#closed;
@@ -75,25 +86,13 @@ export class WaitingTeller {
     }
   }
 
-  /** Tells events that were just stored. Never rejects. */
-  async tell(placed: readonly StoredNow[]): Promise<void> {
-    for (const { seq } of placed) this.#untold.add(seq);
-    for (const each of placed)
-      try {
-        await this.#tellOne(each, false);
-        this.#untold.delete(each.seq);
-        this.#topSeq = Math.max(this.#topSeq, each.seq);
-      } catch (error) {
-        // It stays untold, so that the place does not move beyond it.
-        this.#options.log.error(
-          'executions that wait for an event could not be told; the next start tells them',
-          {
-            type: each.event.type,
-            error: String(error),
-          },
-        );
-      }
-    this.#saveSoon();
+  /** Tells events that were just stored, in their order. Resolves when they are told; never rejects. */
+  tell(placed: readonly StoredNow[]): Promise<void> {
+    const room = PENDING_MAX - this.#pending.length;
+    for (const each of placed.slice(0, room)) this.#pending.push(each);
+    if (placed.length > room) this.#giveUp(placed[room]!, `more than ${PENDING_MAX} wait to be told`);
+    this.#telling ??= this.#tellPending();
+    return this.#telling;
   }
 
   async close(): Promise<void> {
@@ -102,19 +101,44 @@ export class WaitingTeller {
     await this.#save();
   }
 
-  async #tellOne({ seq, event }: StoredNow, again: boolean): Promise<void> {
-    const { store, events, clock, poke } = this.#options;
-    let receivedMs: number | undefined;
+  async #tellPending(): Promise<void> {
+    while (this.#pending.length > 0) {
+      this.#underWay = this.#pending;
+      this.#pending = [];
+      try {
+        await this.#tellTogether(this.#underWay);
+      } catch (error) {
+        this.#giveUp(this.#underWay[0]!, String(error));
+      }
+      this.#topSeq = Math.max(this.#topSeq, this.#underWay.at(-1)!.seq);
+      this.#underWay = [];
+    }
+    this.#telling = undefined;
+    this.#saveSoon();
+  }
+
+  #giveUp({ seq, event }: StoredNow, why: string): void {
+    this.#stuckSeq = Math.min(this.#stuckSeq, seq);
+    this.#options.log.error(
+      'executions that wait for an event could not be told; the next start tells them',
+      { type: event.type, seq, error: why },
+    );
+  }
+
+  async #tellTogether(placed: readonly StoredNow[]): Promise<void> {
+    for (const [type, ofType] of Map.groupBy(placed, ({ event }) => event.type))
+      await this.#tellType(type, ofType);
+  }
+
+  async #tellType(type: string, placed: readonly StoredNow[]): Promise<void> {
+    const { store, clock, poke } = this.#options;
     for (let after = 0; ; ) {
-      const waiting = await store.findAwaiting(`event:${event.type}`, PAGE, after);
+      const waiting = await store.findAwaiting(`event:${type}`, PAGE, after);
       for (const each of waiting) {
-        if (!matches(each, event)) continue;
-        if (again) {
-          receivedMs ??= (await events.findEvent(seq))?.receivedMs ?? 0;
-          if (waitOf(each).sinceMs > receivedMs) continue;
-        }
+        const found = firstFor(each, placed);
+        if (found === undefined) continue;
         const { execution, op } = each;
-        const input = { kind: 'completed', op, output: { json: event } } as const;
+        const input = { kind: 'completed', op, output: { json: found.event } } as const;
         if (await store.settleAwaiting(execution, op, input, clock.nowMs())) poke(execution);
       }
       if (waiting.length < PAGE) return;
@@ -133,9 +157,8 @@ export class WaitingTeller {
   /** The place up to which all were told. */
   #toldSeq(): number {
     if (!this.#caughtUp) return this.#savedSeq;
-    let seq = this.#topSeq;
-    for (const each of this.#untold) seq = Math.min(seq, each - 1);
-    return seq;
+    const first = this.#underWay[0] ?? this.#pending[0];
+    return Math.min(first === undefined ? this.#topSeq : first.seq - 1, this.#stuckSeq - 1);
   }
 
   #save(): Promise<void> {
@@ -156,17 +179,20 @@ export class WaitingTeller {
   }
 }
 
-function waitOf({ detail }: Awaiting): EventWait {
-  return detail as EventWait;
+/** The first event that came since it waits, and matches. */
+function firstFor(awaiting: Awaiting, placed: readonly StoredNow[]): StoredNow | undefined {
+  const { match, sinceMs } = awaiting.detail as EventWait;
+  const isFor = matcherOf(match);
+  return placed.find(({ receivedMs, event }) => sinceMs <= receivedMs && isFor(event));
 }
 
-function matches(awaiting: Awaiting, event: CloudEvent): boolean {
-  const pattern = waitOf(awaiting).match;
-  if (typeof pattern !== 'object' || pattern === null || Object.keys(pattern).length === 0) return true;
+function matcherOf(pattern: unknown): (event: CloudEvent) => boolean {
+  if (typeof pattern !== 'object' || pattern === null || Object.keys(pattern).length === 0) return () => true;
   try {
-    return compilePattern(pattern).matches(event as never);
+    const compiled = compilePattern(pattern);
+    return (event) => compiled.matches(event as never);
   } catch {
     // A pattern that cannot be read matches nothing; its wait runs into its timeout.
-    return false;
+    return () => false;
   }
 }
