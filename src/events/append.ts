@@ -20,8 +20,9 @@ import type { LiveTrigger, TriggerTable } from './trigger-table.ts';
 export const OWED_MAX = 10_000_000;
 /** Events on their way to the store; then more are refused. */
 export const APPENDING_MAX = 100_000;
-/** Events in one call of the store. */
+/** Events in one call of the store, and bytes of their texts, unless one publication alone has more. */
 const APPEND_AT_ONCE_MAX = 2_000;
+const APPEND_BYTES_MAX = 16 * 1024 * 1024;
 
 /** An event that is ready to be stored, with who gets it. */
 export interface Prepared {
@@ -43,6 +44,7 @@ export interface AppendParts {
 
 interface Waiting {
   readonly prepared: readonly Prepared[];
+  readonly bytes: number;
   readonly position: SourcePosition | undefined;
   resolve(published: Published[]): void;
   reject(error: unknown): void;
@@ -116,7 +118,8 @@ export class Appender {
     }
     this.#onTheWay += prepared.length;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ prepared, position, resolve, reject });
+      const bytes = prepared.reduce((sum, { newEvent }) => sum + newEvent.event.byteLength, 0);
+      this.#waiting.push({ prepared, bytes, position, resolve, reject });
       if (this.#isNear) return;
       this.#isNear = true;
       atEndOfTurn(() => this.#flush());
@@ -153,14 +156,19 @@ export class Appender {
     this.#waiting = [];
     let group: Waiting[] = [];
     let size = 0;
+    let bytes = 0;
     for (const waiting of all) {
-      if (size + waiting.prepared.length > APPEND_AT_ONCE_MAX && group.length > 0) {
+      const isFull =
+        size + waiting.prepared.length > APPEND_AT_ONCE_MAX || bytes + waiting.bytes > APPEND_BYTES_MAX;
+      if (isFull && group.length > 0) {
         void this.#store(group);
         group = [];
         size = 0;
+        bytes = 0;
       }
       group.push(waiting);
       size += waiting.prepared.length;
+      bytes += waiting.bytes;
     }
     void this.#store(group);
   }

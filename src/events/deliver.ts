@@ -5,16 +5,17 @@ import type { ClaimedDelivery } from '../ports/event-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
 import { type CallParts, type CallResult, callFunction, errorOf, payloadOf } from './delivery-call.ts';
 
-/** Brings one delivery or a batch to what the trigger runs. Never rejects. */
-export async function deliver(
+/** Brings one delivery or a batch to what the trigger runs. Calls back once, after it has returned. */
+export function deliver(
   parts: CallParts & { readonly starter: ExecutionStarter },
   app: AppName,
   trigger: Trigger,
   batch: readonly ClaimedDelivery[],
-): Promise<CallResult> {
+  onResult: (result: CallResult) => void,
+): void {
   const { starts } = trigger;
-  if (starts === undefined) return callFunction(parts, app, trigger, batch);
-  return startExecution(parts.starter, app, starts, batch[0]!, payloadOf(trigger, batch));
+  if (starts === undefined) callFunction(parts, app, trigger, batch, onResult);
+  else void startExecution(parts.starter, app, starts, batch[0]!, payloadOf(trigger, batch)).then(onResult);
 }
 
 /**

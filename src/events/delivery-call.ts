@@ -35,36 +35,41 @@ export interface CallParts {
   readonly mintUuid: MintUuid;
 }
 
-/** Calls a trigger's function with one delivery or a batch. Never rejects. */
-export async function callFunction(
+/** Calls a trigger's function with one delivery or a batch. Calls back once, after it has returned. */
+export function callFunction(
   parts: CallParts,
   app: AppName,
   trigger: Trigger,
   batch: readonly ClaimedDelivery[],
-): Promise<CallResult> {
+  onResult: (result: CallResult) => void,
+): void {
   const { invoker, liveApps, mintUuid } = parts;
   const resolved = liveApps.resolve(app, trigger.function);
   if (resolved === undefined) {
     const message = `function ${trigger.function} of app ${app} is not live`;
-    return { kind: 'failed', error: errorOf(message), retryable: true };
+    queueMicrotask(() => onResult({ kind: 'failed', error: errorOf(message), retryable: true }));
+    return;
   }
-  try {
-    const outcome = await invoker.invoke({
+  const single = batch.length === 1 ? batch[0]! : undefined;
+  invoker
+    .invoke({
       id: mintUuid() as InvocationId,
       version: resolved.version,
       deployment: resolved.deployment,
       trigger: 'event',
       payload: payloadOf(trigger, batch),
-      traceparent: batch.length === 1 ? traceparentOf(batch[0]!) : undefined,
+      traceparent: single && traceparentOf(single),
       clientContext: undefined,
       attempt: batch[0]!.attempts + 1,
-      depth: Math.max(...batch.map(({ depth }) => depth)),
-    });
-    return resultOf(outcome, trigger, batch);
-  } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    return { kind: 'failed', error: errorOf(message), retryable: false };
-  }
+      depth: single?.depth ?? Math.max(...batch.map(({ depth }) => depth)),
+    })
+    .then(
+      (outcome) => onResult(resultOf(outcome, trigger, batch)),
+      (thrown: unknown) => {
+        const message = thrown instanceof Error ? thrown.message : String(thrown);
+        onResult({ kind: 'failed', error: errorOf(message), retryable: false });
+      },
+    );
 }
 
 /** An error of the delivery itself, in the shape of one of a function. */

@@ -35,6 +35,7 @@ import { CALL_DEPTH_MAX } from '../ports/platform-calls.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 import { Appender, type Prepared } from './append.ts';
 import { deliver } from './deliver.ts';
+import type { CallResult } from './delivery-call.ts';
 import { HeldBudget } from './held-budget.ts';
 import { deadLetterEvent, destinationEvent } from './outcome-events.ts';
 import { Settling } from './settling.ts';
@@ -100,7 +101,8 @@ class Dispatcher implements EventDispatch {
     this.#session = session;
     this.#failed = failed;
     this.#appender = new Appender({ store, session, table: this.#table, clock, owed, onStored });
-    this.#settling = new Settling({ store, session, clock, log });
+    const ended = (count: number): void => this.#appender.ended(count);
+    this.#settling = new Settling({ store, session, clock, log, ended });
     this.#unsubscribes = [liveApps, supply].map((each) => each.subscribe(() => void this.refresh()));
   }
 
@@ -226,13 +228,16 @@ class Dispatcher implements EventDispatch {
       random,
       log,
       budget: this.#budget,
-      call: (batch) => this.#call(id, batch),
+      call: (batch, onResult) => this.#call(id, batch, onResult),
       settleDelivered: (delivery, answer, onDurable) => {
         const live = this.#table.get(id);
         const destination = answer === undefined ? undefined : live?.trigger.delivery.onSuccess;
-        const events =
-          destination === undefined ? [] : this.#toDestination(live!, delivery, destination, { answer });
-        this.#settle({ kind: 'delivered', key: delivery.key }, events, onDurable, 1);
+        if (destination === undefined) {
+          this.#settling.delivered(delivery, onDurable);
+          return;
+        }
+        const events = this.#toDestination(live!, delivery, destination, { answer });
+        this.#settle({ kind: 'delivered', keys: [delivery.key] }, events, () => onDurable(delivery), 1);
       },
       settleRetry: (delivery, dueMs, onDurable) =>
         this.#settle({ kind: 'retry', key: delivery.key, dueMs }, [], onDurable, 0),
@@ -257,16 +262,19 @@ class Dispatcher implements EventDispatch {
     };
   }
 
-  async #call(id: TriggerId, batch: readonly ClaimedDelivery[]) {
+  #call(id: TriggerId, batch: readonly ClaimedDelivery[], onResult: (result: CallResult) => void): void {
     const live = this.#table.get(id);
-    // Removed between the claim and now: it waits in the store until the trigger is back.
-    if (live === undefined) return { kind: 'stopped' } as const;
+    if (live === undefined) {
+      // Removed between the claim and now: it waits in the store until the trigger is back.
+      queueMicrotask(() => onResult({ kind: 'stopped' }));
+      return;
+    }
     this.#running += 1;
-    const result = await deliver(this.#options, live.app, live.trigger, batch);
-    this.#running -= 1;
-    // After the queue has heard of it.
-    if (this.#isClosed && this.#running === 0) queueMicrotask(() => this.#onIdle?.());
-    return result;
+    deliver(this.#options, live.app, live.trigger, batch, (result) => {
+      this.#running -= 1;
+      onResult(result);
+      if (this.#isClosed && this.#running === 0) this.#onIdle?.();
+    });
   }
 
   #toDestination(

@@ -1,10 +1,17 @@
 import { atEndOfTurn, type Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Appended, EventStore, NewEvent, Session, Settlement } from '../ports/event-store.ts';
+import type {
+  Appended,
+  ClaimedDelivery,
+  EventStore,
+  NewEvent,
+  Session,
+  Settlement,
+} from '../ports/event-store.ts';
 
 /** After the store refused, what is to be settled is brought again after this. */
 const STORE_RETRY_MS = 1_000;
-/** Most settlements in one call of the store. */
+/** Most settlements of each sort in one call of the store. */
 const SETTLED_AT_ONCE_MAX = 4_096;
 
 /** An ending, with the events that come of it. */
@@ -15,11 +22,19 @@ export interface Ending {
   onDurable(appended: readonly Appended[]): void;
 }
 
+/** A delivery that was made, of which no event comes: almost all are so. */
+interface Delivered {
+  readonly delivery: ClaimedDelivery;
+  onDurable(delivery: ClaimedDelivery): void;
+}
+
 export interface SettlingParts {
   readonly store: EventStore;
   readonly session: Session;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears how many of those given to `delivered` are durable. */
+  ended(count: number): void;
 }
 
 /**
@@ -29,6 +44,7 @@ export interface SettlingParts {
 export class Settling {
   readonly #parts: SettlingParts;
   #waiting: Ending[] = [];
+  #delivered: Delivered[] = [];
   #isNear = false;
   #isBusy = false;
   #onIdle: (() => void) | undefined;
@@ -42,12 +58,21 @@ export class Settling {
     this.#soon();
   }
 
+  delivered(delivery: ClaimedDelivery, onDurable: (delivery: ClaimedDelivery) => void): void {
+    this.#delivered.push({ delivery, onDurable });
+    this.#soon();
+  }
+
   /** Resolves when everything added so far is durable. */
   async idle(): Promise<void> {
-    if (this.#waiting.length === 0 && !this.#isBusy) return;
+    if (this.#isEmpty && !this.#isBusy) return;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
+  }
+
+  get #isEmpty(): boolean {
+    return this.#waiting.length === 0 && this.#delivered.length === 0;
   }
 
   #soon(): void {
@@ -55,40 +80,40 @@ export class Settling {
     this.#isNear = true;
     atEndOfTurn(() => {
       this.#isNear = false;
-      void this.#flush();
+      const endings = this.#waiting.splice(0, SETTLED_AT_ONCE_MAX);
+      const delivered = this.#delivered.splice(0, SETTLED_AT_ONCE_MAX);
+      void this.#store(endings, delivered);
     });
   }
 
-  async #flush(): Promise<void> {
-    const { store, session, clock, log } = this.#parts;
-    const endings = this.#waiting.splice(0, SETTLED_AT_ONCE_MAX);
-    if (endings.length === 0) return;
+  async #store(endings: readonly Ending[], delivered: readonly Delivered[]): Promise<void> {
+    const { store, session, clock, log, ended } = this.#parts;
     this.#isBusy = true;
+    const settlements = endings.map(({ settlement }) => settlement);
+    if (delivered.length > 0)
+      settlements.push({ kind: 'delivered', keys: delivered.map(({ delivery }) => delivery.key) });
+    const events = endings.flatMap((ending) => ending.events);
+    let appended: readonly Appended[];
     try {
-      const settlements = endings.map(({ settlement }) => settlement);
-      const events = endings.flatMap((ending) => ending.events);
-      const appended = await store.settle(settlements, {
-        session,
-        nowMs: clock.nowMs(),
-        events,
-        positions: [],
-      });
-      let at = 0;
-      for (const ending of endings) {
-        ending.onDurable(appended.slice(at, at + ending.events.length));
-        at += ending.events.length;
-      }
+      const nowMs = clock.nowMs();
+      appended = await store.settle(settlements, { session, nowMs, events, positions: [] });
     } catch (error) {
       log.error('deliveries could not be settled; trying again', {
         error: String(error),
-        count: endings.length,
+        count: endings.length + delivered.length,
       });
-      this.#waiting = [...endings, ...this.#waiting];
-      clock.after(STORE_RETRY_MS, () => void this.#flush());
+      clock.after(STORE_RETRY_MS, () => void this.#store(endings, delivered));
       return;
     }
     this.#isBusy = false;
-    if (this.#waiting.length > 0) this.#soon();
+    if (delivered.length > 0) ended(delivered.length);
+    for (const { delivery, onDurable } of delivered) onDurable(delivery);
+    let at = 0;
+    for (const ending of endings) {
+      ending.onDurable(appended.slice(at, at + ending.events.length));
+      at += ending.events.length;
+    }
+    if (!this.#isEmpty) this.#soon();
     else this.#onIdle?.();
   }
 }

@@ -30,9 +30,14 @@ export interface QueueParts {
   readonly random: Random;
   readonly log: Log;
   readonly budget: HeldBudget;
-  call(batch: readonly ClaimedDelivery[]): Promise<CallResult>;
+  /** Calls back once, and never before it has returned. */
+  call(batch: readonly ClaimedDelivery[], onResult: (result: CallResult) => void): void;
   /** Each calls back once it is durable. */
-  settleDelivered(delivery: ClaimedDelivery, answer: Buffer | undefined, onDurable: () => void): void;
+  settleDelivered(
+    delivery: ClaimedDelivery,
+    answer: Buffer | undefined,
+    onDurable: (delivery: ClaimedDelivery) => void,
+  ): void;
   settleRetry(delivery: ClaimedDelivery, dueMs: number, onDurable: () => void): void;
   settleDead(delivery: ClaimedDelivery, error: InvocationError, onDurable: () => void): void;
   settleReleased(delivery: ClaimedDelivery, parked: boolean, onDurable: () => void): void;
@@ -75,6 +80,8 @@ export class TriggerQueue {
   #isPaused: boolean;
   #isClosed = false;
   #isSuspended = false;
+  /** One for all deliveries: they come by the ten thousand a second. */
+  readonly #onLetGo = (delivery: ClaimedDelivery): void => this.#letGo(delivery);
 
   constructor(trigger: Trigger, id: TriggerId, key: TriggerKey, isPaused: boolean, parts: QueueParts) {
     this.id = id;
@@ -84,7 +91,7 @@ export class TriggerQueue {
     this.#isPaused = isPaused;
     this.#bucket = new TokenBucket(parts.clock, trigger.delivery.ratePerSecond);
     this.#debounce = new Debounce(parts.clock, {
-      superseded: (delivery) => parts.settleDelivered(delivery, undefined, () => this.#letGo(delivery)),
+      superseded: (delivery) => parts.settleDelivered(delivery, undefined, this.#onLetGo),
       quiet: (delivery) => {
         this.#enterLane(delivery);
         this.#pump();
@@ -275,7 +282,7 @@ export class TriggerQueue {
         this.#pumpIn(pauseMs);
         return;
       }
-      void this.#run(this.#takeBatch());
+      this.#run(this.#takeBatch());
     }
   }
 
@@ -304,19 +311,20 @@ export class TriggerQueue {
     return batch;
   }
 
-  async #run(batch: readonly ClaimedDelivery[]): Promise<void> {
+  #run(batch: readonly ClaimedDelivery[]): void {
     this.#running += 1;
-    try {
-      await this.#deliver(batch);
-    } finally {
+    this.#deliver(batch, REFUSED_RETRY_MS, () => {
       this.#running -= 1;
       this.#pump();
-    }
+    });
   }
 
-  async #deliver(batch: readonly ClaimedDelivery[], pauseMs = REFUSED_RETRY_MS): Promise<void> {
-    const result = await this.#parts.call(batch);
-    const middle = Math.ceil(batch.length / 2);
+  /** Callbacks instead of promises: this is the path of every event, and a chain of promises cost it a third. */
+  #deliver(batch: readonly ClaimedDelivery[], pauseMs: number, onEnd: () => void): void {
+    this.#parts.call(batch, (result) => this.#take(batch, result, pauseMs, onEnd));
+  }
+
+  #take(batch: readonly ClaimedDelivery[], result: CallResult, pauseMs: number, onEnd: () => void): void {
     switch (result.kind) {
       case 'answered':
         for (const delivery of batch) {
@@ -326,20 +334,25 @@ export class TriggerQueue {
         break;
       case 'failed':
         if (this.#trigger.delivery.bisect && batch.length > 1 && !this.#isClosed) {
-          await this.#deliver(batch.slice(0, middle));
-          await this.#deliver(batch.slice(middle));
-        } else for (const delivery of batch) this.#failed(delivery, result.error, result.retryable);
+          const middle = Math.ceil(batch.length / 2);
+          this.#deliver(batch.slice(0, middle), REFUSED_RETRY_MS, () =>
+            this.#deliver(batch.slice(middle), REFUSED_RETRY_MS, onEnd),
+          );
+          return;
+        }
+        for (const delivery of batch) this.#failed(delivery, result.error, result.retryable);
         break;
       case 'refused':
-        await new Promise<void>((resolve) => {
-          this.#parts.clock.after(pauseMs, resolve);
+        this.#parts.clock.after(pauseMs, () => {
+          if (this.#isClosed) onEnd();
+          else this.#deliver(batch, Math.min(REFUSED_RETRY_MS_MAX, pauseMs * 2), onEnd);
         });
-        if (!this.#isClosed) await this.#deliver(batch, Math.min(REFUSED_RETRY_MS_MAX, pauseMs * 2));
-        break;
+        return;
       case 'stopped':
         // They stay claimed; the next session gives them back.
         break;
     }
+    onEnd();
   }
 
   #failed(delivery: ClaimedDelivery, error: InvocationError, retryable: boolean): void {
@@ -358,7 +371,7 @@ export class TriggerQueue {
   }
 
   #end(delivery: ClaimedDelivery, answer: Buffer | undefined): void {
-    this.#parts.settleDelivered(delivery, answer, () => this.#letGo(delivery));
+    this.#parts.settleDelivered(delivery, answer, this.#onLetGo);
     this.#leaveLane(delivery);
   }
 

@@ -14,6 +14,8 @@ export interface LiveTrigger {
   readonly trigger: Trigger;
   /** Only where it takes events of the bus. */
   readonly pattern: EventPattern | undefined;
+  /** The pattern names exact types and nothing else. */
+  readonly isDecidedByType: boolean;
   readonly queue: TriggerQueue;
 }
 
@@ -34,8 +36,12 @@ export function listTriggers(
 /** The live triggers, and which of them an event is for. */
 export class TriggerTable {
   readonly #byId = new Map<TriggerId, LiveTrigger>();
-  /** Those with a pattern, apart: most triggers of a large node may have none. */
-  #matching: readonly LiveTrigger[] = [];
+  /** Those whose pattern names the types it takes, by type: what an event is not for costs it nothing … */
+  #byType = new Map<string, LiveTrigger[]>();
+  /** … and those whose pattern does not. */
+  #ofAnyType: readonly LiveTrigger[] = [];
+  /** A deployment changes many triggers at once: they are listed anew with the next event. */
+  #isListed = false;
 
   get(id: TriggerId): LiveTrigger | undefined {
     return this.#byId.get(id);
@@ -51,13 +57,17 @@ export class TriggerTable {
     const isSame = before?.trigger.source === source;
     const pattern =
       source.kind !== 'events' ? undefined : isSame ? before!.pattern : compilePattern(source.pattern);
-    this.#byId.set(id, { id, app, trigger, pattern, queue });
-    this.#list();
+    const isDecidedByType =
+      pattern !== undefined &&
+      exactTypesOf(pattern.source) !== undefined &&
+      Object.keys(pattern.source).length === 1;
+    this.#byId.set(id, { id, app, trigger, pattern, isDecidedByType, queue });
+    this.#isListed = false;
   }
 
   remove(id: TriggerId): void {
     this.#byId.delete(id);
-    this.#list();
+    this.#isListed = false;
   }
 
   /** Those whose pattern matches, and `origin`, whose source the event comes from. `E_EVENT_INVALID`. */
@@ -65,13 +75,43 @@ export class TriggerTable {
     const found: LiveTrigger[] = [];
     const own = origin === undefined ? undefined : this.#byId.get(origin);
     if (own !== undefined) found.push(own);
-    if (this.#matching.length === 0) return found;
-    const view = toPatternView(event, receivedMs);
-    for (const live of this.#matching) if (live !== own && live.pattern!.matches(view)) found.push(live);
+    if (!this.#isListed) this.#list();
+    // Made for the first pattern that needs it: most look at the type alone, or at nothing.
+    let view: Readonly<Record<string, unknown>> | undefined;
+    const add = (live: LiveTrigger): void => {
+      if (live === own) return;
+      if (!live.isDecidedByType) {
+        view ??= toPatternView(event, receivedMs);
+        if (!live.pattern!.matches(view)) return;
+      }
+      found.push(live);
+    };
+    this.#byType.get(event.type)?.forEach(add);
+    this.#ofAnyType.forEach(add);
     return found;
   }
 
   #list(): void {
-    this.#matching = [...this.#byId.values()].filter(({ pattern }) => pattern !== undefined);
+    this.#isListed = true;
+    this.#byType = new Map();
+    const ofAnyType: LiveTrigger[] = [];
+    for (const live of this.#byId.values()) {
+      if (live.pattern === undefined) continue;
+      const types = exactTypesOf(live.pattern.source);
+      if (types === undefined) ofAnyType.push(live);
+      for (const type of types ?? []) {
+        const present = this.#byType.get(type);
+        if (present === undefined) this.#byType.set(type, [live]);
+        else present.push(live);
+      }
+    }
+    this.#ofAnyType = ofAnyType;
   }
+}
+
+/** The types that a pattern takes, where it lists them; `undefined`: it has to be tried. */
+function exactTypesOf(pattern: Readonly<Record<string, unknown>>): ReadonlySet<string> | undefined {
+  const { type } = pattern;
+  const isList = Array.isArray(type) && type.every((each) => typeof each === 'string');
+  return isList ? new Set(type as string[]) : undefined;
 }

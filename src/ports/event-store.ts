@@ -80,9 +80,9 @@ export interface ClaimedDelivery {
   readonly event: Uint8Array;
 }
 
-/** What became of a claimed delivery. */
+/** What became of claimed deliveries. */
 export type Settlement =
-  | { readonly kind: 'delivered'; readonly key: number }
+  | { readonly kind: 'delivered'; readonly keys: readonly number[] }
   | { readonly kind: 'retry'; readonly key: number; readonly dueMs: number }
   | { readonly kind: 'dead'; readonly key: number; readonly error: InvocationError; readonly diedMs: number }
   /** Given back untried; `parked` holds it behind another of its ordering. */

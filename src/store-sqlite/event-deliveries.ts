@@ -1,15 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { InvocationError } from '../model/invocation.ts';
-import type {
-  Append,
-  Appended,
-  ClaimedDelivery,
-  ReplayItem,
-  Session,
-  Settlement,
-  TriggerKey,
-} from '../ports/event-store.ts';
+import type { ClaimedDelivery, ReplayItem, Session, Settlement, TriggerKey } from '../ports/event-store.ts';
 import { createAppend } from './event-log.ts';
+import type { PackedAppend, PackedAppended } from './packed-append.ts';
 import { bytesOf, numberOf, optionalTextOf, type Row, textOf } from './row.ts';
 
 /*
@@ -63,8 +56,10 @@ interface Sums {
   dead: number;
 }
 
-function createSettle(db: DatabaseSync): (settlements: readonly Settlement[], append: Append) => Appended[] {
-  const deliver = db.prepare('DELETE FROM deliveries WHERE key = ? AND session = ? RETURNING trigger');
+function createSettle(
+  db: DatabaseSync,
+): (settlements: readonly Settlement[], append: PackedAppend) => PackedAppended {
+  const deliver = createDeliver(db);
   const retry = db.prepare(`
     UPDATE deliveries SET session = NULL, attempts = attempts + 1, due_ms = ? WHERE key = ? AND session = ?`);
   const release = db.prepare(
@@ -85,24 +80,22 @@ function createSettle(db: DatabaseSync): (settlements: readonly Settlement[], ap
       return found;
     };
     for (const settlement of settlements) {
-      const { key } = settlement;
       switch (settlement.kind) {
-        case 'delivered': {
-          const row = deliver.get(key, session);
-          if (row === undefined) break;
-          const sum = sumsOf(numberOf(row, 'trigger'));
-          sum.owed -= 1;
-          sum.delivered += 1;
+        case 'delivered':
+          deliver(settlement.keys, session, (trigger, count) => {
+            const sum = sumsOf(trigger);
+            sum.owed -= count;
+            sum.delivered += count;
+          });
           break;
-        }
         case 'retry':
-          retry.run(settlement.dueMs, key, session);
+          retry.run(settlement.dueMs, settlement.key, session);
           break;
         case 'released':
-          release.run(settlement.parked ? 1 : 0, key, session);
+          release.run(settlement.parked ? 1 : 0, settlement.key, session);
           break;
         case 'dead': {
-          const trigger = bury(key, session, settlement.error, settlement.diedMs);
+          const trigger = bury(settlement.key, session, settlement.error, settlement.diedMs);
           if (trigger === undefined) break;
           const sum = sumsOf(trigger);
           sum.owed -= 1;
@@ -119,6 +112,26 @@ function createSettle(db: DatabaseSync): (settlements: readonly Settlement[], ap
     }
     if (sums.size > 0) addTotals.run(all.owed, all.dead);
     return append(appended);
+  };
+}
+
+/** Deletes deliveries that were made. Keys that follow on one another, which they mostly do, go in one statement. */
+function createDeliver(
+  db: DatabaseSync,
+): (keys: readonly number[], session: Session, count: (trigger: TriggerKey, count: number) => void) => void {
+  const list = db.prepare(`
+    SELECT trigger, count(*) AS n FROM deliveries WHERE key BETWEEN ? AND ? AND session = ? GROUP BY trigger`);
+  const remove = db.prepare('DELETE FROM deliveries WHERE key BETWEEN ? AND ? AND session = ?');
+  return (keys, session, count) => {
+    const sorted = Float64Array.from(keys).sort();
+    for (let first = 0; first < sorted.length; ) {
+      let last = first;
+      while (last + 1 < sorted.length && sorted[last + 1]! - sorted[last]! <= 1) last += 1;
+      const [from, to] = [sorted[first]!, sorted[last]!];
+      for (const row of list.all(from, to, session)) count(numberOf(row, 'trigger'), numberOf(row, 'n'));
+      remove.run(from, to, session);
+      first = last + 1;
+    }
   };
 }
 

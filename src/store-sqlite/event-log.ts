@@ -2,21 +2,19 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { NodeId } from '../base/ids.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type {
-  Append,
-  Appended,
   FailedOrdering,
   NewDelivery,
-  NewEvent,
   Session,
   TriggerKey,
   TriggerTotals,
 } from '../ports/event-store.ts';
+import type { PackedAppend, PackedAppended, Run } from './packed-append.ts';
 import { numberOf, type Row, textOf } from './row.ts';
 
 /*
  * Writing events. An event is one row, one entry of the index that finds repetitions, and one row for each delivery;
- * what a session takes into its hands at once never enters the index of what waits. Sums are kept once a call, not
- * once a row.
+ * what a session takes into its hands at once never enters the index of what waits. Events in a row that are owed alike
+ * are owed by one statement, and sums are kept once a call.
  */
 
 export function createEventLogWrites(db: DatabaseSync) {
@@ -71,11 +69,8 @@ function createTriggerTable(db: DatabaseSync) {
 }
 
 /** Stores events with their deliveries; shared with settling, which stores what comes of deliveries. */
-export function createAppend(db: DatabaseSync): (append: Append) => Appended[] {
-  const insert = db.prepare(`
-    INSERT INTO events (source, id, type, subject, received_ms, depth, event) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (source, id) DO NOTHING RETURNING seq`);
-  const find = db.prepare('SELECT seq FROM events WHERE source = ? AND id = ?');
+export function createAppend(db: DatabaseSync): (append: PackedAppend) => PackedAppended {
+  const insert = createInsert(db);
   const addTotals = db.prepare(
     'UPDATE event_totals SET events = events + ?, bytes = bytes + ?, owed = owed + ?',
   );
@@ -84,45 +79,91 @@ export function createAppend(db: DatabaseSync): (append: Append) => Appended[] {
     INSERT INTO source_positions (source, position, moved_ms) VALUES (?1, ?2, ?3)
     ON CONFLICT (source) DO UPDATE SET position = ?2, moved_ms = ?3`);
   const owe = createOwe(db);
-  return ({ session, nowMs, events, positions }) => {
+  return (append) => {
+    const { nowMs, positions, runs, ends } = append;
     const owedByTrigger = new Map<TriggerKey, number>();
     const sums = { events: 0, bytes: 0, owed: 0 };
-    const storeOne = (event: NewEvent): Appended => {
-      const { source, id } = event;
-      const row = insert.get(
-        source,
-        id,
-        event.type,
-        event.subject ?? null,
-        event.receivedMs,
-        event.depth,
-        event.event,
-      );
-      if (row === undefined)
-        return { seq: numberOf(find.get(source, id)!, 'seq'), stored: false, deliveries: [] };
-      const seq = numberOf(row, 'seq');
-      sums.events += 1;
-      sums.bytes += event.event.byteLength;
-      const deliveries = event.deliveries.map((delivery) => {
-        const key = owe(seq, delivery, session, nowMs);
-        if (key === undefined) return undefined;
-        sums.owed += 1;
-        owedByTrigger.set(delivery.trigger, (owedByTrigger.get(delivery.trigger) ?? 0) + 1);
-        return key;
+    const seqs = new Float64Array(ends.length);
+    const keys: number[] = [];
+    let at = 0;
+    for (const run of runs) {
+      const stored: number[] = [];
+      for (const end = at + run.count; at < end; at += 1) {
+        const seq = insert(append, at);
+        seqs[at] = seq;
+        if (seq < 0) continue;
+        stored.push(seq);
+        sums.events += 1;
+        sums.bytes += ends[at]! - (at === 0 ? 0 : ends[at - 1]!);
+      }
+      const owed = owe(run, stored, append);
+      run.deliveries.forEach(({ trigger }, place) => {
+        let count = 0;
+        for (let key = place; key < owed.length; key += run.deliveries.length)
+          if (!Number.isNaN(owed[key])) count += 1;
+        sums.owed += count;
+        if (count > 0) owedByTrigger.set(trigger, (owedByTrigger.get(trigger) ?? 0) + count);
       });
-      return { seq, stored: true, deliveries };
-    };
-    const appended = events.map(storeOne);
+      for (const key of owed) keys.push(key);
+    }
     for (const { source, position } of positions) move.run(source, position, nowMs);
     if (sums.events > 0) addTotals.run(sums.events, sums.bytes, sums.owed);
     for (const [trigger, count] of owedByTrigger) addOwed.run(count, trigger);
-    return appended;
+    return { seqs, keys };
   };
 }
 
+/** Stores one event. Returns its place in the log; negative: it was there already. */
+function createInsert(db: DatabaseSync): (append: PackedAppend, at: number) => number {
+  // Without RETURNING, which would keep a journal of its own for each statement.
+  const insert = db.prepare(`
+    INSERT INTO events (source, id, type, subject, received_ms, depth, event) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (source, id) DO NOTHING`);
+  const find = db.prepare('SELECT seq FROM events WHERE source = ? AND id = ?');
+  return ({ sources, ids, types, subjects, receivedMs, depths, texts, ends }, at) => {
+    const source = sources[at]!;
+    const id = ids[at]!;
+    const { changes, lastInsertRowid } = insert.run(
+      source,
+      id,
+      types[at]!,
+      subjects[at]!,
+      receivedMs[at]!,
+      depths[at]!,
+      texts.subarray(at === 0 ? 0 : ends[at - 1]!, ends[at]!),
+    );
+    return changes === 0 ? -numberOf(find.get(source, id)!, 'seq') : Number(lastInsertRowid);
+  };
+}
+
+/** Owes the events of a run. Returns the keys, event by event; NaN: a repetition. */
 function createOwe(
   db: DatabaseSync,
-): (seq: number, delivery: NewDelivery, session: Session, nowMs: number) => number | undefined {
+): (run: Run, seqs: readonly number[], append: PackedAppend) => readonly number[] {
+  const oweOne = createOweOne(db);
+  const oweMany = db.prepare(`
+    INSERT INTO deliveries (trigger, event, owed_ms, due_ms, session)
+    SELECT ?, seq, ?, received_ms, ? FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq`);
+  return ({ deliveries, isPlain }, seqs, append) => {
+    const { session, nowMs } = append;
+    const first = seqs[0]!;
+    const isUnbroken = isPlain && seqs.length > 1 && seqs.at(-1)! - first === seqs.length - 1;
+    if (!isUnbroken)
+      return seqs.flatMap((seq) => deliveries.map((delivery) => oweOne(seq, delivery, session, nowMs)));
+    const keys = new Array<number>(seqs.length * deliveries.length);
+    deliveries.forEach(({ trigger, claimed }, place) => {
+      const { lastInsertRowid } = oweMany.run(trigger, nowMs, claimed ? session : null, first, seqs.at(-1)!);
+      // One statement of the only writer: they follow on one another.
+      const firstKey = Number(lastInsertRowid) - seqs.length + 1;
+      for (let at = 0; at < seqs.length; at += 1) keys[at * deliveries.length + place] = firstKey + at;
+    });
+    return keys;
+  };
+}
+
+function createOweOne(
+  db: DatabaseSync,
+): (seq: number, delivery: NewDelivery, session: Session, nowMs: number) => number {
   const insert = db.prepare(`
     INSERT INTO deliveries (trigger, event, owed_ms, due_ms, session, ordering, parked)
     VALUES (?, ?, ?, ?, ?, ?, ?)`);
@@ -131,7 +172,7 @@ function createOwe(
     ON CONFLICT (trigger, value) DO UPDATE SET until_ms = ?3 WHERE until_ms <= ?4 RETURNING 1 AS fresh`);
   return (seq, { trigger, claimed, parked, dueMs, ordering, once }, session, nowMs) => {
     if (once !== undefined && see.get(trigger, once.value, once.untilMs, nowMs) === undefined)
-      return undefined;
+      return Number.NaN;
     const holder = claimed ? session : null;
     const { lastInsertRowid } = insert.run(
       trigger,

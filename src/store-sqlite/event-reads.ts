@@ -38,7 +38,9 @@ function createLogReads(db: DatabaseSync) {
   const listBack = db.prepare(
     `SELECT ${SUMMARY}, ${MATCHES} FROM events WHERE seq < ?7 ORDER BY seq DESC LIMIT ?8`,
   );
-  const listOn = db.prepare(`SELECT seq, received_ms, event, ${MATCHES} FROM events WHERE seq > ?7 ORDER BY seq LIMIT ?8`);
+  const listOn = db.prepare(
+    `SELECT seq, received_ms, event, ${MATCHES} FROM events WHERE seq > ?7 ORDER BY seq LIMIT ?8`,
+  );
   const find = db.prepare(`SELECT ${SUMMARY}, event FROM events WHERE seq = ?`);
   const listOwed = db.prepare(
     'SELECT DISTINCT t.id FROM deliveries d JOIN event_triggers t ON t.key = d.trigger WHERE d.event = ? LIMIT 100',

@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Append, EventStore, NewEvent } from '../ports/event-store.ts';
+import type { Append, EventStore } from '../ports/event-store.ts';
 import { createDeliveryWrites } from './event-deliveries.ts';
 import { createEventLogWrites } from './event-log.ts';
 import { createEventPrune } from './event-prune.ts';
 import type { EventReads } from './event-reads.ts';
 import type { CallCost, Caller } from './operation.ts';
+import { type PackedAppend, packAppend, unpackAppended } from './packed-append.ts';
 
 export type EventWrites = ReturnType<typeof createEventWrites>;
 
@@ -12,10 +13,16 @@ export function createEventStore(write: Caller<EventWrites>, read: Caller<EventR
   return {
     openSession: (node) => write('openSession', [node]),
     registerTriggers: (ids) => write('registerTriggers', [ids]),
-    append: (append) => write('append', [append], costOf(append)),
+    async append(append) {
+      const packed = packAppend(append);
+      return unpackAppended(await write('append', [packed], costOf(packed)), append);
+    },
     claim: (session, trigger, nowMs, limit) => write('claim', [session, trigger, nowMs, limit]),
     nextDueMs: (trigger) => read('nextDueMs', [trigger]),
-    settle: (settlements, append) => write('settle', [settlements, append], costOf(append)),
+    async settle(settlements, append: Append) {
+      const packed = packAppend(append);
+      return unpackAppended(await write('settle', [settlements, packed], costOf(packed)), append);
+    },
     unpark: (trigger, ordering) => write('unpark', [trigger, ordering]),
     setPaused: (trigger, paused) => write('setPaused', [trigger, paused]),
     findPosition: (source) => read('findPosition', [source]),
@@ -38,6 +45,7 @@ export function createEventWrites(db: DatabaseSync) {
   return { ...createEventLogWrites(db), ...createDeliveryWrites(db), ...createEventPrune(db) };
 }
 
-function costOf({ events }: Append): CallCost {
-  return { bytes: events.reduce((sum: number, { event }: NewEvent) => sum + event.byteLength, 0) };
+/** The texts were copied for the message, so they can be handed over. */
+function costOf({ texts }: PackedAppend): CallCost {
+  return { bytes: texts.byteLength, transfer: texts.byteLength === 0 ? [] : [texts.buffer] };
 }

@@ -202,7 +202,7 @@ function exerciseDeliveries(open: OpenFresh<EventStore>): void {
         assert.deepEqual(await store.claim(session, mailKey, laterMs, 9), []);
         const emitted = await store.settle(
           [
-            { kind: 'delivered', key: keys[0]! },
+            { kind: 'delivered', keys: [keys[0]!] },
             { kind: 'retry', key: keys[1]!, dueMs: startMs + 77 },
             { kind: 'released', key: keys[2]!, parked: false },
             { kind: 'dead', key: keys[3]!, error: failure, diedMs: startMs + 9 },
@@ -234,12 +234,12 @@ function exerciseDeliveries(open: OpenFresh<EventStore>): void {
         assert.equal(claimed?.id, 'e1');
         const { key } = claimed!;
         const stale = append(session, []);
-        await store.settle([{ kind: 'delivered', key }], stale);
+        await store.settle([{ kind: 'delivered', keys: [key] }], stale);
         await store.settle([{ kind: 'retry', key, dueMs: startMs }], stale);
         await store.settle([{ kind: 'released', key, parked: false }], stale);
         await store.settle([{ kind: 'dead', key, error: failure, diedMs: startMs }], stale);
         assert.deepEqual(await store.claim(newer, mailKey, laterMs, 9), []);
-        await store.settle([{ kind: 'delivered', key }], append(newer, []));
+        await store.settle([{ kind: 'delivered', keys: [key] }], append(newer, []));
         assert.deepEqual(await store.totals(), { ...(await store.totals()), owed: 0, dead: 0 });
       }));
 

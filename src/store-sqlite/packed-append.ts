@@ -1,0 +1,107 @@
+import type {
+  Append,
+  Appended,
+  NewDelivery,
+  NewEvent,
+  Session,
+  SourcePosition,
+} from '../ports/event-store.ts';
+
+/*
+ * Events on their way to the writer's thread and back. They come by the ten thousand a second, and a message of
+ * objects costs both threads several times what one of columns does. Events in a row that are owed to the same
+ * triggers in the same way share what is said of that, so that the writer can owe them in one statement.
+ */
+
+export interface PackedAppend {
+  readonly session: Session;
+  readonly nowMs: number;
+  readonly positions: readonly SourcePosition[];
+  readonly sources: readonly string[];
+  readonly ids: readonly string[];
+  readonly types: readonly string[];
+  readonly subjects: readonly (string | null)[];
+  readonly receivedMs: Float64Array;
+  readonly depths: Float64Array;
+  /** All texts one behind the other, and where each ends. */
+  readonly texts: Uint8Array<ArrayBuffer>;
+  readonly ends: Float64Array;
+  readonly runs: readonly Run[];
+}
+
+/** So many events in a row, and what is owed of each. */
+export interface Run {
+  count: number;
+  readonly deliveries: readonly NewDelivery[];
+  /** No ordering, no repetitions, nothing parked, due when received: one statement owes all of them. */
+  readonly isPlain: boolean;
+}
+
+export interface PackedAppended {
+  /** Places in the log; negative: it was there already. */
+  readonly seqs: Float64Array<ArrayBuffer>;
+  /** Of all deliveries of the events that were stored, in their order; NaN: a repetition. */
+  readonly keys: readonly number[];
+}
+
+export function packAppend({ session, nowMs, positions, events }: Append): PackedAppend {
+  const texts = new Uint8Array(bytesOfEvents(events));
+  const receivedMs = new Float64Array(events.length);
+  const depths = new Float64Array(events.length);
+  const ends = new Float64Array(events.length);
+  const runs: Run[] = [];
+  let run: Run | undefined;
+  let end = 0;
+  events.forEach((event, at) => {
+    texts.set(event.event, end);
+    end += event.event.byteLength;
+    receivedMs[at] = event.receivedMs;
+    depths[at] = event.depth;
+    ends[at] = end;
+    const isPlain = event.deliveries.every((delivery) => isPlainFor(event, delivery));
+    if (run !== undefined && isPlain && run.isPlain && areAlike(run.deliveries, event.deliveries))
+      run.count += 1;
+    else {
+      run = { count: 1, deliveries: event.deliveries, isPlain };
+      runs.push(run);
+    }
+  });
+  return {
+    ...{ session, nowMs, positions, receivedMs, depths, texts, ends, runs },
+    sources: events.map(({ source }) => source),
+    ids: events.map(({ id }) => id),
+    types: events.map(({ type }) => type),
+    subjects: events.map(({ subject }) => subject ?? null),
+  };
+}
+
+export function unpackAppended({ seqs, keys }: PackedAppended, { events }: Append): Appended[] {
+  let at = 0;
+  return events.map(({ deliveries }, place) => {
+    const seq = seqs[place]!;
+    if (seq < 0) return { seq: -seq, stored: false, deliveries: [] };
+    const own = deliveries.map(() => {
+      const key = keys[at]!;
+      at += 1;
+      return Number.isNaN(key) ? undefined : key;
+    });
+    return { seq, stored: true, deliveries: own };
+  });
+}
+
+export function bytesOfEvents(events: readonly NewEvent[]): number {
+  let bytes = 0;
+  for (const { event } of events) bytes += event.byteLength;
+  return bytes;
+}
+
+function isPlainFor({ receivedMs }: NewEvent, { parked, dueMs, ordering, once }: NewDelivery): boolean {
+  return !parked && dueMs === receivedMs && ordering === undefined && once === undefined;
+}
+
+function areAlike(one: readonly NewDelivery[], other: readonly NewDelivery[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ trigger, claimed }, at) => trigger === other[at]!.trigger && claimed === other[at]!.claimed)
+  );
+}
