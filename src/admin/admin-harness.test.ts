@@ -31,6 +31,7 @@ import type { Deployer, DeployRequest, DeployResult } from '../ports/deployer.ts
 import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
+import { createConnections } from '../connections/connections.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
@@ -156,6 +157,7 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
       invoker,
       liveApps,
       secrets,
+      connections: createConnections({ liveApps, secrets, drivers: [], clock }),
       clock,
       random,
     },

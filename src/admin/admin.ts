@@ -9,6 +9,7 @@ import { type AccessKeysDeps, addAccessKeys } from './access-keys.ts';
 import { type ActivityDeps, addActivity } from './activity.ts';
 import { createAllowedMethods } from './allowed-methods.ts';
 import { type AppsDeps, addApps } from './apps.ts';
+import { addConnections, type ConnectionsDeps } from './connections.ts';
 import { addConsole, CONSOLE_PREFIX, type ConsoleFiles } from './console.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addDeployments, type DeploymentsDeps } from './deployments.ts';
@@ -69,6 +70,7 @@ export interface AdminDeps
   extends AccessKeysDeps,
     ActivityDeps,
     AppsDeps,
+    ConnectionsDeps,
     DeploymentsDeps,
     DoctorDeps,
     EventsDeps,
@@ -133,6 +135,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addTokens(v1, deps, guard);
   addAccessKeys(v1, deps);
   addSecrets(v1, deps);
+  addConnections(v1, deps);
   addSession(v1, guard);
   root.route(API_PREFIX, v1);
   addOutsideApi(root, deps);

@@ -113,7 +113,8 @@ async function exchange(base: URL, token: string | undefined, request: ApiReques
     const outgoing = send(url, {
       method: request.method,
       headers,
-      ...(request.patient === true ? {} : { timeout: ANSWER_MS }),
+      // Zero is no limit; left out, it would be that of Node's agent, 5 s.
+      timeout: request.patient === true ? 0 : ANSWER_MS,
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     });
     const fail = (error: unknown): void => reject(unreachable(base, error));

@@ -2,6 +2,7 @@ import { nearestOf } from '../base/nearest.ts';
 import { PLATFORM_VERSION } from '../server/platform-version.ts';
 import { parseArguments, quoted, usage } from './arguments.ts';
 import type { Command } from './command.ts';
+import { connectionsCommand } from './commands/connections.ts';
 import { costCommand } from './commands/cost.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { deployCommand } from './commands/deploy.ts';
@@ -57,6 +58,7 @@ export const COMMANDS: readonly Command[] = [
   tokensCommand,
   keysCommand,
   secretsCommand,
+  connectionsCommand,
   rmCommand,
 ];
 

@@ -19,6 +19,7 @@ import { LambentError } from '../base/errors.ts';
 import { createUuidMinter, type NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
+import { createConnections } from '../connections/connections.ts';
 import { createEmitCall } from '../events/emit-call.ts';
 import { type AsyncDispatch, createAsyncDispatch } from '../functions/async-dispatch.ts';
 import { createLanguages } from '../functions/build/languages.ts';
@@ -46,7 +47,8 @@ import type { Secrets } from '../ports/secrets.ts';
 import type { Workflows } from '../ports/workflows.ts';
 import { redactActivity } from '../secrets/redacting-sink.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
-import { messageSources } from '../sources/messages/message-sources.ts';
+import { messageDrivers, messageSources } from '../sources/messages/message-sources.ts';
+import { postgresDriver } from '../sources/postgres/check-database.ts';
 import { postgresSources } from '../sources/postgres/postgres-source.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import {
@@ -110,6 +112,8 @@ export interface Wired {
   closeRest(): Promise<void>;
 }
 
+/** One for each kind of connection. */
+const DRIVERS = [postgresDriver, ...messageDrivers];
 const AWS_PREFIX = '/2015-03-31/';
 const CALLBACKS_PATH = '/_lambent/api/v1/callbacks/';
 
@@ -348,6 +352,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     access,
     accessKeys,
     secrets: parts.secrets,
+    connections: createConnections({ liveApps, secrets: parts.secrets, drivers: DRIVERS, clock }),
     allowHosts,
     ...{ metrics, console: options.console },
     cost: awsLambdaCost,

@@ -1,32 +1,70 @@
 import { LambentError } from '../../base/errors.ts';
+import type { ConnectionCheck } from '../../ports/connection-driver.ts';
 
-/** Codes of the network, and words of the brokers, with what is wrong and what mends it. */
-const KNOWN: readonly (readonly [RegExp, string])[] = [
-  [/ENOTFOUND/, 'The name of the broker’s host is not known. Correct the host in the address.'],
-  [/EAI_AGAIN/, 'The name of the broker’s host could not be looked up. Look at the machine’s DNS.'],
-  [/ECONNREFUSED/, 'Nothing listens at the broker’s address. Start the broker, or correct host and port.'],
+/** Codes of the network, and words of the brokers: the step that fails, what is wrong, and what mends it. */
+const KNOWN: readonly (readonly [words: RegExp, step: string, text: string, fix: string])[] = [
+  [/ENOTFOUND/, 'name', 'The name of the broker’s host is not known.', 'Correct the host in the address.'],
+  [
+    /EAI_AGAIN/,
+    'name',
+    'The name of the broker’s host could not be looked up.',
+    'Look at the machine’s DNS.',
+  ],
+  [
+    /ECONNREFUSED/,
+    'reach',
+    'Nothing listens at the broker’s address.',
+    'Start the broker, or correct host and port.',
+  ],
   [
     /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|timeout/i,
-    'The broker does not answer. Look at the network and its firewalls.',
+    'reach',
+    'The broker does not answer.',
+    'Look at the network and its firewalls.',
   ],
   [
     /WRONGPASS|NOAUTH|ACCESS[_-]REFUSED|authorization violation|authentication|bad user name or password|not authorized/i,
-    'The broker refuses the login. Correct user and password in the address, and what the user may do.',
+    'login',
+    'The broker refuses the login.',
+    'Correct user and password, and what the user may do.',
   ],
-  [/NOPERM|permissions? violation/i, 'The broker’s user lacks a right. Let it read what the trigger names.'],
+  [
+    /NOPERM|permissions? violation/i,
+    'permission',
+    'The broker’s user lacks a right.',
+    'Let it read what the trigger names.',
+  ],
   [
     /certificate|self[- ]signed|SSL|TLS|EPROTO/i,
-    'The broker’s TLS does not hold. Correct the scheme of the address and the certificates; NODE_EXTRA_CA_CERTS names further authorities.',
+    'tls',
+    'The broker’s TLS does not hold.',
+    'Correct `tls` of the connection, or the scheme of the address, and the certificates.',
   ],
-  [/ECONNRESET|EPIPE|clos|disconnect|reset/i, 'The connection to the broker was lost.'],
+  [
+    /ECONNRESET|EPIPE|clos|disconnect|reset/i,
+    'login',
+    'The connection to the broker was lost.',
+    'See the log of the broker for why it ended it.',
+  ],
 ];
 
-/** What is wrong, and what mends it, in one text. Never the login that the address holds. */
-export function describeBrokerFailure(error: unknown, url: string | undefined): string {
-  if (error instanceof LambentError) return `${error.message} ${error.hint}`;
+/** What is wrong, and what mends it. Never the login that the address holds. `step`: what was being done. */
+export function explainBrokerFailure(
+  error: unknown,
+  url: string | undefined,
+  step = 'login',
+): ConnectionCheck & { readonly ok: false } {
+  if (error instanceof LambentError) return { name: step, ok: false, text: error.message, fix: error.hint };
   const own = withoutLogin(wordsOf(error), url);
-  const known = KNOWN.find(([pattern]) => pattern.test(own));
-  return known === undefined ? own : `${known[1]} (${own})`;
+  const known = KNOWN.find(([words]) => words.test(own));
+  if (known === undefined) return { name: step, ok: false, text: own };
+  return { name: known[1], ok: false, text: `${known[2]} (${own})`, fix: known[3] };
+}
+
+/** The same in one text. */
+export function describeBrokerFailure(error: unknown, url: string | undefined): string {
+  const { text, fix } = explainBrokerFailure(error, url);
+  return fix === undefined ? text : `${text} ${fix}`;
 }
 
 function wordsOf(error: unknown): string {

@@ -1,6 +1,8 @@
 import type { MessageSource } from '../../model/message-source.ts';
+import type { ConnectionDriver } from '../../ports/connection-driver.ts';
 import type { SourceFactory } from '../../ports/source.ts';
 import { BrokerSource, type ReadBroker } from './broker-source.ts';
+import { checkRedis } from './redis-check.ts';
 import { readRedisStream } from './redis-stream.ts';
 
 function factory<S extends MessageSource>(kind: S['kind'], read: ReadBroker<S>): SourceFactory {
@@ -9,3 +11,7 @@ function factory<S extends MessageSource>(kind: S['kind'], read: ReadBroker<S>):
 
 /** One for each kind of broker. */
 export const messageSources: readonly SourceFactory[] = [factory('redis', readRedisStream)];
+
+export const messageDrivers: readonly ConnectionDriver[] = [
+  { kind: 'redis', port: 6379, tlsSchemes: ['rediss:'], check: checkRedis },
+];

@@ -1,7 +1,7 @@
-import type { Address } from '../../model/connection.ts';
 import type { RedisSource } from '../../model/message-source.ts';
 import { type BrokerMessage, textOf } from './broker-message.ts';
 import { type BrokerLink, LOOK_MS, whenAborted } from './broker-source.ts';
+import { connectRedis, type Reply, type Send } from './redis-client.ts';
 
 /*
  * A stream of Redis, by a consumer group. XACK comes after storing; what was received and not acknowledged when the
@@ -15,10 +15,6 @@ const CONSUMER = 'lambent';
 const BLOCK_MS = 5_000;
 /** An entry that another consumer has held for so long is taken over. */
 const CLAIM_IDLE_MS = 60_000;
-const CONNECT_MS = 10_000;
-
-type Reply = null | number | Buffer | readonly Reply[];
-type Send = (...args: (string | Buffer)[]) => Promise<Reply>;
 
 /** A deleted entry that was pending has no fields. */
 interface Entry {
@@ -27,32 +23,21 @@ interface Entry {
 }
 
 export async function readRedisStream(link: BrokerLink<RedisSource>): Promise<void> {
-  const { createClient, RESP_TYPES } = await import('@redis/client');
-  const client = createClient({
-    url: link.address.url,
-    socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS, ...tlsOf(link.address) },
-    RESP: 2,
-    name: link.name,
-  });
-  const { promise: lost, reject: lose } = Promise.withResolvers<never>();
-  lost.catch(() => {});
-  client.on('error', lose);
-  const options = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
-  const send: Send = (...args) => client.sendCommand<Reply>(args, options as never);
+  const connecting = connectRedis(link.address, link.name);
+  const connection = await Promise.race([connecting, whenAborted(link.signal)]);
+  if (connection === undefined) {
+    void connecting.then(({ close }) => close()).catch(() => {});
+    return;
+  }
+  const { send, lost, close } = connection;
   try {
-    await Promise.race([client.connect(), lost, whenAborted(link.signal)]);
-    if (link.signal.aborted) return;
     const reader = new GroupReader(link, send);
     await Promise.race([reader.run(), lost, whenAborted(link.signal)]);
     // What is being stored is acknowledged too, so that the next start need not read it again.
     await Promise.race([reader.taken, lost]);
   } finally {
-    client.destroy();
+    close();
   }
-}
-
-function tlsOf({ tls }: Address): object {
-  return tls === undefined ? {} : { tls: true, ...tls };
 }
 
 class GroupReader {

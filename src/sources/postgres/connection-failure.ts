@@ -28,14 +28,30 @@ const KNOWN: Readonly<Record<string, readonly [message: string, hint: string]>> 
   ],
 };
 
-/** What is wrong, and what mends it, in one text. Never the address, which holds the password. */
-export function describeFailure(error: unknown): string {
-  if (error instanceof LambentError) return `${error.message} ${error.hint ?? ''}`.trim();
+export interface Failure {
+  /** What failed, where the error tells: `tls`, `name`, `login` …; `undefined`: whatever was being done. */
+  readonly step: string | undefined;
+  readonly text: string;
+  readonly fix: string | undefined;
+}
+
+/** What is wrong, and what mends it. Never the address, which holds the password. */
+export function explainFailure(error: unknown): Failure {
+  if (error instanceof LambentError) return { step: undefined, text: error.message, fix: error.hint };
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
   const own = typeof message === 'string' ? message : 'for no known reason';
   const known = typeof code === 'string' ? KNOWN[code] : undefined;
-  if (known !== undefined) return `${known[0]} (${own}). ${known[1]}`;
+  if (known !== undefined) return { step: undefined, text: `${known[0]} (${own}).`, fix: known[1] };
   if (/certificate|SSL|TLS/i.test(own))
-    return `The database’s TLS does not hold (${own}). Correct \`sslmode\` and the certificates in the address.`;
-  return own;
+    return {
+      ...{ step: 'tls', text: `The database’s TLS does not hold (${own}).` },
+      fix: 'Correct `tls` of the connection, or `sslmode` in the address, and the certificates.',
+    };
+  return { step: undefined, text: own, fix: undefined };
+}
+
+/** The same in one text. */
+export function describeFailure(error: unknown): string {
+  const { text, fix } = explainFailure(error);
+  return fix === undefined ? text : `${text} ${fix}`;
 }

@@ -41,31 +41,94 @@ export function publicationStatement(name: string, settings: Settings): string {
   return `CREATE PUBLICATION ${quoteName(name)} FOR TABLE ONLY ${tableName(settings)}${list}${filter} WITH (publish = '${actions.join(', ')}')`;
 }
 
-/** Checks all that the stream needs. `E_SOURCE_SETUP` with the statement that mends it. */
-export async function checkServer(client: Client, settings: Settings): Promise<TableFacts> {
+export interface ServerFacts {
+  /** As 150004. */
+  readonly version: number;
+  readonly level: string;
+  /** Whether the role may read the stream of changes. */
+  readonly may: boolean;
+  readonly who: string;
+}
+
+export async function readServer(client: Client): Promise<ServerFacts> {
   const { rows } = await client.query<{ version: string; level: string; may: boolean; who: string }>(
     `SELECT current_setting('server_version_num') AS version, current_setting('wal_level') AS level,
        rolreplication OR rolsuper AS may, rolname AS who FROM pg_roles WHERE rolname = current_user`,
   );
-  const { version, level, may, who } = rows[0]!;
-  if (Number(version) < VERSION_MIN)
-    throw setupError('The server is older than PostgreSQL 14.', 'Use PostgreSQL 14 or newer.');
+  return { ...rows[0]!, version: Number(rows[0]!.version) };
+}
+
+/** What the server lacks for any table, each with the statement that mends it. */
+export function serverProblems({
+  version,
+  level,
+  may,
+  who,
+}: ServerFacts): { name: string; error: LambentError }[] {
+  const problems: { name: string; error: LambentError }[] = [];
+  const add = (name: string, message: string, hint: string) =>
+    problems.push({ name, error: setupError(message, hint) });
+  if (version < VERSION_MIN)
+    add('version', 'The server is older than PostgreSQL 14.', 'Use PostgreSQL 14 or newer.');
   if (level !== 'logical')
-    throw setupError(
+    add(
+      'wal_level',
       `The server's wal_level is ${level}; changes are read with \`logical\`.`,
       'As a superuser: ALTER SYSTEM SET wal_level = logical; then restart PostgreSQL.',
     );
   if (!may)
-    throw setupError(
+    add(
+      'replication',
       `The role ${who} may not read the stream of changes.`,
       `As a superuser: ALTER ROLE ${quoteName(who)} REPLICATION;`,
     );
-  if (Number(version) < LISTS_VERSION && (settings.columns ?? settings.where) !== undefined)
+  return problems;
+}
+
+/** Checks all that the stream needs. `E_SOURCE_SETUP` with the statement that mends it. */
+export async function checkServer(client: Client, settings: Settings): Promise<TableFacts> {
+  const facts = await readServer(client);
+  const [first] = serverProblems(facts);
+  if (first !== undefined) throw first.error;
+  if (facts.version < LISTS_VERSION && (settings.columns ?? settings.where) !== undefined)
     throw setupError(
       '`columns` and `where` need PostgreSQL 15 or newer.',
       'Leave them out, or filter in the function.',
     );
   return readTable(client, settings);
+}
+
+/** Whether the publication could be made: it is, and taken back. `E_SOURCE_SETUP` with the statement that mends it. */
+export async function checkTable(client: Client, settings: Settings): Promise<void> {
+  await readTable(client, settings);
+  await checkRights(client, settings);
+  await client.query('BEGIN');
+  try {
+    await client.query(publicationStatement('lambent_check', settings));
+    await checkWrites(client, settings);
+  } finally {
+    await client.query('ROLLBACK');
+  }
+}
+
+async function checkRights(client: Client, settings: Settings): Promise<void> {
+  const { rows } = await client.query<{ who: string; database: string; creates: boolean; owns: boolean }>(
+    `SELECT current_user AS who, current_database() AS database,
+       has_database_privilege(current_database(), 'CREATE') AS creates,
+       pg_has_role(relowner, 'USAGE') AS owns FROM pg_class WHERE oid = $1::regclass`,
+    [tableName(settings)],
+  );
+  const { who, database, creates, owns } = rows[0]!;
+  if (!owns)
+    throw setupError(
+      `The role ${who} does not own ${settings.schema}.${settings.table}.`,
+      `ALTER TABLE ${tableName(settings)} OWNER TO ${quoteName(who)}; (or make ${who} a member of the role that owns it).`,
+    );
+  if (!creates)
+    throw setupError(
+      `The role ${who} may make nothing in the database ${database}.`,
+      `GRANT CREATE ON DATABASE ${quoteName(database)} TO ${quoteName(who)};`,
+    );
 }
 
 async function readTable(client: Client, settings: Settings): Promise<TableFacts> {

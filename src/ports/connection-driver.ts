@@ -1,0 +1,27 @@
+import type { Address, ConnectionKind } from '../model/connection.ts';
+import type { TriggerSource } from '../model/trigger.ts';
+
+/** One thing that was looked at. */
+export interface ConnectionCheck {
+  /** What: `secrets`, `address`, `name`, `reach`, `tls`, `login`, and what a kind needs besides, such as `wal_level`. */
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was found. Never a password. */
+  readonly text: string;
+  /** What mends it: a statement or a command where there is one. */
+  readonly fix?: string | undefined;
+}
+
+/** What a kind of outside service can be asked, besides being read by a source. One a kind. */
+export interface ConnectionDriver {
+  readonly kind: ConnectionKind;
+  /** Where it listens, unless the address says otherwise. */
+  readonly port: number;
+  /** Schemes of addresses that mean TLS from the first byte on, as `rediss:`; empty: TLS is agreed on after that. */
+  readonly tlsSchemes: readonly string[];
+  /**
+   * Logs in and looks at everything that these sources need, in the order in which it is needed. Stops at what makes the
+   * rest pointless, leaves nothing open and changes nothing. What fails is a check; it does not throw.
+   */
+  check(address: Address, sources: readonly TriggerSource[]): Promise<readonly ConnectionCheck[]>;
+}
