@@ -42,6 +42,7 @@ export type Config = Readonly<Record<string, unknown>> & {
   readonly timeoutMs: number;
   readonly memoryMb: number;
   readonly env: Readonly<Record<string, string>>;
+  readonly workflow?: true;
 };
 
 export interface FunctionView {
@@ -220,11 +221,51 @@ export interface Execution {
   readonly kind: 'code' | 'asl';
   readonly deployment: number;
   readonly status: string;
+  readonly parent?: { readonly execution: string; readonly op: number };
   readonly createdMs: number;
   readonly endedMs?: number;
   readonly dueMs?: number;
   readonly entries: number;
   readonly bytes: number;
+}
+
+export interface StepError {
+  readonly code: string;
+  readonly errorType: string;
+  readonly errorMessage: string;
+}
+
+export interface ExecutionStep {
+  readonly step: number;
+  readonly parent?: number;
+  readonly op?: number;
+  readonly kind: string;
+  readonly name: string;
+  readonly at?: string;
+  readonly status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled';
+  readonly fromMs: number;
+  readonly toMs?: number;
+  readonly dueMs?: number;
+  readonly attempts: readonly {
+    readonly fromMs: number;
+    readonly toMs?: number;
+    readonly error?: StepError;
+  }[];
+  readonly attemptCount: number;
+  readonly error?: StepError;
+  readonly execution?: string;
+  readonly firstEntry: number;
+  readonly lastEntry?: number;
+}
+
+export interface StepDetail extends ExecutionStep {
+  readonly input?: unknown;
+  readonly output?: unknown;
+}
+
+export interface StepPage extends Paged<ExecutionStep, number> {
+  readonly total: number;
+  readonly entries: number;
 }
 
 /** One entry of an execution's history; what else it has depends on its kind. */
@@ -234,14 +275,4 @@ export interface HistoryEntry {
   readonly op?: number;
   readonly task?: { readonly kind: string; readonly [field: string]: unknown };
   readonly [field: string]: unknown;
-}
-
-export interface WorkflowGraph {
-  readonly nodes: readonly {
-    readonly id: string;
-    readonly kind: string;
-    readonly label: string;
-    readonly count: number;
-  }[];
-  readonly edges: readonly { readonly from: string; readonly to: string; readonly count: number }[];
 }

@@ -11,10 +11,10 @@ export const queryClient = new QueryClient({
 /** How often what is on the screen is asked for again, in milliseconds. Hidden pages do not ask. */
 const LIVE_MS = 1_500;
 
-/** Reads a path of the API and keeps it current. `everyMs` 0: once. */
-export function useLive<Answer>(path: string | undefined, everyMs: number = LIVE_MS) {
+/** Reads a path of the API and keeps it current. `everyMs` 0: once, and again with each other `version`. */
+export function useLive<Answer>(path: string | undefined, everyMs: number = LIVE_MS, version?: number) {
   return useQuery<Answer, ApiError>({
-    queryKey: [path],
+    queryKey: version === undefined ? [path] : [path, version],
     queryFn: ({ signal }) => get<Answer>(path!, signal),
     enabled: path !== undefined,
     refetchInterval: everyMs === 0 ? false : everyMs,

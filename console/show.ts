@@ -7,6 +7,12 @@ export function duration(us: number): string {
   return us < 60_000_000 ? `${(us / 1_000_000).toFixed(2)} s` : span(us / 1_000);
 }
 
+/** Of times that are known to the millisecond: `< 1 ms`, `38 ms`, `1.20 s`. */
+export function elapsed(ms: number): string {
+  if (ms < 1) return '< 1 ms';
+  return ms < 1_000 ? `${Math.round(ms)} ms` : duration(ms * 1_000);
+}
+
 /** `12 s`, `5 min`, `3 h`, `2 d`. */
 export function span(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1_000));

@@ -1,8 +1,12 @@
 /** A real browser for tests of the console: Debian's Chromium, driven by playwright-core. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { REPOSITORY } from './platform-harness.ts';
 
 const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 /** Git does not see it; CI may keep it. */
@@ -53,4 +57,46 @@ export async function openPage(
 export async function screenshot(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+}
+
+/** Nothing that axe-core can find is wrong for people who use the page otherwise than by eye and mouse. */
+export async function assertAccessible(page: Page): Promise<void> {
+  await page.evaluate(readAxe());
+  const violations = await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(options: object): Promise<{ violations: AxeViolation[] }> };
+    };
+    const found = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] });
+    return found.violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes
+          .slice(0, 4)
+          .map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`)
+          .join(' | ')}`,
+    );
+  });
+  assert.deepEqual(violations, []);
+}
+
+interface AxeViolation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+let axeSource: string | undefined;
+function readAxe(): string {
+  axeSource ??= (createRequire(import.meta.url)('axe-core') as { source: string }).source;
+  return axeSource;
+}
+
+/** What a start does by itself, unless nothing has changed. */
+export function buildConsole(): void {
+  execFileSync(process.execPath, [join(REPOSITORY, 'tools/build-console.ts'), '--if-changed']);
+}
+
+/** A page of the console at a place in it. */
+export async function openConsole(browser: Browser, url: string, path: string, options?: PageOptions) {
+  const opened = await openPage(browser, options);
+  await opened.page.goto(`${url}/_lambent/#${path}`);
+  return opened;
 }

@@ -1,12 +1,17 @@
 /** The console in a real browser, against a real platform: what a person does on each screen, and how it looks. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { noChromium, openBrowser, openPage, type PageOptions, screenshot } from './chromium.ts';
-import { REPOSITORY, startTestPlatform, type TestPlatform } from './platform-harness.ts';
+import type { Browser } from 'playwright-core';
+import {
+  assertAccessible,
+  buildConsole,
+  noChromium,
+  openBrowser,
+  openConsole,
+  type PageOptions,
+  screenshot,
+} from './chromium.ts';
+import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
 
 const FILES = {
   'lambent.yaml': `
@@ -44,46 +49,13 @@ export const handler = async (basket: Basket) => {
 let lambent: TestPlatform;
 let browser: Browser;
 
-async function visit(path: string, options?: PageOptions, platform = lambent) {
-  const opened = await openPage(browser, options);
-  await opened.page.goto(`${platform.url}/_lambent/#${path}`);
-  return opened;
-}
-
-/** Nothing that axe-core can find is wrong for people who use the page otherwise than by eye and mouse. */
-async function assertAccessible(page: Page): Promise<void> {
-  await page.evaluate(readAxe());
-  const violations = await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(options: object): Promise<{ violations: AxeViolation[] }> };
-    };
-    const found = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] });
-    return found.violations.map(
-      ({ id, nodes }) =>
-        `${id}: ${nodes
-          .slice(0, 4)
-          .map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`)
-          .join(' | ')}`,
-    );
-  });
-  assert.deepEqual(violations, []);
-}
-
-interface AxeViolation {
-  readonly id: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
-
-let axeSource: string | undefined;
-function readAxe(): string {
-  axeSource ??= (createRequire(import.meta.url)('axe-core') as { source: string }).source;
-  return axeSource;
-}
+const visit = (path: string, options?: PageOptions, platform = lambent) =>
+  openConsole(browser, platform.url, path, options);
 
 before(
   async () => {
     if (noChromium !== false) return;
-    execFileSync(process.execPath, [join(REPOSITORY, 'tools/build-console.ts'), '--if-changed']);
+    buildConsole();
     lambent = await startTestPlatform({ shop: FILES });
     browser = await openBrowser();
     for (let at = 0; at < 12; at += 1) await lambent.fetch(`/greet/person-${at}`);
@@ -148,7 +120,7 @@ describe('every screen', { skip: noChromium, timeout: 120_000 }, () => {
           location.hash = to;
         }, `/${path}`);
         await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
-        await page.getByText('Loading…').waitFor({ state: 'detached' });
+        await page.getByText('Loading…').first().waitFor({ state: 'detached' });
         await page.getByText('Live', { exact: true }).waitFor();
         await screenshot(page, `${path.replaceAll(/[/?=]/g, '-')} ${look}`.replaceAll(' ', '-'));
         await assertAccessible(page);

@@ -15,7 +15,7 @@ export interface GraphEdge {
   readonly from: string;
   readonly to: string;
   readonly text?: string;
-  readonly look?: '' | 'hot' | 'failing';
+  readonly look?: '' | 'hot' | 'failing' | 'taken';
 }
 
 const CHAR_PX = 7.3;

@@ -1,6 +1,6 @@
 import { type ReactNode, useState } from 'react';
 import { call } from '../api.ts';
-import { pathOf } from '../route.tsx';
+import { go, pathOf } from '../route.tsx';
 import { ActButton, Dialog } from './ask.tsx';
 import { JsonEditor, jsonProblem } from './json.tsx';
 
@@ -30,15 +30,46 @@ export function AnswerCallback() {
   );
 }
 
+/** Answers a callback that an execution waits for, where it is seen to wait. */
+export function AnswerStep({ id, op, name }: { id: string; op: number; name: string }) {
+  return (
+    <NamedInput
+      button="Answer"
+      send={(_name, text) => call('POST', pathOf('executions', id, 'callbacks', op), { text })}
+    >
+      The execution goes on, with this as the answer to {name}.
+    </NamedInput>
+  );
+}
+
+/** Starts a workflow. */
+export function StartExecution({ app, workflow }: { app: string; workflow: string }) {
+  return (
+    <NamedInput
+      button={`Start ${workflow}`}
+      initial="null"
+      send={async (_name, text) => {
+        const path = `/apps${pathOf(app, 'workflows', workflow, 'executions')}`;
+        const { id } = await call<{ id: string }>('POST', path, { text });
+        go(pathOf('executions', id));
+      }}
+    >
+      Starts an execution with this input, on the version that is live.
+    </NamedInput>
+  );
+}
+
 function NamedInput(props: {
   button: string;
-  label: string;
+  /** What the name is; left out: none is asked for. */
+  label?: string;
+  initial?: string;
   send(name: string, text: string): Promise<unknown>;
   children: ReactNode;
 }) {
   const [open, setOpen] = useState(false);
   const [name, setName] = useState('');
-  const [text, setText] = useState('{}');
+  const [text, setText] = useState(props.initial ?? '{}');
   const send = async (): Promise<void> => {
     await props.send(name.trim(), text);
     setOpen(false);
@@ -53,10 +84,12 @@ function NamedInput(props: {
           <div className="pad">
             <h2>{props.button}</h2>
             <p className="soft">{props.children}</p>
-            <label className="stack">
-              {props.label}
-              <input className="field" value={name} onChange={(event) => setName(event.target.value)} />
-            </label>
+            {props.label === undefined ? null : (
+              <label className="stack">
+                {props.label}
+                <input className="field" value={name} onChange={(event) => setName(event.target.value)} />
+              </label>
+            )}
             <JsonEditor label="Input (JSON)" value={text} onChange={setText} rows={6} />
           </div>
           <footer>
@@ -67,7 +100,7 @@ function NamedInput(props: {
               main
               text="Send"
               done="It was taken."
-              disabled={name.trim() === '' || jsonProblem(text) !== undefined}
+              disabled={(props.label !== undefined && name.trim() === '') || jsonProblem(text) !== undefined}
               act={send}
             />
           </footer>

@@ -1,23 +1,32 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactNode, useEffect, useRef } from 'react';
 
-/** Pixels of a row; it is the style sheet's. */
+/** Pixels of a row, also in the style sheet. */
 const ROW_PX = 38;
+const DENSE_PX = 30;
+
+export interface VirtualRow {
+  readonly key: string | number;
+  readonly to?: string;
+  readonly isChosen?: boolean;
+  readonly cells: readonly ReactNode[];
+}
 
 /** A list of any length: only the rows in sight are in the page. `onEnd` is called when its end comes near. */
 export function VirtualList<Item>(props: {
   label: string;
   columns: string;
-  heads: readonly string[];
+  heads: readonly ReactNode[];
   items: readonly Item[];
-  row(item: Item): { key: string | number; to?: string; cells: readonly ReactNode[] };
+  row(item: Item): VirtualRow;
+  dense?: boolean;
   onEnd?: (() => void) | undefined;
 }) {
   const box = useRef<HTMLDivElement>(null);
   const rows = useVirtualizer({
     count: props.items.length,
     getScrollElement: () => box.current,
-    estimateSize: () => ROW_PX,
+    estimateSize: () => (props.dense ? DENSE_PX : ROW_PX),
     overscan: 12,
   });
   const shown = rows.getVirtualItems();
@@ -27,16 +36,22 @@ export function VirtualList<Item>(props: {
     if (last >= props.items.length - 10) onEnd?.();
   }, [last, props.items.length, onEnd]);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-    <section className="vlist" ref={box} tabIndex={0} aria-label={props.label}>
+    <section
+      className={`vlist ${props.dense ? 'dense' : ''}`}
+      ref={box}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
+      tabIndex={0}
+      aria-label={props.label}
+    >
       <div className={`vhead ${props.columns}`}>
-        {props.heads.map((head) => (
-          <span key={head}>{head}</span>
+        {props.heads.map((head, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a head is its column
+          <span key={at}>{head}</span>
         ))}
       </div>
       <div className="inner" style={{ height: rows.getTotalSize() }}>
         {shown.map((place) => {
-          const { key, to, cells } = props.row(props.items[place.index]!);
+          const { key, to, isChosen = false, cells } = props.row(props.items[place.index]!);
           const look = {
             className: `vrow ${props.columns}`,
             style: { transform: `translateY(${place.start}px)` },
@@ -50,7 +65,7 @@ export function VirtualList<Item>(props: {
               {content}
             </div>
           ) : (
-            <a key={key} href={`#${to}`} {...look}>
+            <a key={key} href={`#${to}`} {...look} aria-current={isChosen ? 'true' : undefined}>
               {content}
             </a>
           );

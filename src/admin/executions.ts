@@ -107,14 +107,25 @@ const listRoute = createRoute({
   request: {
     query: z.strictObject({
       app: AppNameSchema.optional(),
-      workflow: FunctionNameSchema.optional(),
+      workflow: FunctionNameSchema.optional().openapi({ description: 'With `app`.' }),
       status: z.enum(STATUSES).optional(),
       parent: ExecutionIdSchema.optional(),
       limit: limitSchema(1_000, 50),
       before: ExecutionIdSchema.optional().openapi({ description: 'Only those created before this one.' }),
     }),
   },
-  responses: { 200: jsonAnswer(z.object({ items: z.array(ExecutionSchema).readonly() }), 'One page.') },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        items: z.array(ExecutionSchema).readonly(),
+        next: z
+          .string()
+          .optional()
+          .openapi({ description: '`before` of the next page. That page may be empty.' }),
+      }),
+      'One page.',
+    ),
+  },
 });
 
 const getRoute = createRoute({
@@ -330,7 +341,8 @@ function addReading(router: AdminRouter, workflows: Workflows): void {
   router.openapi(listRoute, async (c) => {
     const { limit, ...query } = c.req.valid('query');
     const items = await workflows.list({ ...given(query), limit });
-    return c.json({ items: items.map(recordView) }, 200);
+    const last = items.length < limit ? undefined : items.at(-1);
+    return c.json({ items: items.map(recordView), ...(last === undefined ? {} : { next: last.id }) }, 200);
   });
   router.openapi(getRoute, async (c) => {
     const record = await mustFind(workflows, c.req.valid('param').id);

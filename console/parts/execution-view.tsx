@@ -1,0 +1,279 @@
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
+import type { Execution, HistoryEntry, List, StepError, StepPage } from '../answers.ts';
+import { type ApiError, call, get, queryOf } from '../api.ts';
+import { useLive } from '../query-client.ts';
+import { Link, pathOf, useRoute } from '../route.tsx';
+import { count, dateAndClock, elapsed, exact } from '../show.ts';
+import { ActButton } from './ask.tsx';
+import { Badge } from './badge.tsx';
+import { HappeningView, HistoryTable } from './history-table.tsx';
+import { Json } from './json.tsx';
+import { LogView } from './log-view.tsx';
+import { Empty, Facts, Panel, Problem } from './panel.tsx';
+import { SendSignal } from './steer-execution.tsx';
+import { goToNext, retry, StepView } from './step-view.tsx';
+import { Tabs } from './tabs.tsx';
+import { Timeline } from './timeline.tsx';
+
+const ExecutionGraph = lazy(async () => ({
+  default: (await import('./execution-graph.tsx')).ExecutionGraph,
+}));
+
+/** Steps of one read; the next are read as one scrolls. */
+const STEPS_PAGE = 1_000;
+const GOES_ON = new Set(['queued', 'ready', 'running', 'waiting']);
+
+/** One execution: its steps over time or as a graph, its history, its lines; beside them the step that is chosen. */
+export function ExecutionView({ id }: { id: string }) {
+  const { query } = useRoute();
+  const found = useLive<Execution>(pathOf('executions', id));
+  const execution = found.data;
+  const tab = query.tab ?? '';
+  return (
+    <>
+      <div>
+        <div className="crumb">
+          <Link to="/executions">Executions</Link> / <span className="mono">{id}</span>
+        </div>
+        <div className="head">
+          <h1>{execution?.workflow ?? 'Execution'}</h1>
+          {execution === undefined ? null : <Badge status={execution.status} />}
+          <span className="grow" />
+          {execution === undefined ? null : <ExecutionActs execution={execution} />}
+        </div>
+      </div>
+      <Problem error={found.error} />
+      <Tabs
+        present={tab}
+        tabs={[
+          ['', 'Timeline'],
+          ['graph', 'Graph'],
+          ['history', `History ${count(execution?.entries ?? 0)}`],
+          ['logs', 'Logs'],
+        ]}
+      />
+      {execution === undefined ? null : <ExecutionParts execution={execution} tab={tab} />}
+    </>
+  );
+}
+
+function ExecutionActs({ execution }: { execution: Execution }) {
+  const { id, status, app, kind } = execution;
+  if (GOES_ON.has(status))
+    return (
+      <>
+        <SendSignal id={id} />
+        <ActButton
+          danger
+          text="Cancel"
+          done="It was asked to end."
+          ask={<p>Asks the execution to end; its code may still tidy up. Steps that were done stay done.</p>}
+          act={() => call('POST', pathOf('executions', id, 'cancel'))}
+        />
+      </>
+    );
+  // State machines of the AWS API are started and redriven there, under the names they have there.
+  if (app.startsWith('$')) return null;
+  return (
+    <>
+      {status === 'succeeded' || status === 'continued' ? null : (
+        <ActButton
+          main
+          text="Go on from what failed"
+          done="Another execution goes on."
+          ask={
+            <p>
+              Another execution begins with the results that this one had.{' '}
+              {kind === 'asl'
+                ? 'All states that had not succeeded run again, as the definition that it began with.'
+                : 'What failed and what follows run again, on the version that is live now. What was undone stays undone.'}
+            </p>
+          }
+          act={async () => goToNext(await retry(id, 'failed'))}
+        />
+      )}
+      <ActButton
+        text="Start again"
+        done="It was started again."
+        ask={<p>Starts anew with the same input, on the version that is live now.</p>}
+        act={async () => goToNext(await retry(id))}
+      />
+    </>
+  );
+}
+
+function ExecutionParts({ execution, tab }: { execution: Execution; tab: string }) {
+  const { id, status } = execution;
+  const { query } = useRoute();
+  const goesOn = GOES_ON.has(status);
+  const chosen = query.step === undefined ? undefined : Number(query.step);
+  const isChosen = tab === 'history' ? query.entry !== undefined : chosen !== undefined;
+  if (tab === 'logs') return <LogView filter={{ invocation: id }} live={goesOn} />;
+  return (
+    <div className="grid">
+      <Panel
+        className="two-thirds"
+        title={tab === 'history' ? 'History' : tab === 'graph' ? 'Graph' : 'Timeline'}
+      >
+        {tab === 'history' ? (
+          <HistoryTable execution={execution} chosen={query.entry} />
+        ) : (
+          <Steps execution={execution} tab={tab} chosen={chosen} goesOn={goesOn} />
+        )}
+      </Panel>
+      <Panel
+        className="third stays"
+        title={isChosen ? (tab === 'history' ? 'Entry' : 'Step') : 'Execution'}
+        more={
+          isChosen ? (
+            <Link className="link" to={`${pathOf('executions', id)}${tab === '' ? '' : `?tab=${tab}`}`}>
+              the execution
+            </Link>
+          ) : undefined
+        }
+      >
+        <div className="pad">
+          {!isChosen ? (
+            <ExecutionFacts execution={execution} goesOn={goesOn} />
+          ) : tab === 'history' ? (
+            <HappeningView execution={execution} chosen={query.entry!} />
+          ) : (
+            <StepView execution={execution} step={chosen!} hasEnded={!goesOn} />
+          )}
+        </div>
+      </Panel>
+    </div>
+  );
+}
+
+function Steps(props: { execution: Execution; tab: string; chosen: number | undefined; goesOn: boolean }) {
+  const { execution, tab, chosen, goesOn } = props;
+  const { id, kind, status, createdMs, endedMs } = execution;
+  const nowMs = useNow(goesOn);
+  const pages = useInfiniteQuery<StepPage, ApiError>({
+    queryKey: ['/steps', id],
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      get(
+        `${pathOf('executions', id, 'steps')}${queryOf({ from: pageParam as number, limit: STEPS_PAGE })}`,
+        signal,
+      ),
+    getNextPageParam: (last) => last.next,
+  });
+  const { data, isFetching, refetch } = pages;
+  const steps = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
+  // The pages were made of this many entries; there are more by now.
+  const isBehind = data?.pages.some((page) => page.entries < execution.entries);
+  useEffect(() => {
+    if (isBehind && !isFetching) void refetch();
+  }, [isBehind, isFetching, refetch]);
+  if (pages.error !== null && pages.data === undefined)
+    return (
+      <div className="pad">
+        <Problem error={pages.error} />
+      </div>
+    );
+  if (steps.length === 0)
+    return <Empty title={pages.data === undefined ? 'Loading…' : 'Nothing happened yet'} />;
+  if (tab === 'graph')
+    return (
+      <Suspense fallback={<p className="pad soft">Loading…</p>}>
+        <ExecutionGraph
+          {...{ id, kind, steps, chosen }}
+          total={pages.data?.pages[0]?.total ?? 0}
+          outcome={goesOn ? undefined : status}
+        />
+      </Suspense>
+    );
+  return (
+    <Timeline
+      steps={steps}
+      fromMs={Math.min(createdMs, steps[0]!.fromMs)}
+      toMs={endedMs ?? nowMs}
+      chosen={chosen}
+      linkOf={(step) => `${pathOf('executions', id)}?step=${step}`}
+      onEnd={() => pages.hasNextPage && !pages.isFetching && void pages.fetchNextPage()}
+    />
+  );
+}
+
+/** The present time, a second apart, while it matters. */
+function useNow(matters: boolean): number {
+  const [nowMs, setNowMs] = useState(Date.now);
+  useEffect(() => {
+    if (!matters) return undefined;
+    const timer = setInterval(() => setNowMs(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, [matters]);
+  return nowMs;
+}
+
+interface Outcome {
+  readonly status: string;
+  readonly output?: unknown;
+  readonly error?: StepError & { readonly stackTrace?: readonly string[] };
+}
+
+function ExecutionFacts({ execution, goesOn }: { execution: Execution; goesOn: boolean }) {
+  const { id, app, kind, deployment, createdMs, endedMs, dueMs, parent } = execution;
+  const begin = useLive<List<HistoryEntry>>(`${pathOf('executions', id, 'history')}?limit=1`, 0).data
+    ?.items[0];
+  const outcome = useLive<Outcome>(goesOn ? undefined : pathOf('executions', id, 'result'), 0).data;
+  return (
+    <div className="beside">
+      <Facts
+        facts={[
+          ['App', app],
+          ['Kind', kind === 'asl' ? 'state machine' : 'code'],
+          ['Deployment', `d${deployment}`],
+          [
+            'Began',
+            <span key="began" title={exact(createdMs)}>
+              {dateAndClock(createdMs)}
+            </span>,
+          ],
+          endedMs === undefined ? undefined : ['Took', elapsed(endedMs - createdMs)],
+          dueMs === undefined ? undefined : ['Goes on', dateAndClock(dueMs)],
+          parent === undefined
+            ? undefined
+            : [
+                'Parent',
+                <Link key="parent" className="link mono" to={pathOf('executions', parent.execution)}>
+                  {parent.execution}
+                </Link>,
+              ],
+          [
+            'Children',
+            <Link key="children" className="link" to={`/executions?parent=${id}`}>
+              list
+            </Link>,
+          ],
+        ]}
+      />
+      {outcome?.error === undefined ? null : (
+        <div className="note bad">
+          <strong>{outcome.error.errorType}</strong>
+          <p style={{ overflowWrap: 'anywhere' }}>{outcome.error.errorMessage}</p>
+          <code className="soft">{outcome.error.code}</code>
+        </div>
+      )}
+      {begin?.input === undefined ? null : (
+        <section>
+          <h3>Input</h3>
+          <Json label="Input" value={payloadOf(begin.input)} />
+        </section>
+      )}
+      {outcome === undefined || outcome.status !== 'succeeded' ? null : (
+        <section>
+          <h3>Output</h3>
+          <Json label="Output" value={outcome.output ?? null} />
+        </section>
+      )}
+    </div>
+  );
+}
+
+function payloadOf(payload: unknown): unknown {
+  return typeof payload === 'object' && payload !== null && 'json' in payload ? payload.json : payload;
+}
