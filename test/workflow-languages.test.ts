@@ -11,10 +11,11 @@ import { after, before, describe, it } from 'node:test';
 import type { JournalEntry, Task } from '../src/model/journal.ts';
 import { SeededChance } from '../runtimes/node/workflow/seeded-chance.ts';
 import { callbackToken, childExecutionId } from '../src/model/workflow-wire.ts';
+import { WITHOUT_GO } from '../sdk/go/test-go.ts';
 import { REPOSITORY, startTestPlatform, type TestPlatform } from './platform-harness.ts';
 
 const CASES = join(import.meta.dirname, 'fixtures/workflow-cases');
-const LANGUAGES = ['node', 'python'] as const;
+const LANGUAGES = ['node', 'python', 'go'] as const;
 
 interface Outcome {
   readonly id: string;
@@ -153,7 +154,7 @@ print(json.dumps({
 const recorded = JSON.parse(await readFile(join(CASES, 'journals.json'), 'utf8')) as Record<string, Recorded>;
 
 for (const language of LANGUAGES)
-  describe(`workflows in ${language}`, { timeout: 120_000 }, () => {
+  describe(`workflows in ${language}`, { timeout: 240_000, skip: language === 'go' && WITHOUT_GO }, () => {
     const app = `cases-${language}`;
     let platform: TestPlatform;
     before(async () => {

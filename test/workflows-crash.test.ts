@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { JournalEntry } from '../src/model/journal.ts';
+import { WITHOUT_GO } from '../sdk/go/test-go.ts';
 import { writeApp } from './platform-harness.ts';
 import { commandOf, descendantsOf, poll } from './process-table.ts';
 import { type Server, startServer, waitForToken } from './server-process.ts';
@@ -15,7 +16,8 @@ import { type Server, startServer, waitForToken } from './server-process.ts';
  */
 
 const APP = {
-  'lambent.yaml': 'app: etl\nfunctions: { double: {} }\nworkflows: { load-node: {}, load-python: {} }\n',
+  'lambent.yaml':
+    'app: etl\nfunctions: { double: {} }\nworkflows: { load-node: {}, load-python: {}, load-go: {} }\n',
   'functions/double.ts': 'export const handler = async ({ value }: { value: number }) => value * 2;',
   'workflows/load-node.ts': `
 import { workflow } from 'lambent';
@@ -40,13 +42,43 @@ async def load(ctx: WorkflowContext, start: int) -> int:
         await ctx.sleep("30ms")
     return value
 `,
+  'workflows/load-go.go': `package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	lambent "lambent.dev/go"
+)
+
+func main() { lambent.StartWorkflows(lambent.Workflow("load-go", load)) }
+
+func load(ctx *lambent.WorkflowContext, value int) (int, error) {
+	for round := 0; round < 4; round++ {
+		added, err := lambent.Step(ctx, fmt.Sprint("add ", round), func(context.Context) (int, error) { return value + 1, nil })
+		if err != nil {
+			return 0, err
+		}
+		if value, err = lambent.CallFunction[int](ctx, "double", map[string]int{"value": added}); err != nil {
+			return 0, err
+		}
+		if err := ctx.Sleep(30 * time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
+	return value, nil
+}
+`,
 };
-const LANGUAGES = ['node', 'python'];
-const EXECUTIONS = 40;
+const LANGUAGES = ['node', 'python', 'go'];
+/** Of an instance: below the data folder. */
+const PROGRAM = /lambent-workflows-[^ ]+\/data\/[^ ]+\/(main\.mjs|main\.py|bootstrap)$/;
+const EXECUTIONS = 45;
 const workflowOf = (place: number): string => `load-${LANGUAGES[place % LANGUAGES.length]}`;
 const KILLS = 4;
 
-const skip = process.platform !== 'linux' && 'the sandbox needs Linux';
+const skip = process.platform === 'linux' ? WITHOUT_GO : 'the sandbox needs Linux';
 
 describe('workflows on a server that is killed', { timeout: 120_000, skip }, () => {
   let folder = '';
@@ -115,7 +147,7 @@ describe('workflows on a server that is killed', { timeout: 120_000, skip }, () 
 
   /** Processes that run code of the app: their programs lie in the data folder. */
   const instancesOf = (pid: number): number[] =>
-    descendantsOf(pid).filter((each) => commandOf(each).includes(join(folder, 'data', 'runtime')));
+    descendantsOf(pid).filter((each) => PROGRAM.test(commandOf(each)));
 
   /** Resolves when some of the executions have got a little further, or all have ended. */
   async function further(ids: readonly string[]): Promise<void> {

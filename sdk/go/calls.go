@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"lambent.dev/go/internal/event"
 	"lambent.dev/go/internal/instance"
 )
 
@@ -85,7 +86,7 @@ func callPlatform(ctx context.Context, operation string, args map[string]any, va
 	if instance.Here == nil {
 		return errOutside
 	}
-	payload, err := encode(value)
+	payload, err := event.JSON(value)
 	if err != nil {
 		return fmt.Errorf("%s takes a value that JSON can hold: %w", operation, err)
 	}

@@ -1,7 +1,6 @@
 package lambent
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -110,7 +109,7 @@ func (call handler) serve(inv *instance.Invocation) {
 }
 
 func answer(inv *instance.Invocation, result any) error {
-	encoded, err := encode(result)
+	encoded, err := event.JSON(result)
 	reader, isReader := result.(io.Reader)
 	// A reader that is JSON at the same time counts as JSON, unless it has nothing to show: AWS's rule.
 	if isReader && (err != nil || string(encoded) == "{}") {
@@ -130,15 +129,4 @@ func answer(inv *instance.Invocation, result any) error {
 		return failure
 	}
 	return nil
-}
-
-// encode writes JSON as JavaScript does: without escaping what only HTML would care about.
-func encode(result any) ([]byte, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(result); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }

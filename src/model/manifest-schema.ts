@@ -212,7 +212,7 @@ export const workflowSchema = z
     {
       entry: text(
         'a path inside the app such as `workflows/order.ts`',
-        'The file with the code, relative to the app. Default: `workflows/<name>.ts` (or .js, .py …), or `workflows/<name>/index.ts` (or main.py …).',
+        'The file with the code, relative to the app. Default: `workflows/<name>.ts` (or .js, .py, .go …), or `workflows/<name>/index.ts` (or main.py, main.go …).',
       ),
       definition: text(
         'a path inside the app such as `workflows/order.asl.json`',

@@ -10,7 +10,7 @@ const STEP_TIMEOUT = '15m';
 /** Executions of one workflow that are hot at once on a node; others wait in the store. */
 const HOT_MAX = 10_000;
 /** Languages that durable code can be written in. */
-const CODE_RUNTIMES: ReadonlySet<RuntimeName> = new Set(['node', 'python']);
+const CODE_RUNTIMES: ReadonlySet<RuntimeName> = new Set(['node', 'python', 'go']);
 
 export interface PlannedWorkflow {
   readonly plan: FunctionPlan;
@@ -68,7 +68,7 @@ function planWorkflow(
     problems.add(
       path,
       'key',
-      `\`workflows.${name}\` names no \`entry\` and no \`definition\`, and there is no workflows/${name}.ts or .py and no workflows/${name}/index.ts or main.py`,
+      `\`workflows.${name}\` names no \`entry\` and no \`definition\`, and there is no workflows/${name}.ts, .py or .go and no workflows/${name}/index.ts, main.py or main.go`,
     );
     return undefined;
   }

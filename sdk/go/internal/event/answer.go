@@ -51,6 +51,17 @@ func NotJSON(err error) *instance.Failure {
 	return invalid("the handler returned a value that cannot be written as JSON: %v", err)
 }
 
+// JSON writes JSON as JavaScript does: without escaping what only HTML would care about.
+func JSON(value any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+}
+
 // Answer ends a call with a handler's result, which is JSON. It returns what is wrong with it, if anything is.
 func Answer(inv *instance.Invocation, result []byte) *instance.Failure {
 	if inv.Cancelled() != nil {

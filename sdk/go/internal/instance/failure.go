@@ -18,7 +18,9 @@ const (
 	messageBytesMax = 16 * 1024
 	// stackFramesMax is how deep a stack is looked at: an endless recursion has millions of frames.
 	stackFramesMax = 512
-	ownModule      = "lambent.dev/go"
+	// callSiteFramesMax: the module's own, and some of a helper of the author's.
+	callSiteFramesMax = 30
+	ownModule         = "lambent.dev/go"
 )
 
 // moduleDir is the folder of the program's module in the app, which the build sets: stacks name files relative to
@@ -33,8 +35,8 @@ func encodeFailure(failure *Failure) []byte {
 	return encoded
 }
 
-// failureOf describes an error that the author's code returned. Go's errors know no stack.
-func failureOf(err error) *Failure {
+// DescribeError describes an error that the author's code returned. Go's errors know no stack.
+func DescribeError(err error) *Failure {
 	var known *Failure
 	if errors.As(err, &known) {
 		return known
@@ -42,7 +44,8 @@ func failureOf(err error) *Failure {
 	return &Failure{Code: "E_FUNCTION_ERROR", ErrorType: typeName(err), ErrorMessage: cut(textOf(func() string { return err.Error() }))}
 }
 
-func failureOfPanic(thrown any) *Failure {
+// DescribePanic describes what the author's code panicked with, while that is being recovered.
+func DescribePanic(thrown any) *Failure {
 	return &Failure{
 		Code:         "E_FUNCTION_ERROR",
 		ErrorType:    typeName(thrown),
@@ -146,7 +149,23 @@ func isOwn(frame runtime.Frame) bool {
 	return strings.HasPrefix(frame.Function, "main.") || (module != "" && strings.HasPrefix(frame.File, module+"/"))
 }
 
-func stackLine(frame runtime.Frame) string {
+// CallSite is where the author's code is that called into the module: `workflows/order.go:12`.
+func CallSite() string {
+	counters := make([]uintptr, callSiteFramesMax)
+	frames := runtime.CallersFrames(counters[:runtime.Callers(2, counters)])
+	for {
+		frame, more := frames.Next()
+		if frame.Function != "" && !isInternal(frame.Function) && isOwn(frame) {
+			return fileOf(frame) + ":" + strconv.Itoa(frame.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// fileOf is the file of a frame, relative to the app.
+func fileOf(frame runtime.Frame) string {
 	file := frame.File
 	if inModule, found := strings.CutPrefix(file, mainModule()+"/"); found && mainModule() != "" {
 		file = inModule
@@ -154,8 +173,12 @@ func stackLine(frame runtime.Frame) string {
 			file = moduleDir + "/" + file
 		}
 	}
+	return file
+}
+
+func stackLine(frame runtime.Frame) string {
 	function := frame.Function[strings.LastIndexByte(frame.Function, '/')+1:]
-	return "at " + function + " (" + file + ":" + strconv.Itoa(frame.Line) + ")"
+	return "at " + function + " (" + fileOf(frame) + ":" + strconv.Itoa(frame.Line) + ")"
 }
 
 // Error makes a failure in the platform's own terms an error.

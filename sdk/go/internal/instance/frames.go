@@ -72,6 +72,8 @@ type bootMessage struct {
 type readyMessage struct {
 	Protocol    int    `json:"protocol"`
 	HandlerKind string `json:"handlerKind"`
+	// Concurrency is how many calls may run at once, unless the manifest says otherwise; 0: by the kind.
+	Concurrency int `json:"concurrency,omitempty"`
 }
 
 // Failure is the payload of FAILED and BOOT_FAILED: an error in the author's code.

@@ -58,6 +58,8 @@ type Invocation struct {
 	cancelled error
 	timedOut  bool
 	upgraded  bool
+	// muted: what the code prints now was printed before.
+	muted bool
 }
 
 // CallInfo says what is known of a call before its payload.
@@ -193,6 +195,21 @@ func latin1(bytes []byte) string {
 func (inv *Invocation) Context() context.Context { return &inv.ctx }
 
 // ---- The body of the request.
+
+// Mute says that what the code prints from now on was printed before: a workflow is replayed.
+func (inv *Invocation) Mute(on bool) {
+	// What was printed so far belongs to what was.
+	inv.runtime.output.settle()
+	inv.mu.Lock()
+	inv.muted = on
+	inv.mu.Unlock()
+}
+
+func (inv *Invocation) isMuted() bool {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	return inv.muted
+}
 
 // HasBody says whether a body came or may still come.
 func (inv *Invocation) HasBody() bool {

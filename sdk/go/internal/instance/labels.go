@@ -15,8 +15,8 @@ type labelPointer = unsafe.Pointer
 //go:linkname goroutineLabels runtime/pprof.runtime_getProfLabel
 func goroutineLabels() unsafe.Pointer
 
-// labelled runs work as part of a call: what it and its goroutines log belongs to the call.
-func (r *Runtime) labelled(inv *Invocation, work func()) {
+// Labelled runs work as part of a call: what it and its goroutines log belongs to the call.
+func (r *Runtime) Labelled(inv *Invocation, work func()) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("invocation", inv.Info.RequestID)))
 	label := goroutineLabels()
 	r.mu.Lock()
@@ -29,6 +29,9 @@ func (r *Runtime) labelled(inv *Invocation, work func()) {
 	}()
 	work()
 }
+
+// Label is that of the running goroutine.
+func Label() unsafe.Pointer { return goroutineLabels() }
 
 // running finds the call that this goroutine works for; nil when it is not known.
 func (r *Runtime) running() *Invocation {

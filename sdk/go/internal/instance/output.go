@@ -85,7 +85,7 @@ func (o *output) report(severity Severity, text string, inv *Invocation) {
 // line logs one text of the author's, which may have several lines.
 func (o *output) line(inv *Invocation, toStderr bool, severity Severity, text string) {
 	text = strings.TrimSuffix(text, "\r")
-	if !o.admit(len(text)) {
+	if (inv != nil && inv.isMuted()) || !o.admit(len(text)) {
 		return
 	}
 	o.send(inv, toStderr, severity, text)

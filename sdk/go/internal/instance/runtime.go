@@ -34,8 +34,11 @@ const (
 
 // Handler is how the author's code wants to be called.
 type Handler struct {
-	// Kind is one of the protocol's: `server` for net/http, `plain` for typed handlers, `lambda` for AWS's module.
+	// Kind is one of the protocol's: `server` for net/http, `plain` for typed handlers, `lambda` for AWS's module,
+	// `workflow` for durable workflows.
 	Kind string
+	// Concurrency is how many calls may run at once; 0: what is usual for the kind.
+	Concurrency int
 	// Serve answers one invocation. It runs in a goroutine of its own and may panic.
 	Serve func(*Invocation)
 }
@@ -166,7 +169,7 @@ func (r *Runtime) ready() {
 	if os.Getenv("GOMEMLIMIT") == "" && r.boot.MemoryMB > 0 {
 		debug.SetMemoryLimit(int64(float64(r.boot.MemoryMB<<20) * heapShare))
 	}
-	ready, _ := json.Marshal(readyMessage{Protocol: protocolVersion, HandlerKind: r.handler.Kind})
+	ready, _ := json.Marshal(readyMessage{protocolVersion, r.handler.Kind, r.handler.Concurrency})
 	r.channel.send(frameReady, 0, 0, ready, nil)
 	r.reportMemory()
 }
@@ -186,7 +189,7 @@ func (r *Runtime) start(stream uint32, isHTTP bool, payload []byte, last bool) {
 }
 
 func (r *Runtime) serve(inv *Invocation) {
-	r.labelled(inv, func() {
+	r.Labelled(inv, func() {
 		defer func() {
 			if thrown := recover(); thrown != nil {
 				r.FailWithPanic(inv, thrown)
@@ -229,7 +232,7 @@ func (r *Runtime) only() *Invocation {
 
 // FailWithError ends a call with an error that the author's code returned.
 func (r *Runtime) FailWithError(inv *Invocation, err error) {
-	r.fail(inv, failureOf(err))
+	r.fail(inv, DescribeError(err))
 }
 
 // FailWith ends a call with a failure in the platform's terms.
@@ -237,7 +240,7 @@ func (r *Runtime) FailWith(inv *Invocation, failure *Failure) { r.fail(inv, fail
 
 // FailWithPanic ends a call with what the author's code panicked with. Call it while the panic is being recovered.
 func (r *Runtime) FailWithPanic(inv *Invocation, thrown any) {
-	r.fail(inv, failureOfPanic(thrown))
+	r.fail(inv, DescribePanic(thrown))
 }
 
 func (r *Runtime) fail(inv *Invocation, failure *Failure) {
@@ -255,10 +258,10 @@ func (r *Runtime) Background(inv *Invocation, work func()) {
 	r.mu.Lock()
 	r.background++
 	r.mu.Unlock()
-	go r.labelled(inv, func() {
+	go r.Labelled(inv, func() {
 		defer func() {
 			if thrown := recover(); thrown != nil {
-				r.output.report(Error, failureText(failureOfPanic(thrown)), inv)
+				r.output.report(Error, failureText(DescribePanic(thrown)), inv)
 			}
 			r.mu.Lock()
 			r.background--
