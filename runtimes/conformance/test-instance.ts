@@ -158,6 +158,8 @@ export class TestInstance implements AsyncDisposable {
   ready: ReadyMessage | undefined;
   bootFailure: FailureMessage | undefined;
   retired = false;
+  /** It takes calls ahead of their turn. */
+  holds = false;
   pongs = 0;
   peakKb = 0;
   exitCode: number | null | undefined;
@@ -324,6 +326,7 @@ export class TestInstance implements AsyncDisposable {
     } else if (stream !== 0) this.#exchanges.get(stream)?.onFrame(kind, (flags & FLAG_FIN) !== 0, payload);
     else if (kind === FRAME.READY) this.ready = JSON.parse(payload.toString()) as ReadyMessage;
     else if (kind === FRAME.BOOT_FAILED) this.bootFailure = JSON.parse(payload.toString()) as FailureMessage;
+    else if (kind === FRAME.HOLDS) this.holds = true;
     else if (kind === FRAME.RETIRE) this.retired = true;
     else if (kind === FRAME.PONG) this.pongs += 1;
     else if (kind === FRAME.STATS) this.peakKb = payload.readUInt32LE(0);

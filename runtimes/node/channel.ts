@@ -41,6 +41,7 @@ export class Channel {
   /** Handed to the kernel and not yet taken. While there is one, `#waiting` grows instead. */
   #inFlight: Buffer | undefined;
   #waiting: Buffer[] = [];
+  #onTaken: (() => void) | undefined;
   readonly #endOfTurn = (): void => {
     this.#scheduled = false;
     this.#promptLogs = 0;
@@ -49,7 +50,12 @@ export class Channel {
   readonly #onWritten = (): void => {
     if (this.#socket.writableLength > 0) return;
     this.#inFlight = undefined;
-    if (this.#waiting.length === 0) return;
+    if (this.#waiting.length === 0) {
+      const task = this.#onTaken;
+      this.#onTaken = undefined;
+      task?.();
+      return;
+    }
     const next = this.#waiting.length === 1 ? this.#waiting[0]! : Buffer.concat(this.#waiting);
     this.#waiting = [];
     this.#send(next);
@@ -155,6 +161,12 @@ export class Channel {
       if (small) return;
     } else if (this.#send(piece) && plain) return;
     this.#batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  }
+
+  /** Runs `task` once the kernel has taken all that was flushed: at once where it already has. One task at a time. */
+  whenTaken(task: () => void): void {
+    if (this.#inFlight === undefined) task();
+    else this.#onTaken = task;
   }
 
   /** Writes everything before it returns. For an exiting process only: the socket is not usable afterwards. */

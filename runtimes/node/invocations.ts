@@ -329,6 +329,8 @@ function cancelReason(reason: number): Error {
 export class Invocations {
   /** Sends the unfinished output lines of an invocation that ends. */
   flushPartial: (invocation: Invocation) => void = () => {};
+  /** An invocation has ended: its last frame is written. */
+  onEnded: (stream: number) => void = () => {};
   /** The highest resident memory so far of what the author's code runs in, in KiB. */
   measurePeakKb: () => number = () => process.resourceUsage().maxRSS;
   readonly #channel: Channel;
@@ -377,6 +379,7 @@ export class Invocations {
 
   remove(invocation: Invocation): void {
     this.#open.delete(invocation.stream);
+    this.onEnded(invocation.stream);
     this.#checkIdle();
   }
 

@@ -23,6 +23,7 @@ import { OutputCapture } from './console.ts';
 import { installEgress } from './egress.ts';
 import { describeFailure, failureText } from './failure.ts';
 import type { Handler, HandlerDeps } from './handler.ts';
+import { type CameCall, HeldCalls } from './held-calls.ts';
 import { current, type Invocation, Invocations } from './invocations.ts';
 
 const CHANNEL_FD = 3;
@@ -36,6 +37,7 @@ class Runtime implements HandlerDeps {
   readonly invocations: Invocations;
   readonly output: OutputCapture;
   readonly #calls: Calls;
+  readonly #held: HeldCalls;
   #handler: Handler | undefined;
   #boot: BootMessage | undefined;
   #prepared: Promise<void> = Promise.resolve();
@@ -52,6 +54,8 @@ class Runtime implements HandlerDeps {
     this.invocations = new Invocations(this.channel);
     this.output = new OutputCapture(this.channel);
     this.invocations.flushPartial = (invocation) => this.output.flushPartial(invocation);
+    this.#held = new HeldCalls(this.channel, (call) => this.#begin(call));
+    this.invocations.onEnded = (stream) => this.#held.ended(stream);
     this.output.install();
     this.#calls = new Calls(this.channel);
     this.#calls.install();
@@ -102,15 +106,10 @@ class Runtime implements HandlerDeps {
       return;
     }
     if (kind === FRAME.HTTP_REQUEST || kind === FRAME.EVENT) {
-      const invocation = this.invocations.start(stream, kind === FRAME.HTTP_REQUEST, payload, last);
-      try {
-        if (invocation.isHttp) this.#handler!.onHttp(invocation);
-        else this.#handler!.onEvent(invocation);
-      } catch (thrown) {
-        this.fail(invocation, thrown);
-      }
+      this.#held.came({ stream, isHttp: kind === FRAME.HTTP_REQUEST, payload, last });
       return;
     }
+    if (kind === FRAME.CANCEL && this.#held.cancel(stream)) return;
     const invocation = this.invocations.get(stream);
     if (invocation === undefined) return;
     try {
@@ -123,9 +122,27 @@ class Runtime implements HandlerDeps {
     }
   }
 
+  #begin({ stream, isHttp, payload, last }: CameCall): void {
+    const invocation = this.invocations.start(stream, isHttp, payload, last);
+    try {
+      if (isHttp) this.#handler!.onHttp(invocation);
+      else this.#handler!.onEvent(invocation);
+    } catch (thrown) {
+      this.fail(invocation, thrown);
+    }
+  }
+
+  /** Whether invocations come one at a time, as the platform reads BOOT and READY. */
+  get #isSerial(): boolean {
+    const kind = this.#handler?.kind;
+    const usual = kind === 'lambda' || kind === 'plain' ? 1 : Number.POSITIVE_INFINITY;
+    return (this.#boot?.concurrency ?? this.#handler?.concurrency ?? usual) === 1;
+  }
+
   #onInstanceFrame(kind: number, payload: Buffer): void {
     if (kind === FRAME.BOOT) this.#start(JSON.parse(payload.toString()) as BootMessage);
     else if (kind === FRAME.PING) this.channel.frame(FRAME.PONG, 0, 0);
+    else if (kind === FRAME.AHEAD && this.#isSerial) this.#held.hold(this.invocations.onlyStream);
     else if (kind === FRAME.DRAIN) this.#drain();
   }
 
@@ -176,6 +193,7 @@ class Runtime implements HandlerDeps {
   #retire(reason: string): void {
     if (this.#retiring) return;
     this.#retiring = true;
+    this.#held.giveBack();
     this.channel.json(FRAME.RETIRE, 0, 0, { reason });
   }
 

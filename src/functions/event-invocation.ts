@@ -61,6 +61,11 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
     return this.#call.caller?.chain.waiting;
   }
 
+  /** One whose caller waits in an instance of the same version must not wait behind it. */
+  get mayBeHeld(): boolean {
+    return this.#call.caller === undefined && this.#call.payload.length <= BODY_CHUNK_BYTES;
+  }
+
   start(pool: InstancePool): void {
     this.#call.signal?.addEventListener('abort', this.#abandon);
     this.#withdraw = pool.acquire(this.#call.version, this.#call.deployment, this);
@@ -79,7 +84,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
     if (caller !== undefined) head.caller = callerHead(caller);
     const first = payload.subarray(0, BODY_CHUNK_BYTES);
     this.#sentBytes = first.length;
-    this.#windowBytes -= first.length;
+    this.#windowBytes = WINDOW_BYTES - first.length;
     const last = first.length === payload.length;
     lease.open({
       invocation: id,
@@ -92,6 +97,11 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
       listener: this,
     });
     this.#sendMore();
+  }
+
+  onTakenBack(withdraw: () => void): void {
+    this.#lease = undefined;
+    this.#withdraw = withdraw;
   }
 
   onRefused(error: LambentError): void {
@@ -171,9 +181,10 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
   }
 
   #billedMs(): number {
-    return this.#lease === undefined
+    const lease = this.#lease;
+    return lease === undefined
       ? 0
-      : billedMsOf(this.#parts.clock.monotonicMs() - this.#startedMonotonicMs);
+      : billedMsOf(this.#parts.clock.monotonicMs() - this.#startedMonotonicMs - lease.heldMs());
   }
 
   #finish(outcome: EventOutcome, error: InvocationError | undefined): void {

@@ -60,6 +60,10 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     this.#arrivedMs = parts.clock.nowMs();
   }
 
+  get mayBeHeld(): boolean {
+    return this.#call.bodyComplete;
+  }
+
   start(pool: InstancePool): void {
     this.#withdraw = pool.acquire(this.#call.version, this.#call.deployment, this);
   }
@@ -84,6 +88,11 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     if (this.#early === undefined) return;
     for (const { chunk, last } of this.#early) lease.body(chunk, last);
     this.#early = undefined;
+  }
+
+  onTakenBack(withdraw: () => void): void {
+    this.#lease = undefined;
+    this.#withdraw = withdraw;
   }
 
   onRefused(error: LambentError): void {

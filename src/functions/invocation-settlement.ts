@@ -121,7 +121,8 @@ export function settle(
   { id, version, deployment, trigger }: CallFacts,
   { lease, arrivedMs, startedMonotonicMs, httpStatus, summary, attempt, error }: CallEnd,
 ): void {
-  const runMs = lease === undefined ? 0 : clock.monotonicMs() - startedMonotonicMs;
+  const heldMs = lease?.heldMs() ?? 0;
+  const runMs = lease === undefined ? 0 : clock.monotonicMs() - startedMonotonicMs - heldMs;
   activity.invocation({
     id,
     app: version.app,
@@ -133,7 +134,7 @@ export function settle(
     cold: lease?.cold ?? false,
     instance: lease?.instance,
     arrivedMs,
-    queueUs: lease === undefined ? 0 : Math.round(lease.queueMs * 1000),
+    queueUs: lease === undefined ? 0 : Math.round((lease.queueMs + heldMs) * 1000),
     startUs: lease === undefined ? 0 : Math.round(lease.startMs * 1000),
     runUs: Math.round(runMs * 1000),
     billedMs: lease === undefined ? 0 : billedMsOf(runMs),

@@ -17,6 +17,12 @@
  * The platform numbers streams of invocations from 1. An instance calls the platform on streams that it opens
  * itself, with CALL; their numbers have CALL_STREAM set, so that the two can never meet. Such a call is a payload
  * in one direction and then a result in the other, both of them bodies like any other: BODY, CREDIT, FLAG_FIN.
+ *
+ * An instance that runs one call at a time may be sent further ones ahead, so that it does not stand idle between two:
+ * asked with AHEAD, it answers HOLDS. From then on it begins calls in the order in which they came, each only when the
+ * last frame of the one before has left the process. So whatever becomes of it, the platform knows which calls have
+ * not begun, and gives them to another instance. What waits behind a call that takes HELD_MS, the instance gives back
+ * by itself, with RETURNED.
  */
 
 export const FRAME_HEADER_BYTES = 12;
@@ -35,6 +41,10 @@ export const FLAG_FIN = 1;
 export const CALL_STREAM = 0x8000_0000;
 /** Calls of one instance that may be open at a time; a further one fails with `E_TOO_MANY_CALLS`. */
 export const CALLS_OPEN_MAX = 256;
+/** Calls that may wait in an instance beside the one that runs. */
+export const HELD_MAX = 16;
+/** An instance gives back what waits in it behind a call that has run for this long, give or take as much. */
+export const HELD_MS = 20;
 /** The largest payload of a call and its largest result, in bytes. */
 export const CALL_BYTES_MAX = 6 * 1024 * 1024;
 /** The largest head of a call, in bytes. */
@@ -58,6 +68,8 @@ export const FRAME = {
   CALL_RESULT: 0x09,
   /** JSON `CallFailureMessage`: the CALL failed. Ends its stream in both directions. */
   CALL_FAILED: 0x0a,
+  /** Asks whether calls may be sent ahead. An instance that takes none, or several at once, does not answer. */
+  AHEAD: 0x0b,
 
   /** JSON `ReadyMessage`: the code is loaded. */
   READY: 0x41,
@@ -83,6 +95,10 @@ export const FRAME = {
    * (0: none, as at load), u32 head length, head (JSON `CallHead`), the first bytes of the payload.
    */
   CALL: 0x4b,
+  /** The answer to AHEAD: yes, up to HELD_MAX. */
+  HOLDS: 0x4d,
+  /** This call has not begun here and will not: give it to another instance. Ends the stream in both directions. */
+  RETURNED: 0x4e,
 
   /** Body bytes of the stream; FLAG_FIN on the last (which may be empty). After a 101 answer: raw bytes of the upgraded connection. */
   BODY: 0x80,

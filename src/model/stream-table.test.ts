@@ -30,7 +30,9 @@ test('agrees with a Map over a long life of streams', () => {
     [...seen].sort(([a], [b]) => a - b),
     [...model].sort(([a], [b]) => a - b),
   );
-  assert.equal(table.takeAll().length, model.size);
+  table.forEach((number) => {
+    table.delete(number);
+  });
   assert.equal(table.size, 0);
   assert.equal(table.get(stream - 1), undefined);
 });

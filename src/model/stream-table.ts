@@ -67,14 +67,6 @@ export class StreamTable<Entry extends object> {
     for (const [at, entry] of this.#entries.entries()) if (entry !== undefined) visit(numbers[at]!, entry);
   }
 
-  /** Closes all; returns what they were. */
-  takeAll(): Entry[] {
-    const taken = this.#entries.filter((entry) => entry !== undefined);
-    this.#entries.fill(undefined);
-    this.#size = 0;
-    return taken;
-  }
-
   #grow(): void {
     const capacity = this.#entries.length * 2;
     if (capacity > CAPACITY_MAX) throw new RangeError(`more than ${CAPACITY_MAX} places for open streams`);

@@ -7,7 +7,6 @@ import {
   type BootMessage,
   CALL_STREAM,
   CANCEL_REASON,
-  type FailureMessage,
   FLAG_FIN,
   FRAME,
   FrameParser,
@@ -15,48 +14,19 @@ import {
   WINDOW_BYTES,
 } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
-import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import { StreamTable } from '../model/stream-table.ts';
-import { traceparentBelow } from '../model/trace-context.ts';
-import type { StreamListener, StreamOpening } from '../ports/instance-pool.ts';
-import { type CallerIdentity, NO_CHAIN, type PlatformCalls } from '../ports/platform-calls.ts';
+import type { LeaseWaiter, StreamListener, StreamOpening } from '../ports/instance-pool.ts';
+import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
+import { CallOrder } from './call-order.ts';
 import { exitReason, type LastState, wasInterrupted } from './exit-reason.ts';
 import { FrameWriter } from './frame-writer.ts';
+import { identifyCaller } from './identify-caller.ts';
 import { InstanceCalls } from './instance-calls.ts';
 import { parseFailure, parseLog, parseReady, tellListener } from './instance-messages.ts';
-import { LogAllowance } from './log-allowance.ts';
-import { OutputLines } from './output-lines.ts';
+import type { InstanceEvents, InstanceState } from './instance-events.ts';
+import { InstanceOutput } from './instance-output.ts';
 import { RecentStreams } from './recent-streams.ts';
-
-/**
- * starting -> ready -> retiring -> gone, or any of them -> gone.
- * A *retiring* instance gets no new work and ends when its last stream has ended.
- */
-export type InstanceState = 'starting' | 'ready' | 'retiring' | 'gone';
-
-/** What the pool of a version wants to hear of an instance. */
-export interface InstanceEvents {
-  onReady(instance: Instance): void;
-  /** The code cannot be loaded. `onGone` follows. */
-  onBootFailed(instance: Instance, failure: FailureMessage): void;
-  /** A stream ended: there is room again. `beganMs`: when the call began, monotonic, unless it was cut short. */
-  onRoom(instance: Instance, beganMs?: number): void;
-  /** The instance asked for no more work. */
-  onRetire(instance: Instance): void;
-  /** The process is gone; its streams were told before. */
-  onGone(instance: Instance): void;
-  onLog(
-    instance: Instance,
-    invocation: InvocationId | undefined,
-    from: LogStream,
-    severity: LogSeverity,
-    timeMs: number,
-    text: string,
-  ): void;
-  /** A call of the instance's failed for a reason that lies in the platform. */
-  onDefect(instance: Instance, during: string, thrown: unknown): void;
-}
 
 /** After a timeout, others in the instance may go on only if it answers PING within this time. */
 const PONG_MS = 500;
@@ -69,11 +39,6 @@ const BACKGROUND_MS_MAX = 900_000;
 /** With more bytes than this waiting in memory for one instance, it is too slow to be kept alive. */
 const BUFFERED_MAX = 64 * 1024 * 1024;
 
-/** Log lines kept in a second: twice what the runtime inside lets through, and of raw output. */
-const LINES_MAX = 10_000;
-const LINE_CHARS_MAX = 8 * 1024 * 1024;
-const RAW_LINES_MAX = 2_000;
-
 /** A response's head may come on top of the window. */
 const UNCREDITED_MAX = WINDOW_BYTES + BODY_CHUNK_BYTES;
 
@@ -81,7 +46,10 @@ interface Stream {
   /** `undefined` once cancelled: nobody listens any more, but the place is still taken. */
   listener: StreamListener | undefined;
   deadlineMs: number;
-  readonly beganMs: number;
+  /** When it was handed over, monotonic. */
+  readonly openedMs: number;
+  /** Who gets it back should it not begin; of one that was sent ahead of its turn. */
+  readonly waiter: LeaseWaiter | undefined;
   /** Bytes received and not yet passed on. */
   uncredited: number;
 }
@@ -104,11 +72,10 @@ export class Instance {
   /** Somebody else ended it while it loaded its code. */
   bootInterrupted = false;
   readonly #clock: Clock;
-  readonly #events: InstanceEvents;
+  readonly #events: InstanceEvents<Instance>;
   readonly #streams = new StreamTable<Stream>();
   readonly #parser: FrameParser;
-  readonly #output: OutputLines;
-  readonly #allowances: readonly LogAllowance[];
+  readonly #output: InstanceOutput;
   #process: SandboxProcess | undefined;
   #writer: FrameWriter | undefined;
   #nextStream = 1;
@@ -117,6 +84,12 @@ export class Instance {
   #awaitsPong = false;
   #endReason: LambentError | undefined;
   #killed = false;
+  #broken = false;
+  #askedToHold = false;
+  /** Set once the instance holds calls ahead of their turn. */
+  #order: CallOrder | undefined;
+  /** When the last call ended, monotonic. */
+  #lastEndMs = 0;
 
   constructor(
     id: InstanceId,
@@ -124,7 +97,7 @@ export class Instance {
     deployment: number,
     clock: Clock,
     operations: PlatformCalls,
-    events: InstanceEvents,
+    events: InstanceEvents<Instance>,
   ) {
     this.id = id;
     this.version = version;
@@ -142,18 +115,13 @@ export class Instance {
       frame: (kind, flags, stream, payload) => this.#writer!.frame(kind, flags, stream, payload),
       breach: (what) => this.#breach(what),
       onDefect: (operation, thrown) => events.onDefect(this, `the operation ${operation}`, thrown),
-      identify: (stream, signal) => this.#identify(stream, signal),
+      identify: (stream, signal) =>
+        stream >= this.#nextStream ? undefined : identifyCaller(this, this.#recent, stream, signal),
     });
-    this.#allowances = [LINES_MAX, RAW_LINES_MAX].map(
-      (linesMax) =>
-        new LogAllowance(clock, linesMax, LINE_CHARS_MAX, (dropped) => {
-          const text = `${dropped} log lines were dropped: the instance wrote more than ${linesMax} lines or 8 MiB a second`;
-          events.onLog(this, this.#onlyInvocation(), 'platform', 'warn', clock.nowMs(), text);
-        }),
-    );
-    this.#output = new OutputLines((from, severity, text) => {
-      if (this.#allowances[1]!.admit(text.length))
-        events.onLog(this, this.#onlyInvocation(), from, severity, clock.nowMs(), text);
+    this.#output = new InstanceOutput({
+      clock,
+      log: (...line) => events.onLog(this, ...line),
+      onlyInvocation: () => this.#onlyInvocation(),
     });
   }
 
@@ -177,12 +145,31 @@ export class Instance {
     this.#writer.flush();
   }
 
-  /** Opens a stream; its number is the answer. Only while ready. */
-  open(call: StreamOpening): number {
+  /** It takes calls ahead of their turn. */
+  get holds(): boolean {
+    return this.#order !== undefined;
+  }
+
+  /** Asks it to take calls ahead of their turn, once; only one that runs one at a time. */
+  askToHold(): void {
+    if (this.#askedToHold) return;
+    this.#askedToHold = true;
+    this.#writer!.frame(FRAME.AHEAD, 0, 0, undefined);
+  }
+
+  /** How long a call that was handed over at `openedMs` (monotonic), and is the one that runs, waited for those before it. */
+  heldMs(openedMs: number): number {
+    return Math.max(0, this.#lastEndMs - openedMs);
+  }
+
+  /** Opens a stream; its number is the answer. Only while ready. `waiter`: it is sent ahead of its turn, for this one. */
+  open(call: StreamOpening, waiter?: LeaseWaiter): number {
     const stream = this.#streams.freeNumber(this.#nextStream, CALL_STREAM);
     this.#nextStream = stream + 1 === CALL_STREAM ? 1 : stream + 1;
     const { listener, deadlineMs } = call;
-    this.#streams.set(stream, { listener, deadlineMs, beganMs: this.#clock.monotonicMs(), uncredited: 0 });
+    const openedMs = this.#clock.monotonicMs();
+    this.#streams.set(stream, { listener, deadlineMs, openedMs, waiter, uncredited: 0 });
+    this.#order?.opened(stream);
     this.#recent.note(stream, call.invocation, call.origin);
     this.served += 1;
     const encoding = call.kind === FRAME.HTTP_REQUEST ? 'latin1' : 'utf8';
@@ -221,7 +208,8 @@ export class Instance {
   /** Ends streams whose deadline has passed. Called every few milliseconds while there is work. */
   expire(nowMs: number): void {
     this.#streams.forEach((stream, entry) => {
-      if (entry.deadlineMs <= nowMs) this.#timeOut(stream, entry);
+      // The time of those that wait inside has not begun.
+      if (entry.deadlineMs <= nowMs && this.#order?.isHeld(stream) !== true) this.#timeOut(stream, entry);
     });
   }
 
@@ -245,7 +233,8 @@ export class Instance {
   }
 
   onData(chunk: Buffer): void {
-    if (this.#killed) return;
+    // What it had said before it was ended tells which calls have begun.
+    if (this.#broken || (this.#killed && this.#order === undefined)) return;
     try {
       if (this.#parser.push(chunk)) return;
     } catch (thrown) {
@@ -262,24 +251,32 @@ export class Instance {
 
   onExit(exit: SandboxExit): void {
     if (this.state === 'gone') return;
-    this.#output.flush();
-    for (const allowance of this.#allowances) allowance.report();
+    this.#output.finish();
     this.state = 'gone';
     const last: LastState = {
       heapExhausted: this.#output.sawHeapExhaustion,
       loading: this.ready === undefined,
-      lastWords: this.#output.lastWords(this.#streams.size <= 1),
+      lastWords: this.#output.lastWords(this.#streams.size <= 1 || this.#order !== undefined),
       decided: this.#endReason,
     };
-    const reason = exitReason(this.version, exit, last);
-    this.lossReason = reason;
+    this.lossReason = exitReason(this.version, exit, last);
     this.bootInterrupted = wasInterrupted(exit, last);
     this.#calls.close();
-    for (const entry of this.#streams.takeAll()) {
-      this.#lose(entry.listener, reason);
-      this.#events.onRoom(this);
-    }
+    this.#streams.forEach((stream, entry) => {
+      this.#streams.delete(stream);
+      if (!this.#broken && this.#order?.isHeld(stream) === true) this.#takeBack(entry);
+      else {
+        this.#lose(entry.listener, this.lossReason!);
+        this.#events.onRoom(this);
+      }
+    });
     this.#events.onGone(this);
+  }
+
+  /** Gives a call that has not begun back to the pool, unless nobody wants it any more. */
+  #takeBack({ waiter, listener, openedMs }: Stream): void {
+    if (waiter === undefined || listener === undefined) this.#events.onRoom(this);
+    else this.#events.onTakenBack(this, waiter, openedMs);
   }
 
   #send(process: SandboxProcess, bytes: Uint8Array): boolean {
@@ -307,7 +304,8 @@ export class Instance {
     this.#lose(entry.listener, error);
     this.state = 'retiring';
     this.#events.onRoom(this);
-    if (this.#streams.size === 0) {
+    // Where others only wait for this one, they have not begun, and go elsewhere.
+    if (this.#streams.size === 0 || this.#order !== undefined) {
       this.kill(error);
       return;
     }
@@ -332,12 +330,16 @@ export class Instance {
   #breach(what: string, listener?: StreamListener): void {
     const message = `the process of function ${this.version.name} broke the protocol: ${what}`;
     const error = new LambentError('E_PROTOCOL', message);
+    this.#broken = true;
     this.kill(error);
     listener?.onLost(error);
   }
 
   #onFrame(kind: number, flags: number, stream: number, payload: Buffer): void {
-    if (this.#killed) return;
+    if (this.#killed) {
+      if (isLast(kind, flags)) this.#order?.ended(stream);
+      return;
+    }
     if (stream === 0) {
       this.#onInstanceFrame(kind, payload);
       return;
@@ -356,7 +358,11 @@ export class Instance {
       if (stream >= this.#nextStream) this.#breach(`an answer to request ${stream}, which it never got`);
       return;
     }
-    const last = kind === FRAME.FAILED || ((flags & FLAG_FIN) !== 0 && kind !== FRAME.CREDIT);
+    if (kind === FRAME.RETURNED) {
+      this.#onReturned(stream, entry);
+      return;
+    }
+    const last = isLast(kind, flags);
     if (last) this.#streams.delete(stream);
     else if (kind !== FRAME.CREDIT) {
       entry.uncredited += payload.length;
@@ -374,16 +380,34 @@ export class Instance {
         this.#contain(stream, entry.listener, thrown);
       }
     }
-    if (last) this.#afterStream(entry.beganMs);
+    if (last) this.#afterStream(stream, entry);
   }
 
-  #afterStream(beganMs: number): void {
+  #afterStream(stream: number, { openedMs }: Stream): void {
+    const beganMs = openedMs + (this.#order === undefined ? 0 : this.heldMs(openedMs));
+    this.#lastEndMs = this.#clock.monotonicMs();
+    if (this.#order !== undefined) {
+      this.#order.ended(stream);
+      this.#output.forgetErrors();
+      const next = this.#streams.get(this.#order.running);
+      if (next !== undefined) next.deadlineMs += this.heldMs(next.openedMs);
+    }
     if (this.#streams.size === 0) {
-      this.idleSinceMs = this.#clock.monotonicMs();
+      this.idleSinceMs = this.#lastEndMs;
       this.#output.forgetErrors();
       if (this.state === 'retiring') this.#drain();
     }
     this.#events.onRoom(this, beganMs);
+  }
+
+  #onReturned(stream: number, entry: Stream): void {
+    if (entry.waiter === undefined || this.#order?.isHeld(stream) !== true) {
+      this.#breach('it gave a call back that it was not sent ahead of its turn');
+      return;
+    }
+    this.#streams.delete(stream);
+    this.#order.ended(stream);
+    this.#takeBack(entry);
   }
 
   /** What an answer led to failed inside the platform: its own call ends, and no other. */
@@ -434,6 +458,10 @@ export class Instance {
         else this.#events.onBootFailed(this, failure);
         break;
       }
+      case FRAME.HOLDS:
+        if (!this.#askedToHold || this.holds || this.active > 1) this.#breach('an unexpected HOLDS frame');
+        else this.#order = new CallOrder(this.#streams);
+        break;
       case FRAME.RETIRE:
         if (this.state === 'ready') {
           this.retire();
@@ -451,39 +479,12 @@ export class Instance {
       this.#breach('an unreadable LOG frame');
       return;
     }
-    if (line.from === 'stderr') this.#output.noteError(line.text);
-    if (this.#allowances[0]!.admit(line.text.length))
-      this.#events.onLog(
-        this,
-        this.#recent.invocationOf(stream),
-        line.from,
-        line.severity,
-        line.timeMs,
-        line.text,
-      );
-  }
-
-  /** Who makes a call: all of it is known here; the instance says only on which of its streams. */
-  #identify(stream: number, signal: AbortSignal): CallerIdentity | undefined {
-    if (stream !== 0 && stream >= this.#nextStream) return undefined;
-    const { app, name, id } = this.version;
-    const invocation = this.#recent.invocationOf(stream);
-    const origin = this.#recent.originOf(stream);
-    return {
-      app,
-      function: name,
-      version: id,
-      deployment: this.deployment,
-      instance: this.id,
-      invocation,
-      traceparent: invocation && traceparentBelow(origin?.traceparent, invocation),
-      chain: origin?.chain ?? NO_CHAIN,
-      signal,
-    };
+    this.#output.line(line, this.#recent.invocationOf(stream));
   }
 
   /** Raw output belongs to the only running invocation, if there is exactly one. */
   #onlyInvocation(): InvocationId | undefined {
+    if (this.#order !== undefined) return this.#recent.invocationOf(this.#order.running);
     if (this.#streams.size !== 1) return undefined;
     let only: InvocationId | undefined;
     this.#streams.forEach((stream) => {
@@ -491,4 +492,9 @@ export class Instance {
     });
     return only;
   }
+}
+
+/** Whether a frame of a stream is its last. */
+function isLast(kind: number, flags: number): boolean {
+  return kind === FRAME.FAILED || ((flags & FLAG_FIN) !== 0 && kind !== FRAME.CREDIT);
 }

@@ -11,7 +11,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Defects } from '../base/defects.ts';
-import { LambentError, toLambentError } from '../base/errors.ts';
+import { toLambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId, MintUuid } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { BootMessage } from '../model/frames.ts';
@@ -26,7 +26,7 @@ import { MachineLoad } from './machine-load.ts';
 import { Prewarm } from './prewarm.ts';
 import type { ScaleUpOptions } from './scale-up.ts';
 import { StartTurns } from './start-turns.ts';
-import { VersionPool, type VersionPoolHost } from './version-pool.ts';
+import { stoppingError, VersionPool, type VersionPoolHost } from './version-pool.ts';
 
 /** Deadlines and idle times are looked at this often. */
 const SWEEP_MS = 20;
@@ -51,6 +51,8 @@ export interface PoolLimits {
   readonly prewarmedMax: number;
   /** Kinds of such processes of which at least one waits. */
   readonly prewarmedKindsMax: number;
+  /** Calls that are sent to an instance ahead of their turn wait there for about this long at most, in milliseconds. */
+  readonly heldWaitMs: number;
 }
 
 export const POOL_LIMITS: PoolLimits = {
@@ -63,6 +65,7 @@ export const POOL_LIMITS: PoolLimits = {
     Math.max(1, Math.floor((totalmem() * PREWARMED_SHARE) / PREWARMED_BYTES)),
   ),
   prewarmedKindsMax: 4,
+  heldWaitMs: 2,
 };
 
 export interface PreparedProcess {
@@ -128,13 +131,21 @@ class Pool implements InstancePool, VersionPoolHost {
     return this.#waiting;
   }
 
+  get heldWaitMs(): number {
+    return this.#limits.heldWaitMs;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   get prewarmed(): number {
     return this.#prewarm.size;
   }
 
   acquire(version: FunctionVersion, deployment: number, waiter: LeaseWaiter): () => void {
     if (this.#closed) {
-      waiter.onRefused(new LambentError('E_SHUTTING_DOWN', 'the platform is stopping', { retryAfterS: 1 }));
+      waiter.onRefused(stoppingError());
       return () => {};
     }
     return this.#poolOf(version, deployment).acquire(waiter);
@@ -175,7 +186,7 @@ class Pool implements InstancePool, VersionPoolHost {
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     this.#prewarm.close();
-    const stopping = new LambentError('E_SHUTTING_DOWN', 'the platform is stopping', { retryAfterS: 1 });
+    const stopping = stoppingError();
     for (const pool of this.#pools.values()) {
       pool.refuseAll(stopping);
       pool.retire();
@@ -212,6 +223,7 @@ class Pool implements InstancePool, VersionPoolHost {
         onReady: (which) => pool.onReady(which),
         onBootFailed: (which, failure) => pool.onBootFailed(which, failure),
         onRoom: (which, beganMs) => pool.onRoom(which, beganMs),
+        onTakenBack: (which, waiter, sinceMs) => pool.onTakenBack(which, waiter, sinceMs),
         onRetire: () => pool.onRetire(),
         onGone: (which) => this.#gone(pool, which),
         onLog: (which, invocation, from, severity, timeMs, text) =>

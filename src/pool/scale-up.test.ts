@@ -26,7 +26,8 @@ function play({ processors, runMs, waiting, each = 1, rounds = 12 }: Play): numb
   for (let round = 0; round < rounds; round += 1) {
     const beganMs = clock.monotonicMs();
     clock.advance(runMs(ready * each));
-    for (let run = 0; run < ready * each; run += 1) scaleUp.ran(beganMs, false);
+    for (let run = 0; run < ready * each; run += 1)
+      scaleUp.ran(beganMs, clock.monotonicMs() - beganMs, false);
     const target = scaleUp.target({ ready, waiting, waitedMs: 0, each });
     if (target > ready) clock.advance(START_MS);
     for (; ready < target; ) scaleUp.started(++ready, START_MS);
@@ -98,7 +99,7 @@ describe('how many instances are worth having', () => {
     const scaleUp = new ScaleUp({ clock, processors: 2, isMachineBusy: () => true });
     scaleUp.started(1, START_MS);
     // Short calls were measured; then others came, that keep their places.
-    for (let call = 0; call < 20; call += 1) scaleUp.ran(clock.monotonicMs(), false);
+    for (let call = 0; call < 20; call += 1) scaleUp.ran(clock.monotonicMs(), 0, false);
     const load = { ready: 1, waiting: 9, each: 1 };
     assert.equal(scaleUp.target({ ...load, waitedMs: 20 }), 1);
     assert.equal(scaleUp.target({ ...load, waitedMs: START_MS + 1_000 }), 2);

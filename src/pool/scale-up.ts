@@ -78,9 +78,8 @@ export class ScaleUp {
   }
 
   /** A call ended that began at `beganMs` (monotonic). `first`: it was the first of its process. */
-  ran(beganMs: number, first: boolean): void {
+  ran(beganMs: number, tookMs: number, first: boolean): void {
     if (beganMs < this.#sinceMs) return;
-    const tookMs = this.#options.clock.monotonicMs() - beganMs;
     if (first && tookMs < FIRST_RUN_TELLS_MS) return;
     this.#runs = Math.min(this.#runs + 1, RUNS_REMEMBERED);
     this.#runMs += (tookMs - this.#runMs) / this.#runs;

@@ -1,14 +1,17 @@
-import { BoundedQueue } from '../base/bounded-queue.ts';
 import type { Clock } from '../base/clock.ts';
 import { defectError } from '../base/defects.ts';
 import { type ErrorCode, LambentError } from '../base/errors.ts';
-import type { InstanceId, InvocationId } from '../base/ids.ts';
+import type { InvocationId } from '../base/ids.ts';
 import { CANCEL_REASON, type FailureMessage } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
-import type { Lease, LeaseWaiter, StreamOpening } from '../ports/instance-pool.ts';
-import type { Instance, InstanceEvents } from './instance.ts';
+import type { LeaseWaiter } from '../ports/instance-pool.ts';
+import type { Instance } from './instance.ts';
+import type { InstanceEvents } from './instance-events.ts';
+import { InstanceLease } from './instance-lease.ts';
 import { ScaleUp, type ScaleUpOptions } from './scale-up.ts';
+import { ShortCalls } from './short-calls.ts';
+import { type Waiting, WaitingLine } from './waiting-line.ts';
 
 /** Invocations one instance takes at once where the manifest does not say: Lambda's promise, or a web server's habit. */
 const LAMBDA_CONCURRENCY = 1;
@@ -24,6 +27,8 @@ const SCALE_UP_WAIT_MS = 20;
 export interface VersionPoolHost {
   readonly clock: Clock;
   readonly scaleUp: ScaleUpOptions;
+  /** See `PoolLimits`. */
+  readonly heldWaitMs: number;
   /** Begins the start of an instance; false when the node starts as many as it can just now (it will call `pump`). */
   startInstance(pool: VersionPool): boolean;
   startEnded(): void;
@@ -32,6 +37,8 @@ export interface VersionPoolHost {
   ran(pool: VersionPool, delta: 1 | -1): void;
   waits(delta: number): void;
   mayWait(): boolean;
+  /** Nothing new is begun any more. */
+  readonly closed: boolean;
   defect(during: string, thrown: unknown): void;
   log(
     instance: Instance,
@@ -43,62 +50,15 @@ export interface VersionPoolHost {
   ): void;
 }
 
-interface Waiting {
-  readonly waiter: LeaseWaiter;
-  readonly sinceMs: number;
-}
-
 function nothingToWithdraw(): void {}
 
-class InstanceLease implements Lease {
-  readonly cold: boolean;
-  readonly queueMs: number;
-  readonly startMs: number;
-  readonly #instance: Instance;
-  #stream = 0;
-
-  constructor(instance: Instance, cold: boolean, queueMs: number, startMs: number) {
-    this.#instance = instance;
-    this.cold = cold;
-    this.queueMs = queueMs;
-    this.startMs = startMs;
-  }
-
-  get instance(): InstanceId {
-    return this.#instance.id;
-  }
-
-  memoryPeakMb(): number {
-    return Math.ceil(this.#instance.memoryPeakKb / 1024);
-  }
-
-  get isOpen(): boolean {
-    return this.#stream !== 0;
-  }
-
-  open(opening: StreamOpening): void {
-    this.#stream = this.#instance.open(opening);
-  }
-
-  body(chunk: Uint8Array, last: boolean): void {
-    this.#instance.body(this.#stream, chunk, last);
-  }
-
-  credit(bytes: number): void {
-    this.#instance.credit(this.#stream, bytes);
-  }
-
-  setDeadline(deadlineMs: number): void {
-    this.#instance.setDeadline(this.#stream, deadlineMs);
-  }
-
-  cancel(reason: number): void {
-    this.#instance.cancel(this.#stream, reason);
-  }
+/** What calls hear that come, or wait, while the platform stops. */
+export function stoppingError(): LambentError {
+  return new LambentError('E_SHUTTING_DOWN', 'the platform is stopping', { retryAfterS: 1 });
 }
 
 /** The instances of one version and the calls that wait for them. */
-export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
+export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
   readonly version: FunctionVersion;
   readonly deployment: number;
   /** True once its deployment is no longer live: no new starts beyond what waits, and idle instances end at once. */
@@ -106,7 +66,8 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   running = 0;
   readonly #host: VersionPoolHost;
   readonly #instances: Instance[] = [];
-  readonly #queue: BoundedQueue<Waiting> | undefined;
+  readonly #line: WaitingLine;
+  readonly #shortCalls: ShortCalls;
   readonly #scaleUp: ScaleUp;
   #starting = 0;
   #lastReadyMs = 0;
@@ -121,8 +82,8 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     this.deployment = deployment;
     this.#host = host;
     this.#scaleUp = new ScaleUp(host.scaleUp);
-    const { queueMax } = version.config;
-    this.#queue = queueMax > 0 ? new BoundedQueue(queueMax) : undefined;
+    this.#shortCalls = new ShortCalls(host.heldWaitMs);
+    this.#line = new WaitingLine(version.config.queueMax);
   }
 
   get instances(): readonly Instance[] {
@@ -130,7 +91,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   }
 
   get waiting(): number {
-    return this.#queue?.size ?? 0;
+    return this.#line.size;
   }
 
   get isEmpty(): boolean {
@@ -151,19 +112,24 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
         this.#lease(instance, waiter, 0, 0, false);
         return nothingToWithdraw;
       }
+      const holder = this.#findHolder(waiter);
+      if (holder !== undefined) {
+        this.#lease(holder, waiter, 0, 0, false, true);
+        return nothingToWithdraw;
+      }
     }
     return this.#wait(waiter);
   }
 
   /** Starts what is needed and serves what waits. */
   pump(): void {
-    const queue = this.#queue;
-    while (queue !== undefined && queue.size > 0 && this.#mayRun()) {
-      const instance = this.#findRoom();
+    for (let first = this.#line.first; first !== undefined && this.#mayRun(); first = this.#line.first) {
+      const free = this.#findRoom();
+      const instance = free ?? (first.tookBack ? undefined : this.#findHolder(first.waiter));
       if (instance === undefined) break;
-      const waiting = queue.shift()!;
+      this.#line.shift();
       this.#host.waits(-1);
-      this.#serve(instance, waiting);
+      this.#serve(instance, first, free === undefined);
     }
     this.#startWanted();
   }
@@ -202,7 +168,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   }
 
   refuseAll(error: LambentError): void {
-    for (let next = this.#queue?.shift(); next !== undefined; next = this.#queue?.shift()) {
+    for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) {
       this.#host.waits(-1);
       this.#refuse(next.waiter, error);
     }
@@ -257,10 +223,22 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   }
 
   onRoom(instance: Instance, beganMs?: number): void {
-    if (beganMs !== undefined) this.#scaleUp.ran(beganMs, instance.served === 1);
+    if (beganMs !== undefined) {
+      const tookMs = this.#host.clock.monotonicMs() - beganMs;
+      this.#scaleUp.ran(beganMs, tookMs, instance.served === 1);
+      this.#shortCalls.ran(tookMs);
+    }
     this.running -= 1;
     this.#host.ran(this, -1);
     if (this.waiting > 0) this.pump();
+  }
+
+  onTakenBack(instance: Instance, waiter: LeaseWaiter, sinceMs: number): void {
+    this.#shortCalls.tookLong();
+    const waiting: Waiting = { waiter, sinceMs, tookBack: true };
+    waiter.onTakenBack?.(this.#enqueue(waiting));
+    if (this.#host.closed) this.refuseAll(stoppingError());
+    this.onRoom(instance);
   }
 
   onRetire(): void {
@@ -318,12 +296,16 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
       this.#refuse(waiter, refusal);
       return nothingToWithdraw;
     }
-    const waiting: Waiting = { waiter, sinceMs: this.#host.clock.monotonicMs() };
-    this.#queue!.push(waiting);
-    this.#host.waits(1);
+    const withdraw = this.#enqueue({ waiter, sinceMs: this.#host.clock.monotonicMs(), tookBack: false });
     this.#startWanted();
+    return withdraw;
+  }
+
+  #enqueue(waiting: Waiting): () => void {
+    this.#line.push(waiting);
+    this.#host.waits(1);
     return () => {
-      if (this.#queue!.remove(waiting)) this.#host.waits(-1);
+      if (this.#line.remove(waiting)) this.#host.waits(-1);
     };
   }
 
@@ -356,20 +338,29 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     return undefined;
   }
 
-  #serve(instance: Instance, waiting: Waiting): void {
+  #serve(instance: Instance, waiting: Waiting, ahead: boolean): void {
     const waitedMs = this.#host.clock.monotonicMs() - waiting.sinceMs;
     // The part of the wait during which this very instance was being started.
     const cold = instance.startedMonotonicMs >= waiting.sinceMs - 1 || instance.served === 0;
     const startMs = cold
       ? Math.min(waitedMs, this.#host.clock.monotonicMs() - instance.startedMonotonicMs)
       : 0;
-    this.#lease(instance, waiting.waiter, waitedMs - startMs, startMs, cold);
+    this.#lease(instance, waiting.waiter, waitedMs - startMs, startMs, cold, ahead);
   }
 
-  #lease(instance: Instance, waiter: LeaseWaiter, queueMs: number, startMs: number, cold: boolean): void {
+  #lease(
+    instance: Instance,
+    waiter: LeaseWaiter,
+    queueMs: number,
+    startMs: number,
+    cold: boolean,
+    ahead = false,
+  ): void {
     this.running += 1;
     this.#host.ran(this, 1);
-    const lease = new InstanceLease(instance, cold, queueMs, startMs);
+    const openedMs = ahead ? this.#host.clock.monotonicMs() : 0;
+    const sentAheadFor = ahead ? waiter : undefined;
+    const lease = new InstanceLease(instance, cold, queueMs, startMs, openedMs, sentAheadFor);
     try {
       waiter.onLease(lease);
     } catch (thrown) {
@@ -409,6 +400,18 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
     return undefined;
   }
 
+  /** An instance that may hold the call until it has ended those before it. */
+  #findHolder(waiter: LeaseWaiter): Instance | undefined {
+    const { ahead } = this.#shortCalls;
+    if (ahead === 0 || waiter.mayBeHeld !== true) return undefined;
+    for (const instance of this.#instances) {
+      if (instance.state !== 'ready' || this.#capacityOf(instance) !== 1) continue;
+      if (!instance.holds) instance.askToHold();
+      else if (instance.active < 1 + ahead) return instance;
+    }
+    return undefined;
+  }
+
   /**
    * More instances are worth their start only where the ones there are do not keep up: a queue of short calls is
    * empty again before a process could be ready. So the first waiting call has to have waited a while, counted from
@@ -417,7 +420,7 @@ export class VersionPool implements Omit<InstanceEvents, 'onDefect'> {
   #startWanted(): void {
     const { minInstances } = this.version.config;
     if (!this.retired) this.#startUpTo(minInstances);
-    const head = this.#queue?.peek();
+    const head = this.#line.first;
     if (head === undefined) return;
     const known = this.#instances.find((instance) => instance.ready !== undefined);
     if (known === undefined) {

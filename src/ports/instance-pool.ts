@@ -34,7 +34,17 @@ export interface InstancePool extends PoolView {
 export interface LeaseWaiter {
   /** The versions whose invocations wait for this one: with their places taken by them alone, none becomes free. */
   readonly waiting?: readonly VersionId[] | undefined;
+  /**
+   * The call is whole, and nobody is held up by it who waits for its instance: it may be handed to an instance before
+   * it can begin there.
+   */
+  readonly mayBeHeld?: boolean | undefined;
   onLease(lease: Lease): void;
+  /**
+   * A call that may be held has not begun in the instance that had it, and will not: its lease is void, and it waits
+   * again, first of all. `onLease` or `onRefused` follows. The function withdraws it.
+   */
+  onTakenBack?(withdraw: () => void): void;
   /** `E_CONCURRENCY_LIMIT`, `E_CALL_DEADLOCK`, `E_OVERLOADED`, `E_BOOT_FAILED`, `E_HANDLER_MISSING`, `E_START_FAILED`, `E_SHUTTING_DOWN`. */
   onRefused(error: LambentError): void;
 }
@@ -48,6 +58,8 @@ export interface Lease {
   readonly queueMs: number;
   /** Time waited for the start of a process, in milliseconds. */
   readonly startMs: number;
+  /** Time the call that ends now waited in its instance for those before it, in milliseconds. */
+  heldMs(): number;
   /** The highest resident memory of the instance so far, in megabytes; 0: not known. */
   memoryPeakMb(): number;
   /** Hands the call over. Once, and before anything else. */

@@ -1,12 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Pace, SandboxListener, SandboxProcess } from '../ports/sandbox.ts';
 import { applyPace } from './control-groups.ts';
 import { killNow } from './process-tree.ts';
 import type { Launch, SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
+
+/** How long the last bytes of a process may take after its end was reported. */
+const LAST_BYTES_MS = 1_000;
 
 type PlaceCode = SandboxProcess['placeCode'];
 
@@ -29,6 +33,7 @@ class ChannelProcess implements SandboxProcess {
   readonly #launch: Launch;
   readonly #kill: () => void;
   #pace: Pace = 'starting';
+  #atEnd: () => void = () => {};
 
   constructor(pid: number, socket: Socket, { launch, listener, placeCode }: Running, kill: () => void) {
     this.pid = pid;
@@ -39,6 +44,23 @@ class ChannelProcess implements SandboxProcess {
     socket.on('data', (chunk: Buffer) => listener.onData(chunk));
     // The exit report tells the story; the socket's own error adds nothing to it.
     socket.on('error', () => {});
+    socket.on('end', () => this.#atEnd());
+    socket.on('close', () => this.#atEnd());
+  }
+
+  /** Runs `task` once everything has come that the process said, or when that takes too long after its end. */
+  whenHeard(clock: Clock, task: () => void): void {
+    if (this.#socket.readableEnded || this.#socket.destroyed) {
+      task();
+      return;
+    }
+    const late = clock.after(LAST_BYTES_MS, () => this.#atEnd());
+    this.#atEnd = () => {
+      this.#atEnd = () => {};
+      late.cancel();
+      task();
+    };
+    this.#socket.resume();
   }
 
   get bufferedBytes(): number {
@@ -82,13 +104,15 @@ class ChannelProcess implements SandboxProcess {
 export class SpawnerClient {
   readonly #log: Log;
   readonly #stagePlace: string | undefined;
+  readonly #clock: Clock;
   readonly #running = new Map<string, Running>();
   #spawner: ChildProcess | undefined;
   #closing = false;
 
   /** `stagePlace`: see `Stages`; set only for a platform that runs as root. */
-  constructor(log: Log, stagePlace?: string) {
+  constructor(log: Log, stagePlace?: string, clock: Clock = systemClock) {
     this.#log = log;
+    this.#clock = clock;
     this.#stagePlace = stagePlace;
   }
 
@@ -193,9 +217,15 @@ export class SpawnerClient {
     exit: Pick<Extract<SpawnerReport, { kind: 'exited' }>, 'code' | 'signal' | 'exceeded'>,
   ): void {
     this.#running.delete(running.launch.id);
-    running.process?.close();
     running.reject(new LambentError('E_START_FAILED', 'the process ended while it was starting'));
-    running.listener.onExit({ code: exit.code, signal: exit.signal, exceeded: exit.exceeded });
+    const { process, listener } = running;
+    const tell = (): void => {
+      process?.close();
+      listener.onExit({ code: exit.code, signal: exit.signal, exceeded: exit.exceeded });
+    };
+    // Its last answers may come after the news of its end, which takes another way.
+    if (process === undefined) tell();
+    else process.whenHeard(this.#clock, tell);
   }
 
   /** Without its spawner an instance's end would go unseen: all are ended, and the next start makes a new spawner. */

@@ -13,6 +13,7 @@ _EAGER = sys.version_info >= (3, 12)
 
 
 class AsyncEngine:
+    running = None
     invocation_class = Invocation
 
     def __init__(self, runtime):
@@ -65,6 +66,9 @@ class AsyncEngine:
         self._channel.flush()
         if not self._channel.is_blocked:
             self.loop.remove_writer(self._channel.fd)
+
+    def hold(self):
+        """Several run at once here: none needs to wait for another."""
 
     def check_may_wait(self):
         if get_ident() == self._thread:

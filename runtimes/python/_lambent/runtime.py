@@ -106,6 +106,8 @@ class Runtime:
             if kind == frames.PING:
                 self.channel.frame(frames.PONG, 0, 0)
                 self.channel.flush()
+            elif kind == frames.AHEAD:
+                self.engine.hold()
             elif kind == frames.DRAIN:
                 self.engine.drain()
             return None
@@ -162,7 +164,9 @@ class Runtime:
             self.channel.number(frames.STATS, 0, peak_kb)
 
     def _only_invocation(self):
-        """What runs without an invocation of its own works for the only one that is open."""
+        """What runs without an invocation of its own works for the only one that runs."""
+        if self.engine.running is not None:
+            return self.engine.running
         if len(self._open) != 1:
             return None
         for invocation in self._open.copy().values():

@@ -31,6 +31,7 @@ for _name in ("read", "receive", "respond", "result", "write", "credit", "fail",
 
 
 class ThreadEngine:
+    running = None
     invocation_class = LockedInvocation
 
     def __init__(self, runtime):
@@ -50,6 +51,9 @@ class ThreadEngine:
                 begun = runtime.on_frame(*frame)
                 if begun is not None:
                     self.begin(begun)
+
+    def hold(self):
+        """Several run at once here: none needs to wait for another."""
 
     def begin(self, invocation):
         with self._runtime.lock:
