@@ -23,7 +23,12 @@ const REAL = ['base', 'model', 'ports', 'frames', 'room', 'spawner', 'adapter', 
 
 export const LAYERS: readonly Layer[] = [
   { name: 'base', files: /^src\/base\//, may: ['base'], packages: [] },
-  { name: 'frames', files: /^src\/model\/(?:frames|stream-table|workflow-wire)\.ts$/, may: [], packages: [] },
+  {
+    name: 'frames',
+    files: /^src\/model\/(?:frames|stream-table|workflow-wire|code-cache)\.ts$/,
+    may: [],
+    packages: [],
+  },
   {
     name: 'model',
     files: /^src\/model\//,

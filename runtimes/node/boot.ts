@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BootMessage } from '../../src/model/frames.ts';
+import { importCached } from './cached-module.ts';
 import type { Channel } from './channel.ts';
 import { RuntimeFailure, setCodeDir } from './failure.ts';
 import { createFetchHandler } from './fetch-handler.ts';
@@ -52,7 +53,7 @@ export async function boot(message: BootMessage, channel: Channel, deps: Handler
   capture.install();
   const entry = join(codeDir, message.entry);
   process.argv[1] = entry;
-  const module = await load(pathToFileURL(entry).href, channel);
+  const module = await load(codeDir, message.entry, channel);
   const found =
     recognise(module, message.handler, capture) ??
     (await recogniseLater(module, message.handler, capture, channel));
@@ -73,10 +74,14 @@ function installGlobals(): void {
   (globalThis as { WebSocketPair?: unknown }).WebSocketPair = WebSocketPair;
 }
 
-async function load(url: string, channel: Channel): Promise<Record<string, unknown>> {
+async function load(codeDir: string, entry: string, channel: Channel): Promise<Record<string, unknown>> {
   const idle = untilIdle(channel);
+  const importPlain = () => import(pathToFileURL(join(codeDir, entry)).href);
+  const imported: Promise<Record<string, unknown>> = importCached(codeDir, entry).then(
+    (module) => module ?? importPlain(),
+  );
   try {
-    const module = await Promise.race([import(url) as Promise<Record<string, unknown>>, idle.promise]);
+    const module = await Promise.race([imported, idle.promise]);
     if (module !== undefined) return module;
     throw new RuntimeFailure(
       'E_BOOT_FAILED',

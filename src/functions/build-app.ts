@@ -115,7 +115,7 @@ async function buildOne(
   try {
     const output = await build(outDir);
     for (const remark of output.remarks) source.tell('build', `${name}: ${remark}`);
-    const built = { code: await blobs.adopt(outDir), entry: output.entry };
+    const built = { code: await blobs.adopt(outDir, output.derived), entry: output.entry };
     await cache.remember(key, optionsKey, state, output.inputs, built);
     return { version: versionOf(built), wasBuilt: true };
   } finally {

@@ -33,7 +33,9 @@ async function listSources(folder: string): Promise<string[]> {
 async function digestSources(program: ProgramName): Promise<string> {
   const hash = createHash('sha256').update(process.version);
   const sources = await Promise.all(PROGRAMS[program].map(listSources));
-  const wire = ['frames', 'stream-table'].map((name) => join(WIRE_FORMAT, `${name}.${extension}`));
+  const wire = ['frames', 'stream-table', 'code-cache'].map((name) =>
+    join(WIRE_FORMAT, `${name}.${extension}`),
+  );
   const paths = [...sources.flat(), ...wire];
   for (const path of paths)
     hash

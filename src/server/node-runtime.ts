@@ -19,6 +19,8 @@ export function nodeRuntime(program: Promise<string>): RuntimeStart {
         process.execPath,
         `--max-old-space-size=${heapMb}`,
         '--disable-warning=ExperimentalWarning',
+        // For large bundles: runtimes/node/cached-module.ts.
+        '--experimental-vm-modules',
         main,
       ],
       env: { TZ: 'UTC' },

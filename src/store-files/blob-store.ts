@@ -50,14 +50,14 @@ class FolderBlobStore implements BlobStore {
   }
 
   /** @throws `E_ARCHIVE_INVALID`, `E_ARCHIVE_TOO_LARGE`, `E_DISK_FULL`, `E_STORE_FAILED` */
-  adopt(folder: string): Promise<BlobDigest> {
+  adopt(folder: string, derived?: string): Promise<BlobDigest> {
     return mapErrors(async () => {
       // Looked at before it is taken, so that a folder that is refused is still where it was.
       await walkFolder(folder);
       const working = this.#workingName();
       await moveFolder(folder, working);
       try {
-        const digest = await sealFolder(working);
+        const digest = await sealFolder(working, derived);
         await this.#publish(working, digest);
         return digest;
       } catch (thrown) {

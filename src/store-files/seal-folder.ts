@@ -14,11 +14,11 @@ type FileEntry = Extract<FolderEntry, { kind: 'file' }>;
 /**
  * Makes a folder durable and read-only, and says what it holds: SHA-256 over its sorted entries, each with its kind,
  * whether it may be executed, its path and the SHA-256 of its content (or the target of a link). Times, owners and
- * other modes do not count.
+ * other modes do not count, nor does what is in the folder `derived`.
  *
  * @throws as `walkFolder`, and the file system's own errors
  */
-export async function sealFolder(folder: string): Promise<BlobDigest> {
+export async function sealFolder(folder: string, derived?: string): Promise<BlobDigest> {
   const entries = await walkFolder(folder);
   const files = entries.filter((entry) => entry.kind === 'file');
   const hashes = new Map<string, string>();
@@ -36,7 +36,8 @@ export async function sealFolder(folder: string): Promise<BlobDigest> {
     await chmod(absolute, 0o555);
   }
   const digest = createHash('sha256');
-  for (const entry of entries) digest.update(`${lineOf(entry, hashes)}\n`);
+  for (const entry of entries)
+    if (entry.path.split('/')[0] !== derived) digest.update(`${lineOf(entry, hashes)}\n`);
   return digest.digest('hex') as BlobDigest;
 }
 

@@ -24,6 +24,8 @@ export interface BuildOutput {
   readonly entry: string;
   /** Absolute paths of every file that went in, for noticing changes. */
   readonly inputs: readonly string[];
+  /** A folder in `outDir` that the build made from the rest of it (see `BlobStore.adopt`). */
+  readonly derived?: string | undefined;
   /** Remarks for the author: warnings, packages copied as they are. */
   readonly remarks: readonly string[];
 }

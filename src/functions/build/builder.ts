@@ -141,7 +141,11 @@ export class Builder {
     const program = fileURLToPath(new URL(WORKER_FILE, import.meta.url));
     const child = fork(program, [], {
       cwd: workDir,
-      execArgv: [`--max-old-space-size=${BUILDER_HEAP_MB}`, '--disable-warning=ExperimentalWarning'],
+      execArgv: [
+        `--max-old-space-size=${BUILDER_HEAP_MB}`,
+        '--disable-warning=ExperimentalWarning',
+        '--experimental-vm-modules',
+      ],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: join(workDir, 'compile-cache') },
       // Out of the terminal's group: a signal to that group must not end it before its time.

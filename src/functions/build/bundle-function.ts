@@ -18,7 +18,9 @@ import { stripVTControlCharacters } from 'node:util';
 import { type OutputOptions, type Plugin, type RolldownLog, rolldown } from 'rolldown';
 import { parseSync } from 'rolldown/utils';
 import { LambentError } from '../../base/errors.ts';
+import { DERIVED_FOLDER } from '../../model/code-cache.ts';
 import type { BuildJob, BuildOutput } from './build-job.ts';
+import { keepCodeCache } from './code-cache.ts';
 import { FileCopier, isBelow } from './copy-files.ts';
 import { noteCreatedApps } from './created-apps.ts';
 import { findPackage, packageFacts, packageNameOf } from './installed-packages.ts';
@@ -88,8 +90,10 @@ export async function bundleFunction(job: BuildJob): Promise<BuildOutput> {
       kept.size === 0
         ? warnings
         : [...warnings, `copied as they are: ${[...kept.keys()].toSorted().join(', ')}`];
+    const [chunk] = output;
     return {
       entry: outFile,
+      derived: isModule && (await keepCodeCache(job.outDir, chunk)) ? DERIVED_FOLDER : undefined,
       inputs: [
         ...new Set([...watched, ...copier.sources, ...packages.map(({ dir }) => join(dir, 'package.json'))]),
       ],

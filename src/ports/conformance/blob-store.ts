@@ -69,6 +69,14 @@ export function exerciseBlobStore(open: OpenFresh<BlobStore>): void {
         assert.deepEqual(await store.list(), [first]);
       }));
 
+    it('does not count what was derived from the rest, where it is told so', () =>
+      withBoth(async (store, write) => {
+        const plain = await store.adopt(await write(small));
+        const more = { ...small, 'made/index.js': 'from the rest' };
+        assert.equal(await store.adopt(await write(more), 'made'), plain);
+        assert.notEqual(await store.adopt(await write(more)), plain);
+      }));
+
     it('tells apart paths, contents, modes, links and empty folders', () =>
       withBoth(async (store, write) => {
         const variants: Content[] = [

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { isBuiltin, Module } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import vm from 'node:vm';
+import { codeCachePath } from '../../src/model/code-cache.ts';
+
+/**
+ * Large bundles come with V8's compiled form of themselves. Node's own loader would still spend most of the time with
+ * such a file (it reads it in pieces, and its source map with it, before anything runs), so these modules are made from
+ * it directly. The build sees to it that they need nothing but Node.js itself.
+ */
+
+const SOURCE_MAP = /\n\/\/# sourceMappingURL=([^\s]+)\s*$/;
+const TAIL_CHARS = 1_024;
+
+type Namespace = Record<string, unknown>;
+
+/** Runs the module and resolves with what it exports; `undefined`: it has no compiled form that this Node.js takes. */
+export async function importCached(codeDir: string, entry: string): Promise<Namespace | undefined> {
+  const path = join(codeDir, entry);
+  const module = compile(path, join(codeDir, codeCachePath(entry)));
+  if (module === undefined) return undefined;
+  module.linkRequests(await Promise.all(module.moduleRequests.map(({ specifier }) => toModule(specifier))));
+  module.instantiate();
+  await module.evaluate();
+  return module.namespace as Namespace;
+}
+
+function compile(path: string, cachePath: string): vm.SourceTextModule | undefined {
+  try {
+    const cachedData = readFileSync(cachePath);
+    const source = readFileSync(path, 'utf8');
+    const module = new vm.SourceTextModule(source, {
+      identifier: pathToFileURL(path).href,
+      cachedData,
+      initializeImportMeta(meta) {
+        meta.dirname = dirname(path);
+        meta.filename = path;
+        meta.url = pathToFileURL(path).href;
+        meta.main = false;
+      },
+      importModuleDynamically: (specifier: string) => import(specifier) as Promise<vm.Module>,
+    });
+    readSourceMapLate(path, source);
+    return module;
+  } catch {
+    // There is none, or it is of another Node.js.
+    return undefined;
+  }
+}
+
+/** What is imported already exports the same names to everybody. */
+async function toModule(specifier: string): Promise<vm.Module> {
+  if (!isBuiltin(specifier)) throw new Error(`${specifier} is not a module of Node.js`);
+  const namespace = (await import(specifier)) as Namespace;
+  const names = Object.keys(namespace);
+  return new vm.SyntheticModule(names, function () {
+    for (const name of names) this.setExport(name, namespace[name]);
+  });
+}
+
+/** Reading a source map of megabytes can wait until the first stack trace is written. */
+function readSourceMapLate(path: string, source: string): void {
+  const map = SOURCE_MAP.exec(source.slice(-TAIL_CHARS))?.[1];
+  const plain = Error.prepareStackTrace;
+  if (map === undefined || plain === undefined) return;
+  const first = (error: Error, trace: NodeJS.CallSite[]): unknown => {
+    if (Error.prepareStackTrace === first) Error.prepareStackTrace = plain;
+    noteSourceMap(path, map);
+    return plain(error, trace);
+  };
+  Error.prepareStackTrace = first;
+}
+
+/** Node reads the map of a module that it compiles, and from then on knows it by the file's name; this one is empty. */
+function noteSourceMap(path: string, map: string): void {
+  const holder = new Module(path) as Module & { _compile(source: string, path: string): void };
+  holder.filename = path;
+  holder._compile(`//# sourceMappingURL=${map}\n`, path);
+  holders.push(holder);
+}
+
+/** The map is known for as long as its module is. */
+const holders: Module[] = [];

@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { dirname, join } from 'node:path';
+import vm from 'node:vm';
+import { codeCachePath, DERIVED_FOLDER } from '../../model/code-cache.ts';
+
+/** A smaller bundle compiles faster than a second file is read. */
+const BUNDLE_BYTES_MIN = 256 * 1024;
+/** `import(…)` and `import.meta.resolve(…)`, with what they are given where it is written out. */
+const DYNAMIC = /\bimport(?:\s*\(|\s*\.\s*meta\s*\.\s*resolve\b)(?:\s*(["'])([^"'\n]*)\1\s*\))?/g;
+
+/** Not in the types yet. */
+type Cacheable = vm.SourceTextModule & { createCachedData(): Uint8Array };
+
+/**
+ * Compiles an ES module without running it, and keeps the result beside it. Only for a bundle that needs nothing but
+ * Node.js itself: instances load it by a way of their own, which finds no packages (runtimes/node/cached-module.ts).
+ *
+ * False: nothing was kept, and the bundle works as well without. So it is in a process without
+ * `--experimental-vm-modules`, and where the folder holds something that came from the app.
+ */
+export async function keepCodeCache(
+  outDir: string,
+  { fileName, code, imports }: { fileName: string; code: string; imports: readonly string[] },
+): Promise<boolean> {
+  if (code.length < BUNDLE_BYTES_MIN || (vm.SourceTextModule as unknown) === undefined) return false;
+  if (!imports.every(isBuiltin) || existsSync(join(outDir, DERIVED_FOLDER))) return false;
+  for (const [, , specifier] of code.matchAll(DYNAMIC))
+    if (specifier === undefined || !isBuiltin(specifier)) return false;
+  const module = new vm.SourceTextModule(code, { identifier: fileName }) as Cacheable;
+  const path = join(outDir, codeCachePath(fileName));
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, module.createCachedData());
+  return true;
+}
