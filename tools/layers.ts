@@ -43,10 +43,12 @@ export const LAYERS: readonly Layer[] = [
     may: [...INNER, 'frames', 'spawner'],
     mayInTests: ['adapter'],
   },
+  // What all sources of changed rows share: the connection's loop, the queue, the form of an event.
+  { name: 'rows', files: /^src\/sources\/rows\//, may: [...INNER, 'rows'], packages: [] },
   {
     name: 'adapter',
     files: /^src\/(?:store|sandbox)-[a-z0-9-]+\/|^src\/sources\/[a-z0-9-]+\//,
-    may: [...INNER, 'frames', 'spawner', 'self'],
+    may: [...INNER, 'frames', 'spawner', 'rows', 'self'],
     mayInTests: REAL,
   },
   // The only places that name concrete adapters.

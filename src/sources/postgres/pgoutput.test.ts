@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createSeededRandom } from '../../base/random.ts';
-import { CLOUD_EVENT_BYTES_MAX, encodeCloudEvent, parseCloudEvent } from '../../model/cloud-event.ts';
 import { toJsonValue } from './column-value.ts';
 import { parseMessage } from './pgoutput.ts';
-import { toRowEvent } from './row-event.ts';
+import { toChangeEvent } from './row-event.ts';
+import { CLOUD_EVENT_BYTES_MAX, encodeCloudEvent, parseCloudEvent } from '../../model/cloud-event.ts';
 
 /** What no server of ours sends: broken bytes, huge rows, strange names. test/table.test.ts has what servers send. */
 
@@ -40,7 +40,7 @@ describe('messages of pgoutput', () => {
 describe('an event of a changed row', () => {
   it('leaves out the largest values when it would be too large, and says which', () => {
     const text = 'é'.repeat(CLOUD_EVENT_BYTES_MAX);
-    const event = toRowEvent(
+    const event = toChangeEvent(
       {
         ...{ action: 'update', relation, primaryKey: new Set<string>() },
         new: ['a/b,ü\u0001', text, '3'],

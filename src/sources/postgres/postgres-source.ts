@@ -3,11 +3,12 @@ import { delay, type Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import { type Address, placeOf } from '../../model/connection.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
-import type { Source, SourceContext, SourceFactory, SourceStatus } from '../../ports/source.ts';
+import type { SourceContext, SourceFactory } from '../../ports/source.ts';
+import { RowQueue } from '../rows/row-queue.ts';
+import { newSourceName, type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
 import { connect } from './connect.ts';
 import { describeFailure } from './connection-failure.ts';
 import { ReplicationStream } from './replication-stream.ts';
-import { RowQueue } from './row-queue.ts';
 import {
   checkServer,
   ensurePublication,
@@ -32,10 +33,6 @@ import { TransactionReader } from './transaction-reader.ts';
  * the schema as events.
  */
 
-const BACKOFF_FIRST_MS = 250;
-const BACKOFF_MAX_MS = 30_000;
-/** A connection that held for so long was a good one: the next begins with the shortest pause again. */
-const GOOD_MS = 10_000;
 /** How often the slot is looked at, and an idle stream confirmed. */
 const LOOK_MS = 10_000;
 /** Attempts to drop a slot whose connection is only just ending, and the pause between them. */
@@ -51,19 +48,13 @@ interface Position {
   readonly lsn: string | undefined;
 }
 
-class TableSource implements Source {
+class SlotReader implements RowReader {
   readonly #context: SourceContext;
   readonly #settings: Settings;
   #position: Position;
   #isKnown: boolean;
   /** The last address: when the trigger is gone, so are the variables of its function. */
   #address: Address | undefined;
-  #trouble: string | undefined;
-  #lagBytes: number | undefined;
-  #isClosed = false;
-  #stop: () => void = () => {};
-  readonly #stopped: Promise<void>;
-  readonly #ended: Promise<void>;
 
   constructor(context: SourceContext, settings: Settings) {
     this.#context = context;
@@ -71,25 +62,12 @@ class TableSource implements Source {
     const before = parsePosition(context.position);
     const url = placeOf(settings.connection);
     this.#isKnown = before?.url === url;
-    this.#position = this.#isKnown ? before! : { slot: newName(context), url, lsn: undefined };
-    this.#stopped = new Promise((resolve) => {
-      this.#stop = resolve;
-    });
-    this.#ended = this.#run();
+    this.#position = this.#isKnown ? before! : { slot: newSourceName(context), url, lsn: undefined };
   }
 
-  status(): SourceStatus {
-    return { nextMs: undefined, trouble: this.#trouble, lagBytes: this.#lagBytes };
-  }
+  readonly describeFailure = describeFailure;
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#stop();
-    await this.#ended;
-  }
-
-  readonly remove = async (): Promise<void> => {
-    await this.close();
+  async clearUp(): Promise<void> {
     if (!this.#isKnown) return;
     const { context, slot } = { context: this.#context, slot: this.#position.slot };
     const statements = [
@@ -99,7 +77,11 @@ class TableSource implements Source {
     try {
       // Forgotten first: whoever deploys the trigger again begins anew, and does not find a slot lost.
       await context.publish([], '');
-      const client = await this.#connect(false, () => {});
+      const address = await context.address(this.#settings.connection).catch((thrown: unknown) => {
+        if (this.#address === undefined) throw thrown;
+        return this.#address;
+      });
+      const client = await connect(address, { replicates: false, onLost() {} });
       try {
         await this.#drop(client, statements);
       } finally {
@@ -115,7 +97,7 @@ class TableSource implements Source {
         { trigger: context.id, error: describeFailure(error), statements: statements.join('; ') },
       );
     }
-  };
+  }
 
   async #drop(client: Client, [dropSlot, dropPublication]: readonly string[]): Promise<void> {
     for (let tries = 1; (await findSlot(client, this.#position.slot)) !== undefined; tries += 1)
@@ -128,39 +110,12 @@ class TableSource implements Source {
     await client.query(dropPublication!);
   }
 
-  async #run(): Promise<void> {
-    const { clock, random, log, id } = this.#context;
-    let pauseMs = BACKOFF_FIRST_MS;
-    while (!this.#isClosed) {
-      const startedMs = clock.monotonicMs();
-      try {
-        await this.#stream();
-      } catch (error) {
-        if (this.#isClosed) return;
-        const trouble = describeFailure(error);
-        if (trouble !== this.#trouble)
-          log.error('a table cannot be read; trying again', { trigger: id, error: trouble });
-        this.#trouble = trouble;
-      }
-      if (clock.monotonicMs() - startedMs > GOOD_MS) pauseMs = BACKOFF_FIRST_MS;
-      const wait = delay(clock, pauseMs * (0.5 + random.fraction() / 2));
-      await Promise.race([wait, this.#stopped]);
-      pauseMs = Math.min(pauseMs * 2, BACKOFF_MAX_MS);
-    }
-  }
-
-  /** From connecting until the connection is lost, which is thrown; returns when the source is closed. */
-  async #stream(): Promise<void> {
-    let lose: (error: unknown) => void = () => {};
-    const lost = new Promise<never>((_, reject) => {
-      lose = reject;
-    });
-    // It may come before anybody waits for it.
-    lost.catch(() => {});
+  async stream(link: RowLink): Promise<void> {
+    const { lose } = link;
     const clients: Client[] = [];
     let timer: Timer | undefined;
     let stream: ReplicationStream | undefined;
-    let queue: RowQueue | undefined;
+    let queue: RowQueue<bigint> | undefined;
     try {
       const control = await this.#connect(false, lose);
       clients.push(control);
@@ -169,7 +124,7 @@ class TableSource implements Source {
       await this.#publication(control);
       const replica = await this.#connect(true, lose);
       clients.push(replica);
-      const from = await this.#slot(control, replica);
+      const from = await this.#slot(control, replica, link);
       const reader = new TransactionReader(this.#context.id, this.#position.slot, facts);
       const opened = new ReplicationStream(
         replica,
@@ -181,16 +136,16 @@ class TableSource implements Source {
         },
         from,
       );
-      const rows = new RowQueue({
+      const rows = new RowQueue<bigint>({
         ...{ context: this.#context, stream: opened, lost: lose },
         store: (events, lsn, depth) => this.#store(events, lsn, depth),
       });
       [stream, queue] = [opened, rows];
-      timer = this.#context.clock.every(LOOK_MS, () => void this.#look(control, rows).catch(lose));
-      if (this.#isClosed) return;
+      timer = this.#context.clock.every(LOOK_MS, () => void this.#look(control, rows, link).catch(lose));
+      if (link.signal.aborted) return;
       opened.start(this.#position.slot, this.#position.slot);
-      this.#trouble = undefined;
-      await Promise.race([lost, this.#stopped]);
+      link.connected();
+      await Promise.race([link.lost, link.closed]);
     } finally {
       timer?.cancel();
       stream?.close();
@@ -200,12 +155,8 @@ class TableSource implements Source {
   }
 
   async #connect(replicates: boolean, onLost: (error: unknown) => void): Promise<Client> {
-    const address = await this.#context.address(this.#settings.connection).catch((thrown: unknown) => {
-      if (this.#isClosed && this.#address !== undefined) return this.#address;
-      throw thrown;
-    });
-    this.#address = address;
-    return connect(address, { replicates, onLost });
+    this.#address = await this.#context.address(this.#settings.connection);
+    return connect(this.#address, { replicates, onLost });
   }
 
   /** What is about to be made is remembered first, so that it is found again, and dropped in the end. */
@@ -231,7 +182,7 @@ class TableSource implements Source {
   }
 
   /** Makes the slot, or finds it as it was left. `E_SLOT_LOST`. */
-  async #slot(control: Client, replica: Client): Promise<bigint> {
+  async #slot(control: Client, replica: Client, link: RowLink): Promise<bigint> {
     const { slot, lsn } = this.#position;
     let found = await findSlot(control, slot);
     if (lsn === undefined) {
@@ -240,14 +191,14 @@ class TableSource implements Source {
         found = await findSlot(control, slot);
       }
       const from = found!.confirmed;
-      this.#lagBytes = found!.lagBytes;
+      link.lag(found!.lagBytes);
       await this.#store([], from, 0);
       return from;
     }
     if (found === undefined) throw slotLost(`The replication slot ${slot} is gone`);
     if (found.isLost) throw slotLost(`PostgreSQL has thrown away what the slot ${slot} had still to send`);
     if (found.confirmed > parseLsn(lsn)) throw slotLost(`Somebody else has read from the slot ${slot}`);
-    this.#lagBytes = found.lagBytes;
+    link.lag(found.lagBytes);
     return parseLsn(lsn);
   }
 
@@ -261,23 +212,17 @@ class TableSource implements Source {
     if (next !== undefined) this.#position = next;
   }
 
-  async #look(control: Client, queue: RowQueue): Promise<void> {
+  async #look(control: Client, queue: RowQueue<bigint>, link: RowLink): Promise<void> {
     const found = await findSlot(control, this.#position.slot);
     if (found === undefined || found.isLost)
       throw slotLost(`The replication slot ${this.#position.slot} is lost`);
-    this.#lagBytes = found.lagBytes;
+    link.lag(found.lagBytes);
     queue.confirmIdle();
   }
 }
 
 function slotLost(what: string): LambentError {
   return new LambentError('E_SLOT_LOST', `${what}: changes since then do not come as events.`);
-}
-
-/** At most 63 of `a-z0-9_`, as PostgreSQL wants; never given twice, so that a former trigger's slot is not taken for this one's. */
-function newName({ id, random }: SourceContext): string {
-  const readable = id.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_');
-  return `lambent_${readable.slice(0, 46)}_${Buffer.from(random.bytes(4)).toString('hex')}`;
 }
 
 /** An empty one was forgotten on purpose. */
@@ -287,5 +232,5 @@ function parsePosition(text: string | undefined): Position | undefined {
 
 export const postgresSources: SourceFactory = {
   kind: 'postgres',
-  open: (context) => new TableSource(context, context.trigger.source as Settings),
+  open: (context) => new RowSource(context, new SlotReader(context, context.trigger.source as Settings)),
 };

@@ -1,16 +1,14 @@
-import type { CloudEvent } from '../../model/cloud-event.ts';
+import type { Read } from '../rows/row-queue.ts';
 import { type Message, parseMessage, type Relation } from './pgoutput.ts';
-import { type RowChange, toRowEvent } from './row-event.ts';
+import { type RowChange, toChangeEvent } from './row-event.ts';
 import { formatLsn, type TableFacts } from './table-setup.ts';
 
 /** Prefix of `pg_logical_emit_message` under which a function says which event led to its transaction. */
 export const DEPTH_MESSAGE = 'lambent';
 const DEPTH_MAX = 1_000_000;
 
-export type Read =
-  | { readonly kind: 'event'; readonly event: CloudEvent; readonly depth: number; readonly bytes: number }
-  /** All of a transaction was read: from here on it need not be sent again. */
-  | { readonly kind: 'commit'; readonly endLsn: bigint };
+/** Places are ends of transactions in the write-ahead log. */
+export type RowRead = Read<bigint>;
 
 interface Transaction {
   readonly lsn: string;
@@ -40,7 +38,7 @@ export class TransactionReader {
     return this.#transaction !== undefined;
   }
 
-  read(bytes: Buffer): Read | undefined {
+  read(bytes: Buffer): RowRead | undefined {
     const message = parseMessage(bytes);
     switch (message.kind) {
       case 'begin': {
@@ -50,7 +48,7 @@ export class TransactionReader {
       }
       case 'commit':
         this.#transaction = undefined;
-        return { kind: 'commit', endLsn: message.endLsn };
+        return { kind: 'commit', end: message.endLsn };
       case 'relation':
         this.#relations.set(message.relation.id, message.relation);
         return undefined;
@@ -71,7 +69,7 @@ export class TransactionReader {
   #change(
     message: Extract<Message, { kind: 'insert' | 'update' | 'delete' | 'truncate' }>,
     bytes: number,
-  ): Read {
+  ): RowRead {
     const transaction = this.#transaction;
     const relation = this.#relations.get(
       message.kind === 'truncate' ? message.relations[0]! : message.relation,
@@ -89,7 +87,7 @@ export class TransactionReader {
       ...{ lsn, index: transaction.index, timeMs, xid, depth },
     };
     transaction.index += 1;
-    return { kind: 'event', event: toRowEvent(change, place, this.#arrayTypes), depth, bytes };
+    return { kind: 'event', event: toChangeEvent(change, place, this.#arrayTypes), depth, bytes };
   }
 
   #tellDepth(prefix: string, content: string): void {

@@ -1,8 +1,6 @@
 import { LambentError } from '../../base/errors.ts';
 import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { SourceContext } from '../../ports/source.ts';
-import type { ReplicationStream } from './replication-stream.ts';
-import type { Read } from './transaction-reader.ts';
 
 /** Events that are stored in one step. */
 const BATCH_MAX = 1_000;
@@ -10,11 +8,24 @@ const BATCH_MAX = 1_000;
 const WAITING_MAX = 5_000;
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
-export interface RowQueueOptions {
+/** What a stream of changes is read to. `Place`: where it is in the database's log. */
+export type Read<Place> =
+  | { readonly kind: 'event'; readonly event: CloudEvent; readonly depth: number; readonly bytes: number }
+  /** All of a transaction was read: from here on it need not be sent again. */
+  | { readonly kind: 'commit'; readonly end: Place };
+
+export interface RowStream<Place> {
+  /** All up to here is stored. */
+  confirm(end: Place): void;
+  pause(): void;
+  resume(): void;
+}
+
+export interface RowQueueOptions<Place> {
   readonly context: SourceContext;
-  readonly stream: ReplicationStream;
+  readonly stream: RowStream<Place>;
   /** Stores events, and the end of the last whole transaction among them. */
-  readonly store: (events: readonly CloudEvent[], lsn: bigint | undefined, depth: number) => Promise<void>;
+  readonly store: (events: readonly CloudEvent[], end: Place | undefined, depth: number) => Promise<void>;
   /** Events could not be stored: the connection is to be made anew, and sends them again. */
   readonly lost: (error: unknown) => void;
 }
@@ -23,25 +34,25 @@ export interface RowQueueOptions {
  * Between the stream and the log. One batch is stored at a time, in order, and what arrives meanwhile makes the next: the busier, the
  * larger. Only what is stored is confirmed.
  */
-export class RowQueue {
-  readonly #options: RowQueueOptions;
-  #waiting: Read[] = [];
+export class RowQueue<Place> {
+  readonly #options: RowQueueOptions<Place>;
+  #waiting: Read<Place>[] = [];
   #bytes = 0;
   #storing: Promise<void> | undefined;
   /** Everything before is stored or concerns us not; set while nothing waits. */
-  #idleLsn: bigint | undefined;
+  #idle: Place | undefined;
   #isClosed = false;
 
-  constructor(options: RowQueueOptions) {
+  constructor(options: RowQueueOptions<Place>) {
     this.#options = options;
   }
 
-  add(read: Read | undefined, isInside: boolean): void {
-    this.#idleLsn = undefined;
+  add(read: Read<Place> | undefined, isInside: boolean): void {
+    this.#idle = undefined;
     if (read === undefined) return;
     // The end of a transaction in which nothing was for us.
     if (read.kind === 'commit' && !isInside && this.#waiting.length === 0 && this.#storing === undefined) {
-      this.#idleLsn = read.endLsn;
+      this.#idle = read.end;
       return;
     }
     this.#waiting.push(read);
@@ -51,18 +62,18 @@ export class RowQueue {
   }
 
   /** The server has sent all up to here. */
-  reached(lsn: bigint, isInside: boolean): void {
-    if (!isInside && this.#waiting.length === 0 && this.#storing === undefined) this.#idleLsn = lsn;
+  reached(end: Place, isInside: boolean): void {
+    if (!isInside && this.#waiting.length === 0 && this.#storing === undefined) this.#idle = end;
   }
 
   /** Lets the server forget what did not concern us: otherwise a quiet table would make it keep its log for ever. */
   confirmIdle(): void {
-    if (this.#idleLsn === undefined || this.#storing !== undefined) return;
-    const lsn = this.#idleLsn;
-    this.#idleLsn = undefined;
+    if (this.#idle === undefined || this.#storing !== undefined) return;
+    const end = this.#idle;
+    this.#idle = undefined;
     this.#storing = this.#run(async () => {
-      await this.#options.store([], lsn, 0);
-      this.#options.stream.confirm(lsn);
+      await this.#options.store([], end, 0);
+      this.#options.stream.confirm(end);
     });
   }
 
@@ -92,29 +103,29 @@ export class RowQueue {
   }
 
   async #storeSome(): Promise<void> {
-    const { events, endLsn, depth } = this.#take();
+    const { events, end, depth } = this.#take();
     const { context, store, stream } = this.#options;
     try {
-      await store(events, endLsn, depth);
+      await store(events, end, depth);
     } catch (error) {
       if (!(error instanceof LambentError) || error.code !== 'E_EVENT_LOOP') throw error;
       context.log.error('changes that a function caused itself are not told to it again', {
         ...{ trigger: context.id, changes: events.length, first: events[0]!.id, error: error.message },
       });
-      if (endLsn !== undefined) await store([], endLsn, 0);
+      if (end !== undefined) await store([], end, 0);
     }
-    if (endLsn !== undefined) stream.confirm(endLsn);
+    if (end !== undefined) stream.confirm(end);
     if (this.#waiting.length <= WAITING_MAX / 2 && this.#bytes <= WAITING_BYTES_MAX / 2) stream.resume();
   }
 
   /** The next events, of one depth in the chain of events. */
-  #take(): { events: CloudEvent[]; endLsn: bigint | undefined; depth: number } {
+  #take(): { events: CloudEvent[]; end: Place | undefined; depth: number } {
     const events: CloudEvent[] = [];
-    let endLsn: bigint | undefined;
+    let end: Place | undefined;
     let depth: number | undefined;
     let count = 0;
     for (const read of this.#waiting) {
-      if (read.kind === 'commit') endLsn = read.endLsn;
+      if (read.kind === 'commit') end = read.end;
       else {
         if (events.length === BATCH_MAX || (depth !== undefined && read.depth !== depth)) break;
         depth = read.depth;
@@ -124,6 +135,6 @@ export class RowQueue {
       count += 1;
     }
     this.#waiting.splice(0, count);
-    return { events, endLsn, depth: depth ?? 0 };
+    return { events, end, depth: depth ?? 0 };
   }
 }
