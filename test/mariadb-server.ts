@@ -1,11 +1,19 @@
 /** MariaDB as a private server of one test: its own folder and port, nothing of the machine's. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { type Connection, createConnection } from 'mysql2/promise';
 import { type BrokerProgram, BrokerServer, missing } from './broker-servers.ts';
+import type { Writer } from './table-writer.ts';
 
 const run = promisify(execFile);
 /** Started by root it has to be told so; nobody else may be. */
 const USER = process.getuid?.() === 0 ? ['--user=root'] : [];
+
+/** What triggers on tables need. */
+export const BINARY_LOG: readonly string[] = [
+  ...['--log-bin=bin', '--server-id=1', '--binlog-format=ROW', '--binlog-row-metadata=FULL'],
+  '--sync-binlog=1',
+];
 
 /** `settings`: further options of the server, such as `--log-bin`. */
 function program(settings: readonly string[]): BrokerProgram {
@@ -31,15 +39,17 @@ export const mariaDbMissing = (): Promise<string | false> => missing(program([])
 
 export class MariaDbServer {
   readonly #server: BrokerServer;
+  readonly #database: string;
 
-  private constructor(server: BrokerServer) {
+  private constructor(server: BrokerServer, database: string) {
     this.#server = server;
+    this.#database = database;
   }
 
-  /** A new server that runs, with a database `test`. */
-  static async start(settings: readonly string[] = []): Promise<MariaDbServer> {
-    const server = new MariaDbServer(await BrokerServer.start(program(settings)));
-    await server.sql('CREATE DATABASE test', 'mysql');
+  /** A new server that runs, with one database. */
+  static async start(settings: readonly string[] = [], database = 'test'): Promise<MariaDbServer> {
+    const server = new MariaDbServer(await BrokerServer.start(program(settings)), database);
+    await server.sql(`CREATE DATABASE ${database}`, 'mysql');
     return server;
   }
 
@@ -49,11 +59,41 @@ export class MariaDbServer {
 
   /** Without a password: it listens on this machine alone. */
   get url(): string {
-    return `mysql://root@127.0.0.1:${this.port}/test`;
+    return this.urlOf('root');
+  }
+
+  urlOf(user: string): string {
+    return `mysql://${user}@127.0.0.1:${this.port}/${this.#database}`;
+  }
+
+  async client(): Promise<Connection> {
+    const client = await createConnection({
+      ...{ host: '127.0.0.1', port: this.port, user: 'root', database: this.#database },
+      ...{ multipleStatements: true, supportBigNumbers: true, charset: 'utf8mb4' },
+    });
+    client.on('error', () => {});
+    return client;
+  }
+
+  /** A connection that changes rows. */
+  async writer(): Promise<Writer> {
+    const client = await this.client();
+    return { write: async (sql) => void (await client.query(sql)), end: () => client.end() };
+  }
+
+  /** Runs statements on a connection of its own. Gives rows of values by column. */
+  async query(text: string): Promise<Record<string, unknown>[]> {
+    const client = await this.client();
+    try {
+      const [rows] = await client.query(text);
+      return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];
+    } finally {
+      await client.end();
+    }
   }
 
   /** Runs statements by MariaDB's own client. Gives rows of texts. */
-  async sql(text: string, database = 'test'): Promise<string[][]> {
+  async sql(text: string, database = this.#database): Promise<string[][]> {
     const { stdout } = await run('mariadb', [
       ...['--no-defaults', '--socket', `${this.#server.folder}/socket`, '--user=root'],
       ...['--batch', '--skip-column-names', '--execute', text, database],

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { poll } from './process-table.ts';
+import { userOf } from './system-user.ts';
+import type { Writer } from './table-writer.ts';
 
 const run = promisify(execFile);
 const VERSIONS = '/usr/lib/postgresql';
@@ -100,6 +102,12 @@ export class PostgresCluster {
     return client;
   }
 
+  /** A connection that changes rows. */
+  async writer(): Promise<Writer> {
+    const client = await this.client();
+    return { write: async (sql) => void (await client.query(sql)), end: () => client.end() };
+  }
+
   /** Runs statements on a connection of its own. */
   async sql(text: string): Promise<Record<string, unknown>[]> {
     const client = await this.client();
@@ -108,6 +116,10 @@ export class PostgresCluster {
     } finally {
       await client.end();
     }
+  }
+
+  query(text: string): Promise<Record<string, unknown>[]> {
+    return this.sql(text);
   }
 
   /** SIGKILL of the postmaster; its children end when they see it gone. */
@@ -146,13 +158,4 @@ async function childrenIn(folder: string): Promise<boolean> {
     if (cwd.startsWith(folder)) return true;
   }
   return false;
-}
-
-async function userOf(name: string): Promise<{ uid: number; gid: number }> {
-  const line = (await readFile('/etc/passwd', 'utf8'))
-    .split('\n')
-    .find((each) => each.startsWith(`${name}:`));
-  assert.ok(line !== undefined, `there is no user ${name}`);
-  const [, , uid, gid] = line.split(':');
-  return { uid: Number(uid), gid: Number(gid) };
 }

@@ -71,14 +71,14 @@ export interface ConnectionTlsDefinition {
 
 /** An outside service: `url`, or else `host` and what goes with it. */
 export interface ConnectionDefinition {
-  readonly kind: 'postgres' | 'redis';
+  readonly kind: 'postgres' | 'mysql' | 'redis';
   /** Secret with the whole address. */
   readonly url?: string | undefined;
   /** Name or address of the host. */
   readonly host?: string | undefined;
   /** Default: the usual one of the kind. */
   readonly port?: number | undefined;
-  /** The database of PostgreSQL, or the number of one of Redis. */
+  /** The database; of Redis its number. */
   readonly database?: string | number | undefined;
   /** Who logs in. */
   readonly user?: string | undefined;
@@ -95,16 +95,25 @@ interface ConnectionChoice {
   readonly url?: string | undefined;
 }
 
-/** Changed rows of a table in PostgreSQL. */
-export interface PostgresDefinition extends ConnectionChoice {
-  /** The table, as `public.orders` or `orders`. */
-  readonly table: string;
+interface TableDefinition extends ConnectionChoice {
   /** What to tell of. Default: insert, update and delete. */
   readonly actions?: readonly ('insert' | 'update' | 'delete' | 'truncate')[] | undefined;
   /** Send these columns alone. Default: all. */
   readonly columns?: readonly string[] | undefined;
+}
+
+/** Changed rows of a table in PostgreSQL. */
+export interface PostgresDefinition extends TableDefinition {
+  /** The table, as `public.orders` or `orders`. */
+  readonly table: string;
   /** Tell only of rows for which this SQL expression holds. */
   readonly where?: string | undefined;
+}
+
+/** Changed rows of a table in MariaDB or MySQL. */
+export interface MysqlDefinition extends TableDefinition {
+  /** The table, as `orders`, or with its database as `shop.orders`. */
+  readonly table: string;
 }
 
 interface BrokerDefinition extends ConnectionChoice {
@@ -145,6 +154,7 @@ export interface TriggerDefinition {
   /** How far the time in a signature may be off, up to 24h. Default: 5m. */
   readonly tolerance?: Duration | undefined;
   readonly postgres?: PostgresDefinition | undefined;
+  readonly mysql?: MysqlDefinition | undefined;
   readonly redis?: RedisDefinition | undefined;
   /** Name of the trigger: it keeps its place across deployments. Default: made of the function and the kind. */
   readonly name?: string | undefined;

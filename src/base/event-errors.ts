@@ -59,6 +59,13 @@ export const EVENT_ERRORS = {
     'PostgreSQL no longer has the changes that a trigger has still to get.',
     'Compare the table with what the function made of it; then give the trigger another `name`, which begins anew.',
   ),
+  E_BINLOG_LOST: row(
+    500,
+    'author',
+    false,
+    'The binary log of MariaDB or MySQL does not have what a trigger has still to get, or not as rows.',
+    'Compare the table with what the function made of it; then give the trigger another `name`, which begins anew.',
+  ),
   E_BROKER_SETUP: row(
     500,
     'author',

@@ -77,21 +77,31 @@ const VERIFY_EXPECTED = 'standard, github, stripe, slack, none, or an object wit
 const secretName = z.string().regex(ENV_NAME, { error: 'the name of an environment variable' });
 
 const ACTIONS_EXPECTED = 'a list of insert, update, delete and truncate';
+const tableSettings = (address: string) => ({
+  ...connectionChoice(address),
+  actions: z
+    .array(z.enum(TABLE_ACTIONS, { error: ACTIONS_EXPECTED }), { error: ACTIONS_EXPECTED })
+    .min(1, { error: ACTIONS_EXPECTED })
+    .describe('What to tell of. Default: insert, update and delete.')
+    .optional(),
+  columns: z
+    .array(z.string({ error: 'the name of a column' }).min(1), { error: 'a list of columns' })
+    .min(1, { error: 'a list of columns' })
+    .describe('Send these columns alone. Default: all.')
+    .optional(),
+});
 const postgres = z.strictObject(
   {
-    ...connectionChoice('postgres://user:password@host/database'),
+    ...tableSettings('postgres://user:password@host/database'),
     table: text('the name of a table', 'The table, as `public.orders` or `orders`.'),
-    actions: z
-      .array(z.enum(TABLE_ACTIONS, { error: ACTIONS_EXPECTED }), { error: ACTIONS_EXPECTED })
-      .min(1, { error: ACTIONS_EXPECTED })
-      .describe('What to tell of. Default: insert, update and delete.')
-      .optional(),
-    columns: z
-      .array(z.string({ error: 'the name of a column' }).min(1), { error: 'a list of columns' })
-      .min(1, { error: 'a list of columns' })
-      .describe('Send these columns alone. Default: all.')
-      .optional(),
     where: text('an SQL expression', 'Tell only of rows for which this SQL expression holds.').optional(),
+  },
+  { error: 'an object with `connection` and `table`' },
+);
+const mysql = z.strictObject(
+  {
+    ...tableSettings('mysql://user:password@host/database'),
+    table: text('the name of a table', 'The table, as `orders`, or with its database as `shop.orders`.'),
   },
   { error: 'an object with `connection` and `table`' },
 );
@@ -128,16 +138,18 @@ export const triggerSchema = z
         ),
       tolerance: duration('How far the time in a signature may be off, up to 24h. Default: 5m.'),
       postgres: postgres.describe('Changed rows of a table in PostgreSQL.'),
+      mysql: mysql.describe('Changed rows of a table in MariaDB or MySQL.'),
       ...messageSchemas,
       ...deliverySettings,
     },
-    { error: 'an object with `events`, `schedule`, `webhook`, `postgres` or a kind of broker' },
+    { error: 'an object with `events`, `schedule`, `webhook`, a kind of database or a kind of broker' },
   )
   .partial();
 
 export const triggersSchema = z
   .array(triggerSchema, {
-    error: 'a list of triggers, each with `events`, `schedule`, `webhook`, `postgres` or a kind of broker',
+    error:
+      'a list of triggers, each with `events`, `schedule`, `webhook`, a kind of database or a kind of broker',
   })
   .describe('What else runs the function: events of the bus, schedules, webhooks, tables, messages.');
 

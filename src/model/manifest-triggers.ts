@@ -14,6 +14,7 @@ import {
   DELIVERY_DEFAULTS,
   type DeliveryPolicy,
   type Destination,
+  type TableAction,
   TRIGGER_NAME,
   type Trigger,
   type TriggerName,
@@ -25,7 +26,7 @@ import {
 export const TRIGGERS_MAX = 10_000;
 
 const DAY_MS = 86_400_000;
-const KINDS = ['events', 'schedule', 'webhook', 'postgres', ...MESSAGE_KINDS] as const;
+const KINDS = ['events', 'schedule', 'webhook', 'postgres', 'mysql', ...MESSAGE_KINDS] as const;
 
 /** Settings that only one kind of trigger has. */
 const ONLY_FOR: Readonly<Record<string, (typeof KINDS)[number]>> = {
@@ -98,7 +99,7 @@ function planTrigger(
   const delivery = deliveryOf(reading, names);
   if (source === undefined) return undefined;
   // Changes of one row come in their order unless the manifest orders them otherwise.
-  if (source.kind === 'postgres' && delivery.key === undefined)
+  if ((source.kind === 'postgres' || source.kind === 'mysql') && delivery.key === undefined)
     return { name, function: owner as FunctionName, source, delivery: { ...delivery, key: 'subject' } };
   const waits = source.kind === 'schedule' && source.overlap !== 'allow';
   return {
@@ -167,20 +168,41 @@ function sourceOf(
       return { kind, verify, secrets, toleranceMs: ms(reading, 'tolerance', 300_000, 1_000, DAY_MS) };
     }
     case 'postgres': {
-      const { table: given, actions = ['insert', 'update', 'delete'], columns, where } = input.postgres!;
-      const names = given.split('.');
-      if (names.length > 2 || names.includes(''))
-        problems.addWrong([...path, 'postgres', 'table'], 'a table such as `public.orders`', given);
-      const [schema = 'public', table = ''] = names.length === 1 ? ['public', ...names] : names;
+      const { columns, where } = input.postgres!;
+      const [schema = 'public', table] = tableNames(kind, input.postgres!.table, reading);
       const connection = chooseConnection(kind, input.postgres!, connections, [...path, kind], problems);
       if (connection === undefined) return undefined;
-      return { kind, connection, schema, table, actions: [...new Set(actions)], columns, where };
+      return { kind, connection, schema, table, actions: actionsOf(input.postgres!), columns, where };
+    }
+    case 'mysql': {
+      const { columns } = input.mysql!;
+      const [schema, table] = tableNames(kind, input.mysql!.table, reading);
+      const connection = chooseConnection(kind, input.mysql!, connections, [...path, kind], problems);
+      if (connection === undefined) return undefined;
+      return { kind, connection, schema, table, actions: actionsOf(input.mysql!), columns };
     }
     default: {
       const connection = chooseConnection(kind, input[kind]!, connections, [...path, kind], problems);
       return connection && planMessageSource(kind, input, connection);
     }
   }
+}
+
+/** `table`, or `schema.table`. */
+function tableNames(
+  kind: 'postgres' | 'mysql',
+  given: string,
+  { path, problems }: Reading,
+): [schema: string | undefined, table: string] {
+  const names = given.split('.');
+  const example = kind === 'postgres' ? 'public.orders' : 'shop.orders';
+  if (names.length > 2 || names.includes(''))
+    problems.addWrong([...path, kind, 'table'], `a table such as \`${example}\``, given);
+  return names.length === 1 ? [undefined, given] : [names[0], names[1]!];
+}
+
+function actionsOf({ actions }: { readonly actions?: readonly TableAction[] | undefined }): TableAction[] {
+  return [...new Set(actions ?? (['insert', 'update', 'delete'] as const))];
 }
 
 function schemeOf(given: NonNullable<TriggerInput['webhook']>): WebhookScheme {

@@ -57,6 +57,7 @@ export type TriggerSource =
   | ScheduleSource
   | WebhookSource
   | PostgresSource
+  | MysqlSource
   | MessageSource
   | DestinationSource;
 
@@ -131,6 +132,18 @@ export interface PostgresSource {
   readonly columns: readonly string[] | undefined;
   /** Only rows for which this SQL expression holds; `undefined`: all. */
   readonly where: string | undefined;
+}
+
+/** Changed rows of a table in MariaDB or MySQL, by the binary log. */
+export interface MysqlSource {
+  readonly kind: 'mysql';
+  readonly connection: Connection;
+  /** The database, which the server calls a schema as well; `undefined`: that of the address. */
+  readonly schema: string | undefined;
+  readonly table: string;
+  readonly actions: readonly TableAction[];
+  /** Only these columns are told; `undefined`: all. */
+  readonly columns: readonly string[] | undefined;
 }
 
 export type TableAction = (typeof TABLE_ACTIONS)[number];

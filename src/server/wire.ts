@@ -48,6 +48,7 @@ import type { Workflows } from '../ports/workflows.ts';
 import { redactActivity } from '../secrets/redacting-sink.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
 import { messageDrivers, messageSources } from '../sources/messages/message-sources.ts';
+import { mysqlSources } from '../sources/mysql/mysql-source.ts';
 import { postgresDriver } from '../sources/postgres/check-database.ts';
 import { postgresSources } from '../sources/postgres/postgres-source.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
@@ -240,7 +241,7 @@ async function openEvents(
   const webhooks = createWebhookSources();
   const events = await createEventParts({
     ...shared,
-    factories: [scheduleSources, ...messageSources, postgresSources, webhooks.factory],
+    factories: [scheduleSources, ...messageSources, postgresSources, mysqlSources, webhooks.factory],
   });
   operations.set('emit', createEmitCall({ ...shared, bus: events.bus }));
   return { events, webhooks };

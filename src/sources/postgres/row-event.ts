@@ -65,7 +65,8 @@ function oldRow({ relation, old }: RowChange, arrayTypes: ReadonlySet<number>): 
   const row: Row = {};
   relation.columns.forEach(({ name, type, isKey }, at) => {
     const text = old!.tuple[at];
-    if (text !== undefined && (old!.whole || isKey)) putColumn(row, name, toJsonValue(text, type, arrayTypes));
+    if (text !== undefined && (old!.whole || isKey))
+      putColumn(row, name, toJsonValue(text, type, arrayTypes));
   });
   return row;
 }

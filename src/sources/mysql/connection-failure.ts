@@ -1,0 +1,36 @@
+import { LambentError } from '../../base/errors.ts';
+
+/** Codes of the server and of the network, with what is wrong and what mends it. */
+const KNOWN: Readonly<Record<string, readonly [message: string, hint: string]>> = {
+  ENOTFOUND: ['The name of the database’s host is not known', 'Correct the host in the address.'],
+  EAI_AGAIN: ['The name of the database’s host could not be looked up', 'Look at the machine’s DNS.'],
+  ECONNREFUSED: ['Nothing listens at the database’s address', 'Start the server, or correct host and port.'],
+  ENOENT: ['There is no socket at the database’s address', 'Start the server, or correct `socket`.'],
+  ETIMEDOUT: ['The database’s host does not answer', 'Look at the network and its firewalls.'],
+  ER_ACCESS_DENIED_ERROR: [
+    'The database refuses the login',
+    'Correct user and password in the address; the user must be allowed from this host.',
+  ],
+  ER_BAD_DB_ERROR: ['There is no such database', 'Correct the database in the address.'],
+  ER_DBACCESS_DENIED_ERROR: [
+    'The user may not use this database',
+    'As an administrator: GRANT SELECT ON database.* TO the user.',
+  ],
+  ER_CON_COUNT_ERROR: ['The server has no connection left', 'Raise max_connections.'],
+  ER_NOT_SUPPORTED_AUTH_MODE: [
+    'The server wants a login that is not supported',
+    'Give the user the plugin mysql_native_password, or caching_sha2_password.',
+  ],
+};
+
+/** What is wrong, and what mends it, in one text. Never the address, which holds the password. */
+export function describeFailure(error: unknown): string {
+  if (error instanceof LambentError) return `${error.message} ${error.hint ?? ''}`.trim();
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  const own = typeof message === 'string' && message !== '' ? message : 'for no known reason';
+  const known = typeof code === 'string' ? KNOWN[code] : undefined;
+  if (known !== undefined) return `${known[0]} (${own}). ${known[1]}`;
+  if (/certificate|SSL|TLS/i.test(own))
+    return `The database’s TLS does not hold (${own}). Correct \`tls\` of the connection.`;
+  return own;
+}
