@@ -85,7 +85,7 @@ describe('triggers in the manifest', () => {
     [
       'no source',
       '- attempts: 3',
-      /5:9: a trigger has one of `events`, `schedule`, `webhook`, `postgres`, `redis`/,
+      /5:9: a trigger has one of `events`, `schedule`, `webhook`, `postgres`/,
     ],
     ['a table with three names', '- postgres: { url: DB, table: a.b.c }', /a table such as `public.orders`/],
     ['no action', '- postgres: { url: DB, table: a, actions: [] }', /a list of insert, update/],
