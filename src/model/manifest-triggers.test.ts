@@ -82,11 +82,7 @@ describe('triggers in the manifest', () => {
   });
 
   for (const [what, on, reason] of [
-    [
-      'no source',
-      '- attempts: 3',
-      /5:9: a trigger has one of `events`, `schedule`, `webhook`, `postgres`/,
-    ],
+    ['no source', '- attempts: 3', /5:9: a trigger has one of `events`, `schedule`, `webhook`, `postgres`/],
     ['a table with three names', '- postgres: { url: DB, table: a.b.c }', /a table such as `public.orders`/],
     ['no action', '- postgres: { url: DB, table: a, actions: [] }', /a list of insert, update/],
     ['two sources', '- { events: { type: [a] }, schedule: every 5m }', /has one of/],

@@ -48,6 +48,7 @@ import type { Workflows } from '../ports/workflows.ts';
 import { redactActivity } from '../secrets/redacting-sink.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
 import { messageDrivers, messageSources } from '../sources/messages/message-sources.ts';
+import { mysqlDriver } from '../sources/mysql/check-database.ts';
 import { mysqlSources } from '../sources/mysql/mysql-source.ts';
 import { postgresDriver } from '../sources/postgres/check-database.ts';
 import { postgresSources } from '../sources/postgres/postgres-source.ts';
@@ -114,7 +115,7 @@ export interface Wired {
 }
 
 /** One for each kind of connection. */
-const DRIVERS = [postgresDriver, ...messageDrivers];
+const DRIVERS = [postgresDriver, mysqlDriver, ...messageDrivers];
 const AWS_PREFIX = '/2015-03-31/';
 const CALLBACKS_PATH = '/_lambent/api/v1/callbacks/';
 

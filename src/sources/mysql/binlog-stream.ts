@@ -80,7 +80,7 @@ export class BinlogStream implements RowStream<Place> {
 
   constructor(database: Database, clock: Clock, handler: StreamHandler) {
     this.#database = database;
-    this.#connection = (database.connection as Connection & { connection: RawConnection }).connection;
+    this.#connection = rawOf(database);
     this.#clock = clock;
     this.#handler = handler;
     this.#heardMs = clock.monotonicMs();
@@ -102,7 +102,7 @@ export class BinlogStream implements RowStream<Place> {
           @slave_gtid_strict_mode = 0, @slave_gtid_ignore_duplicates = 0`,
         [request.gtids],
       );
-    await this.#register(serverId);
+    await registerReplica(this.#database, serverId);
     this.#timer = this.#clock.every(HEARTBEAT_MS, () => this.#look());
     this.#dump(isMariaDb ? dumpCommand(serverId) : gtidDumpCommand(serverId, request.gtidBytes!));
   }
@@ -128,25 +128,9 @@ export class BinlogStream implements RowStream<Place> {
     this.#connection.destroy();
   }
 
-  #register(serverId: number): Promise<void> {
-    const body = Buffer.alloc(18);
-    body.writeUInt8(COMMAND.registerReplica);
-    body.writeUInt32LE(serverId, 1);
-    return new Promise((resolve, reject) => {
-      this.#command(
-        body,
-        (packet) => {
-          if (packet.isError()) reject(refusalOf(packet.asError('utf8')));
-          else resolve();
-          return true;
-        },
-        reject,
-      );
-    });
-  }
-
   #dump(body: Buffer): void {
-    this.#command(
+    send(
+      this.#connection,
       body,
       (packet) => {
         if (this.#isClosed) return true;
@@ -170,32 +154,56 @@ export class BinlogStream implements RowStream<Place> {
     this.#handler.event(this.#checksums.take(packet.buffer.subarray(packet.offset + 1, packet.end)));
   }
 
-  /** `answer` says of each packet whether it is the command's last. */
-  #command(body: Buffer, answer: (packet: RawPacket) => boolean, fail: (error: unknown) => void): void {
-    const buffer = Buffer.concat([Buffer.alloc(4), body]);
-    this.#connection.addCommand({
-      execute(packet, connection) {
-        if (packet !== undefined) return answer(packet);
-        connection._resetSequenceId();
-        connection.writePacket({
-          buffer,
-          length: () => body.length,
-          writeHeader(sequence) {
-            buffer.writeUIntLE(body.length, 0, 3);
-            buffer.writeUInt8(sequence, 3);
-          },
-        });
-        return false;
-      },
-      onResult: fail,
-    });
-  }
-
   #look(): void {
     if (this.#isPaused || this.#clock.monotonicMs() - this.#heardMs <= SILENCE_MS_MAX) return;
     this.close();
     this.#handler.lost(new Error(`the database said nothing for ${SILENCE_MS_MAX / 1_000} s`));
   }
+}
+
+/** Says that a replica of this number comes; the server refuses whom it would send nothing. `E_SOURCE_SETUP`. */
+export function registerReplica(database: Database, serverId: number): Promise<void> {
+  const body = Buffer.alloc(18);
+  body.writeUInt8(COMMAND.registerReplica);
+  body.writeUInt32LE(serverId, 1);
+  return new Promise((resolve, reject) => {
+    const answer = (packet: RawPacket): boolean => {
+      if (packet.isError()) reject(refusalOf(packet.asError('utf8')));
+      else resolve();
+      return true;
+    };
+    send(rawOf(database), body, answer, reject);
+  });
+}
+
+function rawOf({ connection }: Database): RawConnection {
+  return (connection as Connection & { connection: RawConnection }).connection;
+}
+
+/** `answer` says of each packet whether it is the command's last. */
+function send(
+  connection: RawConnection,
+  body: Buffer,
+  answer: (packet: RawPacket) => boolean,
+  fail: (error: unknown) => void,
+): void {
+  const buffer = Buffer.concat([Buffer.alloc(4), body]);
+  connection.addCommand({
+    execute(packet, own) {
+      if (packet !== undefined) return answer(packet);
+      own._resetSequenceId();
+      own.writePacket({
+        buffer,
+        length: () => body.length,
+        writeHeader(sequence) {
+          buffer.writeUIntLE(body.length, 0, 3);
+          buffer.writeUInt8(sequence, 3);
+        },
+      });
+      return false;
+    },
+    onResult: fail,
+  });
 }
 
 function refusalOf(error: Error & { errno?: number }): Error {

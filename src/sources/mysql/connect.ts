@@ -3,6 +3,7 @@ import type { Connection, ConnectionOptions } from 'mysql2/promise';
 import { LambentError } from '../../base/errors.ts';
 import type { Address, AddressTls } from '../../model/connection.ts';
 
+export const MYSQL_PORT = 3_306;
 const CONNECT_MS_MAX = 15_000;
 
 /** A server's answers as they are in the protocol: numbers and times as text. */
@@ -31,20 +32,19 @@ export async function connect(address: Address, onLost: (error: unknown) => void
   };
 }
 
-/** `mysql://user:password@host:3306/database`, or with `?socket=FILE`. */
+/** `mysql://user:password@host:3306/database`. */
 function optionsOf({ label, url, tls }: Address): ConnectionOptions {
   if (!/^(?:mysql|mariadb):\/\//.test(url) || !URL.canParse(url))
     throw setupError(
       `${label} holds no address of MariaDB or MySQL.`,
       'It must be as in mysql://user:password@host:3306/database.',
     );
-  const { username, password, hostname, port, pathname, searchParams } = new URL(url);
+  const { username, password, hostname, port, pathname } = new URL(url);
   const host = hostname.replace(/^\[(.*)\]$/, '$1') || 'localhost';
-  const socket = searchParams.get('socket');
   return {
     ...{ user: decodeURIComponent(username), password: decodeURIComponent(password) },
     ...(pathname.length > 1 ? { database: decodeURIComponent(pathname.slice(1)) } : {}),
-    ...(socket === null ? placeOf(host, Number(port || 3_306), tls) : { socketPath: socket }),
+    ...placeOf(host, Number(port || MYSQL_PORT), tls),
     ...{ connectTimeout: CONNECT_MS_MAX, enableKeepAlive: true, charset: 'utf8mb4' },
     // Everything as text; and no code made at run time.
     ...{ typeCast: (field: { string(): string | null }) => field.string(), disableEval: true },

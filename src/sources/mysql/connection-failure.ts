@@ -5,7 +5,6 @@ const KNOWN: Readonly<Record<string, readonly [message: string, hint: string]>> 
   ENOTFOUND: ['The name of the database’s host is not known', 'Correct the host in the address.'],
   EAI_AGAIN: ['The name of the database’s host could not be looked up', 'Look at the machine’s DNS.'],
   ECONNREFUSED: ['Nothing listens at the database’s address', 'Start the server, or correct host and port.'],
-  ENOENT: ['There is no socket at the database’s address', 'Start the server, or correct `socket`.'],
   ETIMEDOUT: ['The database’s host does not answer', 'Look at the network and its firewalls.'],
   ER_ACCESS_DENIED_ERROR: [
     'The database refuses the login',
@@ -23,14 +22,30 @@ const KNOWN: Readonly<Record<string, readonly [message: string, hint: string]>> 
   ],
 };
 
-/** What is wrong, and what mends it, in one text. Never the address, which holds the password. */
-export function describeFailure(error: unknown): string {
-  if (error instanceof LambentError) return `${error.message} ${error.hint ?? ''}`.trim();
+export interface Failure {
+  /** What failed, where the error tells; `undefined`: whatever was being done. */
+  readonly step: string | undefined;
+  readonly text: string;
+  readonly fix: string | undefined;
+}
+
+/** What is wrong, and what mends it. Never the address, which holds the password. */
+export function explainFailure(error: unknown): Failure {
+  if (error instanceof LambentError) return { step: undefined, text: error.message, fix: error.hint };
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
   const own = typeof message === 'string' && message !== '' ? message : 'for no known reason';
   const known = typeof code === 'string' ? KNOWN[code] : undefined;
-  if (known !== undefined) return `${known[0]} (${own}). ${known[1]}`;
+  if (known !== undefined) return { step: undefined, text: `${known[0]} (${own}).`, fix: known[1] };
   if (/certificate|SSL|TLS/i.test(own))
-    return `The database’s TLS does not hold (${own}). Correct \`tls\` of the connection.`;
-  return own;
+    return {
+      ...{ step: 'tls', text: `The database’s TLS does not hold (${own}).` },
+      fix: 'Correct `tls` of the connection, and the certificates.',
+    };
+  return { step: undefined, text: own, fix: undefined };
+}
+
+/** The same in one text. */
+export function describeFailure(error: unknown): string {
+  const { text, fix } = explainFailure(error);
+  return fix === undefined ? text : `${text} ${fix}`;
 }

@@ -8,7 +8,7 @@ import { BinlogStream } from './binlog-stream.ts';
 import { connect, type Database } from './connect.ts';
 import { describeFailure } from './connection-failure.ts';
 import { gtidBytes, MariaGtids, MysqlGtids } from './gtid-state.ts';
-import { checkServer, findEnd, findLag, type ServerFacts } from './server-setup.ts';
+import { checkServer, findEnd, findLag, type StreamFacts } from './server-setup.ts';
 import { type Place, TransactionReader } from './transaction-reader.ts';
 
 /*
@@ -123,7 +123,7 @@ class BinlogReader implements RowReader {
   }
 
   /** Where the stream begins; the first time, what was until now is not told. */
-  async #begin({ gtids, table }: ServerFacts, control: Database): Promise<Place> {
+  async #begin({ gtids, table }: StreamFacts, control: Database): Promise<Place> {
     const { place } = this.#position;
     if (place !== undefined) return place;
     const first = { gtids, ...(await findEnd(control)) };
@@ -138,7 +138,7 @@ class BinlogReader implements RowReader {
     return first;
   }
 
-  #reader({ isMariaDb, table, sets }: ServerFacts, from: Place): TransactionReader {
+  #reader({ isMariaDb, table, sets }: StreamFacts, from: Place): TransactionReader {
     return new TransactionReader({
       ...{ trigger: this.#context.id, name: this.#position.name, settings: this.#settings },
       ...{ table, isMariaDb, sets },

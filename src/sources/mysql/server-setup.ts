@@ -1,3 +1,4 @@
+import type { LambentError } from '../../base/errors.ts';
 import type { MysqlSource as Settings } from '../../model/trigger.ts';
 import type { CharacterSets } from './column-value.ts';
 import { type Database, setupError } from './connect.ts';
@@ -9,7 +10,8 @@ const MYSQL_MIN = [8, 0] as const;
 /** The server's answer to a name that it does not know. */
 const UNKNOWN_COLUMN = 'ER_BAD_FIELD_ERROR';
 
-export interface ServerFacts {
+/** What the stream begins with. */
+export interface StreamFacts {
   readonly isMariaDb: boolean;
   readonly table: WatchedTable;
   readonly sets: CharacterSets;
@@ -17,29 +19,115 @@ export interface ServerFacts {
   readonly gtids: string;
 }
 
-/** A value of a variable that the stream needs, and what the message says of any other. */
-const NEEDED: readonly (readonly [variable: string, wanted: string, why: string])[] = [
-  ['binlog_format', 'ROW', 'the binary log must have rows, not statements'],
-  ['binlog_row_image', 'FULL', 'an update must have the whole row'],
-  ['binlog_row_metadata', 'FULL', 'the binary log must say how columns are called'],
+export interface ServerFacts {
+  readonly version: string;
+  readonly isMariaDb: boolean;
+  /** As `user@host`. */
+  readonly who: string;
+  readonly database: string | undefined;
+  readonly isCaseSensitive: boolean;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** Something that the stream needs and the server does not give, with the name of what was looked at. */
+export interface ServerProblem {
+  readonly name: string;
+  readonly error: LambentError;
+}
+
+interface Need {
+  readonly variable: string;
+  readonly wanted: readonly string[];
+  readonly why: string;
+  /** Needed of MySQL alone. */
+  readonly isMysqls?: boolean;
+  /** Lines of the server's configuration, where it takes a restart. */
+  readonly restart?: string;
+}
+
+/** Values of variables that the stream needs. */
+export const NEEDS: readonly Need[] = [
+  {
+    ...{ variable: 'log_bin', wanted: ['1'], why: 'changes are read from the binary log' },
+    restart: 'log_bin = binlog, and a server_id',
+  },
+  {
+    ...{ variable: 'binlog_format', wanted: ['ROW'] },
+    why: 'the binary log must have rows, not statements',
+  },
+  // Of an update with FULL_NODUP what did not change is taken from before.
+  {
+    ...{ variable: 'binlog_row_image', wanted: ['FULL', 'FULL_NODUP'] },
+    why: 'an update must have the whole row',
+  },
+  {
+    ...{ variable: 'binlog_row_metadata', wanted: ['FULL'] },
+    why: 'the binary log must say how columns are called',
+  },
+  {
+    ...{ variable: 'gtid_mode', wanted: ['ON'], why: 'places in the log need GTIDs', isMysqls: true },
+    restart: 'gtid_mode = ON, enforce_gtid_consistency = ON',
+  },
+  {
+    ...{ variable: 'binlog_row_value_options', wanted: [''] },
+    ...{ why: 'an update must have the whole row', isMysqls: true },
+  },
 ];
 
-/** Checks all that the stream needs. `E_SOURCE_SETUP` with the statement that mends it. */
-export async function checkServer(database: Database, settings: Settings): Promise<ServerFacts> {
+export async function readServer(database: Database): Promise<ServerFacts> {
   const [server] = await database.query(
-    'SELECT VERSION() AS version, @@log_bin AS logs, @@lower_case_table_names AS folds, DATABASE() AS db',
+    'SELECT VERSION() AS version, CURRENT_USER() AS who, @@lower_case_table_names AS folds, DATABASE() AS db',
   );
-  const { version = '', logs, folds, db } = server as Record<string, string>;
-  const isMariaDb = /mariadb/i.test(version);
-  checkVersion(version, isMariaDb);
-  if (logs !== '1')
-    throw setupError(
-      'The server writes no binary log, from which changes are read.',
-      'In the server’s configuration, below [mysqld]: log_bin = binlog, and a server_id; then restart it.',
-    );
-  for (const [variable, wanted, why] of NEEDED) await checkVariable(database, variable, wanted, why);
-  if (!isMariaDb) await checkMysql(database);
-  const table = await findTable(database, settings, db, folds === '0');
+  const { version = '', who, folds, db } = server as Record<string, string | null>;
+  const isMariaDb = /mariadb/i.test(version ?? '');
+  const variables: Record<string, string> = {};
+  for (const { variable, isMysqls } of NEEDS) {
+    if (isMysqls === true && isMariaDb) continue;
+    // A variable that an old server does not know has no value that is wanted.
+    const [row] = await database.query(`SELECT @@global.${variable} AS value`).catch(() => []);
+    variables[variable] = row?.value ?? 'not known';
+  }
+  return {
+    ...{ version: version ?? '', isMariaDb, who: who ?? '', database: db ?? undefined, variables },
+    isCaseSensitive: folds === '0',
+  };
+}
+
+/** In the order in which they are mended. */
+export function serverProblems({ version, isMariaDb, variables }: ServerFacts): ServerProblem[] {
+  const problems: ServerProblem[] = [];
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  const least = isMariaDb ? MARIADB_MIN : MYSQL_MIN;
+  if (major < least[0] || (major === least[0] && minor < least[1]))
+    problems.push({
+      name: 'version',
+      error: setupError(
+        `The server is ${version}.`,
+        `Use MariaDB ${MARIADB_MIN.join('.')} or MySQL ${MYSQL_MIN.join('.')}, or newer.`,
+      ),
+    });
+  for (const { variable, wanted, why, restart } of NEEDS) {
+    const value = variables[variable];
+    if (value === undefined || wanted.includes(value.toUpperCase())) continue;
+    const fix =
+      restart === undefined
+        ? `As an administrator: SET GLOBAL ${variable} = '${wanted[0]}'; and the same in its configuration, for the next start. Sessions that are open keep theirs.`
+        : `In the server’s configuration, below [mysqld]: ${restart}; then restart it.`;
+    problems.push({
+      name: variable,
+      error: setupError(`The server's ${variable} is ${value || 'empty'}: ${why}.`, fix),
+    });
+  }
+  return problems;
+}
+
+/** Checks all that the stream needs. `E_SOURCE_SETUP` with the statement that mends it. */
+export async function checkServer(database: Database, settings: Settings): Promise<StreamFacts> {
+  const facts = await readServer(database);
+  const [problem] = serverProblems(facts);
+  if (problem !== undefined) throw problem.error;
+  const { isMariaDb } = facts;
+  const table = await findTable(database, settings, facts);
   const sets = await readCharacterSets(database);
   const [state] = await database.query(
     `SELECT ${isMariaDb ? '@@gtid_binlog_pos' : '@@global.gtid_executed'} AS gtids`,
@@ -47,55 +135,17 @@ export async function checkServer(database: Database, settings: Settings): Promi
   return { isMariaDb, table, sets, gtids: (state?.gtids ?? '').replaceAll(/\s/g, '') };
 }
 
-function checkVersion(version: string, isMariaDb: boolean): void {
-  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
-  const least = isMariaDb ? MARIADB_MIN : MYSQL_MIN;
-  if (major > least[0] || (major === least[0] && minor >= least[1])) return;
-  throw setupError(
-    `The server is ${version}.`,
-    `Use MariaDB ${MARIADB_MIN.join('.')} or MySQL ${MYSQL_MIN.join('.')}, or newer.`,
-  );
-}
-
-async function checkVariable(database: Database, name: string, wanted: string, why: string): Promise<void> {
-  const [row] = await database.query(`SELECT @@global.${name} AS value`);
-  const value = row?.value ?? '';
-  if (value.toUpperCase() === wanted) return;
-  // Of an update with FULL_NODUP what did not change is taken from before.
-  if (name === 'binlog_row_image' && value.toUpperCase() === 'FULL_NODUP') return;
-  throw setupError(
-    `The server's ${name} is ${value}: ${why}.`,
-    `As an administrator: SET GLOBAL ${name} = '${wanted}'; and the same in its configuration, for the next start. Sessions that are open keep theirs.`,
-  );
-}
-
-async function checkMysql(database: Database): Promise<void> {
-  const [row] = await database.query(
-    'SELECT @@global.gtid_mode AS mode, @@global.binlog_row_value_options AS parts',
-  );
-  if (row?.mode !== 'ON')
-    throw setupError(
-      `The server's gtid_mode is ${row?.mode}: places in its log need GTIDs.`,
-      'In the server’s configuration, below [mysqld]: gtid_mode = ON, enforce_gtid_consistency = ON; then restart it.',
-    );
-  if (row.parts !== '')
-    throw setupError(
-      `The server's binlog_row_value_options is ${row.parts}: an update must have the whole row.`,
-      `As an administrator: SET GLOBAL binlog_row_value_options = '';`,
-    );
-}
-
-async function findTable(
+/** The trigger's table. `E_SOURCE_SETUP`. */
+export async function findTable(
   database: Database,
   { schema: given, table, columns }: Settings,
-  current: string | undefined | null,
-  isCaseSensitive: boolean,
+  { database: current, who, isCaseSensitive }: ServerFacts,
 ): Promise<WatchedTable> {
-  const schema = given ?? current ?? undefined;
+  const schema = given ?? current;
   if (schema === undefined)
     throw setupError(
       `It is not said in which database the table ${table} is.`,
-      'Give it in the address, or as `database.table`.',
+      'Give it in the connection, or as `database.table`.',
     );
   const [found] = await database.query(
     'SELECT TABLE_TYPE AS kind FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?',
@@ -104,7 +154,7 @@ async function findTable(
   if (found === undefined)
     throw setupError(
       `There is no table ${schema}.${table}, or the user may not see it.`,
-      `Correct \`table\`, create it, or as an administrator: GRANT SELECT ON ${quoteName(schema)}.${quoteName(table)} TO the user.`,
+      `Correct \`table\`, create it, or as an administrator: GRANT SELECT ON ${quoteName(schema)}.${quoteName(table)} TO ${quoteUser(who)};`,
     );
   if (found.kind !== 'BASE TABLE')
     throw setupError(
@@ -161,6 +211,12 @@ export async function findLag(
   const first = logs.findIndex((log) => log.Log_name === file);
   if (first < 0) return undefined;
   return Math.max(0, logs.slice(first).reduce((sum, log) => sum + Number(log.File_size), 0) - at);
+}
+
+/** `user@host` as in SQL. */
+export function quoteUser(who: string): string {
+  const at = who.lastIndexOf('@');
+  return [who.slice(0, at), who.slice(at + 1)].map((part) => `'${part.replaceAll("'", "''")}'`).join('@');
 }
 
 function quoteName(name: string): string {
