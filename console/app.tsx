@@ -7,6 +7,7 @@ import { Icon } from './parts/icon.tsx';
 import { Help, Palette } from './parts/palette.tsx';
 import { Problem } from './parts/panel.tsx';
 import { Toast } from './parts/toast.tsx';
+import { follow } from './live.ts';
 import { useLive } from './query-client.ts';
 import { Link, useRoute } from './route.tsx';
 import { SCREENS } from './screens.ts';
@@ -21,7 +22,7 @@ interface Session {
 
 /** Asks who the person is before it asks anything else; without an answer there is only the way in. */
 export function App() {
-  const session = useLive<Session>('/session', 15_000);
+  const session = useLive<Session>('/session', { everyMs: 15_000 });
   const { error, data } = session;
   if (error instanceof ApiError && (error.status === 401 || error.status === 429)) return <SignIn />;
   if (data === undefined) {
@@ -40,6 +41,7 @@ function Shell({ session }: { session: Session }) {
   const close = useCallback(() => setOpen(undefined), []);
   const screen = SCREENS.find(({ name }) => name === (parts[0] ?? 'overview'));
   useKeys(setOpen);
+  useEffect(follow, []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the menu of a phone closes when another place is opened
   useEffect(() => {
     close();
@@ -97,7 +99,7 @@ function skipToMain(): void {
 }
 
 function Side(props: { isOpen: boolean; present: string | undefined; session: Session }) {
-  const health = useLive<Health>('/health', 10_000).data;
+  const health = useLive<Health>('/health', { everyMs: 10_000 }).data;
   const instances = useLive<List<Instance>>('/instances').data?.items.length;
   return (
     <nav aria-label="Console" className={`side ${props.isOpen ? 'open' : ''}`}>
@@ -156,6 +158,16 @@ function ConnectionState() {
     return (
       <span className="badge dot" role="status">
         Connecting
+      </span>
+    );
+  if (status === 'behind')
+    return (
+      <span
+        className="badge dot warn pulse"
+        role="status"
+        title="More has happened than this page has read by now"
+      >
+        Behind, catching up
       </span>
     );
   return (

@@ -1,14 +1,18 @@
 import { useSyncExternalStore } from 'react';
 
-/** Whether the server answers: what is on the screen may be old when it does not, and the page says so. */
+/** Whether what is on the screen is current: the page says so when it is not. */
 
 export interface Connection {
-  readonly status: 'connecting' | 'live' | 'lost';
+  /** *behind*: the server answers, but more happened than the page has read by now. */
+  readonly status: 'connecting' | 'live' | 'behind' | 'lost';
   /** When the server answered last, epoch ms; 0: not yet. */
   readonly answeredMs: number;
 }
 
 let present: Connection = { status: 'connecting', answeredMs: 0 };
+/** The stream that says what changed; `undefined`: it was never there. */
+let isOpen: boolean | undefined;
+let isBehind = false;
 const listeners = new Set<() => void>();
 
 function change(next: Connection): void {
@@ -17,8 +21,23 @@ function change(next: Connection): void {
   if (told) for (const listener of listeners) listener();
 }
 
+const standing = (): Connection['status'] =>
+  isOpen === undefined ? 'connecting' : isOpen && !isBehind ? 'live' : 'behind';
+
 export function noteAnswer(): void {
-  change({ status: 'live', answeredMs: Date.now() });
+  change({ status: standing(), answeredMs: Date.now() });
+}
+
+/** The stream was opened, or lost. */
+export function noteStream(open: boolean): void {
+  isOpen = open;
+  if (open) noteAnswer();
+}
+
+/** Everything is being read anew. */
+export function noteBehind(behind: boolean): void {
+  isBehind = behind;
+  if (present.status !== 'lost') change({ status: standing(), answeredMs: present.answeredMs });
 }
 
 export function noteSilence(): void {

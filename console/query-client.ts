@@ -8,16 +8,25 @@ export const queryClient = new QueryClient({
   },
 });
 
-/** How often what is on the screen is asked for again, in milliseconds. Hidden pages do not ask. */
-const LIVE_MS = 1_500;
+export interface LiveOptions {
+  /** Asked for again this often, in milliseconds: what changes without a notice, such as time. */
+  readonly everyMs?: number;
+  /** What never changes is read once, and again with each other `version`. */
+  readonly once?: boolean;
+  readonly version?: number;
+}
 
-/** Reads a path of the API and keeps it current. `everyMs` 0: once, and again with each other `version`. */
-export function useLive<Answer>(path: string | undefined, everyMs: number = LIVE_MS, version?: number) {
+/** Reads a path of the API and keeps it current: it is read again when the server says that it changed (`live.ts`). */
+export function useLive<Answer>(
+  path: string | undefined,
+  { everyMs, once = false, version }: LiveOptions = {},
+) {
   return useQuery<Answer, ApiError>({
     queryKey: version === undefined ? [path] : [path, version],
     queryFn: ({ signal }) => get<Answer>(path!, signal),
     enabled: path !== undefined,
-    refetchInterval: everyMs === 0 ? false : everyMs,
+    refetchInterval: everyMs ?? false,
+    meta: { once },
     placeholderData: (before) => before,
   });
 }

@@ -236,17 +236,6 @@ describe('what people do in it', { skip: noChromium, timeout: 120_000 }, () => {
     assert.equal(await page.getByRole('button', { name: 'Make live' }).isDisabled(), true, 'it is live');
     await page.context().close();
   });
-
-  it('says when the server does not answer, and goes on when it does', async () => {
-    const { page } = await visit('/overview');
-    await page.getByText('Live', { exact: true }).waitFor();
-    await page.context().setOffline(true);
-    await page.getByText(/No answer: as of/).waitFor();
-    await page.getByRole('heading', { name: 'Latest invocations' }).waitFor();
-    await page.context().setOffline(false);
-    await page.getByText('Live', { exact: true }).waitFor();
-    await page.context().close();
-  });
 });
 
 describe('under start', { skip: noChromium, timeout: 60_000 }, () => {

@@ -138,7 +138,7 @@ function LetterTable(props: {
 }
 
 function LetterDialog({ letterKey, onClose }: { letterKey: number; onClose(): void }) {
-  const { data, error } = useLive<DeadLetter>(pathOf('dead-letters', letterKey), 0);
+  const { data, error } = useLive<DeadLetter>(pathOf('dead-letters', letterKey), { once: true });
   const [edited, setEdited] = useState<string | undefined>();
   const text = edited ?? pretty(data?.event);
   const redrive = async (): Promise<void> => {

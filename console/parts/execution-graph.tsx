@@ -19,7 +19,7 @@ export function ExecutionGraph(props: {
   const { id, kind, steps, total, outcome, chosen } = props;
   const definition = useLive<Record<string, unknown>>(
     kind === 'asl' ? pathOf('executions', id, 'definition') : undefined,
-    0,
+    { once: true },
   ).data;
   const linkOf = (step: number): string => `${pathOf('executions', id)}?tab=graph&step=${step}`;
   const graph =

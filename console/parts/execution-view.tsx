@@ -217,9 +217,11 @@ interface Outcome {
 
 function ExecutionFacts({ execution, goesOn }: { execution: Execution; goesOn: boolean }) {
   const { id, app, kind, deployment, createdMs, endedMs, dueMs, parent } = execution;
-  const begin = useLive<List<HistoryEntry>>(`${pathOf('executions', id, 'history')}?limit=1`, 0).data
-    ?.items[0];
-  const outcome = useLive<Outcome>(goesOn ? undefined : pathOf('executions', id, 'result'), 0).data;
+  const begin = useLive<List<HistoryEntry>>(`${pathOf('executions', id, 'history')}?limit=1`, { once: true })
+    .data?.items[0];
+  const outcome = useLive<Outcome>(goesOn ? undefined : pathOf('executions', id, 'result'), {
+    once: true,
+  }).data;
   return (
     <div className="beside">
       <Facts

@@ -85,7 +85,7 @@ export function HistoryTable(props: { execution: Execution; chosen: string | und
 export function HappeningView({ execution: { id, kind }, chosen }: { execution: Execution; chosen: string }) {
   const [entry = '0'] = chosen.split('-');
   const path = `${pathOf('executions', id, 'history')}${queryOf({ from: entry, limit: 1 })}`;
-  const { data, error } = useLive<List<HistoryEntry>>(path, 0);
+  const { data, error } = useLive<List<HistoryEntry>>(path, { once: true });
   const found = happenings(data?.items ?? [], kind, Number(entry)).find(({ key }) => key === chosen);
   if (found === undefined)
     return error === null ? <p className="soft">Loading…</p> : <Problem error={error} />;

@@ -27,7 +27,7 @@ export function LogView({ filter, live }: { filter: LogFilter; live: boolean }) 
   const [text, setText] = useState('');
   const [severity, setSeverity] = useState('');
   const query = { ...filter, text, severity };
-  const first = useLive<Tail>(`/logs${queryOf({ ...query, limit: 300 })}`, 0);
+  const first = useLive<Tail>(`/logs${queryOf({ ...query, limit: 300 })}`, { once: true });
   const more = useFollowed(
     live && first.data !== undefined ? queryOf({ ...query, after: first.data.last }) : undefined,
   );

@@ -20,7 +20,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 export function Palette({ onClose }: { onClose(): void }) {
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
-  const functions = useLive<List<FunctionView>>('/functions', 0).data?.items ?? [];
+  const functions = useLive<List<FunctionView>>('/functions', { once: true }).data?.items ?? [];
   const found = search(text.trim(), functions);
   const run = (entry: Entry | undefined): void => {
     if (entry === undefined) return;

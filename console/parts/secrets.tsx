@@ -11,7 +11,7 @@ import { toast } from './toast.tsx';
 
 /** Names of secrets, which can be set and deleted; nothing gives a value back. */
 export function Secrets() {
-  const secrets = useLive<List<SecretView>>('/secrets', 5_000);
+  const secrets = useLive<List<SecretView>>('/secrets');
   return (
     <Panel
       title="Secrets"
@@ -61,7 +61,7 @@ export function Secrets() {
 }
 
 function SetSecret() {
-  const apps = useLive<List<AppView>>('/apps', 5_000).data?.items ?? [];
+  const apps = useLive<List<AppView>>('/apps').data?.items ?? [];
   const [app, setApp] = useState('');
   const [name, setName] = useState('');
   const [value, setValue] = useState('');

@@ -12,7 +12,9 @@ import { AnswerStep } from './steer-execution.tsx';
 /** One step: what went in, what came out, each attempt, and what can be done about it. */
 export function StepView(props: { execution: Execution; step: number; hasEnded: boolean }) {
   const { execution, step, hasEnded } = props;
-  const found = useLive<StepDetail>(pathOf('executions', execution.id, 'steps', step), 0, execution.entries);
+  const found = useLive<StepDetail>(pathOf('executions', execution.id, 'steps', step), {
+    ...{ once: true, version: execution.entries },
+  });
   const detail = found.data;
   if (detail === undefined || detail.step !== step)
     return found.error === null ? <p className="soft">Loading…</p> : <Problem error={found.error} />;

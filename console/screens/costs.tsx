@@ -12,8 +12,8 @@ const DAY_MINUTES = 1_440;
 /** Use per function and day, and what the same calls would cost at AWS Lambda. */
 export function Costs() {
   const { cpu = 'x86_64' } = useRoute().query;
-  const usage = useLive<Usage>(`/usage${queryOf({ cpu })}`, 5_000);
-  const days = useLive<Activity>(`/activity?stepMinutes=${DAY_MINUTES}&steps=14`, 30_000).data?.items ?? [];
+  const usage = useLive<Usage>(`/usage${queryOf({ cpu })}`);
+  const days = useLive<Activity>(`/activity?stepMinutes=${DAY_MINUTES}&steps=14`).data?.items ?? [];
   const steps = days.map(({ fromMs, functions }) => ({
     fromMs,
     values: [functions.reduce((sum, each) => sum + each.awsCostUsd, 0)],

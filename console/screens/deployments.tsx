@@ -121,10 +121,10 @@ function DeploymentTable({ app, items }: { app: string; items: readonly Deployme
 }
 
 function DeploymentView({ app, number }: { app: string; number: number }) {
-  const found = useLive<DeploymentDetail>(pathOf('apps', app, 'deployments', number), 0);
+  const found = useLive<DeploymentDetail>(pathOf('apps', app, 'deployments', number), { once: true });
   const before = useLive<DeploymentDetail>(
     number > 1 ? pathOf('apps', app, 'deployments', number - 1) : undefined,
-    0,
+    { once: true },
   );
   const live = useLive<AppView>(pathOf('apps', app)).data;
   const share = live?.traffic.find((each) => each.number === number)?.weight ?? 0;

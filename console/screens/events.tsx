@@ -53,7 +53,7 @@ function Stream() {
   const { type, source, subject, before } = query;
   const found = useLive<Paged<EventSummary, number>>(
     `/events${queryOf({ type, source, subject, before, limit: PAGE })}`,
-    before === undefined ? 1_500 : 0,
+    { once: before !== undefined },
   );
   const field = (name: 'type' | 'source' | 'subject') => (
     <input

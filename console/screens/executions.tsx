@@ -40,7 +40,6 @@ function ExecutionList() {
         signal,
       ),
     getNextPageParam: (last) => last.next,
-    refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) > 1 ? false : 1_500),
     placeholderData: (before) => before,
   });
   const items = pages.data?.pages.flatMap((page) => page.items);
@@ -78,7 +77,7 @@ function ExecutionList() {
 
 function Filters() {
   const { query } = useRoute();
-  const functions = useLive<List<FunctionView>>('/functions', 10_000).data?.items ?? [];
+  const functions = useLive<List<FunctionView>>('/functions').data?.items ?? [];
   const names = new Set(
     functions.flatMap(({ app, name, config }) => (config.workflow === true ? [`${app}/${name}`] : [])),
   );

@@ -26,7 +26,7 @@ export function Functions() {
 function FunctionList() {
   const { query } = useRoute();
   const functions = useLive<List<FunctionView>>('/functions');
-  const activity = useLive<Activity>('/activity?steps=60', 3_000).data;
+  const activity = useLive<Activity>('/activity?steps=60').data;
   const text = (query.text ?? '').toLowerCase();
   return (
     <>
@@ -152,7 +152,7 @@ const TABS = [
 
 function FunctionDetail({ app, name }: { app: string; name: string }) {
   const { query } = useRoute();
-  const found = useLive<FunctionView>(pathOf('apps', app, 'functions', name), 3_000);
+  const found = useLive<FunctionView>(pathOf('apps', app, 'functions', name));
   const tab = query.tab ?? '';
   return (
     <>
@@ -179,7 +179,7 @@ function FunctionDetail({ app, name }: { app: string; name: string }) {
 function FunctionFacts({ view }: { view: FunctionView }) {
   const { app, name, config } = view;
   const { timeoutMs, memoryMb, env, ...rest } = config;
-  const versions = useLive<List<FunctionView>>(`/functions${queryOf({ app })}`, 3_000).data?.items.filter(
+  const versions = useLive<List<FunctionView>>(`/functions${queryOf({ app })}`).data?.items.filter(
     (each) => each.name === name,
   ) ?? [view];
   return (

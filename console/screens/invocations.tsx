@@ -40,8 +40,6 @@ function InvocationList() {
       );
     },
     getNextPageParam: (last) => last.next,
-    // Only who looks at the newest sees them come; further pages stay what they were.
-    refetchInterval: ({ state }) => ((state.data?.pages.length ?? 0) > 1 ? false : 1_500),
     placeholderData: (before) => before,
   });
   const items = pages.data?.pages.flatMap((page) => page.items);
@@ -77,7 +75,7 @@ function InvocationList() {
 
 function Filters() {
   const { query } = useRoute();
-  const functions = useLive<List<FunctionView>>('/functions', 10_000).data?.items ?? [];
+  const functions = useLive<List<FunctionView>>('/functions').data?.items ?? [];
   const names = [...new Set(functions.map(({ app, name }) => `${app}/${name}`))].sort();
   const chosen =
     query.app !== undefined && query.function !== undefined ? `${query.app}/${query.function}` : '';
@@ -146,7 +144,7 @@ function Filters() {
 }
 
 function InvocationDetail({ id }: { id: string }) {
-  const found = useLive<Invocation>(pathOf('invocations', id), 0);
+  const found = useLive<Invocation>(pathOf('invocations', id), { once: true });
   const call = found.data;
   return (
     <>

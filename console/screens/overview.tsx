@@ -14,10 +14,10 @@ const SAMPLE = 400;
 const MINUTES = 60;
 
 export function Overview() {
-  const activity = useLive<Activity>(`/activity?steps=${MINUTES}`, 3_000).data;
+  const activity = useLive<Activity>(`/activity?steps=${MINUTES}`).data;
   const recent = useLive<Paged<Invocation>>(`/invocations?limit=${SAMPLE}`);
   const functions = useLive<List<FunctionView>>('/functions').data;
-  const triggers = useLive<List<TriggerView>>('/triggers', 3_000).data;
+  const triggers = useLive<List<TriggerView>>('/triggers').data;
   return (
     <>
       <div className="head">

@@ -16,8 +16,8 @@ interface Token {
 }
 
 export function Settings() {
-  const health = useLive<Health>('/health', 5_000).data;
-  const doctor = useLive<Doctor>('/doctor', 15_000);
+  const health = useLive<Health>('/health', { everyMs: 10_000 }).data;
+  const doctor = useLive<Doctor>('/doctor', { everyMs: 15_000 });
   return (
     <>
       <div className="head">
@@ -123,7 +123,7 @@ function IsolationPanel({ isolation }: { isolation: Doctor['isolation'] }) {
 }
 
 function Tokens() {
-  const tokens = useLive<List<Token>>('/tokens', 5_000);
+  const tokens = useLive<List<Token>>('/tokens');
   return (
     <Panel title="Tokens" className="half" more={<span className="soft">who may use this server</span>}>
       <Loaded

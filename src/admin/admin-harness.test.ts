@@ -36,6 +36,7 @@ import { openSecretVault } from '../secrets/secret-vault.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
+import { createChangeRing } from '../telemetry/change-ring.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder } from '../telemetry/recorder.ts';
 import { createDeploymentCatalog } from '../workflows/deployment-catalog.ts';
@@ -201,9 +202,8 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
     telemetry: store.telemetry,
     workflows: openWorkflows(store, invoker, liveApps, clock, random),
     feed: recorder,
-    deployer,
-    pool,
-    metrics,
+    changes: createChangeRing(clock),
+    ...{ deployer, pool, metrics },
     ...changes,
   };
   const api = createAdminApi(deps);

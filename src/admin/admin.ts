@@ -9,6 +9,7 @@ import { type AccessKeysDeps, addAccessKeys } from './access-keys.ts';
 import { type ActivityDeps, addActivity } from './activity.ts';
 import { createAllowedMethods } from './allowed-methods.ts';
 import { type AppsDeps, addApps } from './apps.ts';
+import { addChanges, type ChangesDeps } from './changes.ts';
 import { addConnections, type ConnectionsDeps } from './connections.ts';
 import { addConsole, CONSOLE_PREFIX, type ConsoleFiles } from './console.ts';
 import { addDeadLetters } from './dead-letters.ts';
@@ -70,6 +71,7 @@ export interface AdminDeps
   extends AccessKeysDeps,
     ActivityDeps,
     AppsDeps,
+    ChangesDeps,
     ConnectionsDeps,
     DeploymentsDeps,
     DoctorDeps,
@@ -111,6 +113,8 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
     if (isOpen(c.req.path)) guard.checkHost(c.req.raw);
     else c.set('caller', await guard.authorize(c.req.raw, c.env.remoteAddress));
     await next();
+    // Tokens, keys and secrets are changed here alone.
+    if (c.req.method !== 'GET' && c.res.ok) deps.changes.note('settings');
   });
   root.onError((thrown, c) => {
     const { requestId } = c.env;
@@ -123,7 +127,8 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addDeployments(v1, deps);
   addFunctions(v1, deps);
   addInvocations(v1, deps, mintUuid);
-  const endStreams = addLogs(v1, deps);
+  const endLogs = addLogs(v1, deps);
+  const endChanges = addChanges(v1, deps);
   addUsage(v1, deps);
   addActivity(v1, deps);
   addEvents(root, v1, deps);
@@ -157,7 +162,10 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
       return response;
     },
     authorize: guard.authorize,
-    close: endStreams,
+    close() {
+      endLogs();
+      endChanges();
+    },
   };
 }
 

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AppName } from '../model/function.ts';
 import { BASE, type Bench, openBench, sampleLine } from './admin-harness.test.ts';
-import { HEARTBEAT_MS, LAGGED_LINES, STREAM_BATCH_LINES } from './log-stream.ts';
+import { HEARTBEAT_MS } from './event-stream.ts';
+import { LAGGED_LINES, STREAM_BATCH_LINES } from './log-stream.ts';
 import { LOG_STREAMS_MAX } from './logs.ts';
 
 interface Event {

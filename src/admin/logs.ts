@@ -6,7 +6,8 @@ import type { ActivityFeed } from '../ports/activity-feed.ts';
 import type { LogFilter, TelemetryStore } from '../ports/telemetry-store.ts';
 import { toPublicError } from './errors.ts';
 import { storeNewest } from './fresh-reads.ts';
-import { LogStream } from './log-stream.ts';
+import type { EventStream } from './event-stream.ts';
+import { followLogs } from './log-stream.ts';
 import type { AdminRouter } from './router.ts';
 import {
   AppNameSchema,
@@ -79,7 +80,7 @@ const streamRoute = createRoute({
 
 /** Returns how to end all streams: a server that stops cannot wait for followers. */
 export function addLogs(api: AdminRouter, { telemetry, feed, clock, log }: LogsDeps): () => void {
-  const streams = new Set<LogStream>();
+  const streams = new Set<EventStream>();
 
   api.openapi(listRoute, async (c) => {
     const { limit, ...query } = c.req.valid('query');
@@ -103,7 +104,7 @@ export function addLogs(api: AdminRouter, { telemetry, feed, clock, log }: LogsD
     }
     const resumed = parseEventId(c.req.header('last-event-id')) ?? after;
     const newest = await lastSequence(telemetry);
-    const stream = new LogStream({
+    const stream: EventStream = followLogs({
       telemetry,
       feed,
       clock,

@@ -60,6 +60,7 @@ test('names every endpoint', () => {
     'GET /apps/{app}/deployments/{number}',
     'GET /apps/{app}/functions/{name}',
     'GET /apps/{app}/workflows/{name}/graph',
+    'GET /changes',
     'GET /connections',
     'GET /dead-letters',
     'GET /dead-letters/{key}',

@@ -63,6 +63,7 @@ import { openObjectFiles } from '../store-files/object-files.ts';
 import { openRootSecret } from '../store-files/root-secret.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
+import { createChangeRing } from '../telemetry/change-ring.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
@@ -73,6 +74,7 @@ import type { WaitingTeller } from '../workflows/tell-waiting.ts';
 import { createDoctorChecks } from './doctor-checks.ts';
 import { createEventParts, type EventParts, type EventPartsOptions } from './event-parts.ts';
 import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
+import { noteEvents, noteExecutions } from './note-changes.ts';
 import { createStarter } from './runtimes.ts';
 import { createWorkflowParts } from './workflow-parts.ts';
 
@@ -281,11 +283,17 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   // Also one that was there before, because what is in it relies on that; whose folder it is not, cannot, and need not.
   await chmod(dataDir, 0o700).catch(() => {});
-  const store = await openStore({ folder: dataDir, clock: systemClock, log, onFailed: onStoreFailed });
+  const opened = await openStore({ folder: dataDir, clock: systemClock, log, onFailed: onStoreFailed });
+  const changes = createChangeRing(systemClock);
+  const store: Store = {
+    ...opened,
+    journal: noteExecutions(opened.journal, changes),
+    events: noteEvents(opened.events, changes),
+  };
   const blobs = await openBlobStore({ folder: join(dataDir, 'blobs') });
   const secret = await openRootSecret(dataDir, systemRandom);
   const accessKeys = createAccessKeys(store.stateMachines, secret, systemClock, systemRandom);
-  return { store, blobs, accessKeys, rootSecret: secret };
+  return { store, blobs, accessKeys, rootSecret: secret, changes };
 }
 
 function createGateway(
@@ -325,10 +333,12 @@ function originOf(domain: AppDomain | undefined, { address }: Gateway): string {
 
 export async function wire(options: WireOptions): Promise<Wired> {
   const { mode, dataDir, allowHosts, version, log } = options;
-  const { store, blobs, accessKeys, rootSecret } = await openStores(options);
+  const { store, blobs, accessKeys, rootSecret, changes } = await openStores(options);
   const parts = await createParts(options, store, blobs, rootSecret);
   const { clock, random, recorder, liveApps, sandbox, pool, invoker, deployer } = parts;
   const { nodeId, asyncDispatch, events, defects } = parts;
+  recorder.onInvocation(() => changes.note('invocations'));
+  liveApps.subscribe(() => changes.note('apps'));
   const metrics = createMetrics({
     ...{ feed: recorder, pool, clock, defects, version },
     sourceLags: () => events.sourceLags(),
@@ -339,7 +349,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     ...{ liveApps, invoker, asyncQueue, telemetry, feed: recorder, clock, random, log },
     onAsyncAccepted: () => asyncDispatch.wake(),
     ...{ events: store.events, eventBus: events.bus, eventControl: events.control },
-    workflows: parts.workflows,
+    ...{ workflows: parts.workflows, changes },
   };
   const admin = createAdminApi({
     ...shared,

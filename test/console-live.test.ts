@@ -1,0 +1,155 @@
+/** The console stays current by what the server tells it, also over a connection that is lost. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { buildConsole, noChromium, openBrowser, openConsole, screenshot } from './chromium.ts';
+import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
+
+const FILES = {
+  'lambent.yaml': `
+app: shop
+functions:
+  greet: { routes: ["GET /greet/:name"] }
+`,
+  'functions/greet.js': 'export default { fetch: () => new Response("hello") };',
+};
+
+/** What lies between a browser and the platform, and can break. */
+class Wire {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+
+  constructor(port: number) {
+    this.#server = createServer((socket) => {
+      if (this.#isCut) {
+        socket.destroy();
+        return;
+      }
+      const other = connect(port, '127.0.0.1');
+      for (const each of [socket, other]) {
+        this.#sockets.add(each);
+        each
+          .on('error', () => {})
+          .on('close', () => {
+            this.#sockets.delete(each);
+            socket.destroy();
+            other.destroy();
+          });
+      }
+      socket.pipe(other).pipe(socket);
+    });
+  }
+
+  async open(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  close(): void {
+    this.cut();
+    this.#server.close();
+  }
+}
+
+let lambent: TestPlatform;
+let browser: Browser;
+
+before(
+  async () => {
+    if (noChromium !== false) return;
+    buildConsole();
+    lambent = await startTestPlatform({ shop: FILES });
+    browser = await openBrowser();
+  },
+  { timeout: 60_000 },
+);
+
+after(async () => {
+  await browser?.close();
+  await lambent?.close();
+});
+
+const isLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 });
+const called = (page: Page, name: string) =>
+  page.getByLabel('Invocations').getByText(`GET /greet/${name}`).waitFor();
+
+describe('a page that is looked at', { skip: noChromium, timeout: 100_000 }, () => {
+  it('asks for nothing while nothing happens, and shows at once what does', async () => {
+    const { page } = await openConsole(browser, lambent.url, '/invocations');
+    await isLive(page);
+    await page.clock.install();
+    await page.reload();
+    await isLive(page);
+    await lambent.fetch('/greet/first');
+    await called(page, 'first');
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    // How long the server is up is asked for from time to time: when that was, whatever else would have been, was.
+    const health = page.waitForRequest((request) => request.url().endsWith('/health'));
+    await page.clock.fastForward(60_000);
+    await health;
+    assert.deepEqual(
+      asked.filter((path) => path.endsWith('/invocations')),
+      [],
+      'no list is asked for again and again',
+    );
+    await lambent.fetch('/greet/second');
+    await called(page, 'second');
+    await page.context().close();
+  });
+
+  it('says when the server does not answer, keeps what it has, and goes on where it was', async () => {
+    const wire = new Wire(lambent.port);
+    try {
+      const { page } = await openConsole(browser, await wire.open(), '/invocations');
+      await isLive(page);
+      await called(page, 'second');
+      wire.cut();
+      await page.getByText(/No answer: as of/).waitFor();
+      await called(page, 'second');
+      await screenshot(page, 'no-answer');
+      await lambent.fetch('/greet/meanwhile');
+      const resumed = page.waitForRequest((request) => request.url().includes('/changes'));
+      wire.mend();
+      const { 'last-event-id': id } = await (await resumed).allHeaders();
+      assert.match(id ?? '', /^[0-9a-f-]+\.\d+$/, 'it says what it had last');
+      await called(page, 'meanwhile');
+      await isLive(page);
+      await page.context().close();
+    } finally {
+      wire.close();
+    }
+  });
+
+  it('reads everything again when it was away for too long, or the server is another', async () => {
+    const { page } = await openConsole(browser, lambent.url, '/invocations');
+    await isLive(page);
+    await lambent.fetch('/greet/unnoticed');
+    await called(page, 'unnoticed');
+    const stream = await lambent.fetch('/_lambent/api/v1/changes', {
+      headers: { 'last-event-id': '0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a.7' },
+    });
+    const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    for (let reads = 0; !text.includes('\n\n') || !text.includes('event: '); reads += 1) {
+      assert.ok(reads < 20, text);
+      text += (await reader.read()).value ?? '';
+    }
+    await reader.cancel();
+    assert.match(text, /event: reset\nid: [0-9a-f-]+\.\d+\ndata: \{\}/);
+    await page.context().close();
+  });
+});
