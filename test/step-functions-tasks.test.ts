@@ -16,6 +16,7 @@ import {
   errorOf,
   LAMBDA,
   one,
+  pass,
   openStepFunctionsBench,
   type StepFunctionsBench,
 } from './step-functions-harness.ts';
@@ -183,9 +184,73 @@ describe('tasks', () => {
       };
       assert.deepEqual([good.StatusCode, good.ResponseBody], [200, { a: 1 }]);
       assert.equal((await ended(await start(call('/bad')))).error, 'States.Http.StatusCode.409');
+      const formOf = async (Transform: object | undefined, type: string): Promise<string> => {
+        const { States } = call('/good') as { States: { A: { Parameters: object } } };
+        const { output, cause } = await ended(
+          await start(
+            one({
+              ...States.A,
+              Parameters: {
+                ...States.A.Parameters,
+                Headers: { 'Content-Type': type },
+                RequestBody: { list: ['a', 'b c'], in: { x: 1 } },
+                ...(Transform && { Transform }),
+              },
+            }),
+          ),
+        );
+        if (output === undefined) return cause!;
+        const { ResponseBody: body } = JSON.parse(output) as { ResponseBody: unknown };
+        return typeof body === 'string' ? decodeURIComponent(body) : JSON.stringify(body);
+      };
+      const urlencoded = 'application/x-www-form-urlencoded';
+      const format = (ArrayFormat: string): object => ({
+        RequestBodyEncoding: 'URL_ENCODED',
+        RequestEncodingOptions: { ArrayFormat },
+      });
+      assert.equal(await formOf(undefined, urlencoded), 'list[0]=a&list[1]=b+c&in[x]=1');
+      assert.equal(await formOf(format('BRACKETS'), urlencoded), 'list[]=a&list[]=b+c&in[x]=1');
+      assert.equal(await formOf(format('REPEAT'), urlencoded), 'list=a&list=b+c&in[x]=1');
+      assert.equal(await formOf(format('COMMAS'), urlencoded), 'list=a,b+c&in[x]=1');
+      assert.match(await formOf(format('DOTS'), urlencoded), /ArrayFormat is one of/);
+      assert.match(await formOf(format('REPEAT'), 'text/plain'), /needs the header Content-Type/);
+      assert.equal(
+        await formOf({ RequestBodyEncoding: 'NONE' }, urlencoded),
+        '{"list":["a","b c"],"in":{"x":1}}',
+      );
     } finally {
       server.close();
     }
+  });
+
+  test('the same services as the SDK calls them, and no others', async () => {
+    const call = async (action: string, Parameters: object): ReturnType<typeof ended> =>
+      await ended(
+        await start(
+          one({ Type: 'Task', Resource: `arn:aws:states:::aws-sdk:${action}`, Parameters, End: true }),
+        ),
+      );
+    const output = async (action: string, Parameters: object): Promise<Record<string, unknown>> =>
+      JSON.parse((await call(action, Parameters)).output!) as Record<string, unknown>;
+    assert.deepEqual(await output('lambda:invoke', { FunctionName: 'shop--double', Payload: '{"n":4}' }), {
+      ExecutedVersion: '$LATEST',
+      Payload: '{"n":8}',
+      StatusCode: 200,
+    });
+    const broken = await output('lambda:invoke', { FunctionName: 'shop--broken', Payload: {} });
+    assert.equal(broken.FunctionError, 'Unhandled');
+    assert.match(String(broken.Payload), /"errorMessage":"no luck"/);
+    const child = await bench.machine(pass);
+    const begun = await output('sfn:startExecution', { StateMachineArn: child, Input: '{}' });
+    assert.match(String(begun.StartDate), /^\d{4}-\d\d-\d\dT/);
+    assert.equal((await ended(String(begun.ExecutionArn))).status, 'SUCCEEDED');
+    const put = await output('eventbridge:putEvents', {
+      Entries: [{ Source: 'orders', DetailType: 'Told', Detail: '{}' }],
+    });
+    assert.equal(put.FailedEntryCount, 0);
+    const { error, cause } = await call('dynamodb:putItem', {});
+    assert.equal(error, 'States.Runtime');
+    assert.match(cause!, /no service aws-sdk:dynamodb:putItem\. It has lambda:invoke/);
   });
 
   test('events go onto the bus', async () => {

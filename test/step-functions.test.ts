@@ -91,7 +91,10 @@ describe('state machines', () => {
     assert.equal(result, 'FAIL');
     assert.deepEqual(
       diagnostics?.map(({ code, location }) => [code, location]),
-      [['MISSING_TRANSITION_TARGET', '/States/A/Next']],
+      [
+        ['MISSING_TRANSITION_TARGET', '/States/A/Next'],
+        ['MISSING_END_STATE', '/States'],
+      ],
     );
     assert.equal(
       await errorOf(sfn.send(new CreateStateMachineCommand({ name: 'a b', definition, roleArn: ROLE }))),

@@ -72,20 +72,51 @@ function readRequest(
   }
   const plain = { url, method, headers, body: undefined };
   if (body === undefined || method === 'GET' || method === 'HEAD') return plain;
-  const encoded = headers.get('content-type')?.startsWith('application/x-www-form-urlencoded') === true;
   if (!headers.has('content-type')) headers.set('content-type', 'application/json');
-  const text = encoded ? form(body) : typeof body === 'string' ? body : JSON.stringify(body);
-  return { ...plain, body: text };
+  const isForm = headers.get('content-type')!.startsWith('application/x-www-form-urlencoded');
+  const transform = new Map(entriesOf(parameters.Transform));
+  const encoding = transform.get('RequestBodyEncoding') ?? (isForm ? 'URL_ENCODED' : 'NONE');
+  if (encoding !== 'NONE' && encoding !== 'URL_ENCODED') return 'RequestBodyEncoding is NONE or URL_ENCODED.';
+  if (encoding === 'NONE' || typeof body === 'string')
+    return { ...plain, body: typeof body === 'string' ? body : JSON.stringify(body) };
+  if (!isForm)
+    return 'RequestBodyEncoding URL_ENCODED needs the header Content-Type: application/x-www-form-urlencoded.';
+  const options = new Map(entriesOf(transform.get('RequestEncodingOptions')));
+  const format = options.get('ArrayFormat') ?? 'INDICES';
+  if (!isArrayFormat(format)) return `ArrayFormat is one of ${Object.keys(ARRAY_FORMATS).join(', ')}.`;
+  return { ...plain, body: form(body, ARRAY_FORMATS[format]) };
+}
+
+type NameOf = (name: string, index: number) => string;
+/** What the items of a list are called in a form; `undefined`: they are one value, with commas. */
+const ARRAY_FORMATS: Readonly<Record<'INDICES' | 'REPEAT' | 'COMMAS' | 'BRACKETS', NameOf | undefined>> = {
+  INDICES: (name, index) => `${name}[${index}]`,
+  REPEAT: (name) => name,
+  COMMAS: undefined,
+  BRACKETS: (name) => `${name}[]`,
+};
+
+function isArrayFormat(format: unknown): format is keyof typeof ARRAY_FORMATS {
+  return typeof format === 'string' && Object.hasOwn(ARRAY_FORMATS, format);
 }
 
 function entriesOf(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
 }
 
-function form(body: unknown): string {
-  return typeof body === 'string'
-    ? body
-    : new URLSearchParams(entriesOf(body).map(([name, value]) => [name, String(value)])).toString();
+/** Fields of a form. Objects within are written as `outer[inner]`. */
+function form(body: unknown, nameOf: NameOf | undefined): string {
+  const fields: [string, string][] = [];
+  const add = (name: string, value: unknown): void => {
+    if (Array.isArray(value)) {
+      if (nameOf === undefined) fields.push([name, value.map(String).join(',')]);
+      else for (const [index, item] of value.entries()) add(nameOf(name, index), item);
+    } else if (typeof value === 'object' && value !== null)
+      for (const [inner, item] of Object.entries(value)) add(`${name}[${inner}]`, item);
+    else fields.push([name, String(value)]);
+  };
+  for (const [name, value] of entriesOf(body)) add(name, value);
+  return new URLSearchParams(fields).toString();
 }
 
 async function readAnswer(response: Response): Promise<string> {

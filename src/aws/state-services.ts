@@ -84,15 +84,18 @@ async function perform(parts: StateServicesParts, call: ServiceCall): Promise<Se
     case 'http:invoke':
       return await callHttp(new EgressPolicy(parts.network(call.record)), parts.clock, parameters);
     case 'lambda:invoke':
+    case 'aws-sdk:lambda:invoke':
       return await invokeLater(parts, call, request.name, parameters);
     case 'events:putEvents':
+    case 'aws-sdk:eventbridge:putEvents':
       return await putEvents(parts.bus, call, parameters);
+    case 'aws-sdk:sfn:startExecution':
     case 'states:startExecution':
     case 'states:startExecution.sync':
     case 'states:startExecution.sync:2':
       return await begin(parts, call, request, parameters, action !== 'startExecution');
     default: {
-      const cause = `Lambent has no service ${request.service}:${request.action}. It has lambda:invoke, states:startExecution, events:putEvents, http:invoke and activities.`;
+      const cause = `Lambent has no service ${request.service}:${request.action}. It has lambda:invoke, states:startExecution, events:putEvents, http:invoke, the same of lambda, sfn and eventbridge as aws-sdk:, and activities.`;
       return { status: 'failed', error: 'States.Runtime', cause };
     }
   }
@@ -160,7 +163,7 @@ async function putEvents(
 async function begin(
   parts: StateServicesParts,
   { record, op }: ServiceCall,
-  { name }: Extract<ServiceRequest, { kind: 'task' }>,
+  { name, service }: Extract<ServiceRequest, { kind: 'task' }>,
   parameters: Readonly<Record<string, unknown>>,
   waits: boolean,
 ): Promise<ServiceOutcome> {
@@ -172,7 +175,11 @@ async function begin(
   if (waits) return { status: 'begun' };
   return {
     status: 'ok',
-    output: { ExecutionArn: executionArn(value.machine, value.name), StartDate: startedMs },
+    output: {
+      ExecutionArn: executionArn(value.machine, value.name),
+      // The SDK's integration writes times as texts, the optimized one as numbers.
+      StartDate: service === 'aws-sdk:sfn' ? new Date(startedMs).toISOString() : startedMs,
+    },
   };
 }
 

@@ -9,11 +9,29 @@ export interface Diagnostic {
 
 export type DiagnosticCode =
   | 'INVALID_JSON_DESCRIPTION'
+  | 'MISSING_DESCRIPTION'
   | 'SCHEMA_VALIDATION_FAILED'
   | 'MISSING_TRANSITION_TARGET'
+  | 'MISSING_END_STATE'
   | 'DUPLICATE_STATE_NAME'
+  | 'INVALID_STATE_NAME'
+  | 'DUPLICATE_LABEL_NAME'
+  | 'INVALID_LABEL_NAME'
+  | 'INVALID_RESOURCE'
+  | 'TOO_DEEPLY_NESTED'
   | 'INVALID_JSONATA_EXPRESSION'
-  | 'INVALID_JSONPATH';
+  | 'INVALID_JSONPATH'
+  | WarningCode;
+
+/** What runs all the same, and is most likely not meant. */
+export type WarningCode =
+  /** A value that looks like a path or a call, in a field whose name does not end in `.$`. */
+  | 'NO_DOLLAR'
+  /** A value that looks like a path, in a field that takes none. */
+  | 'NO_PATH'
+  | 'PASS_RESULT_IS_STATIC'
+  /** A service that there is on AWS and not here. */
+  | 'UNSUPPORTED_RESOURCE';
 
 /** A definition with more than this many faults is told about the first of them only. */
 const DIAGNOSTICS_MAX = 100;
@@ -23,9 +41,25 @@ export class Findings {
   readonly list: Diagnostic[] = [];
   /** Names of all states, to find those that occur twice. */
   readonly stateNames = new Map<string, string>();
+  /** Labels of distributed Maps, in the same way. */
+  readonly labels = new Set<string>();
 
   error(location: string, message: string, code: DiagnosticCode = 'SCHEMA_VALIDATION_FAILED'): void {
-    if (this.list.length < DIAGNOSTICS_MAX) this.list.push({ severity: 'ERROR', code, message, location });
+    this.#add({ severity: 'ERROR', code, message, location });
+  }
+
+  warning(location: string, message: string, code: WarningCode): void {
+    this.#add({ severity: 'WARNING', code, message, location });
+  }
+
+  get hasErrors(): boolean {
+    return this.list.some(({ severity }) => severity === 'ERROR');
+  }
+
+  #add(diagnostic: Diagnostic): void {
+    // An error is told whatever warnings came before it.
+    if (this.list.length < DIAGNOSTICS_MAX || (diagnostic.severity === 'ERROR' && !this.hasErrors))
+      this.list.push(diagnostic);
   }
 }
 

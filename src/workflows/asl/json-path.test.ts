@@ -22,6 +22,7 @@ test('definite paths give one value or say why there is none', () => {
   assert.equal(found('$.book[-1].title'), 'Moby Dick');
   assert.equal(found("$['a.b']['it\\'s']"), 1);
   assert.equal(found('$.none'), null);
+  assert.deepEqual(found("$.book[0]['title','price','nope']"), { title: 'Sayings', price: 8.95 });
   assert.equal(found('$'), store);
   assert.equal(found('$.nope'), "! No results for path: $['nope']");
   assert.equal(found('$.nope.deep'), "! Missing property in path $['nope']");
@@ -36,7 +37,11 @@ test('other paths give a list', () => {
   assert.deepEqual(found('$.book[:-2].price'), [8.95]);
   assert.deepEqual(found('$.book[::2].price'), [8.95, 8.99]);
   assert.deepEqual(found('$.book[0,2].price'), [8.95, 8.99]);
-  assert.deepEqual(found("$.book[0]['title','price']"), [{ title: 'Sayings', price: 8.95 }]);
+  assert.deepEqual(found("$.book[0,1]['title','price']"), [
+    { title: 'Sayings', price: 8.95 },
+    { title: 'Sword', price: 12.99 },
+  ]);
+  assert.deepEqual(found("$['book','none'][0].title"), ['Sayings']);
   assert.deepEqual(found('$..isbn'), ['0-553-21311-3']);
   assert.deepEqual(found('$..nope'), []);
   assert.deepEqual(found('$.nope[*].title'), []);

@@ -61,8 +61,9 @@ export function readPath(reader: TextReader, relative = false): JsonPath {
   return { text: reader.text.slice(begin, reader.at), root, steps, definite: steps.every(isDefinite) };
 }
 
-function isDefinite(step: PathStep): boolean {
-  if (step.kind === 'names') return step.names.length === 1;
+/** Several names at the end of a path pick one object out of another; before the end they fork it. */
+function isDefinite(step: PathStep, at: number, steps: readonly PathStep[]): boolean {
+  if (step.kind === 'names') return step.names.length === 1 || at === steps.length - 1;
   if (step.kind === 'indices') return step.indices.length === 1;
   return step.kind === 'function';
 }
@@ -160,7 +161,9 @@ export function lookUp(path: JsonPath, root: Json): PathResult {
   let values: Json[] = [root];
   for (const step of path.steps) {
     if (step.kind === 'function') return applyFunction(step.name, step.argument, values);
-    values = values.flatMap((value) => select(step, value, root));
+    const forks = step.kind === 'names' && step.names.length > 1 && step !== path.steps.at(-1);
+    const next = forks ? step.names.map((name): PathStep => ({ kind: 'names', names: [name] })) : [step];
+    values = values.flatMap((value) => next.flatMap((each) => select(each, value, root)));
   }
   return { found: true, value: values };
 }

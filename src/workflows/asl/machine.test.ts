@@ -319,7 +319,18 @@ describe('Map', () => {
 describe('limits', () => {
   test('an endless loop ends with the 25,000th event', async () => {
     const { end, types, history } = await drive(
-      { StartAt: 'A', States: { A: { Type: 'Pass', Next: 'B' }, B: { Type: 'Pass', Next: 'A' } } },
+      {
+        StartAt: 'A',
+        States: {
+          A: { Type: 'Pass', Next: 'B' },
+          B: {
+            Type: 'Choice',
+            Choices: [{ Variable: '$.enough', IsPresent: true, Next: 'C' }],
+            Default: 'A',
+          },
+          C: { Type: 'Succeed' },
+        },
+      },
       {},
     );
     assert.deepEqual(

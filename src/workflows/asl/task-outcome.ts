@@ -28,6 +28,7 @@ function wrapOutput(open: OpenWork, output: Json, atMs: number): Json {
   if (work.kind === 'read') return { ...(output as JsonObject), config: work.config };
   if (work.kind !== 'task' || work.resource.kind !== 'service') return output;
   const { service, pattern } = work.resource;
+  if (service === SDK_LAMBDA) return sdkAnswer(JSON.stringify(output), isAsynchronous(work));
   if (service === 'lambda') {
     if (isAsynchronous(work))
       return { Payload: '', SdkHttpMetadata: { HttpStatusCode: 202 }, StatusCode: 202 };
@@ -41,6 +42,14 @@ function wrapOutput(open: OpenWork, output: Json, atMs: number): Json {
   if (service !== 'states' || (pattern !== 'sync' && pattern !== 'sync:2')) return output;
   const shown = pattern === 'sync' ? JSON.stringify(output) : output;
   return { ...describeChild(open, 'SUCCEEDED', atMs), Output: shown, OutputDetails: { Included: true } };
+}
+
+const SDK_LAMBDA = 'aws-sdk:lambda';
+
+/** Lambda's Invoke as the SDK answers: what the function answered is a text, and a function that fails is an answer. */
+function sdkAnswer(payload: string, accepted: boolean): JsonObject {
+  if (accepted) return { Payload: '', StatusCode: 202 };
+  return { ExecutedVersion: '$LATEST', Payload: payload, StatusCode: 200 };
 }
 
 /** A child execution as DescribeExecution has it. */
@@ -99,11 +108,17 @@ export function failedInput(
   if (known !== undefined) return { kind: 'failed', op, error: known, cause };
   // The error as a function's own runtime writes it.
   const written = { errorMessage, errorType, trace: [...stackTrace] };
+  if (work.resource.kind === 'service' && work.resource.service === SDK_LAMBDA) {
+    const output = { ...sdkAnswer(JSON.stringify(written), false), FunctionError: 'Unhandled' };
+    return { kind: 'completed', op, output };
+  }
   return { kind: 'failed', op, error: errorType, cause: JSON.stringify(written) };
 }
 
 function callsFunction({ resource }: Extract<Work, { kind: 'task' }>): boolean {
-  return resource.kind === 'lambda' || (resource.kind === 'service' && resource.service === 'lambda');
+  if (resource.kind === 'lambda') return true;
+  if (resource.kind !== 'service') return false;
+  return resource.service === 'lambda' || (resource.service === SDK_LAMBDA && resource.action === 'invoke');
 }
 
 /** `lambda:invoke` with `InvocationType: Event`: it is done when the invocation is accepted. */
@@ -111,10 +126,21 @@ function isAsynchronous(work: Extract<Work, { kind: 'task' }>): boolean {
   return work.resource.kind === 'service' && isObject(work.input) && work.input.InvocationType === 'Event';
 }
 
+function jsonOf(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}
+
 /** The function that a task calls and what it gets; `undefined`: it calls none. */
 export function functionCall(work: Work): { name: string; input: Json } | undefined {
   if (work.kind !== 'task' || !callsFunction(work) || isAsynchronous(work)) return undefined;
   if (work.resource.kind === 'lambda') return { name: work.resource.arn, input: work.input };
   const { FunctionName: name, Payload: payload } = (isObject(work.input) ? work.input : {}) as JsonObject;
-  return { name: String(name ?? ''), input: payload ?? {} };
+  const input = payload ?? {};
+  // The SDK's Payload is a text of JSON.
+  const isText = work.resource.kind === 'service' && work.resource.service === SDK_LAMBDA;
+  return { name: String(name ?? ''), input: isText && typeof input === 'string' ? jsonOf(input) : input };
 }

@@ -16,6 +16,26 @@ export type TaskResource =
       readonly region: string;
     };
 
+/** Integrations that there are here, with their patterns left off. */
+const SERVICES: ReadonlySet<string> = new Set([
+  'lambda:invoke',
+  'states:startExecution',
+  'events:putEvents',
+  'http:invoke',
+  'aws-sdk:lambda:invoke',
+  'aws-sdk:sfn:startExecution',
+  'aws-sdk:eventbridge:putEvents',
+]);
+
+/** Why a Task's resource can do nothing here, in a sentence; `undefined`: it can, or it is no service's. */
+export function missingService(arn: string): string | undefined {
+  const resource = parseTaskResource(arn);
+  if (resource.kind !== 'service') return undefined;
+  const action = resource.action.replace(/\.(?:sync(?::2)?|waitForTaskToken)$/, '');
+  if (SERVICES.has(`${resource.service}:${action}`)) return undefined;
+  return `Lambent has no service ${resource.service}:${action}: a task of it fails with States.Runtime. There are ${[...SERVICES].join(', ')}, functions and activities; anything else is a function of yours.`;
+}
+
 export function parseTaskResource(arn: string): TaskResource {
   const [, , service = '', region = '', , ...rest] = arn.split(':');
   if (service === 'lambda') return { kind: 'lambda', arn };

@@ -3,6 +3,7 @@ import { isIntrinsic, parseIntrinsic } from './intrinsic.ts';
 import { parsePath } from './json-path.ts';
 import { isObject, type Json } from './json-value.ts';
 import { expressionOf, expressionProblem, isExpression } from './jsonata-expression.ts';
+import { missingService } from './task-resource.ts';
 import { PathSyntaxError } from './text-reader.ts';
 import { parseTimestamp } from './timestamp.ts';
 
@@ -53,6 +54,18 @@ export function checkPath(
   }
 }
 
+/** Whether a text would be a path or a call, were it in a field for one. */
+function looksEvaluated(text: string): boolean {
+  if (!/^(?:\$\$?[.[]|States\.\w+\()/.test(text)) return false;
+  try {
+    if (isIntrinsic(text)) parseIntrinsic(text);
+    else parsePath(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A template in which fields ending in `.$` are paths or calls. */
 export function checkTemplate(value: Json, at: string, findings: Findings): void {
   if (Array.isArray(value)) {
@@ -61,6 +74,13 @@ export function checkTemplate(value: Json, at: string, findings: Findings): void
     for (const [name, field] of Object.entries(value)) {
       const here = pointer(at, name);
       if (!name.endsWith('.$')) {
+        if (typeof field === 'string' && looksEvaluated(field)) {
+          findings.warning(
+            here,
+            `"${name}" is this text as it stands: a path or a call is evaluated in a field "${name}.$".`,
+            'NO_DOLLAR',
+          );
+        }
         checkTemplate(field, here, findings);
         continue;
       }
@@ -70,6 +90,15 @@ export function checkTemplate(value: Json, at: string, findings: Findings): void
       checkPath(field, here, findings, { intrinsic: true });
     }
   }
+}
+
+function hasEvaluatedField(value: Json): boolean {
+  if (Array.isArray(value)) return value.some(hasEvaluatedField);
+  if (!isObject(value)) return false;
+  return Object.entries(value).some(
+    ([name, field]) =>
+      (name.endsWith('.$') && typeof field === 'string' && looksEvaluated(field)) || hasEvaluatedField(field),
+  );
 }
 
 /** A value with JSONata expressions in it. */
@@ -121,6 +150,10 @@ export function number(min: number, max: number, whole = true): FieldCheck {
 const text: FieldCheck = (value, at, jsonata, findings) => {
   if (typeof value !== 'string') findings.error(at, 'A text is expected.');
   else if (jsonata) checkQuery(value, at, findings);
+  else if (looksEvaluated(value)) {
+    const name = at.slice(at.lastIndexOf('/') + 1);
+    findings.warning(at, `${name} is this text as it stands: a path is for ${name}Path.`, 'NO_PATH');
+  }
 };
 const timestamp: FieldCheck = (value, at, jsonata, findings) => {
   if (jsonata && isExpression(value)) return checkQuery(value, at, findings);
@@ -143,15 +176,24 @@ const resource: FieldCheck = (value, at, _jsonata, findings) => {
     const names = Object.keys(value);
     if (names.length === 1 && /^(?:Ref|Fn::\w+)$/.test(names[0]!)) return;
   }
-  if (typeof value !== 'string') return findings.error(at, 'Resource is an ARN.');
+  const code = 'INVALID_RESOURCE';
+  if (typeof value !== 'string') return findings.error(at, 'Resource is an ARN.', code);
   const bare = value.replace(SUBSTITUTION, 'x');
   const open = bare.includes('${');
   const arn = /^arn:[a-z-]*:[\w-]+:[^:]*:[^:]*:.+$/.test(bare);
-  if (open || (!arn && bare === value)) findings.error(at, `"${value}" is not an ARN.`);
+  if (open || (!arn && bare === value)) findings.error(at, `"${value}" is not an ARN.`, code);
   else if (/^arn:[a-z-]*:lambda:/.test(bare) && bare === value && !LAMBDA.test(value)) {
-    findings.error(at, `"${value}" is not the ARN of a function, or of a version or alias of one.`);
+    findings.error(at, `"${value}" is not the ARN of a function, or of a version or alias of one.`, code);
   }
 };
+const taskResource: FieldCheck = (value, at, jsonata, findings, type) => {
+  resource(value, at, jsonata, findings, type);
+  if (typeof value !== 'string' || value.includes('${')) return;
+  const missing = missingService(value);
+  if (missing !== undefined) findings.warning(at, missing, 'UNSUPPORTED_RESOURCE');
+};
+/** What AWS takes in a label: no white space, wildcards, brackets or signs with a meaning of their own. */
+const LABEL = /^[^\s?*<>{}[\]"#%\\^|~`$&,;:/\p{Cc}]{1,40}$/u;
 
 /** How the fields of states are checked; those that are missing here have a check of their own. */
 export const FIELDS: Readonly<Record<string, FieldCheck>> = {
@@ -164,12 +206,18 @@ export const FIELDS: Readonly<Record<string, FieldCheck>> = {
   OutputPath: anyPath,
   ResultPath: reference,
   Parameters: payload,
+  Result: (value, at, _jsonata, findings) => {
+    if (typeof value === 'string' && looksEvaluated(value))
+      findings.warning(at, 'Result is this text as it stands.', 'PASS_RESULT_IS_STATIC');
+    else if (hasEvaluatedField(value))
+      findings.warning(at, 'Fields of Result that end in .$ are not evaluated.', 'PASS_RESULT_IS_STATIC');
+  },
   ResultSelector: payload,
   ItemSelector: payload,
   Arguments: payload,
   Output: payload,
   Credentials: payload,
-  Resource: resource,
+  Resource: taskResource,
   Error: text,
   Cause: text,
   ErrorPath: callOrPath,
@@ -195,8 +243,15 @@ export const FIELDS: Readonly<Record<string, FieldCheck>> = {
     } else checkQuery(value, at, findings);
   },
   Label: (value, at, _jsonata, findings) => {
-    if (typeof value !== 'string' || value.length > 40)
-      findings.error(at, 'Label is a text of at most 40 characters.');
+    if (typeof value !== 'string' || !LABEL.test(value)) {
+      findings.error(
+        at,
+        'Label is a text of at most 40 characters without white space, wildcards, brackets and special signs.',
+        'INVALID_LABEL_NAME',
+      );
+    } else if (findings.labels.has(value)) {
+      findings.error(at, `The label "${value}" is taken by another Map.`, 'DUPLICATE_LABEL_NAME');
+    } else findings.labels.add(value);
   },
 };
 

@@ -23,7 +23,53 @@ const cases: readonly (readonly [object | string, code: string, location: string
   [one({ Type: 'Succeed' }, { TimeoutSeconds: 0 }), 'SCHEMA_VALIDATION_FAILED', '/TimeoutSeconds'],
   [one({ Type: 'Sleep' }), 'SCHEMA_VALIDATION_FAILED', '/States/A/Type'],
   [one({ Type: 'Pass' }), 'SCHEMA_VALIDATION_FAILED', '/States/A'],
-  [one({ Type: 'Pass', Next: 'A' }), 'OK', ''],
+  ['', 'MISSING_DESCRIPTION', '/'],
+  [one({ Type: 'Pass', Next: 'A' }), 'MISSING_END_STATE', '/States'],
+  [
+    one({
+      Type: 'Parallel',
+      ...end,
+      Branches: [{ StartAt: 'B', States: { B: { Type: 'Pass', Next: 'B' } } }],
+    }),
+    'MISSING_END_STATE',
+    '/States/A/Branches/0/States',
+  ],
+  [
+    { StartAt: 'x'.repeat(81), States: { ['x'.repeat(81)]: { Type: 'Succeed' } } },
+    'INVALID_STATE_NAME',
+    `/States/${'x'.repeat(81)}`,
+  ],
+  [
+    one({ ...task, Resource: 'arn:aws:lambda:us-east-1:1:function:a:b:c' }),
+    'INVALID_RESOURCE',
+    '/States/A/Resource',
+  ],
+  [one(map({ Label: 'a b' })), 'INVALID_LABEL_NAME', '/States/A/Label'],
+  [
+    {
+      StartAt: 'A',
+      States: {
+        A: { ...map({ Label: 'l' }), End: undefined, Next: 'C' },
+        C: { ...map({ Label: 'l', ItemProcessor: { StartAt: 'D', States: { D: { Type: 'Succeed' } } } }) },
+      },
+    },
+    'DUPLICATE_LABEL_NAME',
+    '/States/C/Label',
+  ],
+  [
+    one({ ...task, Resource: 'arn:aws:states:::dynamodb:putItem' }),
+    'UNSUPPORTED_RESOURCE',
+    '/States/A/Resource',
+  ],
+  [
+    one({ ...task, Resource: 'arn:aws:states:::aws-sdk:s3:listBuckets' }),
+    'UNSUPPORTED_RESOURCE',
+    '/States/A/Resource',
+  ],
+  [one({ ...task, Parameters: { a: '$.b' } }), 'NO_DOLLAR', '/States/A/Parameters/a'],
+  [one({ ...task, Parameters: { a: 'costs $5' } }), 'OK', ''],
+  [one({ Type: 'Fail', Error: '$.error' }), 'NO_PATH', '/States/A/Error'],
+  [one({ Type: 'Pass', ...end, Result: { 'a.$': '$.b' } }), 'PASS_RESULT_IS_STATIC', '/States/A/Result'],
   [one({ Type: 'Pass', Next: 'x/y' }), 'MISSING_TRANSITION_TARGET', '/States/A/Next'],
   [one({ Type: 'Pass', ...end, Parameters: { 'a.$': 'x' } }), 'INVALID_JSONPATH', '/States/A/Parameters/a.$'],
   [
@@ -119,5 +165,15 @@ test('what is too large or too deep is refused', () => {
       ...end,
       Branches: [{ StartAt: `S${level}`, States: { [`S${level}`]: deep } }],
     };
-  assert.equal(parseDefinition(JSON.stringify(one(deep))).program, undefined);
+  const { program, diagnostics } = parseDefinition(JSON.stringify(one(deep)));
+  assert.deepEqual([program, diagnostics.at(0)?.code], [undefined, 'TOO_DEEPLY_NESTED']);
+});
+
+test('a warning is no reason to refuse a definition', () => {
+  const { program, diagnostics } = parseDefinition(JSON.stringify(one({ Type: 'Fail', Cause: '$.cause' })));
+  assert.ok(program !== undefined);
+  assert.deepEqual(
+    diagnostics.map(({ severity, code }) => [severity, code]),
+    [['WARNING', 'NO_PATH']],
+  );
 });

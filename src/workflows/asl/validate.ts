@@ -17,8 +17,7 @@ export function parseDefinition(text: string): ParsedDefinition {
   const findings = new Findings();
   const definition = readJson(text, findings);
   if (definition !== undefined) validateMachine(definition, findings);
-  const program =
-    definition === undefined || findings.list.length > 0 ? undefined : createProgram(definition);
+  const program = definition === undefined || findings.hasErrors ? undefined : createProgram(definition);
   return { program, diagnostics: findings.list };
 }
 
@@ -27,6 +26,10 @@ function readJson(text: string, findings: Findings): JsonObject | undefined {
     findings.error('/', message, 'INVALID_JSON_DESCRIPTION');
     return undefined;
   };
+  if (text.trim() === '') {
+    findings.error('/', 'There is no definition.', 'MISSING_DESCRIPTION');
+    return undefined;
+  }
   if (text.length > DEFINITION_CHARACTERS_MAX) {
     return fault(`The definition is over ${DEFINITION_CHARACTERS_MAX} characters.`);
   }
@@ -72,7 +75,7 @@ function validateFlow(
     return;
   }
   if (depth > FLOW_DEPTH_MAX) {
-    findings.error(at, `Flows lie more than ${FLOW_DEPTH_MAX} deep within each other.`);
+    findings.error(at, `Flows lie more than ${FLOW_DEPTH_MAX} deep within each other.`, 'TOO_DEEPLY_NESTED');
     return;
   }
   for (const name of Object.keys(flow)) {
@@ -131,6 +134,16 @@ function validateStates(
         ),
     });
   }
+  const terminal = Object.values(states).some(
+    (state) => isObject(state) && (state.End === true || state.Type === 'Succeed' || state.Type === 'Fail'),
+  );
+  if (!terminal) {
+    findings.error(
+      pointer(at, 'States'),
+      'No state ends the flow: one has End, or is of Type Succeed or Fail.',
+      'MISSING_END_STATE',
+    );
+  }
   for (const name of Object.keys(states)) {
     if (targets.has(name)) continue;
     const here = pointer(pointer(at, 'States'), name);
@@ -140,7 +153,7 @@ function validateStates(
 
 function validateName(name: string, here: string, findings: Findings): void {
   if (name.length < 1 || name.length > 80)
-    findings.error(here, 'The name of a state has 1 to 80 characters.');
+    findings.error(here, 'The name of a state has 1 to 80 characters.', 'INVALID_STATE_NAME');
   if (findings.stateNames.has(name)) {
     findings.error(
       here,
