@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { poll } from './process-table.ts';
 
 export interface BrokerProgram {
@@ -14,6 +14,8 @@ export interface BrokerProgram {
   readonly args: (folder: string, port: number) => readonly string[];
   readonly env?: (folder: string, port: number) => Record<string, string>;
   readonly prepare?: (folder: string, port: number) => Promise<void>;
+  /** Runs from before the first start until the end, also while the server is killed. */
+  readonly companion?: (port: number) => { readonly program: string; readonly args: readonly string[] };
 }
 
 /** Where Debian's servers are, which a user's PATH may lack. */
@@ -21,7 +23,7 @@ const PATHS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/
 
 /** Why a test of this broker cannot run here; `false`: it can. */
 export async function missing({ program, debian }: BrokerProgram): Promise<string | false> {
-  for (const folder of PATHS)
+  for (const folder of isAbsolute(program) ? ['/'] : PATHS)
     if (
       await access(join(folder, program)).then(
         () => true,
@@ -46,6 +48,7 @@ export class BrokerServer {
   readonly port: number;
   readonly #program: BrokerProgram;
   #child: ChildProcess | undefined;
+  #companion: ChildProcess | undefined;
 
   private constructor(folder: string, port: number, program: BrokerProgram) {
     this.folder = folder;
@@ -58,6 +61,9 @@ export class BrokerServer {
     const port = await freePort();
     await program.prepare?.(folder, port);
     const server = new BrokerServer(folder, port, program);
+    const companion = program.companion?.(port);
+    if (companion !== undefined)
+      server.#companion = spawn(companion.program, companion.args, { cwd: folder, stdio: 'ignore' });
     await server.open();
     return server;
   }
@@ -95,6 +101,7 @@ export class BrokerServer {
 
   async remove(): Promise<void> {
     await this.kill();
+    this.#companion?.kill('SIGKILL');
     await rm(this.folder, { recursive: true, force: true });
   }
 }

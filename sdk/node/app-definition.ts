@@ -71,14 +71,14 @@ export interface ConnectionTlsDefinition {
 
 /** An outside service: `url`, or else `host` and what goes with it. */
 export interface ConnectionDefinition {
-  readonly kind: 'postgres' | 'mysql' | 'redis';
+  readonly kind: 'postgres' | 'mysql' | 'redis' | 'rabbitmq';
   /** Secret with the whole address. */
   readonly url?: string | undefined;
   /** Name or address of the host. */
   readonly host?: string | undefined;
   /** Default: the usual one of the kind. */
   readonly port?: number | undefined;
-  /** The database; of Redis its number. */
+  /** The database; of Redis its number, of RabbitMQ the virtual host. */
   readonly database?: string | number | undefined;
   /** Who logs in. */
   readonly user?: string | undefined;
@@ -131,6 +131,12 @@ export interface RedisDefinition extends BrokerDefinition {
   readonly from?: 'all' | 'new' | undefined;
 }
 
+/** Messages of a queue of RabbitMQ. */
+export interface RabbitDefinition extends BrokerDefinition {
+  /** The queue, which must be there. */
+  readonly queue: string;
+}
+
 /** What runs a function besides HTTP: one of `events`, `schedule`, `webhook`, a table or a broker, and how events are delivered. */
 export interface TriggerDefinition {
   /** Events of the bus that match this pattern, in EventBridge's language. */
@@ -156,6 +162,7 @@ export interface TriggerDefinition {
   readonly postgres?: PostgresDefinition | undefined;
   readonly mysql?: MysqlDefinition | undefined;
   readonly redis?: RedisDefinition | undefined;
+  readonly rabbitmq?: RabbitDefinition | undefined;
   /** Name of the trigger: it keeps its place across deployments. Default: made of the function and the kind. */
   readonly name?: string | undefined;
   /** Attempts of one event, the first included; then it is a dead letter. Default: 8. */

@@ -11,7 +11,7 @@ const CONNECT_MS_MAX = 5_000;
 /** Whether the address is one, its host has a name that is known, something listens there, and its TLS holds. */
 export async function checkReach(
   address: Address,
-  { port: usualPort, tlsSchemes }: ConnectionDriver,
+  driver: ConnectionDriver,
   clock: Clock,
 ): Promise<readonly ConnectionCheck[]> {
   const { url, label, tls } = address;
@@ -27,8 +27,8 @@ export async function checkReach(
   const { protocol, hostname, port: given } = new URL(url);
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   if (host === '') return [];
-  const port = given === '' ? usualPort : Number(given);
-  const isTls = tlsSchemes.includes(protocol) || (tls !== undefined && tlsSchemes.length > 0);
+  const isTls = driver.tls !== undefined && (protocol === driver.tls.scheme || tls !== undefined);
+  const port = given === '' ? (isTls ? driver.tls!.port : driver.port) : Number(given);
   const steps: (() => Promise<ConnectionCheck | undefined>)[] = [
     () => checkName(host, clock),
     () => checkPort(host, port, clock),

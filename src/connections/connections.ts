@@ -77,8 +77,9 @@ function viewOf(
   { connection, triggers }: Found,
   drivers: readonly ConnectionDriver[],
 ): ConnectionView {
-  const { kind, at } = connection;
-  const usual = drivers.find((each) => each.kind === kind)?.port;
+  const { kind, at, tls } = connection;
+  const driver = drivers.find((each) => each.kind === kind);
+  const usual = tls === undefined ? driver?.port : (driver?.tls ?? driver)?.port;
   return {
     ...{ app, name, kind },
     place: at.kind === 'url' ? `secret ${at.url}` : `${at.host}:${at.port ?? usual}`,

@@ -5,7 +5,7 @@ import { LambentError } from '../base/errors.ts';
  * are looked up whenever a connection is made, so that a new value needs no deploy.
  */
 
-export const CONNECTION_KINDS = ['postgres', 'mysql', 'redis'] as const;
+export const CONNECTION_KINDS = ['postgres', 'mysql', 'redis', 'rabbitmq'] as const;
 export type ConnectionKind = (typeof CONNECTION_KINDS)[number];
 
 export const CONNECTION_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
@@ -29,7 +29,7 @@ export type ConnectionPlace =
       readonly host: string;
       /** `undefined`: the usual one of the kind. */
       readonly port: number | undefined;
-      /** The database, of Redis its number. */
+      /** The database; of Redis its number, of RabbitMQ the virtual host. */
       readonly path: string | undefined;
       readonly user: string | undefined;
       /** The name of a secret. */
@@ -70,6 +70,7 @@ const SCHEMES: Readonly<Record<ConnectionKind, readonly [plain: string, tls: str
   postgres: ['postgres', 'postgres'],
   mysql: ['mysql', 'mysql'],
   redis: ['redis', 'rediss'],
+  rabbitmq: ['amqp', 'amqps'],
 };
 
 /** A trigger's address that is in one secret. */

@@ -53,7 +53,7 @@ export const connectionSchema = z.strictObject(
     port: whole(1, 65_535, 'Default: the usual one of the kind.').optional(),
     database: z
       .union([z.string().min(1), z.int().min(0)], { error: 'the name or number of a database' })
-      .describe('The database; of Redis its number.')
+      .describe('The database; of Redis its number, of RabbitMQ the virtual host.')
       .optional(),
     user: text('the name of a user', 'Who logs in.').optional(),
     password: secretName('Secret with the password.').optional(),

@@ -6,7 +6,7 @@ import type { MessageSource } from './message-source.ts';
 
 /** Triggers on messages, as the manifest gives them. Each `error` text completes "… must be". */
 
-export const MESSAGE_KINDS = ['redis'] as const;
+export const MESSAGE_KINDS = ['redis', 'rabbitmq'] as const;
 
 export const PREFETCH_DEFAULT = 100;
 
@@ -35,6 +35,15 @@ export const messageSchemas = {
       { error: 'an object with `connection` and `stream`' },
     )
     .describe('Messages of a stream of Redis.'),
+  rabbitmq: z
+    .strictObject(
+      {
+        ...common('amqp://user:password@host:5672/vhost'),
+        queue: text('the name of a queue', 'The queue, which must be there.'),
+      },
+      { error: 'an object with `connection` and `queue`' },
+    )
+    .describe('Messages of a queue of RabbitMQ.'),
 };
 
 type Given = {
@@ -50,6 +59,10 @@ export function planMessageSource(
     case 'redis': {
       const { stream, group, from = 'all', prefetch = PREFETCH_DEFAULT } = input.redis!;
       return { kind, connection, prefetch, stream, group, from };
+    }
+    case 'rabbitmq': {
+      const { queue, prefetch = PREFETCH_DEFAULT } = input.rabbitmq!;
+      return { kind, connection, prefetch, queue };
     }
   }
 }

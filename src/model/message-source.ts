@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 
 /** Messages of brokers as sources of events. What is common to all is in `MessageSettings`. */
-export type MessageSource = RedisSource;
+export type MessageSource = RedisSource | RabbitSource;
 
 export interface MessageSettings {
   /** The broker. */
@@ -12,6 +12,12 @@ export interface MessageSettings {
 
 /** Where reading begins when the broker knows nothing of the trigger yet. */
 export type MessageStart = 'all' | 'new';
+
+/** A queue of RabbitMQ. */
+export interface RabbitSource extends MessageSettings {
+  readonly kind: 'rabbitmq';
+  readonly queue: string;
+}
 
 /** A stream of Redis, read by a consumer group. */
 export interface RedisSource extends MessageSettings {

@@ -17,8 +17,8 @@ export interface ConnectionDriver {
   readonly kind: ConnectionKind;
   /** Where it listens, unless the address says otherwise. */
   readonly port: number;
-  /** Schemes of addresses that mean TLS from the first byte on, as `rediss:`; empty: TLS is agreed on after that. */
-  readonly tlsSchemes: readonly string[];
+  /** The scheme of addresses with TLS from the first byte on, and its port; `undefined`: TLS is agreed on after that. */
+  readonly tls: { readonly scheme: string; readonly port: number } | undefined;
   /**
    * Logs in and looks at everything that these sources need, in the order in which it is needed. Stops at what makes the
    * rest pointless, leaves nothing open and changes nothing. What fails is a check; it does not throw.

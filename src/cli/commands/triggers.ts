@@ -130,6 +130,8 @@ function sourceText(source: TriggerSource): string {
       return `webhook, ${source.verify.kind}`;
     case 'redis':
       return `redis ${source.stream}`;
+    case 'rabbitmq':
+      return `rabbitmq ${source.queue}`;
     case 'destination':
       return 'outcomes of triggers';
     case 'schedule':

@@ -22,6 +22,19 @@ const KNOWN: readonly (readonly [words: RegExp, step: string, text: string, fix:
     'The broker does not answer.',
     'Look at the network and its firewalls.',
   ],
+  // The client of RabbitMQ keeps the server's own words to itself.
+  [
+    /Expected ConnectionOpenOk/,
+    'vhost',
+    'RabbitMQ has no such virtual host, or the user may not use it.',
+    'Correct the virtual host in the address, or let the user in: rabbitmqctl set_permissions -p VHOST USER …',
+  ],
+  [
+    /access to \w+ '.*' (?:in vhost .* )?refused/,
+    'permission',
+    'The broker’s user lacks a right.',
+    'Give it the right to read what the trigger names (rabbitmqctl set_permissions).',
+  ],
   [
     /WRONGPASS|NOAUTH|ACCESS[_-]REFUSED|authorization violation|authentication|bad user name or password|not authorized/i,
     'login',

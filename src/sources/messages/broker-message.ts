@@ -13,6 +13,8 @@ export interface BrokerMessage {
   readonly contentType: string | undefined;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
+  /** How many events led to it, as its sender says; 0: that is not known. */
+  readonly depth: number;
   /** The broker's place of it, which is the trigger's position once the message is stored. */
   readonly place: string | undefined;
 }
@@ -23,6 +25,16 @@ export interface Envelope {
   readonly nowMs: number;
   /** For a message without an id. */
   readonly freshId: string;
+}
+
+/** The header, or property, in which `send` says how many events led to a message. */
+export const DEPTH_HEADER = 'lambent-depth';
+/** More than any limit of a chain; what a stranger writes there beyond it is no depth. */
+const DEPTH_SURELY_MAX = 1_000;
+
+export function parseDepth(text: string | undefined): number {
+  const depth = text === undefined || !/^\d{1,4}$/.test(text) ? 0 : Number(text);
+  return depth > DEPTH_SURELY_MAX ? 0 : depth;
 }
 
 export const MESSAGE_EVENT_TYPE = 'lambent.message';

@@ -2,6 +2,7 @@ import { delay, type Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import type { Address } from '../../model/connection.ts';
 import type { MessageSource as Settings } from '../../model/message-source.ts';
+import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { Source, SourceContext, SourceStatus } from '../../ports/source.ts';
 import { describeBrokerFailure } from './broker-failure.ts';
 import { type BrokerMessage, toEvent } from './broker-message.ts';
@@ -16,8 +17,10 @@ import { type BrokerMessage, toEvent } from './broker-message.ts';
  *
  * The brokers' clients are loaded when the first trigger of their kind opens: most platforms have none.
  *
- * Deliberately absent: making queues, exchanges and topics (they belong to whoever runs the broker), and loop protection
- * through a broker, which does not carry the depth of a chain.
+ * A message can say how many events led to it (`DEPTH_HEADER`). One whose chain is too long is not stored: it is refused
+ * where the broker knows that, and the log says so.
+ *
+ * Deliberately absent: making queues, exchanges and topics (they belong to whoever runs the broker).
  */
 
 const BACKOFF_FIRST_MS = 250;
@@ -43,7 +46,7 @@ export interface BrokerLink<S extends Settings> {
   connected(): void;
   /** What the broker has still to give, where it tells. */
   waiting(messages: number): void;
-  /** Durable when it resolves; tells of each whether it was stored with its body. */
+  /** Durable when it resolves; tells of each whether it was stored as a whole, and not without its body or not at all. */
   store(messages: readonly BrokerMessage[]): Promise<readonly boolean[]>;
 }
 
@@ -153,15 +156,41 @@ export class BrokerSource<S extends Settings> implements Source {
         log.error('a message is larger than an event may be; its event has no data', {
           ...{ trigger: id, event: event.id, bytes: event.messagebytes },
         });
-    const place = messages.at(-1)?.place;
-    await this.#context.publish(
+    const isStored = await this.#publish(
       made.map(({ event }) => event),
-      place,
+      messages,
     );
-    if (place !== undefined) this.#position = place;
     // What breaks before anything is stored breaks again at once: pauses grow until storing works.
     this.#pauseMs = BACKOFF_FIRST_MS;
-    return made.map(({ isWhole }) => isWhole);
+    return made.map(({ isWhole }, at) => isWhole && isStored[at]!);
+  }
+
+  /** Those of one depth together. Tells of each whether it was stored. */
+  async #publish(events: readonly CloudEvent[], messages: readonly BrokerMessage[]): Promise<boolean[]> {
+    const { log, id } = this.#context;
+    const isStored: boolean[] = [];
+    while (isStored.length < events.length) {
+      const first = isStored.length;
+      const { depth } = messages[first]!;
+      let end = first + 1;
+      while (end < events.length && messages[end]!.depth === depth) end += 1;
+      const place = messages[end - 1]!.place;
+      const run = events.slice(first, end);
+      let stored = true;
+      try {
+        await this.#context.publish(run, place, depth);
+      } catch (error) {
+        if (!(error instanceof LambentError) || error.code !== 'E_EVENT_LOOP') throw error;
+        stored = false;
+        log.error('messages that events led to in a circle are not told', {
+          ...{ trigger: id, messages: run.length, first: run[0]!.id, error: error.message },
+        });
+        if (place !== undefined) await this.#context.publish([], place);
+      }
+      if (place !== undefined) this.#position = place;
+      isStored.push(...run.map(() => stored));
+    }
+    return isStored;
   }
 }
 
@@ -169,6 +198,35 @@ export class BrokerSource<S extends Settings> implements Source {
 function sourceOf(url: string, trigger: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}#${trigger}`;
+}
+
+/** What reads and stores until the link's signal. */
+interface Reader {
+  run(): Promise<void>;
+  /** Resolves when what was last received is stored and acknowledged. */
+  readonly taken: Promise<void>;
+}
+
+/** Reads until the signal, or until the connection is lost, which rejects `lost`. */
+export async function readUntilAborted(
+  signal: AbortSignal,
+  lost: Promise<never>,
+  reader: Reader,
+): Promise<void> {
+  await Promise.race([reader.run(), lost, whenAborted(signal)]);
+  // What is being stored is acknowledged too, so that the next start need not read it again.
+  await Promise.race([reader.taken, lost]);
+}
+
+/** The connection; `undefined`: it is not wanted any more, and is closed once it is there. */
+export async function unlessAborted<C extends { close(): unknown }>(
+  signal: AbortSignal,
+  connecting: Promise<C>,
+): Promise<C | undefined> {
+  const connection = await Promise.race([connecting, whenAborted(signal)]);
+  if (connection !== undefined) return connection;
+  void connecting.then((late) => late.close()).catch(() => {});
+  return undefined;
 }
 
 export function whenAborted(signal: AbortSignal): Promise<void> {

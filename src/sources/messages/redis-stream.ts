@@ -1,6 +1,6 @@
 import type { RedisSource } from '../../model/message-source.ts';
-import { type BrokerMessage, textOf } from './broker-message.ts';
-import { type BrokerLink, LOOK_MS, whenAborted } from './broker-source.ts';
+import { type BrokerMessage, DEPTH_HEADER, parseDepth, textOf } from './broker-message.ts';
+import { type BrokerLink, LOOK_MS, readUntilAborted, unlessAborted } from './broker-source.ts';
 import { connectRedis, type Reply, type Send } from './redis-client.ts';
 
 /*
@@ -23,20 +23,12 @@ interface Entry {
 }
 
 export async function readRedisStream(link: BrokerLink<RedisSource>): Promise<void> {
-  const connecting = connectRedis(link.address, link.name);
-  const connection = await Promise.race([connecting, whenAborted(link.signal)]);
-  if (connection === undefined) {
-    void connecting.then(({ close }) => close()).catch(() => {});
-    return;
-  }
-  const { send, lost, close } = connection;
+  const connection = await unlessAborted(link.signal, connectRedis(link.address, link.name));
+  if (connection === undefined) return;
   try {
-    const reader = new GroupReader(link, send);
-    await Promise.race([reader.run(), lost, whenAborted(link.signal)]);
-    // What is being stored is acknowledged too, so that the next start need not read it again.
-    await Promise.race([reader.taken, lost]);
+    await readUntilAborted(link.signal, connection.lost, new GroupReader(link, connection.send));
   } finally {
-    close();
+    connection.close();
   }
 }
 
@@ -167,13 +159,16 @@ function toMessage(stream: string, id: string, fields: readonly Buffer[], place:
     const value = fields[at + 1]!;
     pairs.push([fields[at]!.toString(), textOf(value) ?? { base64: value.toString('base64') }]);
   }
+  const fieldsOf = Object.fromEntries(pairs);
+  const depth = fieldsOf[DEPTH_HEADER];
   return {
     id: `${stream}/${id}`,
     subject: stream,
     timeMs: Number(id.split('-')[0]),
     contentType: 'application/json',
-    body: Buffer.from(JSON.stringify(Object.fromEntries(pairs))),
+    body: Buffer.from(JSON.stringify(fieldsOf)),
     headers: {},
+    depth: parseDepth(typeof depth === 'string' ? depth : undefined),
     place,
   };
 }

@@ -11,7 +11,7 @@ import { findTable, NEEDS, quoteUser, readServer, type ServerFacts, serverProble
 const SERVER_ID = 2 ** 31 - 1;
 
 /** MariaDB and MySQL as `lambent connections test` sees them: everything that reading their changes needs. */
-export const mysqlDriver: ConnectionDriver = { kind: 'mysql', port: MYSQL_PORT, tlsSchemes: [], check };
+export const mysqlDriver: ConnectionDriver = { kind: 'mysql', port: MYSQL_PORT, tls: undefined, check };
 
 async function check(address: Address, sources: readonly TriggerSource[]): Promise<ConnectionCheck[]> {
   let database: Database;

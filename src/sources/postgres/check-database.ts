@@ -8,7 +8,7 @@ import { explainFailure } from './connection-failure.ts';
 import { checkTable, readServer, serverProblems } from './table-setup.ts';
 
 /** PostgreSQL as `lambent connections test` sees it: everything that reading its changes needs. */
-export const postgresDriver: ConnectionDriver = { kind: 'postgres', port: 5432, tlsSchemes: [], check };
+export const postgresDriver: ConnectionDriver = { kind: 'postgres', port: 5432, tls: undefined, check };
 
 async function check(address: Address, sources: readonly TriggerSource[]): Promise<ConnectionCheck[]> {
   let client: Client;
