@@ -134,13 +134,14 @@ export class Instance {
   }
 
   /** Gives it its process and the code to load. */
-  attach(process: SandboxProcess, boot: BootMessage): void {
+  attach(process: SandboxProcess, { boot, preamble }: { boot: BootMessage; preamble?: string }): void {
     this.#process = process;
     this.#writer = new FrameWriter((bytes) => this.#send(process, bytes));
     if (this.#killed) {
       process.kill();
       return;
     }
+    if (preamble !== undefined) process.write(Buffer.from(preamble));
     this.#writer.frame(FRAME.BOOT, 0, 0, Buffer.from(JSON.stringify(boot)));
     this.#writer.flush();
   }

@@ -71,6 +71,8 @@ export const POOL_LIMITS: PoolLimits = {
 export interface PreparedProcess {
   readonly spec: Omit<SandboxSpec, 'filesMax' | 'network'>;
   readonly boot: BootMessage;
+  /** What the process reads on its channel before the message; `undefined`: nothing. */
+  readonly preamble?: string;
   /** Whether a process may be started ahead of need, without the code. */
   readonly generic?: boolean;
 }
@@ -310,7 +312,7 @@ class Pool implements InstancePool, VersionPoolHost {
       const prepared = await this.#options.prepare(pool.version, pool.deployment);
       if (prepared.generic === true && (await this.#useWaiting(pool, instance, prepared))) return;
       const spec = this.#specOf(pool.version, prepared);
-      instance.attach(await this.#options.sandbox.start(instance.id, spec, instance), prepared.boot);
+      instance.attach(await this.#options.sandbox.start(instance.id, spec, instance), prepared);
     } catch (error) {
       giveUp.cancel();
       this.#options.log.warn('an instance could not be started', {
@@ -336,11 +338,11 @@ class Pool implements InstancePool, VersionPoolHost {
       waiting.process!.kill();
       return false;
     }
-    const { boot } =
+    const placed =
       placedAt === codeDir ? prepared : await this.#options.prepare(pool.version, pool.deployment, placedAt);
     // It may have ended meanwhile.
     const process = waiting.handOver(instance);
-    if (process !== undefined) instance.attach(process, boot);
+    if (process !== undefined) instance.attach(process, placed);
     return process !== undefined;
   }
 

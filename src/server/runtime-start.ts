@@ -16,6 +16,8 @@ export interface StartRequest {
 export interface PreparedStart {
   readonly spec: Omit<SandboxSpec, 'filesMax' | 'network'>;
   readonly boot: BootMessage;
+  /** What the process reads before the message. */
+  readonly preamble?: string;
   /** A process of this spec may be started before it is known for which version: only `codeDir` is the version's own. */
   readonly generic?: boolean;
 }
