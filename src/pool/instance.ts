@@ -26,10 +26,9 @@ import { InstanceCalls } from './instance-calls.ts';
 import { parseFailure, parseLog, parseReady, tellListener } from './instance-messages.ts';
 import type { InstanceEvents, InstanceState } from './instance-events.ts';
 import { InstanceOutput } from './instance-output.ts';
+import { PongWatch } from './pong-watch.ts';
 import { RecentStreams } from './recent-streams.ts';
 
-/** After a timeout, others in the instance may go on only if it answers PING within this time. */
-const PONG_MS = 500;
 /**
  * An instance told to drain is ended after this time at the latest, on top of the time that its invocations have:
  * work that goes on after an answer (`waitUntil`) may take as long again, up to BACKGROUND_MS_MAX.
@@ -81,7 +80,7 @@ export class Instance {
   #nextStream = 1;
   readonly #recent = new RecentStreams();
   readonly #calls: InstanceCalls;
-  #awaitsPong = false;
+  readonly #pong: PongWatch;
   #endReason: LambentError | undefined;
   #killed = false;
   #broken = false;
@@ -103,6 +102,7 @@ export class Instance {
     this.version = version;
     this.deployment = deployment;
     this.#clock = clock;
+    this.#pong = new PongWatch(clock);
     this.#events = events;
     this.startedMs = clock.nowMs();
     this.startedMonotonicMs = clock.monotonicMs();
@@ -312,19 +312,15 @@ export class Instance {
     }
     // Others work in the same process: they may finish, unless the event loop is blocked for them as well.
     this.#writer!.frame(FRAME.CANCEL, 0, stream, Uint8Array.of(CANCEL_REASON.timeout));
-    if (this.#awaitsPong) return;
-    this.#awaitsPong = true;
-    this.#writer!.frame(FRAME.PING, 0, 0, undefined);
-    this.#clock.after(PONG_MS, () => {
-      if (this.#awaitsPong)
-        this.kill(
-          new LambentError(
-            'E_FUNCTION_EXITED',
-            'another call in the same process blocked it and was stopped with it',
-            { hint: 'Lower `concurrency` for this function, or move long computation out of it.' },
-          ),
-        );
-    });
+    const blocked = new LambentError(
+      'E_FUNCTION_EXITED',
+      'another call in the same process blocked it and was stopped with it',
+      { hint: 'Lower `concurrency` for this function, or move long computation out of it.' },
+    );
+    this.#pong.ask(
+      () => this.#writer!.frame(FRAME.PING, 0, 0, undefined),
+      () => this.kill(blocked),
+    );
   }
 
   /** `listener`: of the stream that ended with it. */
@@ -436,7 +432,7 @@ export class Instance {
         else this.#breach('a STATS frame of the wrong size');
         break;
       case FRAME.PONG:
-        this.#awaitsPong = false;
+        this.#pong.answered();
         break;
       case FRAME.WAITING:
         if (this.state !== 'starting') this.#breach('an unexpected WAITING frame');
