@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import {
+  CreateStateMachineCommand,
+  DeleteStateMachineCommand,
+  DescribeExecutionCommand,
+  DescribeStateMachineCommand,
+  GetExecutionHistoryCommand,
+  ListExecutionsCommand,
+  ListStateMachinesCommand,
+  StartExecutionCommand,
+  StopExecutionCommand,
+  UpdateStateMachineCommand,
+} from '@aws-sdk/client-sfn';
 import { createStyle } from '../src/cli/output.ts';
 import { executionTree } from '../src/cli/run-tree.ts';
 import { packApp } from '../src/functions/pack.ts';
 import { startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
+import { clientOf, errorOf, pass, ROLE } from './step-functions-harness.ts';
 
 /** State machines as a part of an app: `workflows.NAME.definition` in its manifest. */
 
@@ -207,5 +220,52 @@ describe('a definition in an app', { timeout: 60_000 }, () => {
       (await refused(with_('definition: none.json'))).message,
       /workflows\.order\.definition|does not exist/,
     );
+  });
+
+  it('is a state machine of the API of AWS, which looks, starts and stops, and changes nothing', async () => {
+    const sfn = clientOf(lambent.url);
+    const stateMachineArn = 'arn:aws:states:us-east-1:000000000000:stateMachine:shop--order';
+    await sfn.send(
+      new CreateStateMachineCommand({ name: 'zz', roleArn: ROLE, definition: JSON.stringify(pass) }),
+    );
+    const names: (string | undefined)[] = [];
+    let nextToken: string | undefined;
+    do {
+      const page = await sfn.send(new ListStateMachinesCommand({ maxResults: 1, nextToken }));
+      names.push(...page.stateMachines!.map(({ name }) => name));
+      nextToken = page.nextToken;
+    } while (nextToken !== undefined);
+    assert.deepEqual(names, ['shop--order', 'zz']);
+    const described = await sfn.send(new DescribeStateMachineCommand({ stateMachineArn }));
+    assert.equal(described.name, 'shop--order');
+    assert.ok('Await' in (JSON.parse(described.definition!) as { States: object }).States);
+
+    // Begun by the platform: known by its id. Begun by the API: by its name, which it has once.
+    const { json } = await lambent.api('POST', '/apps/shop/workflows/order/executions?wait=20', { n: 2 });
+    const { id } = json as Execution;
+    const own = `arn:aws:states:us-east-1:000000000000:execution:order:${id}`;
+    const looked = await sfn.send(new DescribeExecutionCommand({ executionArn: own }));
+    assert.deepEqual([looked.status, looked.input], ['SUCCEEDED', '{"n":2}']);
+    const { events } = await sfn.send(new GetExecutionHistoryCommand({ executionArn: own }));
+    assert.equal(events?.at(-1)?.type, 'ExecutionSucceeded');
+    const named = { stateMachineArn, name: 'first', input: '{"n":3,"wait":600}' };
+    const { executionArn } = await sfn.send(new StartExecutionCommand(named));
+    assert.match(executionArn!, /:execution:shop--order:first$/);
+    assert.equal((await sfn.send(new StartExecutionCommand(named))).executionArn, executionArn);
+    await sfn.send(new StopExecutionCommand({ executionArn, error: 'Enough', cause: 'said so' }));
+    const stopped = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+    assert.deepEqual([stopped.status, stopped.error, stopped.cause], ['ABORTED', 'Enough', 'said so']);
+    const listed = await sfn.send(new ListExecutionsCommand({ stateMachineArn }));
+    const arns = listed.executions!.map((each) => each.executionArn);
+    assert.ok(arns.includes(executionArn));
+    assert.ok(arns.includes(`arn:aws:states:us-east-1:000000000000:execution:shop--order:${id}`));
+    assert.equal(listed.executions!.find((each) => each.executionArn === executionArn)?.status, 'ABORTED');
+
+    for (const call of [
+      sfn.send(new UpdateStateMachineCommand({ stateMachineArn, definition: JSON.stringify(pass) })),
+      sfn.send(new DeleteStateMachineCommand({ stateMachineArn })),
+    ])
+      assert.equal(await errorOf(call), 'ConflictException');
+    sfn.destroy();
   });
 });

@@ -6,9 +6,10 @@ import {
   isFinal,
   type ParentOperation,
 } from '../model/execution.ts';
-import type { AppName } from '../model/function.ts';
 import type { JournalEntry, Outcome, Payload } from '../model/journal.ts';
 import { entriesWithoutEnd } from '../model/journal-restart.ts';
+import { APP_ROLE, appMachineName, findAppExecution, findAppMachine, valueOfRecord } from './app-machines.ts';
+import { type ExecutionValue, STATES_APP } from './execution-value.ts';
 import { type HistoryEvent, historyNote, readJournal } from './execution-journal.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
 import { decodePage, encodePage } from './page-token.ts';
@@ -18,8 +19,6 @@ import type { StatesOperation, StatesParts } from './states-operation.ts';
 
 /* Executions: start, stop, look, redrive. */
 
-/** What executions of this API belong to in the engine; no app can have this name. */
-export const STATES_APP = '$states' as AppName;
 /** Input of an execution in bytes (AWS' own figure). */
 const INPUT_BYTES_MAX = 262_144;
 const PAGE_MAX = 1_000;
@@ -27,23 +26,6 @@ const PAGE_DEFAULT = 100;
 /** How long StopExecution and StartSyncExecution wait for the end: AWS' limit of EXPRESS executions is 5 minutes. */
 const STOP_WAIT_MS = 10_000;
 const SYNC_WAIT_MS = 300_000;
-
-/** What the API knows of an execution beside its journal. */
-export interface ExecutionValue {
-  readonly id: ExecutionId;
-  readonly machine: string;
-  readonly name: string;
-  readonly type: 'STANDARD' | 'EXPRESS';
-  readonly roleArn: string;
-  readonly definition: string;
-  /** As the caller wrote it. */
-  readonly input: string;
-  readonly version?: number;
-  readonly alias?: string;
-  readonly startedMs: number;
-  readonly redrives: number;
-  readonly redrivenMs?: number;
-}
 
 interface Started {
   readonly value: ExecutionValue;
@@ -63,13 +45,17 @@ const STATUS: Readonly<Record<ExecutionStatus, string>> = {
   continued: 'SUCCEEDED',
 };
 
+type ExecutionTarget = Pick<
+  ExecutionValue,
+  'machine' | 'type' | 'roleArn' | 'definition' | 'version' | 'alias' | 'deployed'
+>;
+
 /** Which definition an ARN stands for now: the machine's own, a version's, or by weight one of an alias'. */
-async function resolveTarget(
-  parts: StatesParts,
-  arn: string,
-): Promise<Pick<ExecutionValue, 'machine' | 'type' | 'roleArn' | 'definition' | 'version' | 'alias'>> {
+async function resolveTarget(parts: StatesParts, arn: string): Promise<ExecutionTarget> {
   const { store, random } = parts;
   const { machine, qualifier } = requireArn(arn, 'stateMachine');
+  const ofApp = qualifier === undefined ? await appTarget(parts, machine) : undefined;
+  if (ofApp !== undefined) return ofApp;
   const { type, roleArn, definition } = await findMachine(store, machine);
   if (qualifier === undefined) return { machine, type, roleArn, definition };
   if (/^\d+$/.test(qualifier)) {
@@ -87,6 +73,21 @@ async function resolveTarget(
     definition: found.definition,
     version: found.version,
     alias: qualifier,
+  };
+}
+
+/** The state machines of the API come first. */
+async function appTarget(parts: StatesParts, name: string): Promise<ExecutionTarget | undefined> {
+  const found = findAppMachine(parts, name);
+  if (found === undefined || (await parts.store.get('machine', name)) !== undefined) return undefined;
+  const { app, workflow, deployment, version } = found.target;
+  const deployed = { app, workflow, deployment };
+  return {
+    machine: appMachineName(deployed),
+    type: 'STANDARD',
+    roleArn: APP_ROLE,
+    definition: version,
+    deployed,
   };
 }
 
@@ -162,14 +163,12 @@ async function createExecution(
   entries: readonly JournalEntry[],
   parent?: ParentOperation,
 ): Promise<void> {
-  const { id, machine, definition } = value;
+  const { id, machine, definition, deployed } = value;
   await parts.engine.create({
     ...{ id, entries },
-    app: STATES_APP,
-    workflow: machine,
+    ...(deployed ?? { app: STATES_APP, workflow: machine, deployment: 0 }),
     kind: 'asl',
     version: definition,
-    deployment: 0,
     priority: 0,
     parent,
     expiresMs: undefined,
@@ -190,7 +189,7 @@ const start: StatesOperation = async (parts, fields) => {
 const startSync: StatesOperation = async (parts, fields, signal) => {
   const input = readInput(fields);
   const arn = fields.text('stateMachineArn');
-  const { type } = await findMachine(parts.store, requireArn(arn, 'stateMachine').machine);
+  const { type } = await resolveTarget(parts, arn);
   if (type !== 'EXPRESS') {
     throw new AwsJsonError(
       'StateMachineTypeNotSupported',
@@ -251,6 +250,8 @@ export async function findExecution(
   const value = known && ((await parts.store.get('execution', known.id)) as ExecutionValue | undefined);
   const record = known && (await parts.journal.find(known.id));
   if (value !== undefined && record !== undefined) return { value, record };
+  const ofApp = await findAppExecution(parts, machine, name);
+  if (ofApp !== undefined) return ofApp;
   throw new AwsJsonError(
     'ExecutionDoesNotExist',
     `Execution Does Not Exist: '${executionArn(machine, name)}'`,
@@ -302,7 +303,14 @@ const describe: StatesOperation = async (parts, fields) =>
   describeValue(await look(parts, fields.text('executionArn')));
 
 const describeMachineOf: StatesOperation = async (parts, fields) => {
-  const { value } = await findExecution(parts, fields.text('executionArn'));
+  const { value, record } = await findExecution(parts, fields.text('executionArn'));
+  if (value.deployed !== undefined)
+    return {
+      ...{ stateMachineArn: machineArn(value.machine), name: value.machine, roleArn: value.roleArn },
+      definition: await parts.apps.definition(record),
+      updateDate: seconds(value.startedMs),
+      revisionId: value.definition,
+    };
   const machine = await findMachine(parts.store, value.machine);
   return {
     stateMachineArn: machineArn(value.machine),
@@ -341,15 +349,17 @@ const list: StatesOperation = async (parts, fields) => {
   const { store, journal } = parts;
   if (fields.optionalText('mapRunArn') !== undefined) return { executions: [] };
   const { machine, qualifier } = requireArn(fields.text('stateMachineArn'), 'stateMachine');
-  await findMachine(store, machine);
+  const ofApp = qualifier === undefined ? (await appTarget(parts, machine))?.deployed : undefined;
+  if (ofApp === undefined) await findMachine(store, machine);
   const wanted = fields.optionalChoice('statusFilter', STATUSES);
   const size = fields.number('maxResults', 0, PAGE_MAX) || PAGE_DEFAULT;
   let before = decodePage<string>(fields.optionalText('nextToken'), 'string') as ExecutionId | undefined;
   const shown: Record<string, unknown>[] = [];
   for (;;) {
     const records = await journal.list({
-      app: STATES_APP,
-      workflow: machine,
+      ...(ofApp === undefined
+        ? { app: STATES_APP, workflow: machine }
+        : { app: ofApp.app, workflow: ofApp.workflow }),
       limit: PAGE_DEFAULT,
       ...(before !== undefined && { before }),
     });
@@ -357,7 +367,8 @@ const list: StatesOperation = async (parts, fields) => {
       if (shown.length === size) return { executions: shown, nextToken: encodePage(before) };
       before = record.id;
       if (wanted !== undefined && STATUS[record.status] !== wanted) continue;
-      const value = (await store.get('execution', record.id)) as ExecutionValue | undefined;
+      const kept = (await store.get('execution', record.id)) as ExecutionValue | undefined;
+      const value = ofApp === undefined ? kept : (kept ?? valueOfRecord(record, ''));
       if (value === undefined || !isOf(value, qualifier)) continue;
       shown.push(listed(value, record));
     }

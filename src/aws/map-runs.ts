@@ -1,6 +1,7 @@
 import type { ExecutionId } from '../base/ids.ts';
 import { historyNote, type MapRunNote, readJournal } from './execution-journal.ts';
-import { type ExecutionValue, findExecution } from './executions.ts';
+import type { ExecutionValue } from './execution-value.ts';
+import { findExecution } from './executions.ts';
 import { AwsJsonError } from './json-protocol.ts';
 import { decodePage, encodePage } from './page-token.ts';
 import { executionArn, machineArn, requireArn } from './states-arn.ts';

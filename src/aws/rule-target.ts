@@ -2,7 +2,7 @@ import { parseEventPath } from '../model/event-path.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { TargetInput } from '../model/trigger.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
-import { STATES_APP } from './executions.ts';
+import { STATES_APP } from './execution-value.ts';
 import { AwsJsonError, invalid, RequestFields } from './json-protocol.ts';
 import type { RuleTargetValue } from './rule-triggers.ts';
 import { parseStatesArn } from './states-arn.ts';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
+import { appMachineName, describeAppMachine, refuseAppMachine } from './app-machines.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
 import { decodePage, page } from './page-token.ts';
 import { aliasArn, checkName, machineArn, requireArn, versionArn } from './states-arn.ts';
@@ -194,6 +195,7 @@ function checkRevision({ revisionId }: MachineValue, fields: RequestFields): voi
 const update: StatesOperation = async (parts, fields) => {
   const { store, clock } = parts;
   const { machine } = requireArn(fields.text('stateMachineArn'), 'stateMachine');
+  if ((await store.get('machine', machine)) === undefined) refuseAppMachine(parts, machine);
   const before = await findMachine(store, machine);
   const text = fields.optionalText('definition');
   const roleArn = fields.optionalText('roleArn', 256) ?? before.roleArn;
@@ -226,8 +228,13 @@ const update: StatesOperation = async (parts, fields) => {
   return { ...answer, stateMachineVersionArn: versionArn(machine, published.version) };
 };
 
-const describe: StatesOperation = async ({ store }, fields) => {
+const describe: StatesOperation = async (parts, fields) => {
+  const { store } = parts;
   const { machine, qualifier } = requireArn(fields.text('stateMachineArn'), 'stateMachine');
+  if (qualifier === undefined && (await store.get('machine', machine)) === undefined) {
+    const ofApp = await describeAppMachine(parts, machine);
+    if (ofApp !== undefined) return ofApp;
+  }
   const value = await findMachine(store, machine);
   const version = qualifier === undefined ? undefined : await findVersion(store, machine, Number(qualifier));
   const digest = version?.definition ?? value.definition;
@@ -250,8 +257,10 @@ const describe: StatesOperation = async ({ store }, fields) => {
 };
 
 /** Executions that run go on to their end: they keep the definition that they began with. */
-const remove: StatesOperation = async ({ store }, fields) => {
+const remove: StatesOperation = async (parts, fields) => {
+  const { store } = parts;
   const { machine } = requireArn(fields.text('stateMachineArn'), 'stateMachine');
+  if ((await store.get('machine', machine)) === undefined) refuseAppMachine(parts, machine);
   const versions = await store.list('version', `${machine}:`, '', VERSIONS_MAX + 1);
   const aliases = await store.list('alias', `${machine}:`, '', ALIASES_MAX + 1);
   await store.remove([
@@ -263,16 +272,21 @@ const remove: StatesOperation = async ({ store }, fields) => {
   return {};
 };
 
-const list: StatesOperation = async ({ store }, fields) => {
+const list: StatesOperation = async ({ store, apps }, fields) => {
   const size = fields.number('maxResults', 0, PAGE_MAX) || PAGE_DEFAULT;
   const after = decodePage<string>(fields.optionalText('nextToken'), 'string') ?? '';
-  const found = await store.list('machine', '', after, size + 1);
-  const { items, nextToken } = page(found, size, ({ key }) => key);
+  const own = (await store.list('machine', '', after, size + 1)).map(({ value }) => value as MachineValue);
+  const ofApps = apps.list().map(({ target, deployedMs }) => ({
+    ...{ name: appMachineName(target), type: 'STANDARD', createdMs: deployedMs },
+  }));
+  const found = [...own, ...ofApps.filter(({ name }) => name > after)].toSorted((left, right) =>
+    left.name < right.name ? -1 : 1,
+  );
+  const { items, nextToken } = page(found, size, ({ name }) => name);
   return {
-    stateMachines: items.map(({ value }) => {
-      const { name, type, createdMs } = value as MachineValue;
-      return { stateMachineArn: machineArn(name), name, type, creationDate: seconds(createdMs) };
-    }),
+    stateMachines: items.map(({ name, type, createdMs }) => ({
+      ...{ stateMachineArn: machineArn(name), name, type, creationDate: seconds(createdMs) },
+    })),
     ...(nextToken !== undefined && { nextToken }),
   };
 };

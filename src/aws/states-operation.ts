@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { MintUuid } from '../base/ids.ts';
 import type { Random } from '../base/random.ts';
 import type { ActivityBell } from '../ports/activity-bell.ts';
+import type { DeployedMachines } from '../ports/deployed-machines.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
 import type { StateLanguage } from '../ports/state-language.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
@@ -15,6 +16,7 @@ export interface StatesParts {
   readonly engine: WorkflowEngine;
   readonly journal: JournalStore;
   readonly bell: ActivityBell;
+  readonly apps: DeployedMachines;
   readonly clock: Clock;
   readonly random: Random;
   readonly mintUuid: MintUuid;

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { executionArn, machineArn } from '../aws/states-arn.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
+import type { DeployedMachine, DeployedMachines } from '../ports/deployed-machines.ts';
+import type { LiveApps } from '../ports/live-apps.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
 import type { AslExecution } from '../workflows/asl/asl-session.ts';
 
@@ -10,13 +12,18 @@ import type { AslExecution } from '../workflows/asl/asl-session.ts';
 const KEPT_MAX = 200;
 const KEPT_CHARACTERS_EACH = 64 * 1024;
 
-/** Finds what an execution of an app's workflow runs: the definition of the deployment that it began with. */
+export interface DeployedDefinitions extends DeployedMachines {
+  /** What an execution of an app's workflow runs: the definition of the deployment that it began with. */
+  execution(record: ExecutionRecord, input: unknown): Promise<AslExecution | undefined>;
+}
+
 export function createDeployedDefinitions(
   catalog: WorkflowCatalog,
   blobs: BlobStore,
-): (record: ExecutionRecord, input: unknown) => Promise<AslExecution | undefined> {
+  liveApps: LiveApps,
+): DeployedDefinitions {
   const kept = new Map<string, string>();
-  const definitionOf = async ({ app, deployment, workflow, version }: ExecutionRecord) => {
+  const definition: DeployedMachines['definition'] = async ({ app, deployment, workflow, version }) => {
     const known = kept.get(version);
     if (known !== undefined) return known;
     const found = catalog.known(app, deployment) ?? (await catalog.deployment(app, deployment));
@@ -31,9 +38,9 @@ export function createDeployedDefinitions(
     }
     return text;
   };
-  return async (record, input) => {
-    const definition = await definitionOf(record);
-    if (definition === undefined) return undefined;
+  const execution: DeployedDefinitions['execution'] = async (record, input) => {
+    const text = await definition(record);
+    if (text === undefined) return undefined;
     // As AWS would call it: what a definition reads of its context has these forms.
     const facts = {
       id: executionArn(record.workflow, record.id),
@@ -43,6 +50,16 @@ export function createDeployedDefinitions(
       stateMachineName: record.workflow,
       inputText: JSON.stringify(input),
     };
-    return { definition, facts };
+    return { definition: text, facts };
   };
+  const list = (): DeployedMachine[] =>
+    liveApps.snapshot().flatMap(({ live, deployments }) =>
+      catalog.names(live.app).flatMap((workflow) => {
+        const target = catalog.live(live.app, workflow);
+        if (target?.kind !== 'asl') return [];
+        const deployedMs = deployments.find(({ number }) => number === target.deployment)?.createdMs ?? 0;
+        return [{ target, deployedMs }];
+      }),
+    );
+  return { list, definition, execution };
 }

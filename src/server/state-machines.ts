@@ -1,4 +1,5 @@
-import { type ExecutionValue, STATES_APP, startExecution } from '../aws/executions.ts';
+import { type ExecutionValue, STATES_APP } from '../aws/execution-value.ts';
+import { startExecution } from '../aws/executions.ts';
 import { AwsJsonError } from '../aws/json-protocol.ts';
 import { createStateServices } from '../aws/state-services.ts';
 import { executionArn, machineArn } from '../aws/states-arn.ts';
@@ -74,12 +75,12 @@ export interface StateMachines {
 export function createStateMachines(options: StateMachinesOptions): StateMachines {
   const { journal, clock, random, mintUuid, log, node, liveApps, files, authorize } = options;
   const store = keepExecutions(options.stateMachines);
-  const deployed = createDeployedDefinitions(options.catalog, options.blobs);
+  const apps = createDeployedDefinitions(options.catalog, options.blobs, liveApps);
   const find = (record: ExecutionRecord, input: unknown) =>
-    record.app === STATES_APP ? findExecution(store, record) : deployed(record, input);
+    record.app === STATES_APP ? findExecution(store, record) : apps.execution(record, input);
   const bell = createActivityBell();
   const parts: StatesParts = {
-    ...{ store, journal, bell, clock, random, mintUuid },
+    ...{ store, journal, bell, apps, clock, random, mintUuid },
     language: createStateLanguage(() => clock.nowMs()),
     engine: {
       create: (execution) => engine.create(execution),
