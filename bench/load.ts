@@ -16,6 +16,13 @@ export interface LoadPlan {
   readonly connections: number;
   /** At least 1, whole. */
   readonly durationS: number;
+  /** Sends this as JSON with POST, instead of GET. */
+  readonly post?: {
+    readonly body: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    /** An answer that does not contain this has failed. */
+    readonly expected: string;
+  };
 }
 
 export interface LoadResult {
@@ -38,11 +45,13 @@ export function chooseLoader(): Loader {
   return hasWrk ? { name: 'wrk', run: runWrk } : { name: 'the built-in client', run: runBuiltIn };
 }
 
-async function runWrk({ origin, paths, connections, durationS }: LoadPlan): Promise<LoadResult> {
+async function runWrk({ origin, paths, connections, durationS, post }: LoadPlan): Promise<LoadResult> {
   const script = fileURLToPath(new URL('wrk-report.lua', import.meta.url));
   const args = ['-t1', `-c${connections}`, `-d${durationS}s`, '--timeout', '5s', '-s', script, origin, '--'];
-  const { stdout } = await promisify(execFile)('wrk', [...args, ...paths], {
+  const headers = Object.entries(headersOf(post)).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const { stdout } = await promisify(execFile)('wrk', [...headers, ...args, ...paths], {
     timeout: (durationS + 30) * 1000,
+    env: { ...process.env, POST_BODY: post?.body ?? '', POST_EXPECTED: post?.expected ?? '' },
   });
   const found = /^RESULT (.*)$/m.exec(stdout);
   if (found === null) throw new Error(`wrk printed no result:\n${stdout}`);
@@ -58,11 +67,21 @@ async function runWrk({ origin, paths, connections, durationS }: LoadPlan): Prom
   };
 }
 
-export async function runBuiltIn({ origin, paths, connections, durationS }: LoadPlan): Promise<LoadResult> {
+function headersOf(post: LoadPlan['post']): Readonly<Record<string, string>> {
+  return post === undefined ? {} : { 'content-type': 'application/json', ...post.headers };
+}
+
+export async function runBuiltIn(plan: LoadPlan): Promise<LoadResult> {
+  const { origin, paths, connections, durationS, post } = plan;
   const { hostname, port, host } = new URL(origin);
-  const requests = paths.map((path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
+  const body = post?.body ?? '';
+  const lines = [`Host: ${host}`, ...Object.entries(headersOf(post)).map((header) => header.join(': '))];
+  if (post !== undefined) lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
+  const head = `HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
+  const method = post === undefined ? 'GET' : 'POST';
   const run: Run = {
-    requests,
+    requests: paths.map((path) => Buffer.from(`${method} ${path} ${head}`)),
+    expected: post?.expected ?? '',
     next: 0,
     latenciesMs: [],
     failed: 0,
@@ -84,6 +103,7 @@ export async function runBuiltIn({ origin, paths, connections, durationS }: Load
 
 interface Run {
   readonly requests: readonly Buffer[];
+  readonly expected: string;
   next: number;
   readonly latenciesMs: number[];
   failed: number;
@@ -111,7 +131,7 @@ function driveConnection(socket: Socket, run: Run): Promise<void> {
       answer += chunk.toString('latin1');
       if (!isWhole(answer)) return;
       run.latenciesMs.push(performance.now() - sentMs);
-      if (!/^HTTP\/1\.1 2/.test(answer)) run.failed += 1;
+      if (!/^HTTP\/1\.1 2/.test(answer) || !answer.includes(run.expected)) run.failed += 1;
       send();
     });
     socket.on('error', () => {

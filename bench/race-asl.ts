@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
+import { chooseLoader, type Loader } from './load.ts';
 import type { RaceOptions } from './race-options.ts';
 import { formatTable, median, printResult, rounded } from './report.ts';
 
@@ -27,13 +28,14 @@ export async function raceAsl(options: RaceOptions): Promise<void> {
     await mkdir(join(folder, 'data'), { recursive: true });
     await writeFile(join(app, 'functions/same.js'), 'export const handler = async (event) => event;\n');
     await writeFile(join(app, 'package.json'), '{"name":"bench","type":"module"}');
-    const lambent = await startLambent({ mode: 'dev', dataDir: join(folder, 'data'), folders: [app] });
+    const lambent = await startLambent({ mode: 'start', dataDir: join(folder, 'data'), folders: [app] });
     try {
       await prepare(lambent);
+      const loader = chooseLoader();
       const rounds: Record<Kind, Figures[]> = { pass: [], task: [] };
       for (let round = 0; round <= options.rounds; round += 1) {
         for (const kind of ['pass', 'task'] as const) {
-          const figures = await measure(lambent, kind, options.seconds * 1_000);
+          const figures = await measure(lambent, loader, kind, options.seconds);
           // The first round warms up.
           if (round > 0) rounds[kind].push(figures);
         }
@@ -61,7 +63,7 @@ async function prepare(lambent: Lambent): Promise<void> {
 async function call(lambent: Lambent, operation: string, body: object): Promise<{ status?: string }> {
   const response = await fetch(`${lambent.origin}/`, {
     method: 'POST',
-    headers: { 'x-amz-target': `AWSStepFunctions.${operation}` },
+    headers: headersOf(lambent, operation),
     body: JSON.stringify(body),
   });
   const json = (await response.json()) as { status?: string };
@@ -69,35 +71,25 @@ async function call(lambent: Lambent, operation: string, body: object): Promise<
   return json;
 }
 
-/** Each execution is durable from its start to its end: StartSyncExecution answers when the end is. */
-async function runOne(lambent: Lambent, kind: Kind): Promise<void> {
-  const { status } = await call(lambent, 'StartSyncExecution', {
-    stateMachineArn: `${ARN}${kind}`,
-    input: '{"n":1}',
-  });
-  if (status !== 'SUCCEEDED') throw new Error(`an execution ended as ${status}`);
+function headersOf({ token }: Lambent, operation: string): Record<string, string> {
+  return { 'x-amz-target': `AWSStepFunctions.${operation}`, authorization: `Bearer ${token}` };
 }
 
-async function measure(lambent: Lambent, kind: Kind, forMs: number): Promise<Figures> {
-  let done = 0;
-  const startMs = performance.now();
-  const untilMs = startMs + forMs;
-  await Promise.all(
-    Array.from({ length: AT_ONCE }, async () => {
-      while (performance.now() < untilMs) {
-        await runOne(lambent, kind);
-        done += 1;
-      }
-    }),
-  );
-  const many = (done * STATES * 1_000) / (performance.now() - startMs);
-  const times: number[] = [];
-  for (let turn = 0; turn < 20; turn += 1) {
-    const beginMs = performance.now();
-    await runOne(lambent, kind);
-    times.push(performance.now() - beginMs);
-  }
-  return { many, oneMs: median(times) };
+/** Each execution is durable from its start to its end: StartSyncExecution answers when the end is. */
+async function measure(lambent: Lambent, loader: Loader, kind: Kind, durationS: number): Promise<Figures> {
+  const plan = {
+    origin: lambent.origin,
+    paths: ['/'],
+    post: {
+      body: JSON.stringify({ stateMachineArn: `${ARN}${kind}`, input: '{"n":1}' }),
+      headers: headersOf(lambent, 'StartSyncExecution'),
+      expected: '"status":"SUCCEEDED"',
+    },
+  };
+  const many = await loader.run({ ...plan, connections: AT_ONCE, durationS });
+  const one = await loader.run({ ...plan, connections: 1, durationS: 1 });
+  if (many.failed + one.failed > 0) throw new Error(`executions of ${kind} failed`);
+  return { many: many.requestsPerS * STATES, oneMs: one.p50Ms };
 }
 
 function report(options: RaceOptions, rounds: Record<Kind, readonly Figures[]>): void {

@@ -2,9 +2,9 @@
  * `events`: durable accepted -> delivered to a warm function, a second, beside graphile-worker's jobs done a second on
  * PostgreSQL; the time from 202 to the function's start when little happens; and what 1,000,000 waiting events change.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
 import { BENCH_ROOT } from './peers.ts';
-import { findFreePort } from './program.ts';
+import { startPostgres } from './postgres.ts';
 import type { RaceOptions } from './race-options.ts';
 import { formatTable, median, printResult, rounded } from './report.ts';
 
@@ -203,39 +203,6 @@ async function doJobs(url: string, tuning: 'plain' | 'tuned'): Promise<number> {
   });
   const line = stdout.split('\n').find((each) => each.startsWith('{"donePerS"'));
   return (JSON.parse(line!) as { donePerS: number }).donePerS;
-}
-
-/** A cluster of its own, with the server's defaults: each commit waits for the disk. */
-async function startPostgres(folder: string): Promise<{ url: string; stop(): void }> {
-  await mkdir(folder, { recursive: true });
-  const port = await findFreePort();
-  const bin = spawnSync('sh', ['-c', 'ls -d /usr/lib/postgresql/*/bin | tail -1'], {
-    encoding: 'utf8',
-  }).stdout.trim();
-  // The server refuses to run as root.
-  const asUser =
-    process.getuid?.() === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups'] : [];
-  if (asUser.length > 0) {
-    spawnSync('chown', ['postgres', folder]);
-    chmodSync(join(folder, '..'), 0o755);
-  }
-  const call = (...command: string[]): void => {
-    const [file, ...args] = [...asUser, ...command];
-    const { status, stderr } = spawnSync(file!, args, {
-      cwd: folder,
-      stdio: ['ignore', 'ignore', 'pipe'],
-      encoding: 'utf8',
-    });
-    if (status !== 0) throw new Error(`${command[0]}: ${stderr}`);
-  };
-  const data = join(folder, 'data');
-  call(join(bin, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres');
-  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder}`;
-  call(join(bin, 'pg_ctl'), '-D', data, '-w', '-l', join(folder, 'log'), '-o', settings, 'start');
-  return {
-    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-    stop: () => call(join(bin, 'pg_ctl'), '-D', data, '-m', 'immediate', 'stop'),
-  };
 }
 
 function report(options: RaceOptions, rates: Rates, latencies: readonly number[], waiting: Waiting): void {

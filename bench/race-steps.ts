@@ -4,8 +4,10 @@ import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
+import { chooseLoader, type Loader } from './load.ts';
 import type { RaceOptions } from './race-options.ts';
 import { formatTable, median, printResult, rounded } from './report.ts';
+import { startDbos, startRestate } from './step-peers.ts';
 
 const STEPS = 10;
 const AT_ONCE = 50;
@@ -21,66 +23,63 @@ export default workflow(async (ctx, input) => {
 interface Figures {
   readonly many: number;
   readonly oneMs: number;
-  /** Milliseconds that the disk takes to keep 4 KiB: what no step can be faster than. */
-  readonly fsyncMs: number;
+}
+
+interface Contestant {
+  readonly name: string;
+  /** A POST there runs a workflow, durable from its start to its end: the answer comes when the end is. */
+  readonly url: string;
 }
 
 export async function raceSteps(options: RaceOptions): Promise<void> {
   await withFolder(async (folder) => {
-    const app = join(folder, 'app');
-    await mkdir(join(app, 'workflows'), { recursive: true });
-    await mkdir(join(folder, 'data'), { recursive: true });
-    await writeFile(join(app, 'lambent.yaml'), 'app: bench\nworkflows: { ten: { routes: ["POST /ten"] } }\n');
-    await writeFile(join(app, 'workflows/ten.js'), WORKFLOW);
-    const lambent = await startLambent({ mode: 'dev', dataDir: join(folder, 'data'), folders: [app] });
+    const loader = chooseLoader();
+    const stops: (() => Promise<void>)[] = [];
     try {
-      const rounds: Figures[] = [];
-      for (let round = 0; round <= options.rounds; round += 1) {
-        const figures = await measure(lambent, options.seconds * 1_000, folder);
-        // The first round warms up.
-        if (round > 0) rounds.push(figures);
+      const lambent = await startOwn(folder);
+      stops.push(() => lambent.stop());
+      const contestants: Contestant[] = [{ name: 'Lambent', url: `${lambent.origin}/ten` }];
+      for (const start of [startRestate, startDbos]) {
+        const { name, url, stop } = await start(folder);
+        stops.push(stop);
+        contestants.push({ name, url });
       }
-      report(options, rounds);
+      const rounds = contestants.map((): Figures[] => []);
+      const fsyncs: number[] = [];
+      for (let round = 0; round <= options.rounds; round += 1)
+        for (const [place, contestant] of contestants.entries()) {
+          const figures = await measure(contestant, loader, options.seconds);
+          // The first round warms up.
+          if (round > 0) rounds[place]!.push(figures);
+          fsyncs.push(measureFsync(join(folder, 'fsync')));
+        }
+      report(options, contestants, rounds, rounded(median(fsyncs)));
+      console.log(`Load by ${loader.name}.`);
     } finally {
-      await lambent.stop();
+      await Promise.all(stops.map((stop) => stop()));
     }
   });
 }
 
-/** Durable from its start to its end: the answer comes when the end is. */
-async function runOne(lambent: Lambent): Promise<void> {
-  const response = await fetch(
-    `${lambent.origin}/_lambent/api/v1/apps/bench/workflows/ten/executions?wait=60`,
-    {
-      method: 'POST',
-      body: '{"n":1}',
-    },
-  );
-  const { output } = (await response.json()) as { output?: number };
-  if (output !== 55) throw new Error(`a workflow ended with ${output}`);
+async function startOwn(folder: string): Promise<Lambent> {
+  const app = join(folder, 'app');
+  await mkdir(join(app, 'workflows'), { recursive: true });
+  await mkdir(join(folder, 'data'), { recursive: true });
+  await writeFile(join(app, 'lambent.yaml'), 'app: bench\nworkflows: { ten: { routes: ["POST /ten"] } }\n');
+  await writeFile(join(app, 'workflows/ten.js'), WORKFLOW);
+  return startLambent({ mode: 'start', dataDir: join(folder, 'data'), folders: [app] });
 }
 
-async function measure(lambent: Lambent, forMs: number, folder: string): Promise<Figures> {
-  let done = 0;
-  const startMs = performance.now();
-  await Promise.all(
-    Array.from({ length: AT_ONCE }, async () => {
-      while (performance.now() - startMs < forMs) {
-        await runOne(lambent);
-        done += 1;
-      }
-    }),
-  );
-  const many = (done * STEPS * 1_000) / (performance.now() - startMs);
-  const times: number[] = [];
-  for (let turn = 0; turn < 40; turn += 1) {
-    const beginMs = performance.now();
-    await runOne(lambent);
-    times.push(performance.now() - beginMs);
-  }
-  return { many, oneMs: median(times), fsyncMs: measureFsync(join(folder, 'fsync')) };
+async function measure({ name, url }: Contestant, loader: Loader, durationS: number): Promise<Figures> {
+  const { origin, pathname } = new URL(url);
+  const plan = { origin, paths: [pathname], post: { body: '{"n":1}', expected: '55' } };
+  const many = await loader.run({ ...plan, connections: AT_ONCE, durationS });
+  const one = await loader.run({ ...plan, connections: 1, durationS: 1 });
+  if (many.failed + one.failed > 0) throw new Error(`workflows of ${name} failed`);
+  return { many: many.requestsPerS * STEPS, oneMs: one.p50Ms };
 }
 
+/** Milliseconds that the disk takes to keep 4 KiB: no step that is kept by itself can be faster. */
 function measureFsync(path: string): number {
   const file = openSync(path, 'a');
   const bytes = randomBytes(4_096);
@@ -95,23 +94,43 @@ function measureFsync(path: string): number {
   return median(times);
 }
 
-function report(options: RaceOptions, rounds: readonly Figures[]): void {
-  const of = (pick: (figures: Figures) => number): number => rounded(median(rounds.map(pick)));
-  const many = of((figures) => figures.many);
-  const oneMs = of((figures) => figures.oneMs);
-  const fsyncMs = of((figures) => figures.fsyncMs);
+function report(
+  options: RaceOptions,
+  contestants: readonly Contestant[],
+  rounds: readonly (readonly Figures[])[],
+  fsyncMs: number,
+): void {
+  const figures = rounds.map((own) => ({
+    many: rounded(median(own.map(({ many }) => many))),
+    oneMs: rounded(median(own.map(({ oneMs }) => oneMs))),
+  }));
   console.log(
     formatTable([
-      ['ten steps each', 'steps/s, 50 at a time', 'ms, one at a time', 'ms, one fsync'],
-      ['Lambent', String(many), String(oneMs), String(fsyncMs)],
+      ['ten steps each', 'steps/s, 50 at a time', 'ms, one at a time'],
+      ...contestants.map(({ name }, place) => [
+        name,
+        String(figures[place]!.many),
+        String(figures[place]!.oneMs),
+      ]),
+      ['(eleven fsyncs)', '', String(rounded(fsyncMs * (STEPS + 1)))],
     ]),
   );
+  const [own, ...peers] = figures;
+  const names = contestants.slice(1).map(({ name }) => name);
   printResult({
     bench: 'steps',
     rounds: options.rounds,
-    lambent: { many, oneMs },
-    peers: { fsync: { oneMs: rounded(fsyncMs * (STEPS + 1)) } },
-    ratios: { fsync: rounded((fsyncMs * (STEPS + 1)) / oneMs) },
+    lambent: own,
+    peers: { ...Object.fromEntries(names.map((name, place) => [name, peers[place]])), fsyncMs },
+    ratios: Object.fromEntries(
+      names.map((name, place) => [
+        name,
+        {
+          many: rounded(own!.many / peers[place]!.many),
+          oneMs: rounded(peers[place]!.oneMs / own!.oneMs),
+        },
+      ]),
+    ),
     unit: 'steps/s',
   });
 }

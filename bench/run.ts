@@ -46,8 +46,8 @@ const RACES: Record<string, Race> = {
     run: async (options) => (await import('./race-deploy.ts')).raceDeploy(options),
   },
   steps: {
-    text: 'durable steps a second: workflows of ten recorded steps, 50 at a time and one at a time',
-    needsPeers: false,
+    text: 'durable steps a second: workflows of ten recorded steps, 50 at a time and one at a time, beside Restate and DBOS',
+    needsPeers: true,
     run: async (options) => (await import('./race-steps.ts')).raceSteps(options),
   },
   asl: {

@@ -21,10 +21,11 @@ export const GROUP_OPERATIONS_MAX = 4_096;
 /**
  * Runs many operations in one transaction, so that one wait for the disk serves them all.
  *
- * Each has a savepoint of its own: one that fails is undone and answered alone, and the others do not notice. Only
- * after the commit is anything answered. When the commit itself fails for lack of space, or the database gave the
- * transaction up, the operations are tried once more, one transaction each: so one that is too big for the disk does
- * not take small ones with it.
+ * They hardly ever fail, so at first none is guarded. When one does, all are undone and done again, each with a
+ * savepoint of its own: one that fails is undone and answered alone, and the others do not notice. Only after the commit
+ * is anything answered. When the commit itself fails for lack of space, or the database gave the transaction up, the
+ * operations are tried once more, one transaction each: so one that is too big for the disk does not take small ones
+ * with it.
  */
 export class GroupCommit {
   readonly #db: DatabaseSync;
@@ -41,7 +42,30 @@ export class GroupCommit {
   /** Never throws; one answer a request, in the same order. Everything answered with `ok` is on the disk. */
   run(requests: readonly Request[]): Answer[] {
     if (requests.length === 1) return [this.#runAlone(requests[0]!)];
-    return this.#runTogether(requests) ?? requests.map((request) => this.#runAlone(request));
+    return (
+      this.#runUnguarded(requests) ??
+      this.#runTogether(requests) ??
+      requests.map((request) => this.#runAlone(request))
+    );
+  }
+
+  /** `undefined`: something failed, and nothing was kept. */
+  #runUnguarded(requests: readonly Request[]): Answer[] | undefined {
+    const db = this.#db;
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      const answers: Answer[] = [];
+      for (const request of requests) {
+        answers.push({ id: request.id, ok: true, value: this.#apply(request) });
+        if (!db.isTransaction) return undefined;
+      }
+      db.exec('COMMIT');
+      this.#count(answers);
+      return answers;
+    } catch {
+      this.#rollBack();
+      return undefined;
+    }
   }
 
   /** `undefined`: nothing was kept, and each is to be tried alone. */

@@ -5,23 +5,39 @@ import { type DeliverOutcome, INBOX_MAX, type Transition } from '../ports/journa
 import { type StartExecution, type StoredStart, toStoredStart } from './journal-start.ts';
 import { numberOf, optionalTextOf, textOf } from './row.ts';
 
-/** A transition on its way to the store: entries and details as JSON text. */
-export interface StoredTransition extends Omit<Transition, 'entries' | 'starts' | 'awaits'> {
-  readonly entries: string;
-  readonly count: number;
-  /** The status that the execution ends with. */
-  readonly endedAs: ExecutionStatus | undefined;
+/** What most transitions have nothing of. */
+interface Beside extends Pick<Transition, 'consumed' | 'awaitsNoMore' | 'messages'> {
   readonly starts: readonly StoredStart[];
   readonly awaits: readonly { readonly op: number; readonly key: string; readonly detail: string | null }[];
 }
 
-export function toStoredTransition({ entries, starts, awaits, ...rest }: Transition): StoredTransition {
+/** A transition on its way to the store: entries and details as JSON text, and nothing that is empty. */
+export interface StoredTransition extends Pick<Transition, 'id' | 'fence' | 'seq' | 'next' | 'nowMs'> {
+  readonly entries: string;
+  readonly count: number;
+  /** The status that the execution ends with. */
+  readonly endedAs?: ExecutionStatus;
+  readonly beside?: Beside;
+}
+
+export function toStoredTransition(transition: Transition): StoredTransition {
+  const { id, fence, seq, next, nowMs, entries } = transition;
   const last = entries.at(-1);
+  const beside = besideOf(transition);
   return {
-    ...rest,
+    ...{ id, fence, seq, next, nowMs },
     entries: entries.length === 0 ? '' : JSON.stringify(entries),
     count: entries.length,
-    endedAs: last?.kind === 'ended' ? last.outcome.status : undefined,
+    ...(last?.kind === 'ended' ? { endedAs: last.outcome.status } : {}),
+    ...(beside === undefined ? {} : { beside }),
+  };
+}
+
+function besideOf({ consumed, awaits, awaitsNoMore, messages, starts }: Transition): Beside | undefined {
+  const size = consumed.length + awaits.length + awaitsNoMore.length + messages.length + starts.length;
+  if (size === 0) return undefined;
+  return {
+    ...{ consumed, awaitsNoMore, messages },
     starts: starts.map(toStoredStart),
     awaits: awaits.map(({ op, key, detail }) => ({
       op,
@@ -52,17 +68,19 @@ function createAppend(db: DatabaseSync, start: StartExecution, deliver: Deliver)
   const end = createEnding(db);
 
   return (transition: StoredTransition): boolean => {
-    const { id, fence, seq, entries, count, next, nowMs } = transition;
+    const { id, fence, seq, entries, count, next, nowMs, beside } = transition;
     const row = advance.get(count, entries.length, id, fence, seq);
     if (row === undefined) return false;
     const key = numberOf(row, 'key');
     if (count > 0) insert.run(key, seq, count, entries);
-    for (const position of transition.consumed) consume.run(position, key);
-    for (const { op, key: awaited, detail } of transition.awaits) await_.run(key, op, awaited, detail);
-    for (const op of transition.awaitsNoMore) awaitNoMore.run(key, op);
-    for (const child of transition.starts) start(child, nowMs);
-    // Before the state: a message to itself must find it either held or waiting.
-    for (const { to, input } of transition.messages) deliver(to, input, nowMs);
+    if (beside !== undefined) {
+      for (const position of beside.consumed) consume.run(position, key);
+      for (const { op, key: awaited, detail } of beside.awaits) await_.run(key, op, awaited, detail);
+      for (const op of beside.awaitsNoMore) awaitNoMore.run(key, op);
+      for (const child of beside.starts) start(child, nowMs);
+      // Before the state: a message to itself must find it either held or waiting.
+      for (const { to, input } of beside.messages) deliver(to, input, nowMs);
+    }
     if (next.status === 'ended') end(key, transition.endedAs!, nowMs);
     else if (next.status === 'waiting') rest(key, next.dueMs, nowMs);
     else if (next.status === 'ready') rest(key, nowMs, nowMs);

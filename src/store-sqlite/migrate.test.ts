@@ -19,6 +19,7 @@ const RELEASED: Record<string, string> = {
   '0005-state-machines': 'bcbee8c3aa2b4085f426cd8f9c2067927308a8d1356e071c901ff87e15a0a5d0',
   '0006-secrets': 'c9e4ee59b77cbaf39cc3f5e8c74e39b8003024ea37f589521a09a31a76602df7',
   '0007-connections': 'd6c11b724f297af7c75eaf1e011df5ac100e1ee2613e72538d8b1ef0cc564392',
+  '0008-journal-in-order': 'bce1d4a485e3802fc3b69803345736b848606e5611dcfff3cb5f1c424f8f5f43',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });
