@@ -11,6 +11,7 @@ import {
   SendTaskFailureCommand,
   SendTaskHeartbeatCommand,
   SendTaskSuccessCommand,
+  UpdateMapRunCommand,
 } from '@aws-sdk/client-sfn';
 import {
   errorOf,
@@ -299,6 +300,8 @@ describe('tasks', () => {
     const { mapRuns } = await sfn.send(new ListMapRunsCommand({ executionArn: writing }));
     const run = await sfn.send(new DescribeMapRunCommand({ mapRunArn: mapRuns![0]!.mapRunArn }));
     assert.deepEqual([run.status, run.itemCounts?.succeeded, run.itemCounts?.total], ['SUCCEEDED', 3, 3]);
+    const done = { mapRunArn: mapRuns![0]!.mapRunArn, maxConcurrency: 2 };
+    assert.equal(await errorOf(sfn.send(new UpdateMapRunCommand(done))), 'ValidationException');
     // What was written can be read.
     const folder = details.Key.replace(/manifest\.json$/, '');
     const reading = await start(
@@ -312,5 +315,32 @@ describe('tasks', () => {
       }),
     );
     assert.equal((await ended(reading)).output, '[{"n":0},{"n":2},{"n":4}]');
+  });
+
+  test('a distributed Map at work gets other limits', async () => {
+    const executionArn = await start(
+      one({
+        Type: 'Map',
+        MaxConcurrency: 1,
+        ItemProcessor: {
+          ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' },
+          StartAt: 'D',
+          States: { D: { Type: 'Wait', Seconds: 600, End: true } },
+        },
+        End: true,
+      }),
+      [1, 2, 3],
+    );
+    let mapRunArn: string | undefined;
+    await until(executionArn, async () => {
+      mapRunArn = (await sfn.send(new ListMapRunsCommand({ executionArn }))).mapRuns?.[0]?.mapRunArn;
+      return mapRunArn !== undefined;
+    });
+    assert.equal(await errorOf(sfn.send(new UpdateMapRunCommand({ mapRunArn }))), 'MissingRequiredParameter');
+    await sfn.send(new UpdateMapRunCommand({ mapRunArn, maxConcurrency: 3, toleratedFailureCount: 2 }));
+    await until(executionArn, async () => {
+      const run = await sfn.send(new DescribeMapRunCommand({ mapRunArn }));
+      return run.maxConcurrency === 3 && run.toleratedFailureCount === 2;
+    });
   });
 });

@@ -279,6 +279,64 @@ test('one state is tried without an execution', async () => {
   assert.deepEqual([failed.status, failed.error], ['FAILED', 'Y']);
 });
 
+test('a state shows what it makes of its data, and which entry takes its error', async () => {
+  const definition = JSON.stringify({
+    Type: 'Task',
+    Resource: 'arn:aws:states:::lambda:invoke',
+    InputPath: '$.order',
+    Parameters: { 'id.$': '$.id', 'by.$': '$$.Execution.Name' },
+    ResultSelector: { 'sum.$': '$.sum' },
+    ResultPath: '$.paid',
+    OutputPath: '$.paid',
+    Retry: [{ ErrorEquals: ['Busy'], IntervalSeconds: 3, MaxAttempts: 2, BackoffRate: 2 }],
+    Catch: [
+      { ErrorEquals: ['Other'], Next: 'C' },
+      { ErrorEquals: ['States.ALL'], Next: 'C' },
+    ],
+    End: true,
+  });
+  const given = { definition, roleArn: ROLE, input: '{"order":{"id":7}}' };
+  const context = '{"Execution":{"Name":"mine"}}';
+  const looked = await sfn.send(
+    new TestStateCommand({ ...given, context, inspectionLevel: 'DEBUG', mock: { result: '{"sum":9}' } }),
+  );
+  assert.equal(looked.output, '{"sum":9}');
+  const { input, afterInputPath, afterParameters, result, afterResultSelector, afterResultPath } =
+    looked.inspectionData!;
+  assert.deepEqual(
+    [input, afterInputPath, afterParameters, result, afterResultSelector, afterResultPath],
+    [
+      '{"order":{"id":7}}',
+      '{"id":7}',
+      '{"id":7,"by":"mine"}',
+      '{"sum":9}',
+      '{"sum":9}',
+      '{"order":{"id":7},"paid":{"sum":9}}',
+    ],
+  );
+  const plain = await sfn.send(new TestStateCommand({ ...given, mock: { result: '{"sum":9}' } }));
+  assert.equal(plain.inspectionData, undefined);
+  const busy = {
+    ...given,
+    inspectionLevel: 'DEBUG',
+    mock: { errorOutput: { error: 'Busy', cause: '' } },
+  } as const;
+  const again = await sfn.send(
+    new TestStateCommand({ ...busy, stateConfiguration: { retrierRetryCount: 1 } }),
+  );
+  assert.deepEqual(
+    [again.status, again.inspectionData?.errorDetails],
+    ['RETRIABLE', { retryIndex: 0, retryBackoffIntervalSeconds: 6 }],
+  );
+  const enough = await sfn.send(
+    new TestStateCommand({ ...busy, stateConfiguration: { retrierRetryCount: 2 } }),
+  );
+  assert.deepEqual(
+    [enough.status, enough.nextState, enough.inspectionData?.errorDetails],
+    ['CAUGHT_ERROR', 'C', { catchIndex: 1 }],
+  );
+});
+
 test('bad calls are refused by name', async () => {
   const call = async (target: string, body: string): Promise<{ status: number; type: string }> => {
     const response = await fetch(platform.url, {

@@ -1,8 +1,9 @@
 import type { ExecutionId } from '../base/ids.ts';
+import { valueOfRecord } from './app-machines.ts';
 import { historyNote, type MapRunNote, readJournal } from './execution-journal.ts';
 import type { ExecutionValue } from './execution-value.ts';
 import { findExecution } from './executions.ts';
-import { AwsJsonError } from './json-protocol.ts';
+import { AwsJsonError, invalid } from './json-protocol.ts';
 import { decodePage, encodePage } from './page-token.ts';
 import { executionArn, machineArn, requireArn } from './states-arn.ts';
 import type { StatesOperation, StatesParts } from './states-operation.ts';
@@ -43,7 +44,9 @@ const describeMapRun: StatesOperation = async (parts, fields) => {
   const arn = fields.text('mapRunArn');
   const { id } = requireArn(arn, 'mapRun');
   const run = (await mapRunsOf(parts, id.slice(0, 36) as ExecutionId)).find(({ name }) => name === arn);
-  const value = (await parts.store.get('execution', id.slice(0, 36))) as ExecutionValue | undefined;
+  const kept = (await parts.store.get('execution', id.slice(0, 36))) as ExecutionValue | undefined;
+  const record = kept === undefined ? await parts.journal.find(id.slice(0, 36) as ExecutionId) : undefined;
+  const value = kept ?? (record && valueOfRecord(record, ''));
   if (run !== undefined && value !== undefined) return describeRun(run, value);
   throw new AwsJsonError('ResourceNotFound', `Map Run does not exist: '${arn}'`);
 };
@@ -74,7 +77,34 @@ function describeRun(run: MapRunNote, value: ExecutionValue): Record<string, unk
   };
 }
 
+const TOLERATED_MAX = 100_000_000;
+
+/** Limits of a Map at work. The execution takes them in as it takes in anything else, so a replay sees them as well. */
+const updateMapRun: StatesOperation = async (parts, fields) => {
+  const arn = fields.text('mapRunArn');
+  const { id } = requireArn(arn, 'mapRun');
+  const execution = id.slice(0, 36) as ExecutionId;
+  const limits = {
+    concurrency: fields.number('maxConcurrency', 0, TOLERATED_MAX),
+    toleratedCount: fields.number('toleratedFailureCount', 0, TOLERATED_MAX),
+    toleratedPercentage: fields.number('toleratedFailurePercentage', 0, 100),
+  };
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined);
+  if (given.length === 0)
+    throw new AwsJsonError(
+      'MissingRequiredParameter',
+      'One of maxConcurrency, toleratedFailureCount and toleratedFailurePercentage must be specified',
+    );
+  const run = (await mapRunsOf(parts, execution)).find(({ name }) => name === arn);
+  if (run === undefined) throw new AwsJsonError('ResourceNotFound', `Map Run does not exist: '${arn}'`);
+  if (run.status !== 'RUNNING') throw invalid(`Map Run is ${run.status}: '${arn}'`);
+  const value = { name: arn, ...Object.fromEntries(given) };
+  await parts.engine.deliver(execution, { kind: 'signal', name: 'asl:mapRun', input: { json: value } });
+  return {};
+};
+
 export const MAP_RUN_OPERATIONS: Readonly<Record<string, StatesOperation>> = {
   ListMapRuns: listMapRuns,
   DescribeMapRun: describeMapRun,
+  UpdateMapRun: updateMapRun,
 };

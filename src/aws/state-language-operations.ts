@@ -1,4 +1,5 @@
 import { isTooDeep, JSON_DEPTH_MAX } from '../base/json-depth.ts';
+import type { TestStateInspection } from '../ports/state-language.ts';
 import { AwsJsonError, invalid } from './json-protocol.ts';
 import type { StatesOperation } from './states-operation.ts';
 
@@ -28,10 +29,35 @@ export const LANGUAGE_OPERATIONS: Readonly<Record<string, StatesOperation>> = {
       input: jsonText(fields.optionalText('input') ?? '{}', 'input'),
       variables: jsonText(fields.optionalText('variables') ?? '{}', 'variables'),
       mock: given,
+      context: jsonText(fields.optionalText('context') ?? '{}', 'context'),
+      retries: retriesOf(fields.object('stateConfiguration')),
     });
-    return Object.fromEntries(Object.entries(outcome).filter(([, value]) => value !== undefined));
+    const { inspection, variables, ...answer } = outcome;
+    const level = fields.choice('inspectionLevel', ['INFO', 'DEBUG', 'TRACE']);
+    const told = {
+      ...answer,
+      ...(level !== 'INFO' && { inspectionData: inspectionData(inspection, variables) }),
+    };
+    return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
   },
 };
+
+/** Data as texts of JSON, as AWS gives them; what is said of errors stays an object. */
+function inspectionData(
+  inspection: TestStateInspection,
+  variables: string | undefined,
+): Record<string, unknown> {
+  const shown: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(inspection))
+    shown[name] = name === 'errorDetails' ? value : JSON.stringify(value);
+  return variables === undefined ? shown : { ...shown, variables };
+}
+
+function retriesOf(configuration: Readonly<Record<string, unknown>> | undefined): number {
+  const { retrierRetryCount: count = 0 } = (configuration ?? {}) as { retrierRetryCount?: unknown };
+  if (typeof count === 'number' && Number.isInteger(count) && count >= 0) return count;
+  throw invalid("Value at 'stateConfiguration.retrierRetryCount' failed to satisfy constraint");
+}
 
 function readMock(mock: Readonly<Record<string, unknown>>): {
   result?: string;

@@ -22,9 +22,16 @@ export interface TestStateRequest {
   readonly input: string;
   /** JSON text of an object with the values of variables. */
   readonly variables: string;
+  /** JSON text of an object with what the context object is to have. */
+  readonly context: string;
+  /** Attempts that each entry of Retry has seen already. */
+  readonly retries: number;
   /** What the state's task answers in this test; `undefined`: it is not called, and the test says so. */
   readonly mock: { readonly result?: string; readonly error?: string; readonly cause?: string } | undefined;
 }
+
+/** How a tested state came from its input to its output: data by the name of the field that they have passed. */
+export type TestStateInspection = Readonly<Record<string, unknown>>;
 
 export interface TestStateOutcome {
   readonly status: 'SUCCEEDED' | 'FAILED' | 'RETRIABLE' | 'CAUGHT_ERROR';
@@ -34,4 +41,5 @@ export interface TestStateOutcome {
   readonly nextState: string | undefined;
   /** Variables as the state leaves them, JSON text. */
   readonly variables: string | undefined;
+  readonly inspection: TestStateInspection;
 }

@@ -11,9 +11,17 @@ import type {
   MachineInput,
   MachineState,
   Thread,
+  Trial,
 } from './machine-state.ts';
 import { endMapRun } from './map-run.ts';
-import { beginItems, closeMap, iterationSucceeded, runMap } from './map-state.ts';
+import {
+  beginItems,
+  closeMap,
+  iterationSucceeded,
+  limitMapRun,
+  runMap,
+  threadOfMapRun,
+} from './map-state.ts';
 import { branchEnded, runParallel } from './parallel-state.ts';
 import { redrive } from './redrive.ts';
 import { HISTORY_EVENTS_MAX, Run } from './run.ts';
@@ -52,6 +60,7 @@ export function createMachine(
   seed: string,
   tokenOf: (op: number) => string,
   variables: JsonObject = {},
+  trial?: Trial,
 ): MachineState {
   return {
     program,
@@ -60,6 +69,7 @@ export function createMachine(
     chance: { seed, draws: 0 },
     tokenOf,
     variables,
+    trial,
     status: 'running',
     startedMs: 0,
     redrives: 0,
@@ -108,6 +118,11 @@ async function takeIn(run: Run, input: MachineInput): Promise<void> {
         executionAbortedEventDetails: failureDetails(error, cause),
       });
       return run.finish('aborted', undefined, error, cause);
+    }
+    case 'mapRun': {
+      const holder = state.root && threadOfMapRun(state.root, input.name);
+      if (holder !== undefined) await attempt(run, holder, () => limitMapRun(run, holder, input));
+      return;
     }
     default:
   }
@@ -184,6 +199,7 @@ async function step(run: Run, thread: Thread, how: 'enter' | 'run' | 'ended'): P
     thread.enteredMs = run.nowMs;
     thread.retries = [];
     thread.retryCount = 0;
+    run.note(thread, 'input', thread.input);
   }
   switch (type) {
     case 'Pass':

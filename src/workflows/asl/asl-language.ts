@@ -4,7 +4,7 @@ import type { StateLanguage, TestStateOutcome, TestStateRequest } from '../../po
 import { advance, createMachine } from './advance.ts';
 import { type Program, processorOf } from './definition.ts';
 import { isObject, type Json, type JsonObject } from './json-value.ts';
-import type { MachineInput, MachineState } from './machine-state.ts';
+import type { MachineInput, MachineState, Trial } from './machine-state.ts';
 import { parseDefinition } from './validate.ts';
 
 /** Turns that a tested state may take: retries and loops within it end here. */
@@ -24,7 +24,8 @@ async function testState(request: TestStateRequest, nowMs: number): Promise<Test
   const { name, program } = programOfOne(request);
   const input = JSON.parse(request.input) as Json;
   const variables = JSON.parse(request.variables) as Json;
-  if (!isObject(variables)) throw refuse('variables is a JSON object.');
+  const context = JSON.parse(request.context) as Json;
+  if (!isObject(variables) || !isObject(context)) throw refuse('variables and context are JSON objects.');
   const facts = {
     id: 'arn:aws:states:us-east-1:000000000000:express:test:test',
     name: 'test',
@@ -34,14 +35,15 @@ async function testState(request: TestStateRequest, nowMs: number): Promise<Test
     stateMachineName: 'test',
     inputText: request.input,
   };
-  const state = createMachine(program, facts, input, 'test', (op) => `token-${op}`, variables);
-  return await runState(state, name, request, nowMs);
+  const trial: Trial = { state: name, context, noted: {} };
+  const state = createMachine(program, facts, input, 'test', (op) => `token-${op}`, variables, trial);
+  return { ...(await runState(state, name, request, nowMs)), inspection: trial.noted };
 }
 
 async function runState(
   state: MachineState,
   name: string,
-  { mock }: TestStateRequest,
+  { mock, retries }: TestStateRequest,
   nowMs: number,
 ): Promise<TestStateOutcome> {
   let failure: { error: string | undefined; cause: string | undefined } | undefined;
@@ -51,6 +53,7 @@ async function runState(
     if (input === undefined) throw refuse(`State ${name} waits for something that a test does not do.`);
     if (input.kind === 'failed') failure = { error: input.error, cause: input.cause };
     const { commands, history, more } = await advance(state, input, nowMs);
+    if (input.kind === 'start' && retries > 0) useUpRetries(state, retries);
     const exited = history.find(
       ({ stateExitedEventDetails: details }) => (details as { name?: string } | undefined)?.name === name,
     );
@@ -72,6 +75,13 @@ async function runState(
     if (more) inputs.unshift({ kind: 'continue' });
   }
   throw refuse(`State ${name} did not end within ${TURNS_MAX} turns.`);
+}
+
+function useUpRetries({ root }: MachineState, used: number): void {
+  if (root === undefined) return;
+  const { Retry: retriers } = root.node.definition;
+  if (Array.isArray(retriers)) root.retries = retriers.map(() => used);
+  root.retryCount = used;
 }
 
 interface ExitedDetails {
@@ -99,6 +109,7 @@ function result(known: Partial<TestStateOutcome> & Pick<TestStateOutcome, 'statu
     cause: undefined,
     nextState: undefined,
     variables: undefined,
+    inspection: {},
     ...known,
   };
 }

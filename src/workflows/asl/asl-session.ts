@@ -172,13 +172,9 @@ export class AslSession implements ProgramSession {
   }
 
   async #takeSignal(name: string, value: unknown, atMs: number, took: ProgramAct): Promise<void> {
-    const { op, worker } = (value ?? {}) as { op?: unknown; worker?: unknown };
-    if (name !== 'asl:taken' || typeof op !== 'number') {
-      this.#host.submit({ acts: [took], bytes: 0 });
-      return;
-    }
-    const called = typeof worker === 'string' ? worker : undefined;
-    await this.#take({ kind: 'taken', op, worker: called }, atMs, took);
+    const input = toldBySignal(name, value);
+    if (input === undefined) this.#host.submit({ acts: [took], bytes: 0 });
+    else await this.#take(input, atMs, took);
   }
 
   /** One thing taken in: one transition, or a few where the machine stops halfway. */
@@ -285,6 +281,22 @@ export class AslSession implements ProgramSession {
   #broke(thrown: unknown): void {
     if (!this.#closed) this.#host.lost(failureOf(toLambentError(thrown)), false);
   }
+}
+
+/** What the API tells a machine by signals. Whoever sends signals may send such ones as well: the values are parsed. */
+function toldBySignal(name: string, value: unknown): MachineInput | undefined {
+  const given = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  if (name === 'asl:taken') {
+    const { op, worker } = given;
+    if (typeof op !== 'number') return undefined;
+    return { kind: 'taken', op, worker: typeof worker === 'string' ? worker : undefined };
+  }
+  if (name !== 'asl:mapRun' || typeof given.name !== 'string') return undefined;
+  const limits = (['concurrency', 'toleratedCount', 'toleratedPercentage'] as const).flatMap((field) => {
+    const limit = given[field];
+    return typeof limit === 'number' && limit >= 0 ? [[field, limit] as const] : [];
+  });
+  return { kind: 'mapRun', name: given.name, ...Object.fromEntries(limits) };
 }
 
 /** A child execution that is waited for: it is begun from here, and its end comes through the engine. */

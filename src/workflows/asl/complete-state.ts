@@ -7,6 +7,7 @@ import type { Run } from './run.ts';
 /** What a state does with its result: shape it, place it, set variables, and go on. */
 export async function completeState(run: Run, thread: Thread, result: Json): Promise<void> {
   const { definition, jsonata } = thread.node;
+  run.note(thread, 'result', result);
   if (jsonata) {
     const more: JsonObject = thread.node.type === 'Pass' ? {} : { result };
     await leaveByQuery(run, thread, more, definition.Output, definition.Assign, result);
@@ -14,8 +15,10 @@ export async function completeState(run: Run, thread: Thread, result: Json): Pro
     const scope = run.pathScope(thread, result);
     const selected =
       definition.ResultSelector === undefined ? result : fillTemplate(definition.ResultSelector, scope);
+    run.note(thread, 'afterResultSelector', selected);
     const assigned = assignByPath(run, thread, definition.Assign, selected);
     const placed = placeResult(thread.input, selected, definition.ResultPath);
+    run.note(thread, 'afterResultPath', placed);
     run.leave(thread, applyPath(definition.OutputPath, withData(scope, placed)), assigned);
   }
   goOn(run, thread);

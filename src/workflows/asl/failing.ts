@@ -6,7 +6,7 @@ import { isObject, type JsonObject } from './json-value.ts';
 import { evaluate } from './jsonata-expression.ts';
 import type { Thread } from './machine-state.ts';
 import { iterationFailed } from './map-state.ts';
-import { applyPath, placeResult, withData } from './path-scope.ts';
+import { placeResult } from './path-scope.ts';
 import type { Run } from './run.ts';
 import { abandon } from './start-thread.ts';
 
@@ -65,8 +65,11 @@ async function handled(run: Run, thread: Thread, failure: StateFailure): Promise
   const retriers = (definition.Retry ?? []) as JsonObject[];
   const at = retriers.findIndex((entry) => matches(entry, failure.error));
   if (at >= 0 && retry(run, thread, retriers[at]!, at)) return true;
-  const catcher = ((definition.Catch ?? []) as JsonObject[]).find((entry) => matches(entry, failure.error));
+  const catchers = (definition.Catch ?? []) as JsonObject[];
+  const catchIndex = catchers.findIndex((entry) => matches(entry, failure.error));
+  const catcher = catchers[catchIndex];
   if (catcher === undefined) return false;
+  run.note(thread, 'errorDetails', { catchIndex });
   // A Map or Parallel that is caught has failed all the same.
   const { type } = thread.node;
   giveUpChildren(run, thread);
@@ -99,6 +102,7 @@ function retry(run: Run, thread: Thread, entry: JsonObject, at: number): boolean
   const delaySeconds = entry.JitterStrategy === 'FULL' ? seconds * drawFraction(run.state.chance) : seconds;
   giveUpChildren(run, thread);
   const dueInMs = Math.round(delaySeconds * 1000);
+  run.note(thread, 'errorDetails', { retryIndex: at, retryBackoffIntervalSeconds: delaySeconds });
   thread.waiting = { kind: 'retry', op: run.open(thread, { kind: 'sleep', name: 'retry' }, { dueInMs }) };
   return true;
 }
@@ -119,9 +123,8 @@ async function takeCatch(
     run.leave(thread, given, isObject(assigned) ? new Map(Object.entries(assigned)) : undefined);
   } else {
     const assigned = assignByPath(run, thread, assign, errorOutput);
-    const placed = placeResult(thread.input, errorOutput, catcher.ResultPath);
-    const scope = withData(run.pathScope(thread, placed), placed);
-    run.leave(thread, applyPath(thread.node.definition.OutputPath, scope), assigned);
+    // The state's own OutputPath is for results: what a Catch passes on is the input with the error in it.
+    run.leave(thread, placeResult(thread.input, errorOutput, catcher.ResultPath), assigned);
   }
   run.follow(thread, catcher.Next as string);
 }

@@ -28,6 +28,8 @@ export interface MachineState {
   readonly tokenOf: (op: number) => string;
   /** Variables that the execution begins with. */
   readonly variables: JsonObject;
+  /** Of TestState: the state that is tried, and what is noted of its way from input to output. */
+  readonly trial: Trial | undefined;
   status: MachineStatus;
   startedMs: number;
   redrives: number;
@@ -43,6 +45,13 @@ export interface MachineState {
   /** The operation that ends an execution with TimeoutSeconds. */
   timeoutOp: number | undefined;
   readonly mapRuns: MapRun[];
+}
+
+export interface Trial {
+  readonly state: string;
+  /** Takes the place of what the context object has under the same names. */
+  readonly context: JsonObject;
+  readonly noted: JsonObject;
 }
 
 export interface Ready {
@@ -104,7 +113,8 @@ export interface ChildrenWaiting {
   readonly items: readonly MapItem[] | undefined;
   next: number;
   done: number;
-  readonly concurrency: number;
+  /** How many of them run at once. */
+  concurrency: number;
   readonly run: MapRun | undefined;
   /** Reading items or writing results: an operation is under way. */
   op: number | undefined;
@@ -116,6 +126,13 @@ export interface MapItem {
   readonly context: JsonObject;
 }
 
+/** What UpdateMapRun may change. */
+export interface MapRunLimits {
+  readonly concurrency?: number;
+  readonly toleratedCount?: number;
+  readonly toleratedPercentage?: number;
+}
+
 /** A distributed Map at work, for DescribeMapRun. */
 export interface MapRun {
   readonly name: string;
@@ -123,9 +140,10 @@ export interface MapRun {
   readonly startedMs: number;
   endedMs: number | undefined;
   status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED';
-  readonly concurrency: number;
-  readonly toleratedCount: number | undefined;
-  readonly toleratedPercentage: number | undefined;
+  /** 0: as many as the platform bears. */
+  concurrency: number;
+  toleratedCount: number | undefined;
+  toleratedPercentage: number | undefined;
   total: number;
   items: number;
   succeeded: number;
@@ -183,6 +201,8 @@ export type MachineInput =
   | { readonly kind: 'redrive' }
   /** A worker took an activity up. */
   | { readonly kind: 'taken'; readonly op: number; readonly worker: string | undefined }
+  /** A distributed Map at work gets other limits; those that are absent stay as they are. */
+  | ({ readonly kind: 'mapRun'; readonly name: string } & MapRunLimits)
   | { readonly kind: 'completed'; readonly op: number; readonly output: Json }
   | {
       readonly kind: 'failed';

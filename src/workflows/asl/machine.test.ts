@@ -246,6 +246,47 @@ describe('Map', () => {
     ]);
   });
 
+  test('what a Catch passes on does not go through OutputPath, which is for results', async () => {
+    const { end } = await drive(
+      {
+        StartAt: 'A',
+        States: {
+          A: {
+            ...task(),
+            OutputPath: '$.Payload',
+            Catch: [{ ErrorEquals: ['X'], ResultPath: '$.e', Next: 'B' }],
+          },
+          B: { Type: 'Succeed' },
+        },
+      },
+      { n: 1 },
+      (_work, op) => ({ kind: 'failed', op, error: 'X', cause: 'y' }),
+    );
+    assert.deepEqual(end?.output, { n: 1, e: { Error: 'X', Cause: 'y' } });
+  });
+
+  test('a distributed Map at work gets other limits', async () => {
+    let told = false;
+    // No item is ever answered: more than one begins only because the limit is raised.
+    const waiting: number[] = [];
+    const raised = await drive(distributed({ MaxConcurrency: 1 }), [1, 2, 3], (_work, op) => {
+      waiting.push(op);
+      if (!told) {
+        told = true;
+        return {
+          kind: 'mapRun',
+          name: 'arn:aws:states:us-east-1:1:mapRun:m/A:run-1',
+          concurrency: 3,
+          toleratedCount: 1,
+        };
+      }
+      return undefined;
+    });
+    assert.equal(waiting.length, 3);
+    const { concurrency, toleratedCount } = raised.state.mapRuns[0]!;
+    assert.deepEqual([concurrency, toleratedCount], [3, 1]);
+  });
+
   test('a distributed Map bears as many failures as it says', async () => {
     const answer: Answer = (work, op) =>
       work.kind !== 'task'

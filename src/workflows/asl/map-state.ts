@@ -3,7 +3,7 @@ import { isDistributed } from './definition.ts';
 import { queryFailure, runtimeFailure, StateFailure } from './failure.ts';
 import type { Json, JsonObject } from './json-value.ts';
 import { evaluate, evaluateAs } from './jsonata-expression.ts';
-import type { ChildrenWaiting, MapItem, MapRun, Thread } from './machine-state.ts';
+import type { ChildrenWaiting, MapItem, MapRun, MapRunLimits, Thread } from './machine-state.ts';
 import { batchItems, beginRead, writeResults } from './map-data.ts';
 import { toleranceOf, wholeNumber } from './map-fields.ts';
 import { beginMapRun, breachesTolerance, endMapRun, THRESHOLD_ERROR } from './map-run.ts';
@@ -24,7 +24,9 @@ export async function runMap(run: Run, thread: Thread): Promise<void> {
   if (concurrency !== undefined && concurrency < 0)
     throw runtimeFailure('MaxConcurrency cannot be negative.');
   const reads = definition.ItemReader !== undefined;
+  run.note(thread, 'afterInputPath', data);
   const values = reads ? undefined : await itemsOf(run, thread, withData(scope, data));
+  if (values !== undefined) run.note(thread, jsonata ? 'afterItems' : 'afterItemsPath', [...values]);
   const startedEvent = run.emit(thread, 'MapStateStarted', {
     mapStateStartedEventDetails: { length: values?.length ?? 0 },
   });
@@ -103,6 +105,34 @@ export async function beginItems(
   thread.waiting = begun;
   if (items.length === 0) await endMap(run, thread, begun);
   else await startIterations(run, thread, begun);
+}
+
+/** Other limits for a distributed Map that is at work; more iterations begin at once where they allow it. */
+export async function limitMapRun(
+  run: Run,
+  thread: Thread,
+  { concurrency, toleratedCount, toleratedPercentage }: MapRunLimits,
+): Promise<void> {
+  const waiting = thread.waiting as ChildrenWaiting;
+  const mapRun = waiting.run!;
+  if (toleratedCount !== undefined) mapRun.toleratedCount = toleratedCount;
+  if (toleratedPercentage !== undefined) mapRun.toleratedPercentage = toleratedPercentage;
+  if (concurrency === undefined) return;
+  mapRun.concurrency = concurrency;
+  waiting.concurrency = concurrency || DISTRIBUTED_CONCURRENCY;
+  await startIterations(run, thread, waiting);
+}
+
+/** The thread that is in a distributed Map at work. */
+export function threadOfMapRun(thread: Thread, name: string): Thread | undefined {
+  const { waiting } = thread;
+  if (waiting?.kind !== 'children') return undefined;
+  if (waiting.run?.name === name) return thread;
+  for (const child of waiting.threads) {
+    const found = threadOfMapRun(child, name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 async function startIterations(run: Run, thread: Thread, waiting: ChildrenWaiting): Promise<void> {

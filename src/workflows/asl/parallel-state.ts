@@ -11,11 +11,13 @@ export async function runParallel(run: Run, thread: Thread): Promise<void> {
   if (!jsonata) {
     const scope = run.pathScope(thread, input);
     input = applyPath(definition.InputPath, scope);
+    run.note(thread, 'afterInputPath', input);
     if (definition.Parameters !== undefined)
       input = fillTemplate(definition.Parameters, withData(scope, input));
   } else if (definition.Arguments !== undefined) {
     input = await evaluate(definition.Arguments, 'Arguments', run.queryScope(thread));
   }
+  run.note(thread, jsonata ? 'afterArguments' : 'afterParameters', input);
   const lastEvent = run.emit(thread, 'ParallelStateStarted');
   const waiting: ChildrenWaiting = {
     kind: 'children',

@@ -81,6 +81,12 @@ export class Run {
     this.finish('failed', undefined, error, cause);
   }
 
+  /** What a tried state makes of its data on the way. */
+  note(thread: Thread, name: string, value: Json): void {
+    const { trial, root } = this.state;
+    if (trial !== undefined && thread === root && thread.node.name === trial.state) trial.noted[name] = value;
+  }
+
   /** The context object, `$$`. */
   context(thread: Thread): JsonObject {
     const { facts, input, startedMs, redrives, redrivenMs } = this.state;
@@ -106,7 +112,7 @@ export class Run {
     if (thread.taskToken !== undefined) context.Task = { Token: thread.taskToken };
     const map = mapContextOf(thread);
     if (map !== undefined) context.Map = map;
-    return context;
+    return { ...context, ...this.state.trial?.context };
   }
 
   pathScope(thread: Thread, data: Json, context: JsonObject = this.context(thread)): Scope {

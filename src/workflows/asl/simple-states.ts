@@ -15,8 +15,10 @@ export async function runPass(run: Run, thread: Thread): Promise<void> {
   if (jsonata) return completeState(run, thread, thread.input);
   const scope = run.pathScope(thread, thread.input);
   const data = applyPath(definition.InputPath, scope);
+  run.note(thread, 'afterInputPath', data);
   const given =
     definition.Parameters === undefined ? data : fillTemplate(definition.Parameters, withData(scope, data));
+  run.note(thread, 'afterParameters', given);
   await completeState(run, thread, definition.Result === undefined ? given : definition.Result);
 }
 

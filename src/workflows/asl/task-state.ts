@@ -74,11 +74,14 @@ async function schedule(run: Run, thread: Thread, waiting: TaskWaiting): Promise
   if (jsonata) {
     if (definition.Arguments !== undefined)
       input = await evaluate(definition.Arguments, 'Arguments', run.queryScope(thread));
+    run.note(thread, 'afterArguments', input);
   } else {
     const scope = run.pathScope(thread, input);
     input = applyPath(definition.InputPath, scope);
+    run.note(thread, 'afterInputPath', input);
     if (definition.Parameters !== undefined)
       input = fillTemplate(definition.Parameters, withData(scope, input));
+    run.note(thread, 'afterParameters', input);
   }
   const text = JSON.stringify(input);
   checkSize(text, thread.node.name);
