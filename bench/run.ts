@@ -50,6 +50,11 @@ const RACES: Record<string, Race> = {
     needsPeers: true,
     run: async (options) => (await import('./race-steps.ts')).raceSteps(options),
   },
+  sleepers: {
+    text: 'memory of 1,000,000 executions that wait, and the first step after a kill with 100,000 under way',
+    needsPeers: false,
+    run: async (options) => (await import('./race-sleepers.ts')).raceSleepers(options),
+  },
   asl: {
     text: 'durable state transitions a second: state machines of ten states, 50 at a time and one at a time',
     needsPeers: false,

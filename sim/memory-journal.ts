@@ -134,8 +134,10 @@ export class MemoryJournal implements JournalStore {
     return this.#deliver(id, input, nowMs).status === 'delivered';
   }
 
-  async recover(node: NodeId, nowMs: number): Promise<number> {
-    const lost = [...this.open].filter(({ record }) => record.status === 'running' && record.node !== node);
+  async recover(node: NodeId, nowMs: number, limit: number): Promise<number> {
+    const lost = [...this.open]
+      .filter(({ record }) => record.status === 'running' && record.node !== node)
+      .slice(0, limit);
     for (const { record } of lost) Object.assign(record, { status: 'ready', node: undefined, dueMs: nowMs });
     return lost.length;
   }

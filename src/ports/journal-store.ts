@@ -34,8 +34,8 @@ export interface JournalStore {
   findAwaiting(key: string, limit: number, after?: number): Promise<Awaiting[]>;
   /** Delivers to an operation that waits, which waits no more: of two at once, one succeeds. */
   settleAwaiting(execution: ExecutionId, op: number, input: ExecutionInput, nowMs: number): Promise<boolean>;
-  /** Takes back what other nodes than this one hold (on one machine: a platform that died). Returns how many. */
-  recover(node: NodeId, nowMs: number): Promise<number>;
+  /** Takes back what other nodes than this one hold (on one machine: a platform that died), so many at most. Returns how many. */
+  recover(node: NodeId, nowMs: number, limit: number): Promise<number>;
   /** When the earliest waiting execution is due; `undefined`: none is. Ready ones count as due at 0. */
   nextDueMs(): Promise<number | undefined>;
   find(id: ExecutionId): Promise<ExecutionRecord | undefined>;

@@ -29,7 +29,8 @@ export function createJournalClaims(db: DatabaseSync) {
     'SELECT position, input FROM execution_inbox WHERE execution = ? ORDER BY position',
   );
   const recover = db.prepare(`
-    UPDATE executions SET status = 'ready', node = NULL, due_ms = ? WHERE status = 'running' AND node <> ?`);
+    UPDATE executions SET status = 'ready', node = NULL, due_ms = ?2 WHERE key IN
+      (SELECT key FROM executions WHERE status = 'running' AND node <> ?1 LIMIT ?3)`);
   const release = db.prepare(`
     UPDATE executions SET status = CASE WHEN ?3 > ?4 THEN 'waiting' ELSE 'ready' END, node = NULL, due_ms = ?3
     WHERE id = ?1 AND fence = ?2 AND status = 'running'`);
@@ -52,7 +53,8 @@ export function createJournalClaims(db: DatabaseSync) {
         };
       });
     },
-    recover: (node: NodeId, nowMs: number): number => Number(recover.run(nowMs, node).changes),
+    recover: (node: NodeId, nowMs: number, limit: number): number =>
+      Number(recover.run(node, nowMs, limit).changes),
   };
 }
 

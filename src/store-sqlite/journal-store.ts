@@ -44,7 +44,7 @@ export function createJournalStore(write: Caller<JournalWrites>, read: Caller<Jo
       }));
     },
     settleAwaiting: (id, op, input, nowMs) => write('settleAwaiting', [id, op, input, nowMs]),
-    recover: (node, nowMs) => write('recover', [node, nowMs]),
+    recover: (node, nowMs, limit) => write('recover', [node, nowMs, limit]),
     nextDueMs: () => read('nextDueMs', []),
     find: (id) => read('find', [id]),
     history: async (id, from, limit) => pageOf(await read('history', [id, from, limit]), from, limit),

@@ -44,6 +44,8 @@ export interface EngineLimits {
 }
 
 export const ENGINE_LIMITS: EngineLimits = { hotMax: 1_000, claimMax: 200 };
+/** Executions of a platform that died are taken back so many at a time: the first of them need not wait for the last. */
+const RECOVER_MAX = 1_000;
 /** After the store failed, it is tried again after this time. */
 const STORE_RETRY_MS = 1_000;
 /** The store is asked for what is due at least this often, whatever this node knows by itself. */
@@ -82,6 +84,7 @@ export class WorkflowEngine implements HotHost {
   #timer: Timer | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #onIdle: (() => void) | undefined;
+  #recovering: Promise<void> | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -90,11 +93,29 @@ export class WorkflowEngine implements HotHost {
     this.#effects = createEffectRunner(options);
   }
 
-  /** Takes back what a former platform on these data held, then begins. */
+  /** Begins to take back what a former platform on these data held, and to go on with it. */
   async start(): Promise<void> {
-    const { store, node } = this.#options;
-    await store.recover(node, this.clock.nowMs());
+    if (await this.#recover()) this.#recovering = this.#recoverRest();
     this.wake();
+  }
+
+  /** True when there may be more. */
+  async #recover(): Promise<boolean> {
+    const { store, node } = this.#options;
+    return (await store.recover(node, this.clock.nowMs(), RECOVER_MAX)) === RECOVER_MAX;
+  }
+
+  async #recoverRest(): Promise<void> {
+    try {
+      while (!this.#closed && (await this.#recover())) this.wake();
+      this.wake();
+    } catch (error) {
+      if (this.#closed) return;
+      this.#options.log.error('executions of before cannot be taken back', { error: String(error) });
+      this.clock.after(STORE_RETRY_MS, () => {
+        this.#recovering = this.#recoverRest();
+      });
+    }
   }
 
   /** Claims nothing more and drops what is hot: it is taken up again from its journal. */
@@ -103,6 +124,7 @@ export class WorkflowEngine implements HotHost {
     this.#timer?.cancel();
     for (const hot of this.#hot.values()) hot.drop();
     this.#hot.clear();
+    await this.#recovering;
     if (this.#claiming)
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve;

@@ -46,7 +46,7 @@ export function exerciseJournalClaims(open: OpenFresh<JournalStore>): void {
         const lost = await claimOne(store);
         const kept = await claimOne(store, startMs, nodeB);
         const again = await fresh.reopen();
-        assert.equal(await again.recover(nodeB, startMs + 5), 1);
+        assert.equal(await again.recover(nodeB, startMs + 5, 10), 1);
         const claimed = await claimOne(again, startMs + 5, nodeB);
         assert.equal(claimed.record.id, lost.record.id);
         assert.ok(claimed.fence > lost.fence);
@@ -54,6 +54,16 @@ export function exerciseJournalClaims(open: OpenFresh<JournalStore>): void {
         assert.equal(await again.append(transition(kept, 1, [noted(1)], { status: 'running' })), true);
         assert.equal(await again.append(transition(claimed, 1, [noted(2)], { status: 'running' })), true);
         assert.equal((await again.history(lost.record.id, 0, 10)).length, 2);
+      }));
+
+    it('takes back so many at a time', () =>
+      withFresh(open, async (store, fresh) => {
+        for (const place of [1, 2, 3]) await start(store, place);
+        await store.claim(nodeA, startMs, 3);
+        const again = await fresh.reopen();
+        const taken = async () => await again.recover(nodeB, startMs, 2);
+        assert.deepEqual([await taken(), await taken(), await taken()], [2, 1, 0]);
+        assert.equal((await again.claim(nodeB, startMs, 10)).length, 3);
       }));
   });
 
@@ -150,7 +160,7 @@ export function exerciseJournalClaims(open: OpenFresh<JournalStore>): void {
         const again = await fresh.reopen();
         const record = await again.find(executionId(1));
         assert.deepEqual([record?.status, record?.endedMs, record?.node], ['failed', startMs + 7, undefined]);
-        assert.equal(await again.recover(nodeB, startMs), 0);
+        assert.equal(await again.recover(nodeB, startMs, 10), 0);
         assert.deepEqual(await again.claim(nodeA, startMs + 1e9, 1), []);
       }));
   });
