@@ -94,7 +94,7 @@ export class MemoryJournal implements JournalStore {
     row.inbox = row.inbox.filter((item) => !consumed.includes(item.position));
     for (const { op, key, detail } of transition.awaits) {
       this.#order += 1;
-      this.#awaits.push({ position: this.#order, execution: id, op, key, detail });
+      this.#awaits.push({ position: this.#order, execution: id, app: row.record.app, op, key, detail });
     }
     this.#awaits = this.#awaits.filter(
       (each) => each.execution !== id || !transition.awaitsNoMore.includes(each.op),

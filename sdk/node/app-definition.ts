@@ -143,6 +143,8 @@ export interface TriggerDefinition {
   readonly events?: Readonly<Record<string, unknown>> | undefined;
   /** How the function gets the event. Default: `cloudevent`. */
   readonly format?: 'cloudevent' | 'eventbridge' | undefined;
+  /** Take events of this shared bus. Default: those of the app itself, and from outside. */
+  readonly bus?: string | undefined;
   /** A cron expression, `every 5m`, or `at 2026-03-01T09:00`. */
   readonly schedule?: string | undefined;
   /** The zone of a schedule. Default: UTC. */
@@ -310,6 +312,8 @@ export interface AppDefinition {
   readonly routes?: readonly AppRouteDefinition[] | undefined;
   /** Outside services by name, with what is needed to log in. */
   readonly connections?: Readonly<Record<string, ConnectionDefinition>> | undefined;
+  /** By the name of a bus, which of the app's events other apps may hear there: an event pattern. Default: none. */
+  readonly share?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
   /** Packages whose own code may run while they are installed. Default: none. */
   readonly allowScripts?: readonly string[] | undefined;
   /** What every function may connect to that has no `network` of its own. */

@@ -350,6 +350,7 @@ export class StoringDeployer implements Deployer {
       })),
       triggers: [],
       connections: [],
+      shares: [],
     });
     const before = this.#live.find(name)?.live;
     const older = before?.traffic.at(-1)?.number;

@@ -2,12 +2,13 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { LambentError } from '../base/errors.ts';
 import { readBody } from '../base/request-body.ts';
 import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, parseHttpEvents } from '../model/cloud-event-http.ts';
+import { BUS_NAME, EVERYBODY, scopeOfApp, scopeOfBus } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { EventFilter, EventStore } from '../ports/event-store.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
-import { given, jsonAnswer, jsonBody, limitSchema, TimeSchema } from './schemas.ts';
+import { AppNameSchema, given, jsonAnswer, jsonBody, limitSchema, TimeSchema } from './schemas.ts';
 
 export interface EventsDeps {
   events: EventStore;
@@ -38,6 +39,9 @@ const filterFields = {
 const EventSummarySchema = z
   .object({
     seq: z.number().int().openapi({ description: 'Place in the log.' }),
+    scope: z.string().openapi({
+      description: 'Whose it is: an app, `bus:` and a shared bus, or empty for all apps.',
+    }),
     id: z.string(),
     source: z.string(),
     type: z.string(),
@@ -58,6 +62,12 @@ const publishRoute = createRoute({
   summary: 'Puts CloudEvents onto the bus: binary, structured, or a batch.',
   description: `A batch has at most ${BATCH_EVENTS_MAX} events and ${BATCH_BYTES_MAX} bytes; all of it is taken, or nothing.`,
   request: {
+    query: z.strictObject({
+      app: AppNameSchema.optional().openapi({ description: 'For this app alone. Default: for all apps.' }),
+      bus: z.string().regex(BUS_NAME, 'a bus is named as an app is').optional().openapi({
+        description: 'For those who listen to this shared bus alone.',
+      }),
+    }),
     body: {
       required: true,
       content: {
@@ -150,7 +160,11 @@ export function addEvents(root: AdminRouter, api: AdminRouter, deps: EventsDeps)
   root.openapi(publishRoute, async (c) => {
     const body = await readBody(c.req.raw, BATCH_BYTES_MAX);
     const parsed = parseHttpEvents(c.req.raw.headers, body);
-    const published = await eventBus.publish(parsed);
+    const { app, bus } = c.req.valid('query');
+    if (app !== undefined && bus !== undefined)
+      throw new LambentError('E_BAD_REQUEST', 'An event goes to an app or onto a bus, not both.');
+    const scope = app !== undefined ? scopeOfApp(app) : bus !== undefined ? scopeOfBus(bus) : EVERYBODY;
+    const published = await eventBus.publish(parsed, { scope });
     return c.json({ events: published.map((each, at) => ({ id: parsed[at]!.id, ...each })) }, 202);
   });
 

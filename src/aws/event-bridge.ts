@@ -12,7 +12,7 @@ import { AwsJsonError, invalid, jsonResponse, RequestFields, toAwsJsonError } fr
 
 /*
  * The EventBridge API (https://docs.aws.amazon.com/eventbridge/latest/APIReference/): events, and rules with their
- * targets (event-rules.ts). There is one bus; `default` and any ARN of it are its name.
+ * targets (event-rules.ts). There is the bus `default`, and any ARN of it: its events are for all apps.
  *
  * Guaranteed: an entry that is answered with an EventId is stored with what is owed of it; a rule or target that was
  * taken is durable, and counts for every event that is put after that.

@@ -3,6 +3,7 @@ import type { InvocationId } from '../base/ids.ts';
 import { parseCloudEvent } from '../model/cloud-event.ts';
 import { EgressPolicy } from '../model/egress-policy.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
+import { EVERYBODY, scopeOfApp } from '../model/event-scope.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
@@ -10,6 +11,7 @@ import type { EventBus } from '../ports/event-bus.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
 import type { ServiceCall, ServiceOutcome, ServiceRequest, StateServices } from '../ports/state-services.ts';
+import { STATES_APP } from './execution-value.ts';
 import { startExecution } from './executions.ts';
 import { callHttp } from './http-task.ts';
 import { AwsJsonError } from './json-protocol.ts';
@@ -153,7 +155,8 @@ async function putEvents(
   );
   if (events.length === 0)
     return { status: 'failed', error: 'EventBridge.ValidationException', cause: 'Entries is empty.' };
-  await bus.publish(events);
+  // Machines that AWS' clients made belong to no app: their events are for all, as those of PutEvents are.
+  await bus.publish(events, { scope: record.app === STATES_APP ? EVERYBODY : scopeOfApp(record.app) });
   return {
     status: 'ok',
     output: { Entries: events.map(({ id }) => ({ EventId: id })), FailedEntryCount: 0 },

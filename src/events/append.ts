@@ -1,6 +1,7 @@
 import { atEndOfTurn, type Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import { type CloudEvent, encodeCloudEvent } from '../model/cloud-event.ts';
+import type { EventScope } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { Published, StoredNow } from '../ports/event-bus.ts';
 import type {
@@ -74,7 +75,7 @@ export class Appender {
   }
 
   /** Matches an event with the triggers. The result must be appended, or given to `discard`. */
-  prepare(event: CloudEvent, depth: number, origin: TriggerId | undefined): Prepared {
+  prepare(event: CloudEvent, scope: EventScope, depth: number, origin: TriggerId | undefined): Prepared {
     const { table, clock } = this.#parts;
     const text = encodeCloudEvent(event);
     // What is received later must not be due earlier, or it would overtake: the machine's clock may be set back.
@@ -82,7 +83,7 @@ export class Appender {
     this.#lastReceivedMs = receivedMs;
     const recipients: { live: LiveTrigger; admission: Admission }[] = [];
     const deliveries: NewDelivery[] = [];
-    for (const live of table.match(event, receivedMs, origin)) {
+    for (const live of table.match(event, scope, receivedMs, origin)) {
       const { key, dedupeKey, dedupeMs } = live.trigger.delivery;
       const ordering = key === undefined ? undefined : textAt(event, key);
       const seen = dedupeKey === undefined ? undefined : textAt(event, dedupeKey);
@@ -94,7 +95,7 @@ export class Appender {
     const { source, id, type, subject } = event;
     return {
       event,
-      newEvent: { source, id, type, subject, receivedMs, depth, event: text, deliveries },
+      newEvent: { scope, source, id, type, subject, receivedMs, depth, event: text, deliveries },
       recipients,
     };
   }
@@ -143,7 +144,10 @@ export class Appender {
         );
       });
       this.#owed += owed;
-      if (stored) storedNow.push({ seq, receivedMs: each.newEvent.receivedMs, event: each.event });
+      if (stored) {
+        const { receivedMs, scope } = each.newEvent;
+        storedNow.push({ seq, receivedMs, scope, event: each.event });
+      }
       return { seq, stored, owed };
     });
     if (storedNow.length > 0) this.#parts.onStored?.(storedNow);

@@ -106,9 +106,9 @@ async function replay(
   };
   for (let after: number | undefined = 0; after !== undefined; ) {
     const page = await store.readEvents(until, STEP, after);
-    const items = page.items.flatMap(({ seq, event }): ReplayItem[] => {
+    const items = page.items.flatMap(({ seq, scope, event }): ReplayItem[] => {
       const parsed = JSON.parse(Buffer.from(event).toString()) as CloudEvent;
-      const recipients = only === undefined ? dispatch.match(parsed) : [only];
+      const recipients = only === undefined ? dispatch.match(parsed, scope) : [only];
       return recipients.map(({ queue, trigger }) => {
         const { key } = trigger.delivery;
         return { seq, trigger: queue.key, ordering: key === undefined ? undefined : textAt(parsed, key) };

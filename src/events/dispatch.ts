@@ -18,6 +18,8 @@ import type { MintUuid, NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
+import { EVERYBODY, type EventScope, scopeOfApp } from '../model/event-scope.ts';
+import type { AppName } from '../model/function.ts';
 import {
   DELIVERY_DEFAULTS,
   type Destination,
@@ -40,7 +42,7 @@ import { HeldBudget } from './held-budget.ts';
 import { deadLetterEvent, destinationEvent } from './outcome-events.ts';
 import { Settling } from './settling.ts';
 import { type QueueParts, TriggerQueue } from './trigger-queue.ts';
-import { type LiveTrigger, listTriggers, TriggerTable } from './trigger-table.ts';
+import { type LiveTrigger, listShares, listTriggers, TriggerTable } from './trigger-table.ts';
 
 /** Events may cause events this many times over, calls between functions included; the next one is refused. */
 export const DEPTH_MAX = CALL_DEPTH_MAX;
@@ -63,8 +65,8 @@ export interface DispatchOptions {
 
 export interface EventDispatch extends EventBus {
   find(id: TriggerId): LiveTrigger | undefined;
-  /** The live triggers whose pattern matches. */
-  match(event: CloudEvent): readonly LiveTrigger[];
+  /** The live triggers that may hear it and whose pattern matches. */
+  match(event: CloudEvent, scope: EventScope): readonly LiveTrigger[];
   /** Every live trigger. */
   triggers(): readonly LiveTrigger[];
   /** Something was put into the store for it: a replay, a redriven dead letter. */
@@ -108,7 +110,7 @@ class Dispatcher implements EventDispatch {
 
   async publish(
     events: readonly CloudEvent[],
-    { depth = 0, origin }: PublishOptions = {},
+    { depth = 0, origin, scope = EVERYBODY }: PublishOptions = {},
   ): Promise<Published[]> {
     if (this.#isClosed)
       throw new LambentError('E_SHUTTING_DOWN', 'The platform is stopping; it takes no more events.');
@@ -121,7 +123,7 @@ class Dispatcher implements EventDispatch {
       );
     const prepared: Prepared[] = [];
     try {
-      for (const event of events) prepared.push(this.#appender.prepare(event, depth, origin?.trigger));
+      for (const event of events) prepared.push(this.#appender.prepare(event, scope, depth, origin?.trigger));
     } catch (thrown) {
       for (const each of prepared) this.#appender.discard(each);
       throw thrown;
@@ -135,8 +137,8 @@ class Dispatcher implements EventDispatch {
     return this.#table.get(id);
   }
 
-  match(event: CloudEvent): readonly LiveTrigger[] {
-    return this.#table.match(event, this.#options.clock.nowMs(), undefined);
+  match(event: CloudEvent, scope: EventScope): readonly LiveTrigger[] {
+    return this.#table.match(event, scope, this.#options.clock.nowMs(), undefined);
   }
 
   triggers(): readonly LiveTrigger[] {
@@ -188,6 +190,7 @@ class Dispatcher implements EventDispatch {
 
   async #refreshNow(): Promise<void> {
     const wanted = listTriggers(this.#options.liveApps, this.#options.supply);
+    this.#table.share(listShares(this.#options.liveApps));
     const withOwn = new Map(wanted);
     for (const { app, trigger } of wanted.values())
       for (const destination of [trigger.delivery.onSuccess, trigger.delivery.onFailure]) {
@@ -254,7 +257,7 @@ class Dispatcher implements EventDispatch {
         const alert = live === undefined ? undefined : deadLetterEvent(live, delivery, error, nowMs);
         const destination = live?.trigger.delivery.onFailure;
         const events = [
-          ...(alert === undefined ? [] : this.#prepareOwn(alert, delivery.depth, undefined)),
+          ...(alert === undefined ? [] : this.#prepareOwn(alert, live!.app, delivery.depth, undefined)),
           ...(destination === undefined ? [] : this.#toDestination(live!, delivery, destination, { error })),
         ];
         this.#settle({ kind: 'dead', key: delivery.key, error, diedMs: nowMs }, events, onDurable, 1);
@@ -286,15 +289,20 @@ class Dispatcher implements EventDispatch {
     const event = destinationEvent(live, delivery, destination, outcome, this.#options.clock.nowMs());
     const own = destinationTrigger(destination);
     const origin = own === undefined ? undefined : triggerIdOf(live.app, own.name);
-    return this.#prepareOwn(event, delivery.depth, origin);
+    return this.#prepareOwn(event, live.app, delivery.depth, origin);
   }
 
   /** Events about events count as caused by them. One that cannot be stored is told of in the log, no more. */
-  #prepareOwn(event: CloudEvent, parentDepth: number, origin: TriggerId | undefined): readonly Prepared[] {
+  #prepareOwn(
+    event: CloudEvent,
+    app: AppName,
+    parentDepth: number,
+    origin: TriggerId | undefined,
+  ): readonly Prepared[] {
     try {
       if (parentDepth >= DEPTH_MAX)
         throw new LambentError('E_EVENT_LOOP', `The chain of events before it is ${DEPTH_MAX} long.`);
-      return [this.#appender.prepare(event, parentDepth + 1, origin)];
+      return [this.#appender.prepare(event, scopeOfApp(app), parentDepth + 1, origin)];
     } catch (thrown) {
       this.#options.log.warn('an event about a delivery was left out', {
         type: event.type,

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { MintUuid } from '../base/ids.ts';
 import { CLOUD_EVENT_BYTES_MAX, eventError, parseCloudEvent } from '../model/cloud-event.ts';
+import { scopeOfApp } from '../model/event-scope.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 
@@ -30,7 +31,7 @@ export function createEmitCall({ bus, clock, mintUuid }: EmitCallOptions): Opera
       ...objectOf(payload),
       specversion: '1.0',
     });
-    await bus.publish([event], { depth: caller.chain.depth + 1 });
+    await bus.publish([event], { scope: scopeOfApp(caller.app), depth: caller.chain.depth + 1 });
     return Buffer.from(JSON.stringify({ id: event.id }));
   };
 }

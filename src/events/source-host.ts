@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import { resolveAddress } from '../model/connection.ts';
+import { scopeOfApp } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
@@ -92,7 +93,7 @@ export class SourceHost {
     return factory.open({
       ...{ id, app, trigger, position, clock, random, log },
       publish: (events, next, depth) =>
-        dispatch.publish(events, { origin: { trigger: id, position: next }, depth }),
+        dispatch.publish(events, { scope: scopeOfApp(app), origin: { trigger: id, position: next }, depth }),
       secret: async (name) => lookUp(name),
       address: async (connection) => resolveAddress(connection, lookUp),
       async isBusy() {

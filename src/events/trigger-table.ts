@@ -1,7 +1,8 @@
 import type { CloudEvent } from '../model/cloud-event.ts';
 import { compilePattern, type EventPattern } from '../model/event-pattern.ts';
+import { EVERYBODY, type EventScope, scopeOfApp, scopeOfBus } from '../model/event-scope.ts';
 import type { AppName } from '../model/function.ts';
-import { type Trigger, type TriggerId, triggerIdOf } from '../model/trigger.ts';
+import { type BusSource, type Trigger, type TriggerId, triggerIdOf } from '../model/trigger.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 import { toPatternView } from './event-view.ts';
@@ -33,6 +34,23 @@ export function listTriggers(
   return found;
 }
 
+type PatternView = () => Readonly<Record<string, unknown>>;
+/** What each app shares, by the scope of its events. */
+type Shares = ReadonlyMap<EventScope, readonly { readonly bus: string; readonly pattern: EventPattern }[]>;
+
+/** Of two deployments that share the traffic, the newer one's count. */
+export function listShares(liveApps: LiveApps): Shares {
+  return new Map(
+    liveApps.snapshot().map(({ live, deployments }) => [
+      scopeOfApp(live.app),
+      (deployments.at(-1)?.shares ?? []).map(({ bus, pattern }) => ({
+        bus,
+        pattern: compilePattern(pattern),
+      })),
+    ]),
+  );
+}
+
 /** The live triggers, and which of them an event is for. */
 export class TriggerTable {
   readonly #byId = new Map<TriggerId, LiveTrigger>();
@@ -42,6 +60,12 @@ export class TriggerTable {
   #ofAnyType: readonly LiveTrigger[] = [];
   /** A deployment changes many triggers at once: they are listed anew with the next event. */
   #isListed = false;
+  #shares: Shares = new Map();
+
+  /** What apps share, in place of what they did. */
+  share(shares: Shares): void {
+    this.#shares = shares;
+  }
 
   get(id: TriggerId): LiveTrigger | undefined {
     return this.#byId.get(id);
@@ -70,25 +94,38 @@ export class TriggerTable {
     this.#isListed = false;
   }
 
-  /** Those whose pattern matches, and `origin`, whose source the event comes from. `E_EVENT_INVALID`. */
-  match(event: CloudEvent, receivedMs: number, origin: TriggerId | undefined): LiveTrigger[] {
+  /**
+   * Those that may hear it and whose pattern matches, and `origin`, whose source the event comes from.
+   * `E_EVENT_INVALID`.
+   */
+  match(
+    event: CloudEvent,
+    scope: EventScope,
+    receivedMs: number,
+    origin: TriggerId | undefined,
+  ): LiveTrigger[] {
     const found: LiveTrigger[] = [];
     const own = origin === undefined ? undefined : this.#byId.get(origin);
     if (own !== undefined) found.push(own);
     if (!this.#isListed) this.#list();
     // Made for the first pattern that needs it: most look at the type alone, or at nothing.
     let view: Readonly<Record<string, unknown>> | undefined;
+    const viewOf: PatternView = () => (view ??= toPatternView(event, receivedMs));
     const add = (live: LiveTrigger): void => {
-      if (live === own) return;
-      if (!live.isDecidedByType) {
-        view ??= toPatternView(event, receivedMs);
-        if (!live.pattern!.matches(view)) return;
-      }
-      found.push(live);
+      if (live === own || !this.#hears(live, scope, viewOf)) return;
+      if (live.isDecidedByType || live.pattern!.matches(viewOf())) found.push(live);
     };
     this.#byType.get(event.type)?.forEach(add);
     this.#ofAnyType.forEach(add);
     return found;
+  }
+
+  #hears({ app, trigger }: LiveTrigger, scope: EventScope, viewOf: PatternView): boolean {
+    const bus = (trigger.source as BusSource).bus;
+    if (bus === undefined) return scope === EVERYBODY || scope === scopeOfApp(app);
+    if (scope === scopeOfBus(bus)) return true;
+    const shares = this.#shares.get(scope) ?? [];
+    return shares.some((share) => share.bus === bus && share.pattern.matches(viewOf()));
   }
 
   #list(): void {

@@ -273,6 +273,7 @@ class LocalDeployer implements ClosableDeployer {
       routes,
       triggers,
       connections: plan.connections,
+      shares: plan.shares,
     });
     tell('store', `deployment ${deployment.number}`);
     if (weight === 0) {

@@ -63,6 +63,7 @@ describe('createLiveApps', { timeout: 30_000 }, () => {
       routes: [],
       triggers: [],
       connections: [],
+      shares: [],
     });
     return number;
   }

@@ -49,6 +49,7 @@ function deployment(app: string, memoryMb: number): Deployment {
     routes,
     triggers: [],
     connections: [],
+    shares: [],
   };
 }
 

@@ -38,6 +38,7 @@ function deployment(app: string, number: number, routes: Route[]): Deployment {
     routes,
     triggers: [],
     connections: [],
+    shares: [],
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import type { EventShare } from './event-scope.ts';
 import type { AppName, FunctionName, FunctionVersion } from './function.ts';
 import type { Trigger } from './trigger.ts';
 
@@ -43,6 +44,8 @@ export interface Deployment {
   readonly triggers: readonly Trigger[];
   /** The manifest's connections, each of another name. */
   readonly connections: readonly Connection[];
+  /** Which of the app's events other apps may hear. */
+  readonly shares: readonly EventShare[];
 }
 
 /** One part of an app's traffic. Weights of an app's parts add up to 100. */

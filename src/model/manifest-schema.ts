@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { connectionsSchema } from './manifest-connections.ts';
+import { sharesSchema } from './manifest-shares.ts';
 import {
   duration,
   ENV_NAME,
@@ -254,6 +255,7 @@ export const manifestSchema = z
         .array(appRouteSchema, { error: 'a list of routes, each with `path` and `function`' })
         .describe('Routes of the app, each naming its function.'),
       connections: connectionsSchema,
+      share: sharesSchema,
       env,
       network,
       cors,

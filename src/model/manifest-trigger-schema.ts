@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { BUS_NAME } from './event-scope.ts';
 import { connectionChoice } from './manifest-connections.ts';
+import { BUS_EXPECTED } from './manifest-shares.ts';
 import { messageSchemas } from './manifest-message-sources.ts';
 import { duration, ENV_NAME, text, whole } from './manifest-schema-parts.ts';
 import { SCHEDULE_EXPECTED } from './schedule-time.ts';
@@ -115,6 +117,10 @@ export const triggerSchema = z
       format: z
         .enum(['cloudevent', 'eventbridge'], { error: 'cloudevent or eventbridge' })
         .describe('How the function gets the event. Default: cloudevent.'),
+      bus: z
+        .string({ error: BUS_EXPECTED })
+        .regex(BUS_NAME, { error: BUS_EXPECTED })
+        .describe('Take events of this shared bus. Default: those of the app itself, and from outside.'),
       schedule: text(SCHEDULE_EXPECTED, 'A cron expression, `every 5m`, or `at 2026-03-01T09:00`.'),
       timezone: text('a time zone such as `Europe/Berlin`', 'The zone of a schedule. Default: UTC.'),
       missed: z

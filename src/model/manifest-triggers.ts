@@ -31,6 +31,7 @@ const KINDS = ['events', 'schedule', 'webhook', 'postgres', 'mysql', ...MESSAGE_
 /** Settings that only one kind of trigger has. */
 const ONLY_FOR: Readonly<Record<string, (typeof KINDS)[number]>> = {
   format: 'events',
+  bus: 'events',
   timezone: 'schedule',
   missed: 'schedule',
   jitter: 'schedule',
@@ -138,7 +139,12 @@ function sourceOf(
   switch (kind) {
     case 'events':
       try {
-        return { kind, pattern: compilePattern(input.events).source, format: input.format ?? 'cloudevent' };
+        return {
+          kind,
+          pattern: compilePattern(input.events).source,
+          format: input.format ?? 'cloudevent',
+          ...(input.bus === undefined ? {} : { bus: input.bus }),
+        };
       } catch (thrown) {
         if (!(thrown instanceof LambentError)) throw thrown;
         problems.add([...path, 'events'], 'value', thrown.message);

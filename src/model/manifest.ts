@@ -10,6 +10,7 @@
 import { nearestOf } from '../base/nearest.ts';
 import type { Connection } from './connection.ts';
 import type { CorsPolicy, Route, RouteMethod } from './deployment.ts';
+import type { EventShare } from './event-scope.ts';
 import { APP_NAME, type AppName, FUNCTION_NAME, type FunctionConfig, type FunctionName } from './function.ts';
 import { ENTRY_ENDINGS, LANGUAGES, parseRuntime, type RuntimePin, runtimeOfEntry } from './languages.ts';
 import { connectionSchema, connectionTlsSchema, planConnections } from './manifest-connections.ts';
@@ -35,6 +36,7 @@ import {
   workflowSchema,
 } from './manifest-schema.ts';
 import { triggerSchema } from './manifest-trigger-schema.ts';
+import { planShares } from './manifest-shares.ts';
 import { planTriggers } from './manifest-triggers.ts';
 import { planWorkflows } from './manifest-workflows.ts';
 import { routeHostFault, routePathFault, routeShape } from './route-path.ts';
@@ -58,6 +60,7 @@ export interface AppPlan {
   readonly routes: readonly Route[];
   readonly triggers: readonly Trigger[];
   readonly connections: readonly Connection[];
+  readonly shares: readonly EventShare[];
 }
 
 /** A manifest of the right shape, with its source for later messages. */
@@ -123,10 +126,11 @@ export function planApp(
   const connections = planConnections(input.connections ?? {}, problems);
   const workflowNames = new Set(workflows.map(({ plan }) => plan.name));
   const triggers = planTriggers(routed, workflowNames, connections, problems);
+  const shares = planShares(input.share ?? {}, problems);
   problems.throwIfAny();
   const app = (input.app ?? appNameFrom(folderName)) as AppName;
   const { allowScripts = [] } = input;
-  return { app, allowScripts, functions, routes, triggers, connections: [...connections.values()] };
+  return { app, allowScripts, functions, routes, triggers, connections: [...connections.values()], shares };
 }
 
 /** The name of a folder made into a valid name of an app. */

@@ -61,13 +61,15 @@ export type TriggerSource =
   | MessageSource
   | DestinationSource;
 
-/** Events of the bus, wherever they come from, that match a pattern. */
+/** Events that match a pattern: those of its own app, and those from outside that are for all apps. */
 export interface BusSource {
   readonly kind: 'events';
   /** EventBridge's language over the event: its attributes, and EventBridge's names for them. */
   readonly pattern: Readonly<Record<string, unknown>>;
   /** What the function gets: the CloudEvent, or the same as EventBridge would send it. */
   readonly format: EventFormat;
+  /** Events of this shared bus, in place of those of its own app and of everybody. */
+  readonly bus?: string | undefined;
 }
 
 export type EventFormat = 'cloudevent' | 'eventbridge';

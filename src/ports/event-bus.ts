@@ -1,4 +1,5 @@
 import type { CloudEvent } from '../model/cloud-event.ts';
+import type { EventScope } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
 
 /** The door for events: whoever has one brings it here. */
@@ -11,6 +12,8 @@ export interface EventBus {
 }
 
 export interface PublishOptions {
+  /** Whose they are. Default: everybody's. */
+  readonly scope?: EventScope | undefined;
   /** How many events and calls, one from another, led to these. 0: they come from outside. */
   readonly depth?: number | undefined;
   /** The trigger whose source these come from: it gets them whatever its pattern, and its position moves along. */
@@ -31,5 +34,6 @@ export interface StoredNow {
   readonly seq: number;
   /** Epoch milliseconds. */
   readonly receivedMs: number;
+  readonly scope: EventScope;
   readonly event: CloudEvent;
 }

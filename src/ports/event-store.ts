@@ -1,5 +1,6 @@
 import type { NodeId } from '../base/ids.ts';
 import type { InvocationError } from '../model/invocation.ts';
+import type { EventScope } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
 
 /**
@@ -27,6 +28,7 @@ export interface NewDelivery {
 }
 
 export interface NewEvent {
+  readonly scope: EventScope;
   readonly source: string;
   readonly id: string;
   readonly type: string;
@@ -56,7 +58,7 @@ export interface Append {
 export interface Appended {
   /** Place in the log. Of an event that was there already: its old one. */
   readonly seq: number;
-  /** False: an event with this source and id was there already, and nothing was stored. */
+  /** False: an event with this scope, source and id was there already, and nothing was stored. */
   readonly stored: boolean;
   /** Keys of its deliveries in the order they were given; `undefined`: a repetition, which is not owed. */
   readonly deliveries: readonly (number | undefined)[];
@@ -115,6 +117,7 @@ export interface EventTotals {
 /** A stored event, without its text. */
 export interface EventSummary {
   readonly seq: number;
+  readonly scope: EventScope;
   readonly id: string;
   readonly source: string;
   readonly type: string;
@@ -211,6 +214,7 @@ export interface EventPage<Item = EventSummary> {
 
 export interface StoredText {
   readonly seq: number;
+  readonly scope: EventScope;
   readonly receivedMs: number;
   readonly event: Uint8Array;
 }

@@ -100,6 +100,7 @@ export interface InboxItem {
 export interface Awaiting {
   readonly position: number;
   readonly execution: ExecutionId;
+  readonly app: AppName;
   readonly op: number;
   /** JSON, as the transition said. */
   readonly detail: unknown;

@@ -20,7 +20,7 @@ it('triggers from before there were connections have one of their own', async ()
   const app = 'shop' as AppName;
   const about = { createdMs: 1, createdBy: 'local', note: '' };
   await first.apps.createDeployment({
-    ...{ app, ...about, functions: [], routes: [], triggers: [], connections: [] },
+    ...{ app, ...about, functions: [], routes: [], triggers: [], connections: [], shares: [] },
   });
   await first.close();
   const database = new DatabaseSync(join(folder, DATABASE_FILE));

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { LambentError } from '../base/errors.ts';
 import { type Connection, type ConnectionKind, connectionByUrl } from '../model/connection.ts';
+import type { EventShare } from '../model/event-scope.ts';
 import type { Deployment, LiveApp, Route, TrafficShare } from '../model/deployment.ts';
 import type { AppName, BlobDigest, FunctionName, FunctionVersion, VersionId } from '../model/function.ts';
 import { DELIVERY_DEFAULTS, type Trigger, type TriggerSource } from '../model/trigger.ts';
@@ -41,7 +42,7 @@ export function createAppStore(write: Caller<AppWrites>, read: Caller<AppReads>)
 }
 
 /** What is stored as the JSON of a list. */
-type JsonList = 'routes' | 'triggers' | 'connections';
+type JsonList = 'routes' | 'triggers' | 'connections' | 'shares';
 
 /** A deployment as it is stored: text crosses threads many times faster than objects within objects. */
 interface StoredDeployment extends Omit<NewDeployment, 'functions' | JsonList> {
@@ -49,6 +50,7 @@ interface StoredDeployment extends Omit<NewDeployment, 'functions' | JsonList> {
   readonly routes: string;
   readonly triggers: string;
   readonly connections: string;
+  readonly shares: string;
   readonly functions: readonly {
     readonly name: string;
     readonly id: string;
@@ -64,6 +66,7 @@ interface FoundDeployment extends Omit<Deployment, 'functions' | JsonList> {
   readonly routes: string;
   readonly triggers: string;
   readonly connections: string;
+  readonly shares: string;
   /** JSON of an array for each function: name, id, code, and JSON of what else there is. */
   readonly functions: string;
 }
@@ -73,11 +76,13 @@ function fromStored(found: FoundDeployment): Deployment {
   const functions = jsonOf({ ...found }, 'functions') as Row[];
   const triggers = jsonOf({ ...found }, 'triggers') as StoredTrigger[];
   const connections = jsonOf({ ...found }, 'connections') as Connection[];
+  const shares = jsonOf({ ...found }, 'shares') as EventShare[];
   return {
     ...found,
     routes: routes.map(toRoute),
     triggers: triggers.map(toTrigger),
     connections: connections.map(toConnection),
+    shares: shares.map(({ bus, pattern }) => ({ bus, pattern })),
     functions: functions.map((each) => toVersion(found.app, each)),
   };
 }
@@ -99,6 +104,7 @@ function toStored(deployment: NewDeployment): StoredDeployment {
     routes: JSON.stringify(deployment.routes),
     triggers: JSON.stringify(deployment.triggers),
     connections: JSON.stringify(deployment.connections),
+    shares: JSON.stringify(deployment.shares),
     functions,
   };
 }
@@ -169,8 +175,9 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
     RETURNING next_number - 1 AS number`);
   const insertDeployment = db.prepare(`
     INSERT INTO deployments
-      (app, number, created_ms, created_by, note, function_count, format, routes, triggers, connections)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      (app, number, created_ms, created_by, note, function_count, format, routes, triggers, connections,
+        shares)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const findVersion = db.prepare('SELECT key FROM versions WHERE digest = ?');
   const insertVersion = db.prepare(
     'INSERT INTO versions (digest, id, code, body) VALUES (?, ?, ?, ?) RETURNING key',
@@ -179,9 +186,9 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
     'INSERT INTO deployment_functions (app, number, position, name, version) VALUES (?, ?, ?, ?, ?)',
   );
 
-  return ({ app, functions, routes, triggers, connections, createdMs, createdBy, note }) => {
+  return ({ app, functions, routes, triggers, connections, shares, createdMs, createdBy, note }) => {
     const number = numberOf(takeNumber.get(app)!, 'number');
-    const lists = [routes, triggers, connections];
+    const lists = [routes, triggers, connections, shares];
     insertDeployment.run(app, number, createdMs, createdBy, note, functions.length, FORMAT, ...lists);
     functions.forEach(({ name, id, code, body }, position) => {
       const digest = createHash('sha256').update(`${id}\n${code}\n${body}`).digest('hex');
@@ -195,7 +202,7 @@ function createDeploymentWriter(db: DatabaseSync): (deployment: StoredDeployment
 export function createAppReads(db: DatabaseSync) {
   const summaryColumns = 'app, number, created_ms, created_by, note, function_count';
   const findDeployment = db.prepare(
-    `SELECT ${summaryColumns}, format, routes, triggers, connections FROM deployments WHERE app = ? AND number = ?`,
+    `SELECT ${summaryColumns}, format, routes, triggers, connections, shares FROM deployments WHERE app = ? AND number = ?`,
   );
   const listFunctions = db.prepare(`
     SELECT json_group_array(json_array(f.name, v.id, v.code, v.body) ORDER BY f.position) AS functions
@@ -220,7 +227,8 @@ export function createAppReads(db: DatabaseSync) {
       const functions = textOf(listFunctions.get(app, number)!, 'functions');
       const [routes, triggers] = [textOf(row, 'routes'), textOf(row, 'triggers')];
       const connections = textOf(row, 'connections');
-      return { app, number, createdMs, createdBy, note, functions, routes, triggers, connections };
+      const shares = textOf(row, 'shares');
+      return { app, number, createdMs, createdBy, note, functions, routes, triggers, connections, shares };
     },
     listDeployments: (app: AppName, limit: number, before?: number): DeploymentSummary[] =>
       listDeployments.all(app, before ?? Number.MAX_SAFE_INTEGER, Math.max(0, limit)).map(toSummary),

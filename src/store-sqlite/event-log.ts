@@ -117,13 +117,15 @@ export function createAppend(db: DatabaseSync): (append: PackedAppend) => Packed
 function createInsert(db: DatabaseSync): (append: PackedAppend, at: number) => number {
   // Without RETURNING, which would keep a journal of its own for each statement.
   const insert = db.prepare(`
-    INSERT INTO events (source, id, type, subject, received_ms, depth, event) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (source, id) DO NOTHING`);
-  const find = db.prepare('SELECT seq FROM events WHERE source = ? AND id = ?');
-  return ({ sources, ids, types, subjects, receivedMs, depths, texts, ends }, at) => {
+    INSERT INTO events (scope, source, id, type, subject, received_ms, depth, event)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, source, id) DO NOTHING`);
+  const find = db.prepare('SELECT seq FROM events WHERE scope = ? AND source = ? AND id = ?');
+  return ({ scopes, sources, ids, types, subjects, receivedMs, depths, texts, ends }, at) => {
+    const scope = scopes[at]!;
     const source = sources[at]!;
     const id = ids[at]!;
     const { changes, lastInsertRowid } = insert.run(
+      scope,
       source,
       id,
       types[at]!,
@@ -132,7 +134,7 @@ function createInsert(db: DatabaseSync): (append: PackedAppend, at: number) => n
       depths[at]!,
       texts.subarray(at === 0 ? 0 : ends[at - 1]!, ends[at]!),
     );
-    return changes === 0 ? -numberOf(find.get(source, id)!, 'seq') : Number(lastInsertRowid);
+    return changes === 0 ? -numberOf(find.get(scope, source, id)!, 'seq') : Number(lastInsertRowid);
   };
 }
 

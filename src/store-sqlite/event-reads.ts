@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { InvocationError } from '../model/invocation.ts';
+import type { EventScope } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type {
   DeadFilter,
@@ -28,7 +29,7 @@ export const EVENTS_PAGE_BYTES_MAX = 16 * 1024 * 1024;
 const MATCHES = `
   (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR type = ?2) AND (?3 IS NULL OR subject IS ?3)
   AND (?4 IS NULL OR id = ?4) AND (?5 IS NULL OR received_ms >= ?5) AND (?6 IS NULL OR received_ms < ?6) AS matches`;
-const SUMMARY = 'seq, id, source, type, subject, received_ms, depth, length(event) AS bytes';
+const SUMMARY = 'seq, scope, id, source, type, subject, received_ms, depth, length(event) AS bytes';
 
 export function createEventReads(db: DatabaseSync) {
   return { ...createLogReads(db), ...createTotalReads(db), ...createDeadReads(db) };
@@ -39,7 +40,7 @@ function createLogReads(db: DatabaseSync) {
     `SELECT ${SUMMARY}, ${MATCHES} FROM events WHERE seq < ?7 ORDER BY seq DESC LIMIT ?8`,
   );
   const listOn = db.prepare(
-    `SELECT seq, received_ms, event, ${MATCHES} FROM events WHERE seq > ?7 ORDER BY seq LIMIT ?8`,
+    `SELECT seq, scope, received_ms, event, ${MATCHES} FROM events WHERE seq > ?7 ORDER BY seq LIMIT ?8`,
   );
   const find = db.prepare(`SELECT ${SUMMARY}, event FROM events WHERE seq = ?`);
   const listOwed = db.prepare(
@@ -57,6 +58,7 @@ function createLogReads(db: DatabaseSync) {
       const rows = listOn.iterate(...valuesOf(filter), after, EVENTS_SCAN_MAX);
       return pageOf(rows as Iterable<Row>, limit, (row) => ({
         seq: numberOf(row, 'seq'),
+        scope: textOf(row, 'scope') as EventScope,
         receivedMs: numberOf(row, 'received_ms'),
         event: bytesOf(row, 'event'),
       }));
@@ -154,6 +156,7 @@ function pageOf<Item>(rows: Iterable<Row>, limit: number, toItem: (row: Row) => 
 function toSummary(row: Row): EventSummary {
   return {
     seq: numberOf(row, 'seq'),
+    scope: textOf(row, 'scope') as EventScope,
     id: textOf(row, 'id'),
     source: textOf(row, 'source'),
     type: textOf(row, 'type'),

@@ -27,6 +27,7 @@ export interface StoredInboxItem {
 export interface StoredAwaiting {
   readonly position: number;
   readonly execution: ExecutionId;
+  readonly app: AppName;
   readonly op: number;
   readonly detail: string | undefined;
 }
@@ -37,7 +38,7 @@ export function createJournalReads(db: DatabaseSync) {
     SELECT position, input FROM execution_inbox WHERE execution = (SELECT key FROM executions WHERE id = ?)
     ORDER BY position`);
   const awaiting = db.prepare(`
-    SELECT a.position, e.id, a.op, a.detail FROM execution_awaits a JOIN executions e ON e.key = a.execution
+    SELECT a.position, e.id, e.app, a.op, a.detail FROM execution_awaits a JOIN executions e ON e.key = a.execution
     WHERE a.await_key = ? AND a.position > ? ORDER BY a.position LIMIT ?`);
   const ready = db.prepare("SELECT 1 AS one FROM executions WHERE status = 'ready' LIMIT 1");
   const due = db.prepare("SELECT min(due_ms) AS due_ms FROM executions WHERE status = 'waiting'");
@@ -52,6 +53,7 @@ export function createJournalReads(db: DatabaseSync) {
       awaiting.all(key, after, pageOf(limit)).map((row) => ({
         position: numberOf(row, 'position'),
         execution: textOf(row, 'id') as ExecutionId,
+        app: textOf(row, 'app') as AppName,
         op: numberOf(row, 'op'),
         detail: optionalTextOf(row, 'detail'),
       })),

@@ -1,3 +1,4 @@
+import type { EventScope } from '../model/event-scope.ts';
 import type {
   Append,
   Appended,
@@ -17,6 +18,7 @@ export interface PackedAppend {
   readonly session: Session;
   readonly nowMs: number;
   readonly positions: readonly SourcePosition[];
+  readonly scopes: readonly EventScope[];
   readonly sources: readonly string[];
   readonly ids: readonly string[];
   readonly types: readonly string[];
@@ -68,6 +70,7 @@ export function packAppend({ session, nowMs, positions, events }: Append): Packe
   });
   return {
     ...{ session, nowMs, positions, receivedMs, depths, texts, ends, runs },
+    scopes: events.map(({ scope }) => scope),
     sources: events.map(({ source }) => source),
     ids: events.map(({ id }) => id),
     types: events.map(({ type }) => type),

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import type { ExecutionId, NodeId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
+import { EVERYBODY } from '../model/event-scope.ts';
 import type { AppName } from '../model/function.ts';
 import { openStore } from '../store-sqlite/store.ts';
 import { type EventWait, WaitingTeller } from './tell-waiting.ts';
@@ -17,7 +18,7 @@ const [early, late] = ['1', '2'].map(
 
 function newEvent(id: string, sum: number, receivedMs: number) {
   const event = { specversion: '1.0', id, source: '/shop', type: 'paid', data: { sum } };
-  const facts = { subject: undefined, receivedMs, depth: 0, deliveries: [] };
+  const facts = { scope: EVERYBODY, subject: undefined, receivedMs, depth: 0, deliveries: [] };
   return { ...facts, source: '/shop', id, type: 'paid', event: Buffer.from(JSON.stringify(event)) };
 }
 
@@ -80,7 +81,7 @@ describe('events and who waits for them', () => {
         positions: [],
       });
       const event = JSON.parse(Buffer.from(again[0]!.event).toString('utf8'));
-      await third.tell([{ seq: stored!.seq, receivedMs: clock.nowMs(), event }]);
+      await third.tell([{ seq: stored!.seq, receivedMs: clock.nowMs(), scope: EVERYBODY, event }]);
       assert.deepEqual(poked, [early, late]);
       await third.close();
       assert.equal(clock.pending, 0);

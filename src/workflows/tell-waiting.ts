@@ -3,6 +3,7 @@ import type { ExecutionId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
 import { compilePattern } from '../model/event-pattern.ts';
+import { EVERYBODY, scopeOfApp } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { StoredNow } from '../ports/event-bus.ts';
 import type { EventStore } from '../ports/event-store.ts';
@@ -69,8 +70,8 @@ export class WaitingTeller {
       for (let after: number | undefined = position; after !== undefined && !this.#closed; ) {
         const page = await events.readEvents({}, PAGE, after);
         await this.#tellTogether(
-          page.items.map(({ seq, receivedMs, event }) => ({
-            ...{ seq, receivedMs },
+          page.items.map(({ seq, receivedMs, scope, event }) => ({
+            ...{ seq, receivedMs, scope },
             event: JSON.parse(Buffer.from(event).toString('utf8')) as CloudEvent,
           })),
         );
@@ -179,11 +180,15 @@ export class WaitingTeller {
   }
 }
 
-/** The first event that came since it waits, and matches. */
+/** The first event that came since it waits, that its app may hear, and that matches. */
 function firstFor(awaiting: Awaiting, placed: readonly StoredNow[]): StoredNow | undefined {
   const { match, sinceMs } = awaiting.detail as EventWait;
+  const own = scopeOfApp(awaiting.app);
   const isFor = matcherOf(match);
-  return placed.find(({ receivedMs, event }) => sinceMs <= receivedMs && isFor(event));
+  return placed.find(
+    ({ receivedMs, scope, event }) =>
+      sinceMs <= receivedMs && (scope === EVERYBODY || scope === own) && isFor(event),
+  );
 }
 
 function matcherOf(pattern: unknown): (event: CloudEvent) => boolean {

@@ -26,6 +26,8 @@ export const emitCommand: Command = {
       value: 'ID',
       text: 'its id (else a new one); the same id from the same source is one event',
     },
+    app: { kind: 'text', value: 'APP', text: 'for this app alone (else for all)' },
+    bus: { kind: 'text', value: 'BUS', text: 'for those who listen to this shared bus alone' },
     ...SERVER_OPTIONS,
     ...JSON_OPTION,
   },
@@ -57,6 +59,7 @@ async function emit(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const answer = await createApiClient(args, terminal).send<PublishedView>({
     method: 'POST',
     path: '/_lambent/events',
+    query: { app: args.text('app'), bus: args.text('bus') },
     headers: { 'content-type': 'application/cloudevents+json' },
     body: Buffer.from(JSON.stringify(event)),
   });

@@ -78,6 +78,7 @@ function deployment(
     routes,
     triggers: [TRIGGER],
     connections: [],
+    shares: [],
   };
 }
 

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NodeId } from '../../base/ids.ts';
 import type { InvocationError } from '../../model/invocation.ts';
+import { EVERYBODY, scopeOfApp } from '../../model/event-scope.ts';
+import type { AppName } from '../../model/function.ts';
 import type { TriggerId } from '../../model/trigger.ts';
 import type {
   Append,
@@ -44,6 +46,7 @@ function event(
   more: Partial<NewEvent> = {},
 ): NewEvent {
   return {
+    scope: EVERYBODY,
     source: '/shop',
     id: `e${place}`,
     type: place % 2 === 0 ? 'even' : 'odd',
@@ -83,9 +86,9 @@ function exerciseLog(open: OpenFresh<EventStore>): void {
         const found = await again.findEvent(one!.seq);
         const { event: text, ...rest } = found!;
         assert.equal(Buffer.from(text).toString(), '{"id":"e1","data":"grüße"}');
-        const { source, id, type, subject, receivedMs, depth } = event(1);
+        const { scope, source, id, type, subject, receivedMs, depth } = event(1);
         const bytes = text.byteLength;
-        const summary = { seq: one!.seq, source, id, type, subject, receivedMs, depth, bytes };
+        const summary = { seq: one!.seq, scope, source, id, type, subject, receivedMs, depth, bytes };
         assert.deepEqual(rest, { ...summary, owedTo: [mail], deadAt: [] });
         assert.deepEqual(await again.totals(), { events: 2, bytes: bytes * 2, owed: 1, dead: 0 });
       }));
@@ -99,6 +102,22 @@ function exerciseLog(open: OpenFresh<EventStore>): void {
         assert.deepEqual(outcomes[0], { seq: first!.seq, stored: false, deliveries: [] });
         assert.equal(outcomes[1]!.stored, true);
         assert.equal((await store.totals()).owed, 1);
+      }));
+
+    it('keeps scopes apart: nobody takes the place of an event of another app', () =>
+      withFresh(open, async (store) => {
+        const { session } = await begin(store);
+        const scope = scopeOfApp('other' as AppName);
+        const outcomes = await store.append(append(session, [event(1), event(1, [], { scope })]));
+        assert.deepEqual(
+          outcomes.map(({ stored }) => stored),
+          [true, true],
+        );
+        const { items } = await store.readEvents({}, 10, 0);
+        assert.deepEqual(
+          items.map((each) => each.scope),
+          [EVERYBODY, scope],
+        );
       }));
 
     it('finds by each attribute and time, in pages', () =>
