@@ -18,8 +18,10 @@ export type ExecutionId = Branded<'ExecutionId'>;
 export type MintUuid = () => string;
 
 const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'));
-const COUNTER_FIRST = 0x1000_0000;
-const COUNTER_LIMIT = 0x1_0000_0000;
+/** The counter's last eight bits have a table; of the rest, the text is made once for each value. */
+const LAST_BITS = 8;
+const COUNTER_FIRST = 0x10_0000;
+const COUNTER_LIMIT = 0x100_0000;
 
 /**
  * Creates a minter of UUIDv7 strings: 48 bits of time, then random bits drawn afresh each millisecond,
@@ -30,6 +32,8 @@ export function createUuidMinter(clock: Clock, random: Random): MintUuid {
   let lastMs = -1;
   let prefix = '';
   let counter = 0;
+  let text = '';
+  let last = 0;
   return () => {
     const nowMs = clock.nowMs();
     if (nowMs > lastMs || counter >= COUNTER_LIMIT) {
@@ -39,11 +43,17 @@ export function createUuidMinter(clock: Clock, random: Random): MintUuid {
       const randomA = HEX[0x70 | (bytes[0]! & 0x0f)]! + HEX[bytes[1]!]!;
       const randomB = HEX[0x80 | (bytes[2]! & 0x3f)]! + HEX[bytes[3]!]!;
       prefix = `${time.slice(0, 8)}-${time.slice(8)}-${randomA}-${randomB}-${HEX[bytes[4]!]}${HEX[bytes[5]!]}`;
-      // From eight hex digits on, so that none needs padding; the range leaves two thousand million ids a millisecond.
-      const drawn = ((bytes[6]! & 0x7f) << 24) | (bytes[7]! << 16) | (bytes[8]! << 8) | bytes[9]!;
+      // From six hex digits on, so that none needs padding; the range leaves two thousand million ids a millisecond.
+      const drawn = ((bytes[6]! & 0x7f) << 16) | (bytes[7]! << 8) | bytes[8]!;
       counter = Math.max(COUNTER_FIRST, drawn);
+      text = prefix + counter.toString(16);
+      last = bytes[9]!;
+    } else if (last === 1 << LAST_BITS) {
+      last = 0;
+      counter += 1;
+      text = prefix + counter.toString(16);
     }
-    return prefix + (counter++).toString(16);
+    return text + HEX[last++]!;
   };
 }
 

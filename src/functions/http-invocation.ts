@@ -131,10 +131,12 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     }
     const status = payload.readUInt16LE(0);
     const bodyAt = RESPONSE_FIXED_BYTES + payload.readUInt32LE(4);
-    const block = payload.toString('latin1', RESPONSE_FIXED_BYTES, bodyAt);
     let head: ResponseHead;
     try {
-      head = status === 101 ? parseResponseHead(block, true) : this.#heads.parse(block);
+      head =
+        status === 101
+          ? parseResponseHead(payload.toString('latin1', RESPONSE_FIXED_BYTES, bodyAt), true)
+          : this.#heads.parse(payload, RESPONSE_FIXED_BYTES, bodyAt);
     } catch (error) {
       if (!(error instanceof LambentError)) throw error;
       this.#stop(error);

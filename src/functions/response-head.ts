@@ -76,8 +76,18 @@ export function parseResponseHead(block: string, upgrade: boolean): ResponseHead
 /** Remembers checked blocks. One for each version, so that no function can push out another's. */
 export class ResponseHeads {
   readonly #known = new Map<string, ResponseHead>();
+  #lastBytes: Buffer = Buffer.alloc(0);
+  #last: ResponseHead | undefined;
 
-  parse(block: string): ResponseHead {
+  /** The block is in `payload` from `from` to `to`, as latin1. Throws `E_FUNCTION_RESPONSE_INVALID`. */
+  parse(payload: Buffer, from: number, to: number): ResponseHead {
+    if (this.#last !== undefined && sameBytes(this.#lastBytes, payload, from, to)) return this.#last;
+    this.#last = this.#parseText(payload.toString('latin1', from, to));
+    this.#lastBytes = Buffer.from(payload.subarray(from, to));
+    return this.#last;
+  }
+
+  #parseText(block: string): ResponseHead {
     const known = this.#known.get(block);
     if (known !== undefined) return known;
     const head = parseResponseHead(block, false);
@@ -85,4 +95,11 @@ export class ResponseHeads {
     this.#known.set(block, head);
     return head;
   }
+}
+
+/** Blocks are short: a loop is done before a call of the system's own comparison has begun. */
+function sameBytes(known: Buffer, payload: Buffer, from: number, to: number): boolean {
+  if (known.length !== to - from) return false;
+  for (let at = 0; at < known.length; at += 1) if (known[at] !== payload[from + at]) return false;
+  return true;
 }

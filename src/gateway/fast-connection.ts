@@ -6,10 +6,10 @@ import type { HttpExchange, HttpSink } from '../ports/invoker.ts';
 import { contained } from './contained.ts';
 import { withCors } from './cors.ts';
 import { LOOK_BEFORE_ANSWER, LOOK_BETWEEN_CHUNKS, watchHalfClosed } from './half-closed.ts';
-import { callFunction, decide, failureAnswer, type GatewayParts, type Incoming } from './handle-request.ts';
+import { callFunction, decide, failureAnswer, type GatewayParts } from './handle-request.ts';
 import { readInto } from './raw-socket.ts';
 import { type Answer, type DateHeader, hasBody, statusLine } from './respond.ts';
-import { parseSimpleRequest, type SimpleHeaders, type SimpleRequest } from './simple-request.ts';
+import { parseSimpleRequest, type SimpleRequest } from './simple-request.ts';
 
 /** What a fast connection needs of the server it belongs to. */
 export interface FastHost {
@@ -36,7 +36,7 @@ export class FastConnection {
   readonly socket: Socket;
   readonly #host: FastHost;
   readonly #remoteAddress: string;
-  #lastHeaders: SimpleHeaders | undefined;
+  #last: SimpleRequest | undefined;
   #exchange: FastExchange | undefined;
   #ahead: Buffer | undefined;
   /** Set by the server's sweep while idle, monotonic; 0: not idle. */
@@ -106,28 +106,19 @@ export class FastConnection {
       this.#keep(Buffer.from(buffer.subarray(0, bytes)));
       return;
     }
-    const request = parseSimpleRequest(buffer, bytes, this.#lastHeaders);
+    const request = parseSimpleRequest(buffer, bytes, this.#last);
     if (request === undefined || !this.#handle(request)) this.#leave(Buffer.from(buffer.subarray(0, bytes)));
-    else this.#lastHeaders = request.headers;
+    else this.#last = request;
   }
 
   /** False: not for this way. */
   #handle(request: SimpleRequest): boolean {
     const { parts } = this.#host;
-    const { method, target, headers } = request;
-    const incoming: Incoming = {
-      method,
-      target,
-      host: headers.host,
-      origin: headers.origin,
-      requestId: headers.requestId,
-      preflightMethod: undefined,
-      awsTarget: headers.awsTarget,
-    };
+    const { method, headers, requestId } = request;
     const id = parts.mintId();
-    const decision = decide(parts, incoming, headers.requestId ?? id);
+    const decision = decide(parts, request, requestId ?? id);
     if (decision.kind === 'platform' || decision.kind === 'preview') return false;
-    const exchange = new FastExchange(this, this.#host, method, headers.requestId ?? id);
+    const exchange = new FastExchange(this, this.#host, method, requestId ?? id);
     this.#exchange = exchange;
     if (decision.kind === 'answer') {
       exchange.answer(decision.answer);
@@ -141,7 +132,7 @@ export class FastConnection {
       body: request.body,
       bodyComplete: true,
     };
-    exchange.upstream = callFunction(parts, decision, incoming, call, id, exchange);
+    exchange.upstream = callFunction(parts, decision, request, call, id, exchange);
     return true;
   }
 

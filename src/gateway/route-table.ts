@@ -12,6 +12,8 @@ export interface BoundRoute {
   readonly key: string;
   /** Names of the path parameters, in order. */
   readonly paramNames: readonly string[];
+  /** What a look-up finds where the path has no parameters: the same for every request. */
+  readonly found: RouteMatch & { readonly status: 'found' };
 }
 
 /** What a look-up found. */
@@ -108,6 +110,11 @@ export class RouteTable {
     return found.status === 'none' ? best : found;
   }
 
+  /** Whether some app's traffic is shared by two deployments, so that there is something to pick. */
+  get isSplit(): boolean {
+    return this.#split.size > 0;
+  }
+
   /** Whether some route names this host, exactly or by a wildcard. */
   hasHost(host: string): boolean {
     return (
@@ -173,10 +180,9 @@ export class RouteTable {
     const plain = table.plain.get(path);
     let allow: BoundRoute[] | undefined;
     if (plain !== undefined) {
-      if (!Array.isArray(plain) && serves(plain, method) && this.#split.size === 0)
-        return { status: 'found', bound: plain, params: '' };
+      if (!Array.isArray(plain) && serves(plain, method) && this.#split.size === 0) return plain.found;
       const found = this.#choose(listOf(plain), method, pick);
-      if (found !== undefined) return { status: 'found', bound: found, params: '' };
+      if (found !== undefined) return found.found;
       allow = [...listOf(plain)];
     }
     const values: string[] = [];
@@ -293,14 +299,19 @@ function bind(deployment: Deployment, route: Route, version: FunctionVersion): B
         .split('/')
         .filter((text) => text.startsWith(':') || text === '*')
         .map((text) => (text === '*' ? '*' : text.slice(1)));
-  return {
+  const bound = {
     app: deployment.app,
     deployment: deployment.number,
     route,
     version,
     key: `${route.method} ${route.path}`,
     paramNames: names,
+    get found() {
+      return found;
+    },
   };
+  const found = { status: 'found', bound, params: '' } as const;
+  return bound;
 }
 
 /** Values are as the path had them, so percent-encoded already; `&` and `=` are legal in a path and are encoded here. */

@@ -8,6 +8,8 @@ import { type PickDeployment, type RouteMatch, RouteTable } from './route-table.
 /** Tables of single apps and previews that are kept; the least recently made goes first. */
 const TABLES_MAX = 64;
 
+const NOTHING_TO_PICK: PickDeployment = () => 0;
+
 /** Follows the live apps and answers where a request goes: the shared table of all apps, and one for each app's own host. */
 export class Routing {
   readonly #liveApps: LiveApps;
@@ -28,7 +30,7 @@ export class Routing {
   /** The answer for hosts that are no preview. */
   match(method: string, host: string, path: string): RouteMatch {
     const table = this.#hosts.owns(host) ? this.#tableOfHost(host) : this.#shared;
-    return table.match(method, host, path, this.#picker());
+    return table.match(method, host, path, table.isSplit ? this.#picker() : NOTHING_TO_PICK);
   }
 
   /** The answer for a preview host; `undefined` when there is no such deployment. */

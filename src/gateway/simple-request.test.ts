@@ -41,8 +41,12 @@ describe('simple request', () => {
   it('uses what it knew of the same header block', () => {
     const bytes = Buffer.from('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
     const first = parseSimpleRequest(bytes, bytes.length, undefined);
-    const second = parseSimpleRequest(bytes, bytes.length, first?.headers);
-    assert.equal(second?.headers, first?.headers);
+    const second = parseSimpleRequest(bytes, bytes.length, first);
+    assert.equal(second, first);
+    const other = Buffer.from('POST /x HTTP/1.1\r\nhost: a\r\n\r\n');
+    const third = parseSimpleRequest(other, other.length, first);
+    assert.equal(third?.target, '/x');
+    assert.equal(third?.headers, first?.headers);
   });
 
   for (const [what, text] of Object.entries({

@@ -1,3 +1,5 @@
+import type { Incoming } from './handle-request.ts';
+
 /**
  * The strict fast path: most requests on a kept-alive connection are one small, whole, plainly formed message.
  * Those are read here with one regular expression over a narrow grammar. Everything else (bodies that are not
@@ -19,10 +21,9 @@ export interface SimpleHeaders {
   readonly awsTarget: string | undefined;
 }
 
-export interface SimpleRequest {
-  readonly method: string;
-  /** Path and query. */
-  readonly target: string;
+export interface SimpleRequest extends Incoming {
+  /** All of it as it came, if it has no body; otherwise nothing, so that an idle connection keeps no body. */
+  readonly text: string;
   readonly headers: SimpleHeaders;
   readonly body: Buffer | undefined;
 }
@@ -98,23 +99,36 @@ function parseHeaders(text: string): SimpleHeaders | undefined {
 
 /**
  * Reads the first `bytes` of a buffer that hold exactly one whole simple request; `undefined`: take the general way.
- * `last` is the header block of the request before on the same connection. The body is a copy.
+ * `last` is the request before on the same connection: clients repeat themselves. The body is a copy.
  */
 export function parseSimpleRequest(
   buffer: Buffer,
   bytes: number,
-  last: SimpleHeaders | undefined,
+  last: SimpleRequest | undefined,
 ): SimpleRequest | undefined {
   if (bytes > SIMPLE_BYTES_MAX) return undefined;
   const text = buffer.toString('latin1', 0, bytes);
+  if (last !== undefined && last.text === text) return last;
   const match = REQUEST.exec(text);
   if (match === null) return undefined;
   const headerText = match[3]!;
-  const headers = last !== undefined && last.text === headerText ? last : parseHeaders(headerText);
+  const headers = last?.headers.text === headerText ? last.headers : parseHeaders(headerText);
   if (headers === undefined) return undefined;
   const bodyAt = match[0].length;
   const bodyBytes = bytes - bodyAt;
   if (bodyBytes !== Math.max(0, headers.contentLength)) return undefined;
   const body = bodyBytes === 0 ? undefined : Buffer.from(buffer.subarray(bodyAt, bytes));
-  return { method: match[1]!, target: match[2]!, headers, body };
+  const { host, origin, requestId, awsTarget } = headers;
+  return {
+    text: body === undefined ? text : '',
+    method: match[1]!,
+    target: match[2]!,
+    host,
+    origin,
+    requestId,
+    preflightMethod: undefined,
+    awsTarget,
+    headers,
+    body,
+  };
 }

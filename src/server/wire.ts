@@ -13,7 +13,7 @@ import { EventRules } from '../aws/event-rules.ts';
 import { type AwsJsonApi, joinJsonApis } from '../aws/json-apis.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { authorizeSigned } from '../aws/signature.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
+import { type Clock, createTurnClock, systemClock } from '../base/clock.ts';
 import { createDefects, type Defects } from '../base/defects.ts';
 import { LambentError } from '../base/errors.ts';
 import { createUuidMinter, type NodeId } from '../base/ids.ts';
@@ -173,7 +173,8 @@ function createLaterParts(): LaterParts {
 async function createParts(options: WireOptions, store: Store, blobs: BlobStore, rootSecret: string) {
   const { dataDir, log } = options;
   const [clock, random] = [systemClock, systemRandom];
-  const mintUuid = createUuidMinter(clock, random);
+  const turnClock = createTurnClock(clock);
+  const mintUuid = createUuidMinter(turnClock, random);
   const defects = createDefects(log);
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const secrets = await openSecretVault({ store: store.secrets, rootSecret, clock, random, log });
@@ -194,7 +195,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   });
   renewOnChange(pool, secrets);
   const later = createLaterParts();
-  const invoker = startByCall(createInvoker({ pool, activity, clock }), () => later.workflows);
+  const invoker = startByCall(createInvoker({ pool, activity, clock: turnClock }), () => later.workflows);
   const scratchDir = join(dataDir, 'scratch');
   const stateLanguage = createStateLanguage(() => clock.nowMs());
   const languages = createLanguages({ clock, log, blobs, scratchDir, stateLanguage });
@@ -230,7 +231,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
   );
   return {
-    ...{ clock, random, mintUuid, nodeId, defects, recorder, secrets },
+    ...{ clock, turnClock, random, mintUuid, nodeId, defects, recorder, secrets },
     hosts: new AppHosts(options.domain),
     ...{ liveApps, sandbox, pool, invoker, deployer, asyncDispatch },
     ...{ events, webhooks, rules, ...workflowParts, later },
@@ -298,7 +299,7 @@ async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
 
 function createGateway(
   { mode, allowHosts, domain, gatewayLimits, onRefused }: WireOptions,
-  { hosts, liveApps, random, invoker, mintUuid, clock, defects }: Parts,
+  { hosts, liveApps, random, invoker, mintUuid, turnClock, defects }: Parts,
   awsJson: AwsJsonApi,
   platform: PlatformHandler,
 ): Gateway {
@@ -316,7 +317,7 @@ function createGateway(
       onRefused,
     },
     platform,
-    clock,
+    clock: turnClock,
     defects,
     limits: gatewayLimits,
   });
