@@ -85,7 +85,7 @@ export interface Instance {
   readonly app: string;
   readonly function: string;
   readonly version: string;
-  readonly state: 'starting' | 'ready' | 'retiring';
+  readonly state: 'starting' | 'ready' | 'frozen' | 'retiring';
   readonly pid: number;
   readonly startedMs: number;
   readonly activeInvocations: number;

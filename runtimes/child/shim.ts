@@ -116,6 +116,7 @@ export class Shim {
     if (stream === 0) {
       if (kind === FRAME.BOOT) void this.#start(JSON.parse(payload.toString()) as BootMessage);
       else if (kind === FRAME.PING) this.channel.frame(FRAME.PONG, 0, 0);
+      else if (kind === FRAME.REST && this.invocations.isIdle) this.channel.frame(FRAME.RESTING, 0, 0);
       else if (kind === FRAME.DRAIN) void this.#drain();
       return;
     }

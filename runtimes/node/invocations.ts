@@ -394,7 +394,12 @@ export class Invocations {
       });
   }
 
-  /** Resolves when no invocation runs and no background work is left. */
+  /** No invocation runs and no background work is left. */
+  get isIdle(): boolean {
+    return this.#open.size === 0 && this.#background === 0;
+  }
+
+  /** Resolves once it is idle. */
   idle(): Promise<void> {
     return new Promise((resolve) => {
       this.#onIdle = resolve;
@@ -413,6 +418,6 @@ export class Invocations {
   }
 
   #checkIdle(): void {
-    if (this.#onIdle !== undefined && this.#open.size === 0 && this.#background === 0) this.#onIdle();
+    if (this.isIdle) this.#onIdle?.();
   }
 }

@@ -143,7 +143,13 @@ class Runtime implements HandlerDeps {
     if (kind === FRAME.BOOT) this.#start(JSON.parse(payload.toString()) as BootMessage);
     else if (kind === FRAME.PING) this.channel.frame(FRAME.PONG, 0, 0);
     else if (kind === FRAME.AHEAD && this.#isSerial) this.#held.hold(this.invocations.onlyStream);
+    else if (kind === FRAME.REST) this.#rest();
     else if (kind === FRAME.DRAIN) this.#drain();
+  }
+
+  /** Calls of the platform need no look: it knows of those. */
+  #rest(): void {
+    if (this.invocations.isIdle && !this.#retiring) this.channel.frame(FRAME.RESTING, 0, 0);
   }
 
   #start(message: BootMessage): void {

@@ -252,6 +252,8 @@ export interface FunctionDefinition {
   readonly reservedConcurrency?: number | undefined;
   /** How long an instance without work lives on, up to 24h. Default: 5m. */
   readonly idle?: Duration | undefined;
+  /** Whether an instance that has been without work for 2s gets no processor time until the next call. Default: true. */
+  readonly freeze?: boolean | undefined;
   /** Invocations that may wait for an instance. Default: 1000. */
   readonly queue?: number | undefined;
   /** Largest request body in megabytes; 0: no limit. Default: 0. */

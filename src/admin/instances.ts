@@ -9,7 +9,7 @@ const InstanceSchema = z
     app: z.string(),
     function: z.string(),
     version: z.string(),
-    state: z.enum(['starting', 'ready', 'retiring']),
+    state: z.enum(['starting', 'ready', 'frozen', 'retiring']),
     pid: z.number().int(),
     startedMs: z.number(),
     activeInvocations: z.number().int(),

@@ -70,6 +70,11 @@ export const FRAME = {
   CALL_FAILED: 0x0a,
   /** Asks whether calls may be sent ahead. An instance that takes none, or several at once, does not answer. */
   AHEAD: 0x0b,
+  /**
+   * Asks whether anything is left to do, such as work that goes on after an answer. An instance that has nothing left
+   * says RESTING, and may then get no processor time until the next frame comes; another does not answer.
+   */
+  REST: 0x0c,
 
   /** JSON `ReadyMessage`: the code is loaded. */
   READY: 0x41,
@@ -99,6 +104,9 @@ export const FRAME = {
   HOLDS: 0x4d,
   /** This call has not begun here and will not: give it to another instance. Ends the stream in both directions. */
   RETURNED: 0x4e,
+
+  /** The answer to REST: nothing is left to do. */
+  RESTING: 0x4f,
 
   /** Body bytes of the stream; FLAG_FIN on the last (which may be empty). After a 101 answer: raw bytes of the upgraded connection. */
   BODY: 0x80,

@@ -47,6 +47,8 @@ export interface FunctionConfig {
   secrets?: readonly string[] | undefined;
   /** Other apps whose functions may call this one; `undefined`: none. */
   callers?: readonly AppName[] | undefined;
+  /** `false`: an instance keeps its processor time between calls, because it has work of its own then. */
+  freeze?: false | undefined;
   /** It is a durable workflow: what runs in its instances are executions. */
   workflow?: true | undefined;
   /** How a web server is started; `undefined` for all other functions. */

@@ -38,6 +38,7 @@ export function parseFunctionConfig(
     network: input.network ?? ofApp.network ?? FUNCTION_DEFAULTS.network,
     env: envOf(input.env ?? {}, ofApp.env ?? {}, path, problems),
   };
+  if (input.freeze === false) config.freeze = false;
   if (input.callers !== undefined) config.callers = callersOf(input.callers, path, problems);
   if (input.secrets !== undefined) config.secrets = secretsOf(input.secrets, config.env, path, problems);
   if (config.minInstances > config.maxInstances)

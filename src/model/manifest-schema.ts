@@ -180,6 +180,11 @@ export const functionSchema = z
         'Concurrency kept free for this function alone. Default: 0, none.',
       ),
       idle: duration('How long an instance without work lives on, up to 24h. Default: 5m.'),
+      freeze: z
+        .boolean({ error: 'true or false' })
+        .describe(
+          'Whether an instance that has been without work for 2s gets no processor time until the next call. Default: true.',
+        ),
       queue: whole(0, 1_000_000, 'Invocations that may wait for an instance. Default: 1000.'),
       maxRequestMb: whole(0, 1_048_576, 'Largest request body in megabytes; 0: no limit. Default: 0.'),
       maxResponseMb: whole(1, 1_048_576, 'Largest response in megabytes. Default: 64.'),

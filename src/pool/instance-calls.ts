@@ -53,6 +53,11 @@ export class InstanceCalls {
     this.#host = host;
   }
 
+  /** Whether the platform still works for the instance. */
+  get areOpen(): boolean {
+    return this.#open.size > 0;
+  }
+
   static owns(stream: number): boolean {
     return stream >= CALL_STREAM;
   }

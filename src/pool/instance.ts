@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { defectError } from '../base/defects.ts';
-import { LambentError } from '../base/errors.ts';
+import type { LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import {
   BODY_CHUNK_BYTES,
@@ -23,11 +23,13 @@ import { exitReason, type LastState, wasInterrupted } from './exit-reason.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { identifyCaller } from './identify-caller.ts';
 import { InstanceCalls } from './instance-calls.ts';
+import { blockedByAnother, brokeProtocol, didNotEnd, notWanted, timedOut } from './instance-failures.ts';
 import { parseFailure, parseLog, parseReady, tellListener } from './instance-messages.ts';
 import type { InstanceEvents, InstanceState } from './instance-events.ts';
 import { InstanceOutput } from './instance-output.ts';
 import { PongWatch } from './pong-watch.ts';
 import { RecentStreams } from './recent-streams.ts';
+import { Rest } from './rest.ts';
 
 /**
  * An instance told to drain is ended after this time at the latest, on top of the time that its invocations have:
@@ -65,6 +67,10 @@ export class Instance {
   /** When it last became idle, monotonic; meaningful while it has no streams. */
   idleSinceMs: number;
   served = 0;
+  readonly rest = new Rest({
+    ask: () => this.#writer!.frame(FRAME.REST, 0, 0, undefined),
+    setPace: (pace) => this.#process!.setPace(pace),
+  });
   memoryPeakKb = 0;
   /** Why it ended; set once it is gone. */
   lossReason: LambentError | undefined;
@@ -217,7 +223,7 @@ export class Instance {
   /** No new work; ends once idle. */
   retire(): void {
     if (this.state === 'starting') {
-      this.kill(new LambentError('E_SHUTTING_DOWN', 'the instance was no longer wanted before it was ready'));
+      this.kill(notWanted());
       return;
     }
     if (this.state !== 'ready') return;
@@ -281,6 +287,7 @@ export class Instance {
   }
 
   #send(process: SandboxProcess, bytes: Uint8Array): boolean {
+    this.rest.wake();
     const free = process.write(bytes);
     if (!free && process.bufferedBytes > BUFFERED_MAX) this.#breach('it does not read what it is sent');
     return free;
@@ -290,17 +297,12 @@ export class Instance {
     this.#writer?.frame(FRAME.DRAIN, 0, 0, undefined);
     const limitMs = DRAIN_MS + Math.min(this.version.config.timeoutMs, BACKGROUND_MS_MAX);
     this.#clock.after(limitMs, () => {
-      if (this.state !== 'gone')
-        this.kill(new LambentError('E_SHUTTING_DOWN', 'the instance did not end when asked'));
+      if (this.state !== 'gone') this.kill(didNotEnd());
     });
   }
 
   #timeOut(stream: number, entry: Stream): void {
-    const seconds = this.version.config.timeoutMs / 1000;
-    const error = new LambentError(
-      'E_FUNCTION_TIMEOUT',
-      `function ${this.version.name} did not finish within ${seconds} s and was stopped`,
-    );
+    const error = timedOut(this.version);
     this.#streams.delete(stream);
     this.#lose(entry.listener, error);
     this.state = 'retiring';
@@ -312,21 +314,15 @@ export class Instance {
     }
     // Others work in the same process: they may finish, unless the event loop is blocked for them as well.
     this.#writer!.frame(FRAME.CANCEL, 0, stream, Uint8Array.of(CANCEL_REASON.timeout));
-    const blocked = new LambentError(
-      'E_FUNCTION_EXITED',
-      'another call in the same process blocked it and was stopped with it',
-      { hint: 'Lower `concurrency` for this function, or move long computation out of it.' },
-    );
     this.#pong.ask(
       () => this.#writer!.frame(FRAME.PING, 0, 0, undefined),
-      () => this.kill(blocked),
+      () => this.kill(blockedByAnother()),
     );
   }
 
   /** `listener`: of the stream that ended with it. */
   #breach(what: string, listener?: StreamListener): void {
-    const message = `the process of function ${this.version.name} broke the protocol: ${what}`;
-    const error = new LambentError('E_PROTOCOL', message);
+    const error = brokeProtocol(this.version, what);
     this.#broken = true;
     this.kill(error);
     listener?.onLost(error);
@@ -433,6 +429,10 @@ export class Instance {
         break;
       case FRAME.PONG:
         this.#pong.answered();
+        break;
+      case FRAME.RESTING:
+        if (this.state === 'ready' && this.#streams.size === 0 && !this.#calls.areOpen)
+          this.rest.answered(this.served);
         break;
       case FRAME.WAITING:
         if (this.state !== 'starting') this.#breach('an unexpected WAITING frame');

@@ -418,7 +418,7 @@ function viewOf(instance: Instance): InstanceView {
     app: instance.version.app,
     function: instance.version.name,
     version: instance.version.id,
-    state: instance.state === 'gone' ? 'retiring' : instance.state,
+    state: instance.rest.isFrozen ? 'frozen' : instance.state === 'gone' ? 'retiring' : instance.state,
     pid: instance.pid,
     startedMs: instance.startedMs,
     activeInvocations: instance.active,

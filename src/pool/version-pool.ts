@@ -20,6 +20,8 @@ const WEB_CONCURRENCY = 100;
 const BOOT_BACKOFF_FIRST_MS = 100;
 const BOOT_BACKOFF_MAX_MS = 5_000;
 
+/** An instance without work is frozen after this time: not between calls that follow each other. */
+const REST_AFTER_MS = 2_000;
 /** A call waits this long before another instance is started for it beside those that run. */
 const SCALE_UP_WAIT_MS = 20;
 
@@ -139,9 +141,9 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     this.#startUpTo(Math.max(1, this.version.config.minInstances));
   }
 
-  /** Ends idle instances whose time is over, and streams past their deadline. */
+  /** Ends idle instances whose time is over, lets others rest, and streams past their deadline. */
   sweep(nowMs: number, monotonicMs: number): void {
-    const { idleMs, minInstances } = this.version.config;
+    const { idleMs, minInstances, freeze } = this.version.config;
     let idle = 0;
     for (const instance of [...this.#instances]) {
       if (instance.active > 0) instance.expire(nowMs);
@@ -149,6 +151,8 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
         idle += 1;
         const keep = !this.retired && (idle <= minInstances || monotonicMs - instance.idleSinceMs < idleMs);
         if (!keep) instance.retire();
+        else if (freeze !== false && monotonicMs - instance.idleSinceMs >= REST_AFTER_MS)
+          instance.rest.ask(instance.served, monotonicMs);
       }
     }
   }

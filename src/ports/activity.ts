@@ -14,7 +14,7 @@ export interface InstanceView {
   readonly app: AppName;
   readonly function: FunctionName;
   readonly version: VersionId;
-  readonly state: 'starting' | 'ready' | 'retiring';
+  readonly state: 'starting' | 'ready' | 'frozen' | 'retiring';
   readonly pid: number;
   readonly startedMs: number;
   readonly activeInvocations: number;

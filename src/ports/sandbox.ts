@@ -35,8 +35,9 @@ export interface SandboxSpec {
 /**
  * What a process gets of a busy machine. `serving`: the share that all serving ones have. `starting`: a small one, so that
  * many starts do not slow down those that serve. `background`: what nobody else wants, as while it waits without code.
+ * `frozen`: nothing at all; it must have said before that it has nothing to do.
  */
-export type Pace = 'background' | 'starting' | 'serving';
+export type Pace = 'background' | 'starting' | 'serving' | 'frozen';
 
 /** How a process ended, if it did so by itself or was stopped for exceeding a limit. */
 export interface SandboxExit {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeControlGroups } from '../spawner/control-groups.ts';
+import { makeControlGroups, THAWED_V1 } from '../spawner/control-groups.ts';
 import type { ControlGroup, GroupSetting } from '../spawner/spawner-protocol.ts';
 
 /**
@@ -49,10 +49,31 @@ interface Abilities {
 }
 
 function pacesOf({ serving, starting, least }: Shares, knowsIdle: boolean): Abilities['paces'] {
-  if (!knowsIdle) return { background: [least], starting: [starting], serving: [serving] };
+  if (!knowsIdle) return { background: [least], starting: [starting], serving: [serving], frozen: [] };
   // Leaving it sets a share of the kernel's own.
   const not: GroupSetting = [CPU_IDLE, '0'];
-  return { background: [[CPU_IDLE, '1']], starting: [not, starting], serving: [not, serving] };
+  return { background: [[CPU_IDLE, '1']], starting: [not, starting], serving: [not, serving], frozen: [] };
+}
+
+/** In version 1 a hierarchy of its own, which a system may lack. */
+const FREEZER_V1: Settings = {
+  settings: [],
+  paces: {
+    background: [THAWED_V1],
+    starting: [THAWED_V1],
+    serving: [THAWED_V1],
+    frozen: [[THAWED_V1[0], 'FROZEN']],
+  },
+};
+
+function withFreezerV2(paces: Abilities['paces']): Abilities['paces'] {
+  const thawed: GroupSetting = ['cgroup.freeze', '0'];
+  return {
+    background: [thawed, ...paces.background],
+    starting: [thawed, ...paces.starting],
+    serving: [thawed, ...paces.serving],
+    frozen: [['cgroup.freeze', '1']],
+  };
 }
 
 /** Where the kernel counts swap, it must not be a way around the limit. */
@@ -131,13 +152,14 @@ function homeV1(
     if (mount === undefined || path === undefined) return undefined;
     homes.set(controller, join(mount, path, name));
   }
+  const freezer = freezerHomeV1(mounts, own, name);
   const abilities = {
     countsSwap: existsSync(join(mounts.get('memory')!, SWAP_LIMIT_V1)),
     paces: pacesOf(SHARES_V1, existsSync(join(mounts.get('cpu')!, CPU_IDLE))),
   };
   return {
     version: 1,
-    folders: [...new Set(homes.values())],
+    folders: [...new Set([...homes.values(), ...(freezer === undefined ? [] : [freezer])])],
     groupsOf(id, limits) {
       const groups = new Map<string, Settings>();
       // Controllers that are mounted together share a folder.
@@ -149,9 +171,22 @@ function homeV1(
           paces: paces ?? known?.paces,
         });
       }
+      if (freezer !== undefined) groups.set(freezer, FREEZER_V1);
       return [...groups].map(([home, each]) => ({ folder: join(home, id), ...each }));
     },
   };
+}
+
+/** Where it is a hierarchy of its own. `undefined`: it is not there; processes are stopped by signals instead. */
+function freezerHomeV1(
+  mounts: Map<string, string>,
+  own: Map<string, string>,
+  name: string,
+): string | undefined {
+  const [mount, path] = [mounts.get('freezer'), own.get('freezer')];
+  if (mount === undefined || path === undefined) return undefined;
+  const shared = CONTROLLERS.some((controller) => mounts.get(controller) === mount);
+  return shared ? undefined : join(mount, path, name);
 }
 
 function homeV2(parent: string, name: string): ControlGroupHome | undefined {
@@ -168,7 +203,7 @@ function homeV2(parent: string, name: string): ControlGroupHome | undefined {
   const abilities = {
     // Both are files of groups below the topmost one only.
     countsSwap: existsSync(join(home, SWAP_LIMIT_V2)),
-    paces: pacesOf(SHARES_V2, existsSync(join(home, CPU_IDLE))),
+    paces: withFreezerV2(pacesOf(SHARES_V2, existsSync(join(home, CPU_IDLE)))),
   };
   return {
     version: 2,

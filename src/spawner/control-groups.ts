@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Pace } from '../ports/sandbox.ts';
 import { killNow } from './process-tree.ts';
-import type { ControlGroup, Exceeded } from './spawner-protocol.ts';
+import type { ControlGroup, Exceeded, GroupSetting } from './spawner-protocol.ts';
 
 /** The kernel needs a moment to let go of a group whose last process has just ended. */
 const REMOVE_RETRY_MS = 20;
@@ -20,6 +20,14 @@ export function makeControlGroups(groups: readonly ControlGroup[]): void {
     for (const { folder } of groups) removeOnce(folder);
     throw error;
   }
+}
+
+/** Of version 1: what is frozen there takes no signals, not even the last one. */
+export const THAWED_V1: GroupSetting = ['freezer.state', 'THAWED'];
+
+/** Whether the kernel can freeze these groups. */
+export function canFreeze(groups: readonly ControlGroup[]): boolean {
+  return groups.some(({ paces }) => paces !== undefined && paces.frozen.length > 0);
 }
 
 /** Writes what a pace means to these groups. Groups that are gone meanwhile stay so. */
@@ -70,7 +78,7 @@ export function removeControlGroups(
   triesLeft = REMOVE_TRIES_MAX,
 ): void {
   const left = groups.filter(({ folder }) => {
-    for (const pid of membersOf(folder)) killNow(pid);
+    endMembers(folder);
     return !removeOnce(folder);
   });
   if (left.length === 0) return;
@@ -94,7 +102,7 @@ export function emptyControlGroups(folders: Iterable<string>): boolean {
   for (const folder of folders) {
     for (const name of childrenOf(folder)) {
       const group = join(folder, name);
-      for (const pid of membersOf(group)) killNow(pid);
+      endMembers(group);
       if (!removeOnce(group)) gone = false;
     }
   }
@@ -109,6 +117,14 @@ function childrenOf(folder: string): string[] {
   } catch {
     return [];
   }
+}
+
+function endMembers(folder: string): void {
+  const members = membersOf(folder);
+  if (members.length === 0) return;
+  const [file, value] = THAWED_V1;
+  if (existsSync(join(folder, file))) writeFileSync(join(folder, file), value);
+  for (const pid of members) killNow(pid);
 }
 
 function membersOf(folder: string): number[] {

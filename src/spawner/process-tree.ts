@@ -50,6 +50,17 @@ export function usageOf(pid: number): TreeUsage {
   return { residentMb, tasks };
 }
 
+/** Sends a signal to a process's group and to everything below it. */
+export function signalTree(pid: number, signal: NodeJS.Signals): void {
+  for (const target of [-pid, ...descendantsOf(pid)]) {
+    try {
+      process.kill(target, signal);
+    } catch {
+      // Already gone.
+    }
+  }
+}
+
 /** Ends a process, or with a negative number a process group. */
 export function killNow(target: number): void {
   try {

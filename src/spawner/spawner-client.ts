@@ -5,8 +5,8 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Pace, SandboxListener, SandboxProcess } from '../ports/sandbox.ts';
-import { applyPace } from './control-groups.ts';
-import { killNow } from './process-tree.ts';
+import { applyPace, canFreeze } from './control-groups.ts';
+import { killNow, signalTree } from './process-tree.ts';
 import type { Launch, SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
 
 /** How long the last bytes of a process may take after its end was reported. */
@@ -75,9 +75,14 @@ class ChannelProcess implements SandboxProcess {
 
   setPace(pace: Pace): void {
     if (pace === this.#pace || this.#socket.destroyed) return;
+    const { controlGroups } = this.#launch;
+    const wasFrozen = this.#pace === 'frozen';
     this.#pace = pace;
     // By the platform itself: through the spawner it would have to wait until that has started others.
-    applyPace(this.#launch.controlGroups, pace);
+    applyPace(controlGroups, pace);
+    if (canFreeze(controlGroups)) return;
+    if (pace === 'frozen') signalTree(this.pid, 'SIGSTOP');
+    else if (wasFrozen) signalTree(this.pid, 'SIGCONT');
   }
 
   pause(): void {
@@ -89,6 +94,7 @@ class ChannelProcess implements SandboxProcess {
   }
 
   kill(): void {
+    this.setPace('serving');
     this.#kill();
   }
 
@@ -233,6 +239,7 @@ export class SpawnerClient {
     if (this.#spawner === spawner) this.#spawner = undefined;
     if (!this.#closing) this.#log.error('the spawner ended; its instances are stopped', { code, signal });
     for (const running of [...this.#running.values()]) {
+      running.process?.setPace('serving');
       if (running.process !== undefined) killNow(-running.process.pid);
       this.#exited(running, { code: null, signal: 'SIGKILL', exceeded: undefined });
     }

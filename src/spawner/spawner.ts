@@ -24,6 +24,7 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import {
+  applyPace,
   type Counter,
   countersOf,
   endControlGroups,
@@ -222,6 +223,7 @@ function ended(id: string, entry: Child, code: number | null, signal: string | n
  * killed before them, it would leave them to be reaped by somebody else.
  */
 function kill(entry: Child): void {
+  applyPace(entry.launch.controlGroups, 'serving');
   const below = descendantsOf(entry.process.pid!);
   if (entry.launch.contained && below.length > 0) for (const pid of below) killNow(pid);
   else killTree(entry);
@@ -259,7 +261,10 @@ function exceededNow(
 
 /** The last act. It must not return to the event loop, which would go on without the platform, so it waits in place. */
 function killAll(): void {
-  for (const entry of children.values()) killTree(entry);
+  for (const entry of children.values()) {
+    applyPace(entry.launch.controlGroups, 'serving');
+    killTree(entry);
+  }
   for (const { launch } of children.values()) rmSync(launch.folder, { recursive: true, force: true });
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let tries = 0; tries < END_TRIES_MAX && !endControlGroups(groupFolders); tries++)

@@ -18,7 +18,7 @@ export const LAG_WINDOW = 30;
 
 const STATUS_AT = indexOf(INVOCATION_STATUSES);
 const TRIGGER_AT = indexOf(TRIGGER_KINDS);
-const INSTANCE_STATES: readonly InstanceView['state'][] = ['starting', 'ready', 'retiring'];
+const INSTANCE_STATES: readonly InstanceView['state'][] = ['starting', 'ready', 'frozen', 'retiring'];
 
 export interface MetricsOptions {
   feed: ActivityFeed;

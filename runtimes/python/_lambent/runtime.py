@@ -108,6 +108,10 @@ class Runtime:
                 self.channel.flush()
             elif kind == frames.AHEAD:
                 self.engine.hold()
+            elif kind == frames.REST:
+                if not self._open:
+                    self.channel.frame(frames.RESTING, 0, 0)
+                    self.channel.flush()
             elif kind == frames.DRAIN:
                 self.engine.drain()
             return None

@@ -145,6 +145,7 @@ export function exerciseSandbox(driver: SandboxUnderTest): void {
     exerciseStart(spec, start);
     exercisePlaceCode(() => folder, start);
     exerciseLimits(spec, start);
+    exercisePace(spec, start);
     exerciseEnd(spec, start);
 
     it('goes on with a new spawner when the old one is killed, and leaves none of its instances', async () => {
@@ -299,6 +300,31 @@ function exerciseLimits(spec: ToSpec, start: Start): void {
   });
 }
 
+function exercisePace(spec: ToSpec, start: Start): void {
+  it('gives a frozen process nothing, until it serves again', async () => {
+    const [frozen, other] = await Promise.all([start(spec(ECHO)), start(spec(ECHO))]);
+    for (const each of [frozen, other]) {
+      each.process.write(Buffer.from('up;'));
+      await each.until('up;');
+    }
+    frozen.process.setPace('frozen');
+    frozen.process.write(Buffer.from('frozen;'));
+    // Long enough for an answer, if there could be one.
+    for (let turn = 0; turn < 50; turn++) {
+      other.process.write(Buffer.from(`turn ${turn};`));
+      await other.until(`turn ${turn};`);
+    }
+    assert.equal(frozen.data(), 'up;');
+    frozen.process.setPace('serving');
+    await frozen.until('frozen;');
+    frozen.process.setPace('frozen');
+    for (const each of [frozen, other]) {
+      each.process.kill();
+      assert.equal((await each.exit).signal, 'SIGKILL');
+    }
+  });
+}
+
 function exerciseEnd(spec: ToSpec, start: Start): void {
   it('ends what a process left behind', async () => {
     const left = `setInterval(() => {}, 1000) // marker-left-behind`;
@@ -351,7 +377,12 @@ function exercisePlatformDeath({ source }: SandboxUnderTest): void {
     const { platform, line } = await startPlatform(
       folder,
       `const pids = [];
-       for (let index = 0; index < 3; index++) pids.push((await sandbox.start('i' + index, specOf('for (;;); // marker-doomed'), ${LISTENER})).pid);
+       let frozen;
+       for (let index = 0; index < 3; index++) {
+         frozen = await sandbox.start('i' + index, specOf('for (;;); // marker-doomed'), ${LISTENER});
+         pids.push(frozen.pid);
+       }
+       frozen.setPace('frozen');
        console.log(JSON.stringify(pids));
        setInterval(() => {}, 1000);`,
     );

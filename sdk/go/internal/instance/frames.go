@@ -29,6 +29,7 @@ const (
 	framePing        = 0x08
 	frameCallResult  = 0x09
 	frameCallFailed  = 0x0a
+	frameRest        = 0x0c
 
 	frameReady        = 0x41
 	frameBootFailed   = 0x42
@@ -39,6 +40,7 @@ const (
 	frameStats        = 0x49
 	framePong         = 0x4a
 	frameCall         = 0x4b
+	frameResting      = 0x4f
 
 	frameBody   = 0x80
 	frameCredit = 0x81

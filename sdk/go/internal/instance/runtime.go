@@ -154,6 +154,10 @@ func (r *Runtime) onInstanceFrame(kind byte) {
 	switch kind {
 	case framePing:
 		r.channel.send(framePong, 0, 0, nil, nil)
+	case frameRest:
+		if r.isIdle() {
+			r.channel.send(frameResting, 0, 0, nil, nil)
+		}
 	case frameDrain:
 		go r.drain()
 	}
@@ -289,6 +293,13 @@ func (r *Runtime) checkIdle() {
 	}
 	close(r.onIdle)
 	r.onIdle = nil
+}
+
+// isIdle tells whether nothing runs, and no work goes on after an answer.
+func (r *Runtime) isIdle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open) == 0 && r.ending == 0 && r.background == 0
 }
 
 // drain finishes what runs, lets the author's code clean up, and ends.
