@@ -4,9 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import {
   CreateActivityCommand,
+  DescribeExecutionCommand,
   DescribeMapRunCommand,
   GetActivityTaskCommand,
   GetExecutionHistoryCommand,
+  ListExecutionsCommand,
   ListMapRunsCommand,
   SendTaskFailureCommand,
   SendTaskHeartbeatCommand,
@@ -300,6 +302,29 @@ describe('tasks', () => {
     const { mapRuns } = await sfn.send(new ListMapRunsCommand({ executionArn: writing }));
     const run = await sfn.send(new DescribeMapRunCommand({ mapRunArn: mapRuns![0]!.mapRunArn }));
     assert.deepEqual([run.status, run.itemCounts?.succeeded, run.itemCounts?.total], ['SUCCEEDED', 3, 3]);
+    const children = await sfn.send(
+      new ListExecutionsCommand({ mapRunArn: mapRuns![0]!.mapRunArn, maxResults: 2 }),
+    );
+    assert.deepEqual(
+      [children.executions!.map(({ status }) => status), typeof children.nextToken],
+      [['SUCCEEDED', 'SUCCEEDED'], 'string'],
+    );
+    const child = { executionArn: children.executions![1]!.executionArn };
+    const { input, output, status } = await sfn.send(new DescribeExecutionCommand(child));
+    assert.deepEqual([input, output, status], ['{"n":2}', '{"n":4}', 'SUCCEEDED']);
+    const { events } = await sfn.send(new GetExecutionHistoryCommand(child));
+    assert.deepEqual(
+      events!.map(({ id, previousEventId, type }) => [id, previousEventId, type]),
+      [
+        [1, 0, 'ExecutionStarted'],
+        [2, 0, 'TaskStateEntered'],
+        [3, 2, 'LambdaFunctionScheduled'],
+        [4, 3, 'LambdaFunctionStarted'],
+        [5, 4, 'LambdaFunctionSucceeded'],
+        [6, 5, 'TaskStateExited'],
+        [7, 6, 'ExecutionSucceeded'],
+      ],
+    );
     const done = { mapRunArn: mapRuns![0]!.mapRunArn, maxConcurrency: 2 };
     assert.equal(await errorOf(sfn.send(new UpdateMapRunCommand(done))), 'ValidationException');
     // What was written can be read.
@@ -342,5 +367,7 @@ describe('tasks', () => {
       const run = await sfn.send(new DescribeMapRunCommand({ mapRunArn }));
       return run.maxConcurrency === 3 && run.toleratedFailureCount === 2;
     });
+    const running = await sfn.send(new ListExecutionsCommand({ mapRunArn, statusFilter: 'RUNNING' }));
+    assert.equal(running.executions?.length, 3);
   });
 });

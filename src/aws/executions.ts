@@ -12,6 +12,7 @@ import { APP_ROLE, appMachineName, findAppExecution, findAppMachine, valueOfReco
 import { type ExecutionValue, STATES_APP } from './execution-value.ts';
 import { type HistoryEvent, historyNote, readJournal } from './execution-journal.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
+import { describeChild, findChild, listChildren } from './map-run-children.ts';
 import { decodePage, encodePage } from './page-token.ts';
 import { findAlias, findMachine, findVersion } from './state-machines.ts';
 import { aliasArn, checkName, executionArn, machineArn, requireArn, versionArn } from './states-arn.ts';
@@ -299,8 +300,11 @@ function describeValue({ value, record, outcome }: Found): Record<string, unknow
   };
 }
 
-const describe: StatesOperation = async (parts, fields) =>
-  describeValue(await look(parts, fields.text('executionArn')));
+const describe: StatesOperation = async (parts, fields) => {
+  const arn = fields.text('executionArn');
+  const child = await findChild(parts, arn);
+  return child === undefined ? describeValue(await look(parts, arn)) : describeChild(child);
+};
 
 const describeMachineOf: StatesOperation = async (parts, fields) => {
   const { value, record } = await findExecution(parts, fields.text('executionArn'));
@@ -347,7 +351,9 @@ const STATUSES = ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED', 'PEN
 
 const list: StatesOperation = async (parts, fields) => {
   const { store, journal } = parts;
-  if (fields.optionalText('mapRunArn') !== undefined) return { executions: [] };
+  const mapRun = fields.optionalText('mapRunArn');
+  if (mapRun !== undefined)
+    return listChildren(parts, fields, mapRun, fields.optionalChoice('statusFilter', STATUSES));
   const { machine, qualifier } = requireArn(fields.text('stateMachineArn'), 'stateMachine');
   const ofApp = qualifier === undefined ? (await appTarget(parts, machine))?.deployed : undefined;
   if (ofApp === undefined) await findMachine(store, machine);
@@ -397,17 +403,24 @@ function listed(value: ExecutionValue, record: ExecutionRecord): Record<string, 
 }
 
 const history: StatesOperation = async (parts, fields) => {
-  const { record } = await findExecution(parts, fields.text('executionArn'));
   const size = fields.number('maxResults', 0, PAGE_MAX) || PAGE_DEFAULT;
   const from = decodePage<number>(fields.optionalText('nextToken'), 'number') ?? 0;
-  const all: HistoryEvent[] = [];
-  for await (const entry of readJournal(parts.journal, record.id))
-    all.push(...(historyNote(entry)?.events ?? []));
+  const all = await eventsOf(parts, fields.text('executionArn'));
   if (fields.flag('reverseOrder') === true) all.reverse();
   const bare = fields.flag('includeExecutionData') === false;
   const events = all.slice(from, from + size).map((event) => shownEvent(event, bare));
   return { events, ...(all.length > from + size && { nextToken: encodePage(from + size) }) };
 };
+
+async function eventsOf(parts: StatesParts, arn: string): Promise<HistoryEvent[]> {
+  const child = await findChild(parts, arn);
+  if (child !== undefined) return [...child.iteration.events];
+  const { record } = await findExecution(parts, arn);
+  const all: HistoryEvent[] = [];
+  for await (const entry of readJournal(parts.journal, record.id))
+    all.push(...(historyNote(entry)?.events ?? []));
+  return all;
+}
 
 function shownEvent({ timestampMs, ...event }: HistoryEvent, bare: boolean): Record<string, unknown> {
   const shown: Record<string, unknown> = { timestamp: seconds(timestampMs), ...event };

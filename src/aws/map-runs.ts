@@ -8,7 +8,7 @@ import { decodePage, encodePage } from './page-token.ts';
 import { executionArn, machineArn, requireArn } from './states-arn.ts';
 import type { StatesOperation, StatesParts } from './states-operation.ts';
 
-/* Distributed Maps at work and after it. Their iterations are no executions of their own here. */
+/* Distributed Maps at work and after it. */
 
 const PAGE_MAX = 1_000;
 const PAGE_DEFAULT = 100;

@@ -23,6 +23,9 @@ export const aliasArn = (machine: string, alias: string): string => arn(`stateMa
 export const executionArn = (machine: string, name: string): string => arn(`execution:${machine}:${name}`);
 export const activityArn = (name: string): string => arn(`activity:${name}`);
 
+/** `machine`: `MACHINE/LABEL`. */
+export const mapRunArn = (machine: string, id: string): string => arn(`mapRun:${machine}:${id}`);
+
 /** A name of a state machine, an execution or an activity (AWS' own rules). */
 export function checkName(name: string): string {
   if (NAME.test(name)) return name;

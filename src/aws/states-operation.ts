@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts';
 import type { ActivityBell } from '../ports/activity-bell.ts';
 import type { DeployedMachines } from '../ports/deployed-machines.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
+import type { MapRunReader } from '../ports/map-run-reader.ts';
 import type { StateLanguage } from '../ports/state-language.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { WorkflowEngine } from '../ports/workflow-engine.ts';
@@ -17,6 +18,7 @@ export interface StatesParts {
   readonly journal: JournalStore;
   readonly bell: ActivityBell;
   readonly apps: DeployedMachines;
+  readonly mapRuns: MapRunReader;
   readonly clock: Clock;
   readonly random: Random;
   readonly mintUuid: MintUuid;

@@ -24,8 +24,9 @@ import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
 import type { WorkflowProgram } from '../ports/workflow-program.ts';
 import { createStateLanguage } from '../workflows/asl/asl-language.ts';
-import { createAslProgram } from '../workflows/asl/asl-program.ts';
+import { createAslProgram, createPrograms } from '../workflows/asl/asl-program.ts';
 import type { AslExecution } from '../workflows/asl/asl-session.ts';
+import { createMapRunReader } from '../workflows/asl/map-run-reader.ts';
 import type { CallFunction } from '../workflows/call-function.ts';
 import { WorkflowEngine } from '../workflows/engine.ts';
 import { createDeployedDefinitions } from './deployed-definitions.ts';
@@ -79,9 +80,11 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
   const find = (record: ExecutionRecord, input: unknown) =>
     record.app === STATES_APP ? findExecution(store, record) : apps.execution(record, input);
   const bell = createActivityBell();
+  const programOf = createPrograms();
   const parts: StatesParts = {
     ...{ store, journal, bell, apps, clock, random, mintUuid },
     language: createStateLanguage(() => clock.nowMs()),
+    mapRuns: createMapRunReader(find, programOf),
     engine: {
       create: (execution) => engine.create(execution),
       deliver: (id, input) => engine.deliver(id, input),
@@ -100,12 +103,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     store: journal,
     programs: {
       code: options.code,
-      asl: createAslProgram({
-        find,
-        services,
-        bell,
-        clock,
-      }),
+      asl: createAslProgram({ find, services, bell, clock }, programOf),
     },
     catalog: options.catalog,
     call: options.call,

@@ -11,7 +11,7 @@ import type {
   MachineInput,
   MachineState,
   Thread,
-  Trial,
+  Watching,
 } from './machine-state.ts';
 import { endMapRun } from './map-run.ts';
 import {
@@ -60,7 +60,7 @@ export function createMachine(
   seed: string,
   tokenOf: (op: number) => string,
   variables: JsonObject = {},
-  trial?: Trial,
+  { trial, records }: Watching = {},
 ): MachineState {
   return {
     program,
@@ -70,6 +70,7 @@ export function createMachine(
     tokenOf,
     variables,
     trial,
+    records,
     status: 'running',
     startedMs: 0,
     redrives: 0,

@@ -36,7 +36,7 @@ async function testState(request: TestStateRequest, nowMs: number): Promise<Test
     inputText: request.input,
   };
   const trial: Trial = { state: name, context, noted: {} };
-  const state = createMachine(program, facts, input, 'test', (op) => `token-${op}`, variables, trial);
+  const state = createMachine(program, facts, input, 'test', (op) => `token-${op}`, variables, { trial });
   return { ...(await runState(state, name, request, nowMs)), inspection: trial.noted };
 }
 

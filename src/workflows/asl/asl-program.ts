@@ -18,9 +18,11 @@ import { parseDefinition } from './validate.ts';
 /** Parsed definitions that are kept. */
 const PROGRAMS_KEPT = 200;
 
-export function createAslProgram(options: AslProgramOptions): WorkflowProgram {
+type ProgramOf = (digest: string, definition: string) => Program;
+
+export function createPrograms(): ProgramOf {
   const programs = new Map<string, Program>();
-  const programOf = (digest: string, definition: string): Program => {
+  return (digest, definition) => {
     const known = programs.get(digest);
     if (known !== undefined) return known;
     const { program, diagnostics } = parseDefinition(definition);
@@ -34,6 +36,9 @@ export function createAslProgram(options: AslProgramOptions): WorkflowProgram {
     programs.set(digest, program);
     return program;
   };
+}
+
+export function createAslProgram(options: AslProgramOptions, programOf: ProgramOf): WorkflowProgram {
   return {
     open(record: ExecutionRecord, history: readonly JournalEntry[], host: SessionHost): ProgramSession {
       const session = new AslSession(record, host, options);

@@ -3,7 +3,6 @@ import type { Clock } from '../../base/clock.ts';
 import { LambentError, toLambentError } from '../../base/errors.ts';
 import type { ExecutionRecord } from '../../model/execution.ts';
 import type { Failure, JournalEntry, Outcome, Task } from '../../model/journal.ts';
-import { callbackToken, childExecutionId } from '../../model/workflow-wire.ts';
 import type { ActivityBell } from '../../ports/activity-bell.ts';
 import type { ServiceRequest, StateServices } from '../../ports/state-services.ts';
 import type {
@@ -14,11 +13,12 @@ import type {
   SessionHost,
 } from '../../ports/workflow-program.ts';
 import { failure, failureOf } from '../failures.ts';
-import { type Advance, advance, createMachine } from './advance.ts';
+import { advance } from './advance.ts';
 import type { Program } from './definition.ts';
 import type { Json } from './json-value.ts';
 import type { Command, ExecutionFacts, MachineInput, MachineState, Work } from './machine-state.ts';
-import { type AslNote, isAslNote, type NotedInput, noteOf, noteText } from './note.ts';
+import { noteOf, noteText } from './note.ts';
+import { machineOf, OpenWorks, replay } from './replay.ts';
 import { completedInput, failedInput, functionCall, type OpenWork } from './task-outcome.ts';
 
 /** What an execution runs and is called. */
@@ -45,8 +45,7 @@ export class AslSession implements ProgramSession {
   readonly #host: SessionHost;
   readonly #options: AslProgramOptions;
   #state: MachineState | undefined;
-  #seed = '';
-  readonly #works = new Map<number, OpenWork>();
+  #works = new OpenWorks('');
   /** Operations whose effect this session carries out. */
   readonly #owned = new Set<number>();
   #queue: Promise<void> = Promise.resolve();
@@ -75,16 +74,12 @@ export class AslSession implements ProgramSession {
 
   /** Feeds the machine with the journal again, then goes on. */
   async begin(program: Program, facts: ExecutionFacts, history: readonly JournalEntry[]): Promise<void> {
-    const [first] = history;
-    assert.ok(first?.kind === 'started', 'a journal begins with `started`');
-    const input = 'json' in first.input ? (first.input.json as Json) : null;
-    const { seed } = first;
-    this.#seed = seed;
-    const tokenOf = (op: number): string => callbackToken(this.#record.id, op, seed);
-    this.#state = createMachine(program, facts, input, seed, tokenOf);
-    const replayed = await this.#replay(history);
+    const { state, seed, startedMs } = machineOf(program, facts, history);
+    this.#state = state;
+    this.#works = new OpenWorks(seed);
+    const replayed = await replay(state, history, this.#works);
     if (this.#closed) return;
-    if (!replayed) return await this.#take({ kind: 'start' }, first.atMs);
+    if (!replayed) return await this.#take({ kind: 'start' }, startedMs);
     // Its journal has no end, so somebody wants it to go on.
     if (this.#state.status !== 'running')
       return await this.#take({ kind: 'redrive' }, this.#options.clock.nowMs());
@@ -92,44 +87,6 @@ export class AslSession implements ProgramSession {
       return await this.#take({ kind: 'continue' }, this.#options.clock.nowMs());
     this.#host.submit({ acts: [], bytes: 0 });
     for (const [op, { work }] of this.#works) if (begunElsewhere(work)) this.#perform(op, 1);
-  }
-
-  /** False when the journal has nothing to replay. */
-  async #replay(history: readonly JournalEntry[]): Promise<boolean> {
-    const ends = new Map<number, MachineInput>();
-    let replayed = false;
-    for (const entry of history) {
-      if (entry.kind === 'completed') {
-        const output = 'json' in entry.output ? (entry.output.json as Json) : null;
-        ends.set(entry.op, completedInput(entry.op, this.#works.get(entry.op), output, entry.atMs));
-      } else if (entry.kind === 'failed') {
-        ends.set(entry.op, failedInput(entry.op, this.#works.get(entry.op), entry.error, entry.atMs));
-      } else if (entry.kind === 'noted' && isAslNote(entry.note)) {
-        const { atMs, input, events } = entry.note;
-        const taken = this.#inputOf(input, ends);
-        const out = await advance(this.#state!, taken, atMs);
-        this.#remember(taken, out.commands, atMs);
-        this.#compare(entry.note, out, events.length);
-        replayed = true;
-      }
-    }
-    return replayed;
-  }
-
-  #inputOf(noted: NotedInput, ends: ReadonlyMap<number, MachineInput>): MachineInput {
-    if (noted.kind !== 'ended') return noted;
-    const end = ends.get(noted.op);
-    assert.ok(end !== undefined, `the journal says how operation ${noted.op} ended`);
-    return end;
-  }
-
-  #compare({ lastEvent }: AslNote, out: Advance, count: number): void {
-    const state = this.#state!;
-    if (state.lastEvent === lastEvent && out.history.length === count) return;
-    throw new LambentError(
-      'E_NON_DETERMINISTIC',
-      `replaying the execution gave ${state.lastEvent} events where its journal has ${lastEvent}`,
-    );
   }
 
   offer(offers: readonly Offer[]): void {
@@ -188,21 +145,9 @@ export class AslSession implements ProgramSession {
     acts.push({ kind: 'note', note });
     const end = out.commands.find((command) => command.kind === 'finish');
     if (end !== undefined) acts.push({ kind: 'end', outcome: outcomeOf(end) });
-    this.#remember(input, out.commands, atMs);
+    this.#works.remember(input, out.commands, atMs);
     this.#host.submit({ acts, bytes: noteText(note) });
     if (out.more) this.enqueue(() => this.#take({ kind: 'continue' }, this.#options.clock.nowMs()));
-  }
-
-  #remember(input: MachineInput, commands: readonly Command[], atMs: number): void {
-    if (input.kind === 'completed' || input.kind === 'failed' || input.kind === 'expired')
-      this.#works.delete(input.op);
-    for (const command of commands) {
-      if (command.kind === 'open') {
-        const { op, work } = command;
-        const name = childExecutionId(op, 0, this.#seed);
-        this.#works.set(op, { work, openedMs: atMs, name });
-      } else if (command.kind === 'close') this.#works.delete(command.op);
-    }
   }
 
   #act(command: Exclude<Command, { kind: 'finish' }>): ProgramAct {

@@ -1,5 +1,6 @@
 import type { Chance } from './chance.ts';
 import type { Program, StateNode } from './definition.ts';
+import type { HistoryEvent } from './history-event.ts';
 import type { Json, JsonObject } from './json-value.ts';
 import type { TaskResource } from './task-resource.ts';
 
@@ -30,6 +31,8 @@ export interface MachineState {
   readonly variables: JsonObject;
   /** Of TestState: the state that is tried, and what is noted of its way from input to output. */
   readonly trial: Trial | undefined;
+  /** Takes what happens in the iterations of distributed Maps, when somebody wants to see that. */
+  readonly records: IterationRecord[] | undefined;
   status: MachineStatus;
   startedMs: number;
   redrives: number;
@@ -45,6 +48,31 @@ export interface MachineState {
   /** The operation that ends an execution with TimeoutSeconds. */
   timeoutOp: number | undefined;
   readonly mapRuns: MapRun[];
+}
+
+/** An iteration of a distributed Map as an execution of its own. */
+export interface IterationRecord {
+  /** Name of the Map run. */
+  readonly mapRun: string;
+  readonly index: number;
+  readonly startedMs: number;
+  readonly input: string;
+  readonly events: HistoryEvent[];
+  end:
+    | { readonly status: 'SUCCEEDED'; readonly endedMs: number; readonly output: string }
+    | {
+        readonly status: 'FAILED';
+        readonly endedMs: number;
+        readonly error: string | undefined;
+        readonly cause: string | undefined;
+      }
+    | undefined;
+}
+
+/** What is looked at beside the execution itself. */
+export interface Watching {
+  readonly trial?: Trial;
+  readonly records?: IterationRecord[] | undefined;
 }
 
 export interface Trial {
@@ -75,7 +103,7 @@ export interface Thread {
   /** `$$.Map` of an iteration. */
   readonly mapContext: JsonObject | undefined;
   /** Numbers of events that are counted but not part of this history: an iteration of a distributed Map. */
-  readonly apart: { lastEvent: number } | undefined;
+  readonly apart: { lastEvent: number; readonly record: IterationRecord | undefined } | undefined;
   lastEvent: number;
   enteredEvent: number;
   enteredMs: number;

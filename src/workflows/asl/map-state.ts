@@ -3,7 +3,15 @@ import { isDistributed } from './definition.ts';
 import { queryFailure, runtimeFailure, StateFailure } from './failure.ts';
 import type { Json, JsonObject } from './json-value.ts';
 import { evaluate, evaluateAs } from './jsonata-expression.ts';
-import type { ChildrenWaiting, MapItem, MapRun, MapRunLimits, Thread } from './machine-state.ts';
+import { failureDetails, outputOf } from './history-event.ts';
+import type {
+  ChildrenWaiting,
+  IterationRecord,
+  MapItem,
+  MapRun,
+  MapRunLimits,
+  Thread,
+} from './machine-state.ts';
 import { batchItems, beginRead, writeResults } from './map-data.ts';
 import { toleranceOf, wholeNumber } from './map-fields.ts';
 import { beginMapRun, breachesTolerance, endMapRun, THRESHOLD_ERROR } from './map-run.ts';
@@ -153,7 +161,7 @@ async function startIterations(run: Run, thread: Thread, waiting: ChildrenWaitin
       flow: flows[0]!,
       input,
       mapContext: item.context,
-      apart: mapRun !== undefined,
+      apart: mapRun?.name,
       lastEvent: thread.lastEvent,
     });
     thread.lastEvent = before;
@@ -181,8 +189,22 @@ export async function iterationSucceeded(run: Run, parent: Thread, child: Thread
       mapIterationSucceededEventDetails: { name: parent.node.name, index: child.index },
     });
     parent.lastEvent = child.lastEvent;
-  } else waiting.run.succeeded += 1;
+  } else {
+    waiting.run.succeeded += 1;
+    endRecord(run, child, { status: 'SUCCEEDED', endedMs: run.nowMs, output: child.inputText });
+  }
   await iterationDone(run, parent, waiting);
+}
+
+/** The last event of an iteration's own history. */
+function endRecord(run: Run, child: Thread, end: NonNullable<IterationRecord['end']>): void {
+  const record = child.apart?.record;
+  if (record === undefined) return;
+  record.end = end;
+  if (end.status === 'SUCCEEDED')
+    run.emit(child, 'ExecutionSucceeded', { executionSucceededEventDetails: outputOf(end.output) });
+  else
+    run.emit(child, 'ExecutionFailed', { executionFailedEventDetails: failureDetails(end.error, end.cause) });
 }
 
 async function iterationDone(run: Run, parent: Thread, waiting: ChildrenWaiting): Promise<void> {
@@ -209,6 +231,9 @@ export async function iterationFailed(
   waiting.threads.delete(child);
   waiting.done += 1;
   mapRun.failed += 1;
+  endRecord(run, child, {
+    ...{ status: 'FAILED', endedMs: run.nowMs, error: failure.error, cause: failure.reason },
+  });
   mapRun.failures.push({ index: child.index, error: failure.error, cause: failure.reason });
   if (breachesTolerance(mapRun)) {
     const breach = new StateFailure(

@@ -35,8 +35,11 @@ export class Run {
     characters = 0,
   ): number {
     if (thread?.apart !== undefined) {
-      thread.apart.lastEvent += 1;
-      thread.lastEvent = thread.apart.lastEvent;
+      const { apart, lastEvent: previousEventId } = thread;
+      apart.lastEvent += 1;
+      thread.lastEvent = apart.lastEvent;
+      const event = { id: apart.lastEvent, previousEventId, timestampMs: this.nowMs, type, ...details };
+      apart.record?.events.push(event);
       return thread.lastEvent;
     }
     const { state } = this;

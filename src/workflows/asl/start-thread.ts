@@ -1,5 +1,7 @@
+import { ITERATIONS_MAX } from '../../ports/map-run-reader.ts';
 import type { Json, JsonObject } from './json-value.ts';
-import type { Thread } from './machine-state.ts';
+import { inputOf } from './history-event.ts';
+import type { IterationRecord, Thread } from './machine-state.ts';
 import type { Run } from './run.ts';
 
 export interface ThreadOrigin {
@@ -8,8 +10,8 @@ export interface ThreadOrigin {
   readonly flow: string;
   readonly input: Json;
   readonly mapContext?: JsonObject;
-  /** An iteration of a distributed Map counts its events apart. */
-  readonly apart?: boolean;
+  /** An iteration of a distributed Map counts its events apart: the name of its run. */
+  readonly apart?: string | undefined;
   readonly lastEvent: number;
 }
 
@@ -19,7 +21,10 @@ export function startThread(run: Run, origin: ThreadOrigin): Thread {
   const { parent, index, flow, input, mapContext } = origin;
   state.lastThread += 1;
   // In a history of its own, number 1 would be ExecutionStarted.
-  const apart = origin.apart === true ? { lastEvent: 1 } : parent?.apart;
+  const apart =
+    origin.apart === undefined
+      ? parent?.apart
+      : { lastEvent: 1, record: recordOf(run, origin.apart, index, input) };
   const thread: Thread = {
     id: state.lastThread,
     parent,
@@ -31,7 +36,7 @@ export function startThread(run: Run, origin: ThreadOrigin): Thread {
     variables: {},
     mapContext,
     apart,
-    lastEvent: origin.apart === true ? 1 : origin.lastEvent,
+    lastEvent: origin.apart === undefined ? origin.lastEvent : 0,
     enteredEvent: 0,
     enteredMs: run.nowMs,
     retries: [],
@@ -41,6 +46,17 @@ export function startThread(run: Run, origin: ThreadOrigin): Thread {
   };
   state.ready.push({ thread, how: 'enter' });
   return thread;
+}
+
+function recordOf(run: Run, mapRun: string, index: number, value: Json): IterationRecord | undefined {
+  const { records, facts } = run.state;
+  if (records === undefined || records.length >= ITERATIONS_MAX) return undefined;
+  const input = JSON.stringify(value);
+  const details = { executionStartedEventDetails: { ...inputOf(input), roleArn: facts.roleArn } };
+  const started = { id: 1, previousEventId: 0, timestampMs: run.nowMs, type: 'ExecutionStarted', ...details };
+  const record = { mapRun, index, startedMs: run.nowMs, input, events: [started], end: undefined };
+  records.push(record);
+  return record;
 }
 
 /** Gives up threads and all that they wait for. */
