@@ -141,7 +141,7 @@ describe('a definition in an app', { timeout: 60_000 }, () => {
     assert.deepEqual(output, [{ n: 42, wait: 0 }, 'hello']);
     const record = (await lambent.api('GET', `/executions/${id}`)).json as Execution;
     assert.deepEqual([record.kind, record.workflow, record.status], ['asl', 'order', 'succeeded']);
-    const lines = (await tree(id)).split('\n').map((line) => line.replace(/ {2}\d+ ms$/, ''));
+    const lines = (await tree(id)).split('\n').map((line) => line.replace(/ {2}[\d.]+ m?s$/, ''));
     assert.deepEqual(lines.slice(1, 7), [
       '  ✓ Both',
       '    ✓ Double',
