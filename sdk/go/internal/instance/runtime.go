@@ -17,6 +17,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lambent.dev/go/internal/boot"
@@ -30,6 +31,11 @@ const (
 	cleanUpMax = 2 * time.Second
 	// heapShare of the function's memory is where Go's garbage collector begins to work harder.
 	heapShare = 0.9
+	// heapGrowthPercent, where GOGC says nothing: a server's live heap is a few megabytes, and collecting it each time
+	// it has doubled takes more of a short call than the call. The limit above holds all the same.
+	heapGrowthPercent = 400
+	// idleMax goroutines wait for the next call.
+	idleMax = 128
 )
 
 // Handler is how the author's code wants to be called.
@@ -51,6 +57,10 @@ type Runtime struct {
 	exit    func(code int)
 	handler Handler
 	boot    bootMessage
+
+	// next hands a call to a goroutine that waits for one; idle counts those.
+	next chan *Invocation
+	idle atomic.Int32
 
 	mu         sync.Mutex
 	open       map[uint32]*Invocation
@@ -82,7 +92,7 @@ func init() {
 }
 
 func newRuntime(conn connection, exit func(code int)) *Runtime {
-	r := &Runtime{exit: exit, open: map[uint32]*Invocation{}, labels: map[labelPointer]*Invocation{}}
+	r := &Runtime{exit: exit, next: make(chan *Invocation), open: map[uint32]*Invocation{}, labels: map[labelPointer]*Invocation{}}
 	// Whatever still runs here: nobody is there to answer.
 	r.channel = newChannel(conn, func() { r.exit(1) })
 	r.calls = newCalls(r.channel)
@@ -172,6 +182,9 @@ func (r *Runtime) ready() {
 	}
 	if os.Getenv("GOMEMLIMIT") == "" && r.boot.MemoryMB > 0 {
 		debug.SetMemoryLimit(int64(float64(r.boot.MemoryMB<<20) * heapShare))
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(heapGrowthPercent)
+		}
 	}
 	ready, _ := json.Marshal(readyMessage{protocolVersion, r.handler.Kind, r.handler.Concurrency})
 	r.channel.send(frameReady, 0, 0, ready, nil)
@@ -189,7 +202,25 @@ func (r *Runtime) start(stream uint32, isHTTP bool, payload []byte, last bool) {
 	r.open[stream] = inv
 	r.mu.Unlock()
 	r.channel.sharing.Add(1)
-	go r.serve(inv)
+	select {
+	case r.next <- inv:
+	default:
+		go r.work(inv)
+	}
+}
+
+// work answers a call, and then others: a goroutine whose stack has grown to what a handler needs is worth keeping, as
+// those of net/http's connections are.
+func (r *Runtime) work(inv *Invocation) {
+	for {
+		r.serve(inv)
+		if r.idle.Add(1) > idleMax {
+			r.idle.Add(-1)
+			return
+		}
+		inv = <-r.next
+		r.idle.Add(-1)
+	}
 }
 
 func (r *Runtime) serve(inv *Invocation) {
