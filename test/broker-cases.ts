@@ -90,17 +90,18 @@ interface Opened {
   readonly events: CloudEvent[];
 }
 
-function openSource(
-  broker: BrokerCase,
+/** A source of its own, whose events are kept; `publish` may throw, and then nothing is. */
+export function openSource(
+  settings: MessageSource,
   url: string,
   publish: (events: readonly CloudEvent[]) => Promise<void> = async () => {},
 ): Opened {
   const events: CloudEvent[] = [];
-  const factory = messageSources.find(({ kind }) => kind === broker.source.kind)!;
+  const factory = messageSources.find(({ kind }) => kind === settings.kind)!;
   const source = factory.open({
     id: 'shop/direct' as TriggerId,
     app: 'shop' as never,
-    trigger: { source: broker.source } as Trigger,
+    trigger: { source: settings } as Trigger,
     position: undefined,
     clock: systemClock,
     random: createSeededRandom(1),
@@ -120,7 +121,7 @@ function openSource(
 
 async function acknowledgesLate(broker: BrokerCase, server: BrokerServer): Promise<void> {
   const tried: CloudEvent[] = [];
-  const failing = openSource(broker, broker.url(server), async (given) => {
+  const failing = openSource(broker.source, broker.url(server), async (given) => {
     tried.push(...given);
     throw new LambentError('E_OVERLOADED', 'full');
   });
@@ -129,14 +130,14 @@ async function acknowledgesLate(broker: BrokerCase, server: BrokerServer): Promi
   await poll(async () => tried.length >= 4);
   assert.match(failing.source.status().trouble ?? 'full', /full/);
   await failing.source.close();
-  const working = openSource(broker, broker.url(server));
+  const working = openSource(broker.source, broker.url(server));
   await poll(async () => new Set(working.events.map(broker.bodyOf)).size === 2);
   const bodies = working.events.map(broker.bodyOf);
   assert.deepEqual(bodies, ['{"n":1}', '{"n":2}']);
   if (broker.isNamed) assert.ok(tried.every(({ id }) => working.events.some((event) => event.id === id)));
   await working.source.close();
   // What was stored is not given again.
-  const next = openSource(broker, broker.url(server));
+  const next = openSource(broker.source, broker.url(server));
   await poll(async () => next.source.status().trouble === undefined);
   await broker.send(server, [Buffer.from('{"n":3}')]);
   await poll(async () => next.events.length > 0);
@@ -145,7 +146,7 @@ async function acknowledgesLate(broker: BrokerCase, server: BrokerServer): Promi
 }
 
 async function takesAnything(broker: BrokerCase, server: BrokerServer): Promise<void> {
-  const { source, events } = openSource(broker, broker.url(server));
+  const { source, events } = openSource(broker.source, broker.url(server));
   await poll(async () => source.status().trouble === undefined);
   const odd = [
     Buffer.from('{"a":'),
@@ -175,7 +176,7 @@ async function saysWhy(broker: BrokerCase, server: BrokerServer): Promise<void> 
     ['elsewhere', /is not an address/],
   ];
   for (const [address, expected] of cases) {
-    const { source } = openSource(broker, address);
+    const { source } = openSource(broker.source, address);
     await poll(async () => expected.test(source.status().trouble ?? ''));
     assert.doesNotMatch(source.status().trouble!, /not-the-password|right-password/);
     await source.close();

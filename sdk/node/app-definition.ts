@@ -71,7 +71,7 @@ export interface ConnectionTlsDefinition {
 
 /** An outside service: `url`, or else `host` and what goes with it. */
 export interface ConnectionDefinition {
-  readonly kind: 'postgres' | 'mysql' | 'redis' | 'rabbitmq';
+  readonly kind: 'postgres' | 'mysql' | 'redis' | 'rabbitmq' | 'nats';
   /** Secret with the whole address. */
   readonly url?: string | undefined;
   /** Name or address of the host. */
@@ -137,6 +137,20 @@ export interface RabbitDefinition extends BrokerDefinition {
   readonly queue: string;
 }
 
+/** Messages of a stream of JetStream, or of a subject of NATS: one of `stream` and `subject` at least. */
+export interface NatsDefinition extends BrokerDefinition {
+  /** The stream, which must be there. */
+  readonly stream?: string | undefined;
+  /** With `stream`: only these messages of it; without: as they are sent, without a promise. */
+  readonly subject?: string | undefined;
+  /** The durable consumer of the stream. Default: made of the trigger. */
+  readonly consumer?: string | undefined;
+  /** Without `stream`: listeners that share the messages. */
+  readonly queue?: string | undefined;
+  /** Where the first start begins: with what is there, or with what comes. Default: `all`. */
+  readonly from?: 'all' | 'new' | undefined;
+}
+
 /** What runs a function besides HTTP: one of `events`, `schedule`, `webhook`, a table or a broker, and how events are delivered. */
 export interface TriggerDefinition {
   /** Events of the bus that match this pattern, in EventBridge's language. */
@@ -165,6 +179,7 @@ export interface TriggerDefinition {
   readonly mysql?: MysqlDefinition | undefined;
   readonly redis?: RedisDefinition | undefined;
   readonly rabbitmq?: RabbitDefinition | undefined;
+  readonly nats?: NatsDefinition | undefined;
   /** Name of the trigger: it keeps its place across deployments. Default: made of the function and the kind. */
   readonly name?: string | undefined;
   /** Attempts of one event, the first included; then it is a dead letter. Default: 8. */

@@ -5,7 +5,7 @@ import { LambentError } from '../base/errors.ts';
  * are looked up whenever a connection is made, so that a new value needs no deploy.
  */
 
-export const CONNECTION_KINDS = ['postgres', 'mysql', 'redis', 'rabbitmq'] as const;
+export const CONNECTION_KINDS = ['postgres', 'mysql', 'redis', 'rabbitmq', 'nats'] as const;
 export type ConnectionKind = (typeof CONNECTION_KINDS)[number];
 
 export const CONNECTION_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
@@ -71,6 +71,7 @@ const SCHEMES: Readonly<Record<ConnectionKind, readonly [plain: string, tls: str
   mysql: ['mysql', 'mysql'],
   redis: ['redis', 'rediss'],
   rabbitmq: ['amqp', 'amqps'],
+  nats: ['nats', 'tls'],
 };
 
 /** A trigger's address that is in one secret. */

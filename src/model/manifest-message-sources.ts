@@ -6,7 +6,7 @@ import type { MessageSource } from './message-source.ts';
 
 /** Triggers on messages, as the manifest gives them. Each `error` text completes "… must be". */
 
-export const MESSAGE_KINDS = ['redis', 'rabbitmq'] as const;
+export const MESSAGE_KINDS = ['redis', 'rabbitmq', 'nats'] as const;
 
 export const PREFETCH_DEFAULT = 100;
 
@@ -44,6 +44,31 @@ export const messageSchemas = {
       { error: 'an object with `connection` and `queue`' },
     )
     .describe('Messages of a queue of RabbitMQ.'),
+  nats: z
+    .strictObject(
+      {
+        ...common('nats://user:password@host:4222'),
+        stream: text('the name of a stream', 'The stream of JetStream, which must be there.').optional(),
+        subject: text(
+          'a subject such as `orders.*`',
+          'The subject. With `stream`: only these messages of it; without: as they are sent, without a promise.',
+        ).optional(),
+        consumer: text(
+          'the name of a consumer',
+          'The durable consumer of the stream. Default: made of the trigger.',
+        ).optional(),
+        queue: text(
+          'the name of a queue group',
+          'Without `stream`: listeners that share the messages.',
+        ).optional(),
+        from,
+      },
+      { error: 'an object with `connection`, and `stream` or `subject`' },
+    )
+    .refine(({ stream, subject }) => (stream ?? subject) !== undefined, {
+      error: 'an object with `connection`, and `stream` or `subject`',
+    })
+    .describe('Messages of a stream of JetStream, or of a subject of NATS.'),
 };
 
 type Given = {
@@ -63,6 +88,10 @@ export function planMessageSource(
     case 'rabbitmq': {
       const { queue, prefetch = PREFETCH_DEFAULT } = input.rabbitmq!;
       return { kind, connection, prefetch, queue };
+    }
+    case 'nats': {
+      const { stream, subject, consumer, queue, from = 'all', prefetch = PREFETCH_DEFAULT } = input.nats!;
+      return { kind, connection, prefetch, stream, subject, consumer, queue, from };
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 
 /** Messages of brokers as sources of events. What is common to all is in `MessageSettings`. */
-export type MessageSource = RedisSource | RabbitSource;
+export type MessageSource = RedisSource | RabbitSource | NatsSource;
 
 export interface MessageSettings {
   /** The broker. */
@@ -12,6 +12,20 @@ export interface MessageSettings {
 
 /** Where reading begins when the broker knows nothing of the trigger yet. */
 export type MessageStart = 'all' | 'new';
+
+/** A stream of JetStream, or a subject of NATS. */
+export interface NatsSource extends MessageSettings {
+  readonly kind: 'nats';
+  /** `undefined`: the subject is read as it is sent, and nothing is kept for it. */
+  readonly stream: string | undefined;
+  /** May have wildcards; `undefined`: all of the stream. */
+  readonly subject: string | undefined;
+  /** The durable consumer; `undefined`: made of the trigger's id. */
+  readonly consumer: string | undefined;
+  /** Of a subject: those who name the same share its messages. */
+  readonly queue: string | undefined;
+  readonly from: MessageStart;
+}
 
 /** A queue of RabbitMQ. */
 export interface RabbitSource extends MessageSettings {

@@ -132,6 +132,8 @@ function sourceText(source: TriggerSource): string {
       return `redis ${source.stream}`;
     case 'rabbitmq':
       return `rabbitmq ${source.queue}`;
+    case 'nats':
+      return `nats ${source.stream ?? source.subject}`;
     case 'destination':
       return 'outcomes of triggers';
     case 'schedule':

@@ -81,12 +81,13 @@ export function describeBrokerFailure(error: unknown, url: string | undefined): 
 }
 
 function wordsOf(error: unknown): string {
-  const { code, message, errors } = (error ?? {}) as { code?: unknown; message?: unknown; errors?: unknown };
+  const { code, message, errors, cause } = (error ?? {}) as Record<string, unknown>;
   const words = [
     typeof code === 'string' ? code : '',
     typeof message === 'string' ? message : '',
     // One for each address of the host.
     ...(Array.isArray(errors) ? errors.map(wordsOf) : []),
+    ...(cause instanceof Error ? [wordsOf(cause)] : []),
   ];
   return [...new Set(words.filter((word) => word !== ''))].join(': ') || 'it gives no reason';
 }

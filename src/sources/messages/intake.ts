@@ -21,7 +21,9 @@ export interface IntakeOptions<Raw> {
 export class Intake<Raw> {
   readonly #options: IntakeOptions<Raw>;
   #waiting: { readonly raw: Raw; readonly message: BrokerMessage }[] = [];
+  #bytes = 0;
   #wake: () => void = () => {};
+  #onRoom: () => void = () => {};
   #taken: Promise<void> = Promise.resolve();
 
   constructor(options: IntakeOptions<Raw>) {
@@ -33,14 +35,29 @@ export class Intake<Raw> {
     return this.#waiting.length;
   }
 
+  /** … and bytes of their bodies. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Resolves when what was last taken is stored and acknowledged; rejects when that failed. */
   get taken(): Promise<void> {
     return this.#taken;
   }
 
   add(raw: Raw): void {
-    this.#waiting.push({ raw, message: this.#options.toMessage(raw) });
+    const message = this.#options.toMessage(raw);
+    this.#bytes += message.body.byteLength;
+    this.#waiting.push({ raw, message });
     this.#wake();
+  }
+
+  /** Resolves when fewer than so many wait. For one that waits at a time. */
+  async room(most: number): Promise<void> {
+    while (this.#waiting.length >= most)
+      await new Promise<void>((resolve) => {
+        this.#onRoom = resolve;
+      });
   }
 
   /** Until the link's signal; rejects when storing or acknowledging fails. */
@@ -68,6 +85,8 @@ export class Intake<Raw> {
       count += 1;
     }
     const batch = this.#waiting.splice(0, count);
+    for (const { message } of batch) this.#bytes -= message.body.byteLength;
+    this.#onRoom();
     const isWhole = await link.store(batch.map(({ message }) => message));
     await acknowledge(
       batch.map(({ raw }) => raw),
