@@ -182,7 +182,7 @@ describe('PythonLanguage', { timeout: 120_000 }, () => {
       'functions/shop/main.py',
       'functions/shop/prices.py',
       'functions/shop/static/a.css',
-      ...['__init__', 'calls', 'handlers', 'http'].map((name) => `lambent/${name}.py`),
+      ...['__init__', 'calls', 'handlers', 'http', 'workflow'].map((name) => `lambent/${name}.py`),
     ]);
   });
 
