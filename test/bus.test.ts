@@ -161,6 +161,16 @@ describe('the bus', { timeout: 60_000 }, () => {
     await poll(async () => (await dead()).length === 1);
     const [letter] = await dead();
     assert.deepEqual([letter!.attempts, letter!.error.errorMessage], [2, 'out of stock']);
+    const metrics = await (await lambent.fetch('/_lambent/metrics')).text();
+    assert.match(metrics, /lambent_trigger_dead_letters\{trigger="shop\/flaky-events"\} 1\n/);
+    assert.match(metrics, /lambent_trigger_failed_attempts_total\{trigger="shop\/flaky-events"\} 2\n/);
+    const { json: found } = await lambent.api('GET', '/events?text=%22broken%22%3Atrue&type=flaky');
+    assert.equal((found as { items: unknown[] }).items.length, 1);
+    const { json: alerts } = await lambent.api(
+      'GET',
+      '/events?type=lambent.dead-letter&text=out%20of%20stock',
+    );
+    assert.equal((alerts as { items: unknown[] }).items.length, 1, 'the alert of a dead letter is an event');
     const mended = { specversion: '1.0', id: 'f1', source: '/test', type: 'flaky', data: {} };
     assert.equal((await lambent.api('PUT', `/dead-letters/${letter!.key}/event`, mended)).status, 200);
     const { json } = await lambent.api('POST', '/dead-letters/redrive', { keys: [letter!.key] });

@@ -90,7 +90,7 @@ export interface AdminDeps
   /** Hosts that `dev` answers for besides localhost and loopback addresses: exact, or `*.example.com`. */
   allowHosts: readonly string[];
   /** The metrics in Prometheus' text format, with their content type. */
-  metrics: { readonly contentType: string; render(): string };
+  metrics: { readonly contentType: string; render(): string | Promise<string> };
   /** The built console. */
   console: ConsoleFiles;
 }
@@ -182,7 +182,7 @@ const metricsRoute = createRoute({
 function addOutsideApi(root: AdminRouter, { metrics, version, console }: AdminDeps): void {
   root.openapi(
     metricsRoute,
-    (c) => c.body(metrics.render(), 200, { 'content-type': metrics.contentType }) as never,
+    async (c) => c.body(await metrics.render(), 200, { 'content-type': metrics.contentType }) as never,
   );
   let document: string | undefined;
   root.get(OPENAPI_PATH, (c) => {

@@ -8,7 +8,15 @@ import type { EventBus } from '../ports/event-bus.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { EventFilter, EventStore } from '../ports/event-store.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
-import { AppNameSchema, given, jsonAnswer, jsonBody, limitSchema, TimeSchema } from './schemas.ts';
+import {
+  AppNameSchema,
+  given,
+  jsonAnswer,
+  jsonBody,
+  limitSchema,
+  SearchTextSchema,
+  TimeSchema,
+} from './schemas.ts';
 
 export interface EventsDeps {
   events: EventStore;
@@ -28,6 +36,9 @@ const AttributeSchema = z.string().min(1).max(4_096);
 
 /** How events are chosen, in a query and in a body. */
 const filterFields = {
+  text: SearchTextSchema.optional().openapi({
+    description: 'Occurs in the event as JSON, letter for letter. Every event in question is read for it.',
+  }),
   source: AttributeSchema.optional(),
   type: AttributeSchema.optional(),
   subject: AttributeSchema.optional(),
@@ -193,6 +204,7 @@ function filterOf({
   until,
   ...attributes
 }: {
+  text?: string | undefined;
   source?: string | undefined;
   type?: string | undefined;
   subject?: string | undefined;

@@ -86,6 +86,21 @@ export const LISTEN_OPTIONS: OptionTable = {
     value: 'ENTRY',
     text: 'a private host that state machines of the AWS API may call',
   },
+  'keep-events': {
+    kind: 'text',
+    value: 'AGE',
+    text: 'how long events are kept (else $LAMBENT_KEEP_EVENTS, else 7d)',
+  },
+  'keep-events-size': {
+    kind: 'text',
+    value: 'SIZE',
+    text: 'how much of them, as 500mb or 4gb (else $LAMBENT_KEEP_EVENTS_SIZE, else 4gb)',
+  },
+  'keep-dead-letters': {
+    kind: 'text',
+    value: 'AGE',
+    text: 'how long dead letters are kept (else $LAMBENT_KEEP_DEAD_LETTERS, else 30d)',
+  },
   isolation: {
     kind: 'text',
     value: 'DRIVER',

@@ -8,6 +8,7 @@ export const FILTER_OPTIONS: OptionTable = {
   source: { kind: 'text', value: 'SOURCE', text: 'only events from this source' },
   subject: { kind: 'text', value: 'SUBJECT', text: 'only events about this subject' },
   id: { kind: 'text', value: 'ID', text: 'only the event with this id' },
+  text: { kind: 'text', value: 'TEXT', text: 'only events whose JSON holds this text' },
   since: { kind: 'text', value: 'AGE', text: 'only events younger than this: 30s, 10m, 2h, 7d' },
   until: { kind: 'text', value: 'AGE', text: 'only events older than this' },
 };
@@ -26,6 +27,7 @@ export function eventFilter(
     source: args.text('source'),
     subject: args.text('subject'),
     id: args.text('id'),
+    text: args.text('text'),
     since: timeOf('since'),
     until: timeOf('until'),
   };

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
 import { type AppDomain, parseAppDomain } from '../model/app-hosts.ts';
+import { parseMemoryMb } from '../model/manifest-units.ts';
 import { NETWORK_ENTRY_EXPECTED, parseNetworkEntry } from '../model/network-policy.ts';
 import { ISOLATION_REQUIRED, type SandboxDescription } from '../ports/sandbox.ts';
 import type { PlatformOptions } from '../server/main.ts';
 import { parseWholeNumber, quoted, usage } from './arguments.ts';
 import type { Arguments } from './command.ts';
 import type { Style } from './output.ts';
+import { parseAge } from './parse-age.ts';
 import type { Terminal } from './terminal.ts';
 
 export const DEFAULT_PORT = 5262;
@@ -28,7 +30,10 @@ export function listenOptions(
   args: Arguments,
   terminal: Terminal,
   defaultDataDir: string,
-): Pick<PlatformOptions, 'host' | 'port' | 'dataDir' | 'domain' | 'isolation' | 'allowNetwork'> {
+): Pick<
+  PlatformOptions,
+  'host' | 'port' | 'dataDir' | 'domain' | 'isolation' | 'allowNetwork' | 'eventsKept'
+> {
   const fromEnv = terminal.env.LAMBENT_PORT;
   const port =
     args.wholeNumber('port', 0, PORT_MAX) ??
@@ -39,7 +44,22 @@ export function listenOptions(
     dataDir: resolve(terminal.cwd, args.text('data') ?? defaultDataDir),
     domain: readDomain(args.text('domain') ?? terminal.env.LAMBENT_DOMAIN),
     allowNetwork: args.list('allow-network').map(checkNetworkEntry),
+    eventsKept: readEventsKept(args, terminal),
     isolation: isolationChoice(args.text('isolation') ?? (terminal.env.LAMBENT_ISOLATION || 'best')),
+  };
+}
+
+function readEventsKept(args: Arguments, { env }: Terminal): PlatformOptions['eventsKept'] {
+  const given = (option: string): string | undefined =>
+    args.text(option) ?? (env[`LAMBENT_${option.toUpperCase().replaceAll('-', '_')}`] || undefined);
+  const size = given('keep-events-size');
+  const megabytes = size === undefined ? undefined : parseMemoryMb(size);
+  if (size !== undefined && megabytes === undefined)
+    throw usage(`--keep-events-size cannot be ${quoted(size)}`, 'Write it like 500mb or 4gb.');
+  return {
+    ageMs: parseAge('keep-events', given('keep-events')),
+    bytes: megabytes === undefined ? undefined : megabytes * 1_024 * 1_024,
+    deadAgeMs: parseAge('keep-dead-letters', given('keep-dead-letters')),
   };
 }
 

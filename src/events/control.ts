@@ -83,7 +83,9 @@ async function toView(
     paused: totals?.paused ?? false,
     owed: totals?.owed ?? 0,
     delivered: totals?.delivered ?? 0,
+    failed: live?.queue.failed ?? 0,
     dead: totals?.dead ?? 0,
+    oldestMs: earlierOf(totals?.oldestMs, live?.queue.oldestMs),
     running: live?.queue.running ?? 0,
     position: status === undefined ? undefined : await store.findPosition(id),
     nextMs: status?.nextMs,
@@ -91,6 +93,10 @@ async function toView(
     lagBytes: status?.lagBytes,
     lagMessages: status?.lagMessages,
   };
+}
+
+function earlierOf(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 async function replay(

@@ -69,6 +69,9 @@ export class TriggerQueue {
   #held = 0;
   #reserved = 0;
   #running = 0;
+  readonly #underWay = new Set<readonly ClaimedDelivery[]>();
+  /** Attempts that failed. */
+  failed = 0;
   #behind = true;
   #isFilling = false;
   /** Fresh deliveries that were not claimed and are not durable yet. */
@@ -101,6 +104,14 @@ export class TriggerQueue {
 
   get running(): number {
     return this.#running;
+  }
+
+  /** Since when the oldest of those that are under way or about to be is owed. */
+  get oldestMs(): number | undefined {
+    let oldestMs = this.#ready.peek()?.owedMs;
+    for (const [first] of this.#underWay)
+      if (first !== undefined && !(oldestMs! < first.owedMs)) oldestMs = first.owedMs;
+    return oldestMs;
   }
 
   get isPaused(): boolean {
@@ -313,8 +324,10 @@ export class TriggerQueue {
 
   #run(batch: readonly ClaimedDelivery[]): void {
     this.#running += 1;
+    this.#underWay.add(batch);
     this.#deliver(batch, REFUSED_RETRY_MS, () => {
       this.#running -= 1;
+      this.#underWay.delete(batch);
       this.#pump();
     });
   }
@@ -356,6 +369,7 @@ export class TriggerQueue {
   }
 
   #failed(delivery: ClaimedDelivery, error: InvocationError, retryable: boolean): void {
+    this.failed += 1;
     const { clock, random } = this.#parts;
     const dueMs = retryable ? retryAtMs(this.#trigger.delivery, delivery, clock.nowMs(), random) : undefined;
     if (dueMs === undefined) {

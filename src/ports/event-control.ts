@@ -29,7 +29,11 @@ export interface TriggerView {
   readonly paused: boolean;
   readonly owed: number;
   readonly delivered: number;
+  /** Attempts that failed since the platform started. */
+  readonly failed: number;
   readonly dead: number;
+  /** Since when the oldest delivery is owed, as far as it is known; epoch ms. */
+  readonly oldestMs: number | undefined;
   /** Calls under way. */
   readonly running: number;
   /** Where its source is: the last instant of a schedule, the position in a stream. */

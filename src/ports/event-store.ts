@@ -104,6 +104,8 @@ export interface TriggerTotals {
   readonly owed: number;
   readonly delivered: number;
   readonly dead: number;
+  /** Since when the oldest of those that nobody holds is owed, among the first to be due; epoch milliseconds. */
+  readonly oldestMs: number | undefined;
 }
 
 export interface EventTotals {
@@ -142,6 +144,8 @@ export interface EventFilter {
   readonly id?: string;
   readonly sinceMs?: number;
   readonly untilMs?: number;
+  /** Occurs in the event's JSON, byte for byte. No index helps: every event in question is read. */
+  readonly text?: string;
 }
 
 export interface DeadLetter {

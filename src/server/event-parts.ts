@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import { createEventControl } from '../events/control.ts';
 import { createDispatch } from '../events/dispatch.ts';
-import { createEventRetention } from '../events/retention.ts';
+import { createEventRetention, type EventsKept } from '../events/retention.ts';
 import { SourceHost } from '../events/source-host.ts';
 import type { EventBus, StoredNow } from '../ports/event-bus.ts';
 import type { EventControl } from '../ports/event-control.ts';
@@ -29,6 +29,7 @@ export interface EventPartsOptions {
   readonly starter: ExecutionStarter;
   readonly supply: TriggerSupply;
   readonly factories: readonly SourceFactory[];
+  readonly kept: EventsKept | undefined;
   /** Hears of events once they are stored. */
   readonly onStored?: (events: readonly StoredNow[]) => void;
 }
@@ -47,7 +48,7 @@ export async function createEventParts(options: EventPartsOptions): Promise<Even
   const { store, liveApps, secrets, clock, random, log, factories } = options;
   const dispatch = await createDispatch(options);
   const sources = new SourceHost({ dispatch, store, liveApps, secrets, factories, clock, random, log });
-  const retention = createEventRetention(store, clock, log);
+  const retention = createEventRetention(store, clock, log, options.kept);
   return {
     bus: dispatch,
     control: createEventControl({ dispatch, store, sources, clock }),

@@ -12,6 +12,7 @@ import { type LambentError, toLambentError } from '../base/errors.ts';
 import { createLog, type Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { watchFolder } from '../functions/watch.ts';
+import type { EventsKept } from '../events/retention.ts';
 import type { GatewayLimits } from '../gateway/gateway-limits.ts';
 import type { Refusal } from '../gateway/handle-request.ts';
 import type { AppDomain } from '../model/app-hosts.ts';
@@ -51,6 +52,8 @@ export interface PlatformOptions {
   readonly allowHosts: readonly string[];
   /** What state machines that belong to no app may connect to, beside every public address: entries as of `network`. */
   readonly allowNetwork?: readonly string[];
+  /** How long events and dead letters are kept, where not as usual. */
+  readonly eventsKept?: EventsKept | undefined;
   /** Below it apps and deployments have hosts of their own, besides those below `localhost`. */
   readonly domain?: AppDomain | undefined;
   readonly log: 'json' | 'pretty';
@@ -99,6 +102,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     dataDir,
     allowHosts,
     allowNetwork: options.allowNetwork ?? [],
+    eventsKept: options.eventsKept,
     domain,
     version: PLATFORM_VERSION,
     log,

@@ -5,7 +5,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
-import { ADMIN_PREFIX, type AdminApi, createAdminApi } from '../admin/admin.ts';
+import { ADMIN_PREFIX, type AdminApi, type AdminDeps, createAdminApi } from '../admin/admin.ts';
 import type { ConsoleFiles } from '../admin/console.ts';
 import { createAccessKeys } from '../aws/access-keys.ts';
 import { createEventBridgeApi } from '../aws/event-bridge.ts';
@@ -20,6 +20,7 @@ import { createUuidMinter, type NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { createConnections } from '../connections/connections.ts';
+import type { EventsKept } from '../events/retention.ts';
 import { createEmitCall } from '../events/emit-call.ts';
 import { type AsyncDispatch, createAsyncDispatch } from '../functions/async-dispatch.ts';
 import { createLanguages } from '../functions/build/languages.ts';
@@ -64,9 +65,10 @@ import { openRootSecret } from '../store-files/root-secret.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createChangeRing } from '../telemetry/change-ring.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
+import { renderTriggerMetrics } from '../telemetry/trigger-metrics.ts';
 import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import type { WorkflowEngine } from '../workflows/engine.ts';
 import { startByCall } from '../workflows/start-by-call.ts';
@@ -84,6 +86,8 @@ export interface WireOptions {
   readonly allowHosts: readonly string[];
   /** What state machines that belong to no app may connect to, beside every public address. */
   readonly allowNetwork: readonly string[];
+  /** How long events are kept, where not as usual. */
+  readonly eventsKept: EventsKept | undefined;
   readonly domain: AppDomain | undefined;
   readonly version: string;
   readonly log: Log;
@@ -208,7 +212,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const rules = await EventRules.open(store.stateMachines, liveApps);
   const { events, webhooks } = await openEvents(
     {
-      ...{ ...shared, store: store.events, supply: rules },
+      ...{ ...shared, store: store.events, supply: rules, kept: options.eventsKept },
       starter: { start: (...execution) => later.start(...execution) },
       onStored: (stored) => void later.tell(stored),
     },
@@ -332,6 +336,13 @@ function originOf(domain: AppDomain | undefined, { address }: Gateway): string {
   return address === undefined ? '' : `http://localhost:${address.port}`;
 }
 
+function withTriggers(metrics: Metrics, { control }: EventParts, clock: Clock): AdminDeps['metrics'] {
+  return {
+    contentType: metrics.contentType,
+    render: async () => metrics.render() + renderTriggerMetrics(await control.listTriggers(), clock.nowMs()),
+  };
+}
+
 export async function wire(options: WireOptions): Promise<Wired> {
   const { mode, dataDir, allowHosts, version, log } = options;
   const { store, blobs, accessKeys, rootSecret, changes } = await openStores(options);
@@ -367,7 +378,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     secrets: parts.secrets,
     connections: createConnections({ liveApps, secrets: parts.secrets, drivers: DRIVERS, clock }),
     allowHosts,
-    ...{ metrics, console: options.console },
+    ...{ metrics: withTriggers(metrics, events, clock), console: options.console },
     cost: awsLambdaCost,
     doctorChecks: [...createDoctorChecks(dataDir, () => gateway.address, clock, defects), ...LANGUAGE_LOOKS],
   });

@@ -9,7 +9,7 @@ import type {
   TriggerTotals,
 } from '../ports/event-store.ts';
 import type { PackedAppend, PackedAppended, Run } from './packed-append.ts';
-import { numberOf, type Row, textOf } from './row.ts';
+import { numberOf, optionalNumberOf, type Row, textOf } from './row.ts';
 
 /*
  * Writing events. An event is one row, one entry of the index that finds repetitions, and one row for each delivery;
@@ -53,7 +53,9 @@ function createSessions(db: DatabaseSync) {
 
 function createTriggerTable(db: DatabaseSync) {
   const register = db.prepare('INSERT INTO event_triggers (id) VALUES (?) ON CONFLICT (id) DO NOTHING');
-  const find = db.prepare('SELECT key, id, paused, owed, delivered, dead FROM event_triggers WHERE id = ?');
+  const find = db.prepare(
+    'SELECT key, id, paused, owed, delivered, dead, NULL AS oldest_ms FROM event_triggers WHERE id = ?',
+  );
   const pause = db.prepare('UPDATE event_triggers SET paused = ? WHERE key = ?');
   return {
     registerTriggers(ids: readonly TriggerId[]): TriggerTotals[] {
@@ -197,5 +199,6 @@ export function toTriggerTotals(row: Row): TriggerTotals {
     owed: numberOf(row, 'owed'),
     delivered: numberOf(row, 'delivered'),
     dead: numberOf(row, 'dead'),
+    oldestMs: optionalNumberOf(row, 'oldest_ms'),
   };
 }

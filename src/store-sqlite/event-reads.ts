@@ -23,13 +23,18 @@ export type EventReads = ReturnType<typeof createEventReads>;
 export const EVENTS_PAGE_MAX = 1_000;
 /** Most rows that one page looks at, matching or not. */
 export const EVENTS_SCAN_MAX = 50_000;
+/** Most bytes of event texts that one page looks through. */
+export const EVENTS_SEARCH_BYTES_MAX = 64 * 1024 * 1024;
+/** Deliveries among which the oldest is looked for: those that are due first, not all that wait. */
+const OLDEST_AMONG = 100;
 /** Most bytes of event texts in one page, unless a single one has more. */
 export const EVENTS_PAGE_BYTES_MAX = 16 * 1024 * 1024;
 
 const MATCHES = `
   (?1 IS NULL OR source = ?1) AND (?2 IS NULL OR type = ?2) AND (?3 IS NULL OR subject IS ?3)
-  AND (?4 IS NULL OR id = ?4) AND (?5 IS NULL OR received_ms >= ?5) AND (?6 IS NULL OR received_ms < ?6) AS matches`;
-const SUMMARY = 'seq, scope, id, source, type, subject, received_ms, depth, length(event) AS bytes';
+  AND (?4 IS NULL OR id = ?4) AND (?5 IS NULL OR received_ms >= ?5) AND (?6 IS NULL OR received_ms < ?6)
+  AND (?7 IS NULL OR instr(event, ?7) > 0) AS matches, length(event) AS bytes`;
+const SUMMARY = 'seq, scope, id, source, type, subject, received_ms, depth';
 
 export function createEventReads(db: DatabaseSync) {
   return { ...createLogReads(db), ...createTotalReads(db), ...createDeadReads(db) };
@@ -37,12 +42,12 @@ export function createEventReads(db: DatabaseSync) {
 
 function createLogReads(db: DatabaseSync) {
   const listBack = db.prepare(
-    `SELECT ${SUMMARY}, ${MATCHES} FROM events WHERE seq < ?7 ORDER BY seq DESC LIMIT ?8`,
+    `SELECT ${SUMMARY}, ${MATCHES} FROM events WHERE seq < ?8 ORDER BY seq DESC LIMIT ?9`,
   );
   const listOn = db.prepare(
-    `SELECT seq, scope, received_ms, event, ${MATCHES} FROM events WHERE seq > ?7 ORDER BY seq LIMIT ?8`,
+    `SELECT seq, scope, received_ms, event, ${MATCHES} FROM events WHERE seq > ?8 ORDER BY seq LIMIT ?9`,
   );
-  const find = db.prepare(`SELECT ${SUMMARY}, event FROM events WHERE seq = ?`);
+  const find = db.prepare(`SELECT ${SUMMARY}, event, length(event) AS bytes FROM events WHERE seq = ?`);
   const listOwed = db.prepare(
     'SELECT DISTINCT t.id FROM deliveries d JOIN event_triggers t ON t.key = d.trigger WHERE d.event = ? LIMIT 100',
   );
@@ -52,11 +57,11 @@ function createLogReads(db: DatabaseSync) {
   return {
     listEvents(filter: EventFilter, limit: number, before?: number): EventPage {
       const rows = listBack.iterate(...valuesOf(filter), before ?? Number.MAX_SAFE_INTEGER, EVENTS_SCAN_MAX);
-      return pageOf(rows as Iterable<Row>, limit, toSummary);
+      return pageOf(rows as Iterable<Row>, limit, filter.text !== undefined, toSummary);
     },
     readEvents(filter: EventFilter, limit: number, after: number): EventPage<StoredText> {
       const rows = listOn.iterate(...valuesOf(filter), after, EVENTS_SCAN_MAX);
-      return pageOf(rows as Iterable<Row>, limit, (row) => ({
+      return pageOf(rows as Iterable<Row>, limit, filter.text !== undefined, (row) => ({
         seq: numberOf(row, 'seq'),
         scope: textOf(row, 'scope') as EventScope,
         receivedMs: numberOf(row, 'received_ms'),
@@ -79,9 +84,12 @@ function createLogReads(db: DatabaseSync) {
 
 function createTotalReads(db: DatabaseSync) {
   const totals = db.prepare('SELECT events, bytes, owed, dead FROM event_totals');
-  const triggers = db.prepare(
-    'SELECT key, id, paused, owed, delivered, dead FROM event_triggers ORDER BY id',
-  );
+  const triggers = db.prepare(`
+    SELECT key, id, paused, owed, delivered, dead, iif(owed > 0, (
+      SELECT min(owed_ms) FROM (
+        SELECT owed_ms FROM deliveries WHERE trigger = t.key AND session IS NULL AND parked = 0
+        ORDER BY due_ms LIMIT ${OLDEST_AMONG})), NULL) AS oldest_ms
+    FROM event_triggers t ORDER BY id`);
   const nextDue = db.prepare(`
     SELECT min(due_ms) AS due_ms FROM deliveries WHERE trigger = ? AND session IS NULL AND parked = 0`);
   const position = db.prepare('SELECT position FROM source_positions WHERE source = ?');
@@ -122,13 +130,11 @@ function createDeadReads(db: DatabaseSync) {
   };
 }
 
-type FilterValue = string | number | null;
-
-function valuesOf(
-  filter: EventFilter,
-): [FilterValue, FilterValue, FilterValue, FilterValue, FilterValue, FilterValue] {
+/** Seven of them. */
+function valuesOf({ text, ...filter }: EventFilter): (string | number | Uint8Array | null)[] {
   const { source, type, subject, id, sinceMs, untilMs } = filter;
-  return [source ?? null, type ?? null, subject ?? null, id ?? null, sinceMs ?? null, untilMs ?? null];
+  const values = [source, type, subject, id, sinceMs, untilMs].map((value) => value ?? null);
+  return [...values, text === undefined ? null : Buffer.from(text)];
 }
 
 function boundOf(limit: number): number {
@@ -136,18 +142,26 @@ function boundOf(limit: number): number {
 }
 
 /** Reads rows until the page is full; says where to go on unless the rows ended by themselves. */
-function pageOf<Item>(rows: Iterable<Row>, limit: number, toItem: (row: Row) => Item): EventPage<Item> {
+function pageOf<Item>(
+  rows: Iterable<Row>,
+  limit: number,
+  isSearch: boolean,
+  toItem: (row: Row) => Item,
+): EventPage<Item> {
   const items: Item[] = [];
   const most = boundOf(limit);
   let seen = 0;
   let bytes = 0;
+  let searched = 0;
   for (const row of rows) {
     seen += 1;
+    if (isSearch) searched += numberOf(row, 'bytes');
     if (numberOf(row, 'matches') === 1) {
       items.push(toItem(row));
       bytes += row.event instanceof Uint8Array ? row.event.byteLength : 0;
     }
-    if (items.length >= most || bytes > EVENTS_PAGE_BYTES_MAX || seen >= EVENTS_SCAN_MAX)
+    const isFull = items.length >= most || bytes > EVENTS_PAGE_BYTES_MAX;
+    if (isFull || seen >= EVENTS_SCAN_MAX || searched > EVENTS_SEARCH_BYTES_MAX)
       return { items, next: numberOf(row, 'seq') };
   }
   return { items, next: undefined };

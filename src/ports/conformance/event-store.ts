@@ -134,6 +134,8 @@ function exerciseLog(open: OpenFresh<EventStore>): void {
         assert.deepEqual(await ids({ type: 'odd' }), ['e3', 'e1']);
         assert.deepEqual(await ids({ source: '/shop', subject: 's2' }), ['e2']);
         assert.deepEqual(await ids({ id: 'e4' }), ['e4']);
+        assert.deepEqual(await ids({ text: '"e2","data":"grü' }), ['e2']);
+        assert.deepEqual(await ids({ text: 'GR' }), []);
         assert.deepEqual(await ids({ sinceMs: startMs + 1, untilMs: startMs + 3 }), ['e2', 'e1']);
         const first = await store.listEvents({}, 2);
         assert.deepEqual(
@@ -233,7 +235,7 @@ function exerciseDeliveries(open: OpenFresh<EventStore>): void {
         assert.deepEqual(await again.totals(), { ...(await again.totals()), events: 5, owed: 3, dead: 1 });
         const totals = (await again.triggerTotals()).find(({ id }) => id === mail);
         const counts = { owed: 3, delivered: 1, dead: 1 };
-        assert.deepEqual(totals, { key: mailKey, id: mail, paused: false, ...counts });
+        assert.deepEqual(totals, { key: mailKey, id: mail, paused: false, oldestMs: startMs, ...counts });
         const claimed = await again.claim(session, mailKey, startMs + 77, 9);
         assert.deepEqual(
           claimed.map(({ id, attempts }) => [id, attempts]),
