@@ -95,6 +95,18 @@ describe('pool', () => {
     );
   });
 
+  it('ends instances without work while the machine has no memory to spare, and no others', async () => {
+    const pool = open({ spareBytes: Number.MAX_SAFE_INTEGER });
+    const idle = await call(pool, version(), '/ok');
+    assert.equal(idle.error, undefined);
+    await gone(pool);
+    const kept = version({ minInstances: 1 });
+    const first = await call(pool, kept, '/ok');
+    await call(pool, version(), '/ok');
+    while (pool.instances().length > 1) await delay(systemClock, 5);
+    assert.equal((await call(pool, kept, '/ok')).body, first.body);
+  });
+
   it('shares one start among concurrent first calls', async () => {
     const pool = open();
     const which = version();

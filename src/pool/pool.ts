@@ -23,6 +23,7 @@ import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { Sandbox, SandboxSpec } from '../ports/sandbox.ts';
 import { Instance } from './instance.ts';
 import { MachineLoad } from './machine-load.ts';
+import { chooseIdle, MemoryBudget, memoryToSpare } from './memory-budget.ts';
 import { Prewarm } from './prewarm.ts';
 import type { ScaleUpOptions } from './scale-up.ts';
 import { StartTurns } from './start-turns.ts';
@@ -51,6 +52,8 @@ export interface PoolLimits {
   readonly prewarmedMax: number;
   /** Kinds of such processes of which at least one waits. */
   readonly prewarmedKindsMax: number;
+  /** Memory that the machine always has left: with less, instances without work end. */
+  readonly spareBytes: number;
   /** Calls that are sent to an instance ahead of their turn wait there for about this long at most, in milliseconds. */
   readonly heldWaitMs: number;
 }
@@ -65,6 +68,7 @@ export const POOL_LIMITS: PoolLimits = {
     Math.max(1, Math.floor((totalmem() * PREWARMED_SHARE) / PREWARMED_BYTES)),
   ),
   prewarmedKindsMax: 4,
+  spareBytes: memoryToSpare(),
   heldWaitMs: 2,
 };
 
@@ -110,6 +114,7 @@ class Pool implements InstancePool, VersionPoolHost {
   #closed = false;
   #onEmpty: (() => void) | undefined;
   readonly #prewarm: Prewarm;
+  readonly #budget: MemoryBudget;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -121,6 +126,7 @@ class Pool implements InstancePool, VersionPoolHost {
       isMachineBusy: () => load.isBusy(),
     };
     this.#limits = { ...POOL_LIMITS, ...options.limits };
+    this.#budget = new MemoryBudget(this.clock, this.#limits.spareBytes);
     const { prewarmedMax: waitingMax, prewarmedKindsMax: kindsMax } = this.#limits;
     this.#prewarm = new Prewarm({
       ...options,
@@ -210,7 +216,7 @@ class Pool implements InstancePool, VersionPoolHost {
   startInstance(pool: VersionPool): boolean {
     if (this.#closed) return false;
     if (!this.#startTurns.mayStart(pool, this.#mayStartOne())) {
-      if (this.#instanceCount() >= this.#limits.instancesMax) this.#evictIdle();
+      if (this.#instanceCount() >= this.#limits.instancesMax) this.#evictIdle(1);
       return false;
     }
     this.#starting += 1;
@@ -375,16 +381,18 @@ class Pool implements InstancePool, VersionPoolHost {
     return this.#starting < this.#limits.startingMax && this.#instanceCount() < this.#limits.instancesMax;
   }
 
-  /** Makes room for a version that needs an instance: the one that has been idle longest goes. */
-  #evictIdle(): void {
-    let oldest: Instance | undefined;
-    for (const pool of this.#pools.values()) {
-      for (const instance of pool.instances) {
-        const idle = instance.state === 'ready' && instance.active === 0;
-        if (idle && (oldest === undefined || instance.idleSinceMs < oldest.idleSinceMs)) oldest = instance;
-      }
-    }
-    oldest?.retire();
+  /** Makes room for a version that needs an instance, or memory for the machine. */
+  #evictIdle(bytes: number): void {
+    const dispensable = [...this.#pools.values()].flatMap((pool) => pool.dispensable);
+    for (const instance of chooseIdle(dispensable, bytes)) instance.retire();
+  }
+
+  /** Processes that wait without code go first: nobody's next call is slower by much. */
+  #keepBudget(): void {
+    const missing = this.#budget.missingBytes();
+    if (missing === 0) return;
+    this.#prewarm.giveUp();
+    this.#evictIdle(missing);
   }
 
   #instanceCount(): number {
@@ -398,6 +406,7 @@ class Pool implements InstancePool, VersionPoolHost {
     this.#sweeper ??= this.clock.every(SWEEP_MS, () => {
       const nowMs = this.clock.nowMs();
       const monotonicMs = this.clock.monotonicMs();
+      this.#keepBudget();
       let left = 0;
       for (const pool of this.#pools.values()) {
         if (pool.isEmpty) continue;

@@ -147,6 +147,11 @@ export class Prewarm {
     return taken;
   }
 
+  /** Ends all that wait, for memory that others need; they are made anew as they are asked for. */
+  giveUp(): void {
+    for (const key of [...this.#kinds.keys()]) this.#drop(key);
+  }
+
   /** Ends all that wait. */
   close(): void {
     this.#closed = true;

@@ -92,6 +92,11 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     return this.#instances;
   }
 
+  /** All but those that the author wants to stay up. */
+  get dispensable(): readonly Instance[] {
+    return this.#instances.slice(this.version.config.minInstances);
+  }
+
   get waiting(): number {
     return this.#line.size;
   }
