@@ -35,6 +35,11 @@ const RACES: Record<string, Race> = {
     needsPeers: true,
     run: async (options) => (await import('./race-events.ts')).raceEvents(options),
   },
+  table: {
+    text: 'COMMIT in PostgreSQL -> function start; rows a second delivered, beside pg_recvlogical into a file',
+    needsPeers: false,
+    run: async (options) => (await import('./race-table.ts')).raceTable(options),
+  },
   density: {
     text: '10 deployed functions beside 10,000: routing, memory, start-up',
     needsPeers: false,
