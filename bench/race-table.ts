@@ -17,9 +17,9 @@ import type { RaceOptions } from './race-options.ts';
 import { formatTable, median, printResult, quantile, rounded } from './report.ts';
 
 /** Written in transactions of `TRANSACTION` rows, one after another. */
-const ROWS = 20_000;
+const ROWS = 10_000;
 const TRANSACTION = 100;
-const SINGLES = 200;
+const SINGLES = 100;
 const WAIT_MS_MAX = 60_000;
 
 export async function raceTable(options: RaceOptions): Promise<void> {
@@ -44,6 +44,7 @@ export async function raceTable(options: RaceOptions): Promise<void> {
         await deployApp(lambent, app);
         const own = await deliver(client, lambent);
         await removeApp(lambent);
+        console.log(`round ${round}: ${rounded(own)} rows/s, pg_recvlogical ${rounded(receiver)} rows/s`);
         // The first round warms up.
         if (round > 0) {
           rates.receiver.push(receiver);
@@ -177,7 +178,7 @@ async function receive(client: Client, { bin, url }: PostgresServer, file: strin
   const program = spawn(
     join(bin, 'pg_recvlogical'),
     ['-d', url, '--slot=bench', '--start', '-f', file, '-F', '0', '-s', '1', ...options],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
+    { stdio: 'ignore' },
   );
   try {
     await until(async () => {

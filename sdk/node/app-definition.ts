@@ -71,7 +71,7 @@ export interface ConnectionTlsDefinition {
 
 /** An outside service: `url`, or else `host` and what goes with it. */
 export interface ConnectionDefinition {
-  readonly kind: 'postgres' | 'mysql' | 'redis' | 'rabbitmq' | 'nats';
+  readonly kind: 'postgres' | 'mysql' | 'sqlite' | 'redis' | 'rabbitmq' | 'nats';
   /** Secret with the whole address. */
   readonly url?: string | undefined;
   /** Name or address of the host. */
@@ -114,6 +114,18 @@ export interface PostgresDefinition extends TableDefinition {
 export interface MysqlDefinition extends TableDefinition {
   /** The table, as `orders`, or with its database as `shop.orders`. */
   readonly table: string;
+}
+
+/** Changed rows of a table in a file of SQLite's. */
+export interface SqliteDefinition extends ConnectionChoice {
+  /** The table. */
+  readonly table: string;
+  /** What to tell of. Default: all of them. */
+  readonly actions?: readonly ('insert' | 'update' | 'delete')[] | undefined;
+  /** Send these columns alone. Default: all. */
+  readonly columns?: readonly string[] | undefined;
+  /** Tell only of rows for which this SQL expression holds, before or after the change. */
+  readonly where?: string | undefined;
 }
 
 interface BrokerDefinition extends ConnectionChoice {
@@ -177,6 +189,7 @@ export interface TriggerDefinition {
   readonly tolerance?: Duration | undefined;
   readonly postgres?: PostgresDefinition | undefined;
   readonly mysql?: MysqlDefinition | undefined;
+  readonly sqlite?: SqliteDefinition | undefined;
   readonly redis?: RedisDefinition | undefined;
   readonly rabbitmq?: RabbitDefinition | undefined;
   readonly nats?: NatsDefinition | undefined;

@@ -66,6 +66,13 @@ export const EVENT_ERRORS = {
     'The binary log of MariaDB or MySQL does not have what a trigger has still to get, or not as rows.',
     'Compare the table with what the function made of it; then give the trigger another `name`, which begins anew.',
   ),
+  E_CHANGES_LOST: row(
+    500,
+    'author',
+    false,
+    'A file of SQLite’s does not have the changes that a trigger has still to get.',
+    'Compare the table with what the function made of it; then give the trigger another `name`, which begins anew.',
+  ),
   E_BROKER_SETUP: row(
     500,
     'author',

@@ -5,7 +5,7 @@ import { LambentError } from '../base/errors.ts';
  * are looked up whenever a connection is made, so that a new value needs no deploy.
  */
 
-export const CONNECTION_KINDS = ['postgres', 'mysql', 'redis', 'rabbitmq', 'nats'] as const;
+export const CONNECTION_KINDS = ['postgres', 'mysql', 'sqlite', 'redis', 'rabbitmq', 'nats'] as const;
 export type ConnectionKind = (typeof CONNECTION_KINDS)[number];
 
 export const CONNECTION_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
@@ -69,6 +69,7 @@ export interface AddressTls {
 const SCHEMES: Readonly<Record<ConnectionKind, readonly [plain: string, tls: string]>> = {
   postgres: ['postgres', 'postgres'],
   mysql: ['mysql', 'mysql'],
+  sqlite: ['sqlite', 'sqlite'],
   redis: ['redis', 'rediss'],
   rabbitmq: ['amqp', 'amqps'],
   nats: ['nats', 'tls'],

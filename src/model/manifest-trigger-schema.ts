@@ -108,6 +108,25 @@ const mysql = z.strictObject(
   { error: 'an object with `connection` and `table`' },
 );
 
+const ROW_ACTIONS = TABLE_ACTIONS.filter((action) => action !== 'truncate');
+const ROW_ACTIONS_EXPECTED = 'a list of insert, update and delete';
+const sqlite = z.strictObject(
+  {
+    ...tableSettings('sqlite:///path/of/the/file'),
+    table: text('the name of a table', 'The table.'),
+    actions: z
+      .array(z.enum(ROW_ACTIONS, { error: ROW_ACTIONS_EXPECTED }), { error: ROW_ACTIONS_EXPECTED })
+      .min(1, { error: ROW_ACTIONS_EXPECTED })
+      .describe('What to tell of. Default: all of insert, update and delete.')
+      .optional(),
+    where: text(
+      'an SQL expression',
+      'Tell only of rows for which this SQL expression holds, before or after the change.',
+    ).optional(),
+  },
+  { error: 'an object with `connection` and `table`' },
+);
+
 export const triggerSchema = z
   .strictObject(
     {
@@ -145,6 +164,7 @@ export const triggerSchema = z
       tolerance: duration('How far the time in a signature may be off, up to 24h. Default: 5m.'),
       postgres: postgres.describe('Changed rows of a table in PostgreSQL.'),
       mysql: mysql.describe('Changed rows of a table in MariaDB or MySQL.'),
+      sqlite: sqlite.describe('Changed rows of a table in a file of SQLite’s.'),
       ...messageSchemas,
       ...deliverySettings,
     },

@@ -26,7 +26,10 @@ import {
 export const TRIGGERS_MAX = 10_000;
 
 const DAY_MS = 86_400_000;
-const KINDS = ['events', 'schedule', 'webhook', 'postgres', 'mysql', ...MESSAGE_KINDS] as const;
+const KINDS = ['events', 'schedule', 'webhook', 'postgres', 'mysql', 'sqlite', ...MESSAGE_KINDS] as const;
+
+/** Tables, whose changes of one row come in their order. */
+const TABLE_KINDS: ReadonlySet<string> = new Set(['postgres', 'mysql', 'sqlite']);
 
 /** Settings that only one kind of trigger has. */
 const ONLY_FOR: Readonly<Record<string, (typeof KINDS)[number]>> = {
@@ -100,7 +103,7 @@ function planTrigger(
   const delivery = deliveryOf(reading, names);
   if (source === undefined) return undefined;
   // Changes of one row come in their order unless the manifest orders them otherwise.
-  if ((source.kind === 'postgres' || source.kind === 'mysql') && delivery.key === undefined)
+  if (TABLE_KINDS.has(source.kind) && delivery.key === undefined)
     return { name, function: owner as FunctionName, source, delivery: { ...delivery, key: 'subject' } };
   const waits = source.kind === 'schedule' && source.overlap !== 'allow';
   return {
@@ -186,6 +189,12 @@ function sourceOf(
       const connection = chooseConnection(kind, input.mysql!, connections, [...path, kind], problems);
       if (connection === undefined) return undefined;
       return { kind, connection, schema, table, actions: actionsOf(input.mysql!), columns };
+    }
+    case 'sqlite': {
+      const { table, actions = ['insert', 'update', 'delete'], columns, where } = input.sqlite!;
+      const connection = chooseConnection(kind, input.sqlite!, connections, [...path, kind], problems);
+      if (connection === undefined) return undefined;
+      return { kind, connection, table, actions: [...new Set(actions)], columns, where };
     }
     default: {
       const connection = chooseConnection(kind, input[kind]!, connections, [...path, kind], problems);

@@ -58,6 +58,7 @@ export type TriggerSource =
   | WebhookSource
   | PostgresSource
   | MysqlSource
+  | SqliteSource
   | MessageSource
   | DestinationSource;
 
@@ -146,6 +147,19 @@ export interface MysqlSource {
   readonly actions: readonly TableAction[];
   /** Only these columns are told; `undefined`: all. */
   readonly columns: readonly string[] | undefined;
+}
+
+/** Changed rows of a table in a file of SQLite's, by triggers that note them. */
+export interface SqliteSource {
+  readonly kind: 'sqlite';
+  readonly connection: Connection;
+  readonly table: string;
+  /** No `truncate`: SQLite has none. */
+  readonly actions: readonly Exclude<TableAction, 'truncate'>[];
+  /** Only these columns are told; `undefined`: all. */
+  readonly columns: readonly string[] | undefined;
+  /** Only rows for which this SQL expression holds before or after the change; `undefined`: all. */
+  readonly where: string | undefined;
 }
 
 export type TableAction = (typeof TABLE_ACTIONS)[number];

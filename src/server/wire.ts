@@ -54,6 +54,8 @@ import { mysqlSources } from '../sources/mysql/mysql-source.ts';
 import { postgresDriver } from '../sources/postgres/check-database.ts';
 import { postgresSources } from '../sources/postgres/postgres-source.ts';
 import { scheduleSources } from '../sources/schedule/schedule-source.ts';
+import { createSqliteDriver } from '../sources/sqlite/check-file.ts';
+import { createSqliteSources } from '../sources/sqlite/sqlite-source.ts';
 import {
   createWebhookSources,
   HOOKS_PREFIX,
@@ -121,7 +123,10 @@ export interface Wired {
 }
 
 /** One for each kind of connection. */
-const DRIVERS = [postgresDriver, mysqlDriver, ...messageDrivers];
+const driversOf = (dataDir: string) => [
+  ...[postgresDriver, mysqlDriver, createSqliteDriver(dataDir)],
+  ...messageDrivers,
+];
 const AWS_PREFIX = '/2015-03-31/';
 const CALLBACKS_PATH = '/_lambent/api/v1/callbacks/';
 
@@ -217,6 +222,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
       onStored: (stored) => void later.tell(stored),
     },
     operations,
+    dataDir,
   );
   const workflowParts = createWorkflowParts({
     ...{ ...shared, pool, operations, bus: events.bus },
@@ -245,17 +251,29 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
 async function openEvents(
   shared: Omit<EventPartsOptions, 'factories'>,
   operations: Map<string, OperationHandler>,
+  dataDir: string,
 ): Promise<{ events: EventParts; webhooks: WebhookSources }> {
   const webhooks = createWebhookSources();
   const events = await createEventParts({
     ...shared,
-    factories: [scheduleSources, ...messageSources, postgresSources, mysqlSources, webhooks.factory],
+    factories: [
+      scheduleSources,
+      ...messageSources,
+      postgresSources,
+      mysqlSources,
+      createSqliteSources(dataDir),
+      webhooks.factory,
+    ],
   });
   operations.set('emit', createEmitCall({ ...shared, bus: events.bus }));
   return { events, webhooks };
 }
 
 type Parts = Awaited<ReturnType<typeof createParts>>;
+
+function openConnections({ liveApps, secrets, clock }: Parts, dataDir: string) {
+  return createConnections({ liveApps, secrets, clock, drivers: driversOf(dataDir) });
+}
 
 /** The platform's own interfaces speak fetch; connections speak `node:http`. */
 function createPlatformHandler(
@@ -376,7 +394,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     access,
     accessKeys,
     secrets: parts.secrets,
-    connections: createConnections({ liveApps, secrets: parts.secrets, drivers: DRIVERS, clock }),
+    connections: openConnections(parts, dataDir),
     allowHosts,
     ...{ metrics: withTriggers(metrics, events, clock), console: options.console },
     cost: awsLambdaCost,

@@ -126,6 +126,8 @@ function sourceText(source: TriggerSource): string {
       return `postgres ${source.schema}.${source.table}: ${source.actions.join(', ')}`;
     case 'mysql':
       return `mysql ${[source.schema, source.table].filter(Boolean).join('.')}: ${source.actions.join(', ')}`;
+    case 'sqlite':
+      return `sqlite ${source.table}: ${source.actions.join(', ')}`;
     case 'webhook':
       return `webhook, ${source.verify.kind}`;
     case 'redis':
