@@ -223,11 +223,24 @@ export class MemoryJournal implements JournalStore {
     if (slot !== undefined && admitted) this.#slots.set(slot.name, used + 1);
     const claimed = admitted && dueMs <= nowMs && start.claimBy !== undefined;
     const status = !admitted ? 'queued' : claimed ? 'running' : dueMs > nowMs ? 'waiting' : 'ready';
-    const { app, workflow, kind, version, deployment, priority, parent, expiresMs } = start;
+    const { app, workflow, kind, version, deployment, priority, parent, origin, expiresMs } = start;
     this.#order += 1;
     const row: Row = {
       record: {
-        ...{ id, app, workflow, kind, version, deployment, priority, parent, expiresMs, status, dueMs },
+        ...{
+          id,
+          app,
+          workflow,
+          kind,
+          version,
+          deployment,
+          priority,
+          parent,
+          origin,
+          expiresMs,
+          status,
+          dueMs,
+        },
         ...{ createdMs: nowMs, endedMs: undefined, node: claimed ? start.claimBy : undefined },
         ...{ entries: start.entries.length, bytes: 0 },
       },

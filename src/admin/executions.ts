@@ -4,6 +4,7 @@ import type { ExecutionId } from '../base/ids.ts';
 import { jsonProblem, readBody } from '../base/request-body.ts';
 import { type ExecutionRecord, FINAL_STATUSES } from '../model/execution.ts';
 import { journalEntrySchema, type Outcome, PAYLOAD_BYTES_MAX } from '../model/journal.ts';
+import { parseTraceparent } from '../model/trace-context.ts';
 import type { CallbackAnswer, Workflows } from '../ports/workflows.ts';
 import { executionGraph, graphAsMermaid } from './execution-graph.ts';
 import { addExecutionSteps } from './execution-steps.ts';
@@ -36,6 +37,12 @@ const ExecutionSchema = z
     status: z.enum(STATUSES),
     priority: z.number(),
     parent: z.object({ execution: z.string(), op: z.number() }).optional(),
+    origin: z
+      .object({
+        depth: z.number().int().openapi({ description: 'How many events and calls led to it.' }),
+        traceparent: z.string().optional().openapi({ description: 'W3C Trace Context of who started it.' }),
+      })
+      .optional(),
     createdMs: z.number(),
     endedMs: z.number().optional(),
     dueMs: z.number().optional().openapi({ description: 'When a waiting one goes on by itself.' }),
@@ -318,8 +325,9 @@ function addStarting(router: AdminRouter, workflows: Workflows): void {
     const query = c.req.valid('query');
     const { wait, key, priority, delayMs, timeoutMs } = query;
     const { concurrencyKey, rateKey, debounceKey } = query;
+    const traceparent = parseTraceparent(c.req.raw.headers.get('traceparent'));
     const options = given({
-      ...{ key, priority, delayMs, timeoutMs },
+      ...{ key, priority, delayMs, timeoutMs, origin: { depth: 0, traceparent } },
       concurrency:
         concurrencyKey === undefined ? undefined : { key: concurrencyKey, limit: query.concurrencyLimit },
       rate:

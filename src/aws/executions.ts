@@ -4,6 +4,7 @@ import {
   type ExecutionRecord,
   type ExecutionStatus,
   isFinal,
+  type ExecutionOrigin,
   type ParentOperation,
 } from '../model/execution.ts';
 import type { JournalEntry, Outcome, Payload } from '../model/journal.ts';
@@ -113,13 +114,19 @@ function readInput(fields: RequestFields): string {
   }
 }
 
+/** What led to an execution, and who waits for its end. */
+export interface ExecutionCause {
+  readonly parent?: ParentOperation | undefined;
+  readonly origin?: ExecutionOrigin | undefined;
+}
+
 /** Starts an execution; the same name with the same input is the same execution. */
 export async function startExecution(
   parts: StatesParts,
   arn: string,
   name: string | undefined,
   input: string,
-  parent?: ParentOperation,
+  cause: ExecutionCause = {},
 ): Promise<Started> {
   const { store, clock, mintUuid } = parts;
   const target = await resolveTarget(parts, arn);
@@ -132,12 +139,12 @@ export async function startExecution(
     { kind: 'executionName', key: nameKey, value: { id, startedMs: nowMs } },
     { kind: 'execution', key: id, value },
   ]);
-  if (isNew) return launch(parts, value, nowMs, parent);
+  if (isNew) return launch(parts, value, nowMs, cause);
   const known = (await store.get('executionName', nameKey)) as { id: ExecutionId; startedMs: number };
   const before = (await store.get('execution', known.id)) as ExecutionValue;
   const record = await parts.journal.find(known.id);
   // Whoever reserved the name may have died before the execution began.
-  if (record === undefined && before.input === input) return launch(parts, before, known.startedMs, parent);
+  if (record === undefined && before.input === input) return launch(parts, before, known.startedMs, cause);
   const same = before.input === input && record !== undefined && !isFinal(record.status);
   if (same) return { value: before, startedMs: known.startedMs };
   throw new AwsJsonError(
@@ -150,11 +157,11 @@ async function launch(
   parts: StatesParts,
   value: ExecutionValue,
   startedMs: number,
-  parent: ParentOperation | undefined,
+  cause: ExecutionCause,
 ): Promise<Started> {
   const seed = Buffer.from(parts.random.bytes(16)).toString('hex');
   const input: Payload = { json: JSON.parse(value.input) as unknown };
-  await createExecution(parts, value, [{ kind: 'started', atMs: startedMs, input, seed }], parent);
+  await createExecution(parts, value, [{ kind: 'started', atMs: startedMs, input, seed }], cause);
   return { value, startedMs };
 }
 
@@ -162,7 +169,7 @@ async function createExecution(
   parts: StatesParts,
   value: ExecutionValue,
   entries: readonly JournalEntry[],
-  parent?: ParentOperation,
+  { parent, origin }: ExecutionCause = {},
 ): Promise<void> {
   const { id, machine, definition, deployed } = value;
   await parts.engine.create({
@@ -172,6 +179,7 @@ async function createExecution(
     version: definition,
     priority: 0,
     parent,
+    origin,
     expiresMs: undefined,
   });
 }

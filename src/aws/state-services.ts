@@ -112,7 +112,7 @@ function asObject(value: unknown): Readonly<Record<string, unknown>> {
 /** An invocation that nobody waits for. Its id stays the same, so that a second attempt is the first. */
 async function invokeLater(
   { liveApps, asyncQueue, clock, onAsyncAccepted }: StateServicesParts,
-  { record }: ServiceCall,
+  { record, origin }: ServiceCall,
   id: string,
   { FunctionName: nameOrArn, Payload: payload }: Readonly<Record<string, unknown>>,
 ): Promise<ServiceOutcome> {
@@ -124,12 +124,17 @@ async function invokeLater(
       error: 'Lambda.ResourceNotFoundException',
       cause: `Function not found: ${String(nameOrArn)}`,
     };
+  const { depth, traceparent } = origin();
   await asyncQueue.enqueue({
     id: id as InvocationId,
     app: app as AppName,
     function: called as FunctionName,
     payload: Buffer.from(JSON.stringify(payload ?? {})),
-    traceparent: undefined,
+    traceparent,
+    caller: {
+      ...{ app: record.app, function: record.workflow as FunctionName, invocation: undefined },
+      chain: { depth, waiting: [] },
+    },
     acceptedMs: clock.nowMs(),
   });
   onAsyncAccepted();
@@ -139,9 +144,10 @@ async function invokeLater(
 /** Events of one call have ids that stay the same, so that those of a second attempt are the first's. */
 async function putEvents(
   bus: EventBus,
-  { record, op }: ServiceCall,
+  { record, op, origin }: ServiceCall,
   { Entries: entries }: Readonly<Record<string, unknown>>,
 ): Promise<ServiceOutcome> {
+  const { depth, traceparent } = origin();
   const given = Array.isArray(entries) ? entries.map(asObject) : [];
   const events = given.map(({ Source, DetailType, Detail, Time }, index) =>
     parseCloudEvent({
@@ -150,13 +156,15 @@ async function putEvents(
       source: Source,
       type: DetailType,
       ...(typeof Time === 'string' && { time: Time }),
+      ...(traceparent === undefined ? {} : { traceparent }),
       data: typeof Detail === 'string' ? (JSON.parse(Detail) as unknown) : (Detail ?? {}),
     }),
   );
   if (events.length === 0)
     return { status: 'failed', error: 'EventBridge.ValidationException', cause: 'Entries is empty.' };
   // Machines that AWS' clients made belong to no app: their events are for all, as those of PutEvents are.
-  await bus.publish(events, { scope: record.app === STATES_APP ? EVERYBODY : scopeOfApp(record.app) });
+  const scope = record.app === STATES_APP ? EVERYBODY : scopeOfApp(record.app);
+  await bus.publish(events, { depth, scope });
   return {
     status: 'ok',
     output: { Entries: events.map(({ id }) => ({ EventId: id })), FailedEntryCount: 0 },
@@ -165,7 +173,7 @@ async function putEvents(
 
 async function begin(
   parts: StateServicesParts,
-  { record, op }: ServiceCall,
+  { record, op, origin }: ServiceCall,
   { name, service }: Extract<ServiceRequest, { kind: 'task' }>,
   parameters: Readonly<Record<string, unknown>>,
   waits: boolean,
@@ -174,7 +182,9 @@ async function begin(
   const text = typeof input === 'string' ? input : JSON.stringify(input ?? {});
   const wanted = typeof called === 'string' ? called : name;
   const parent = waits ? { execution: record.id, op } : undefined;
-  const { value, startedMs } = await startExecution(parts, String(arn), wanted, text, parent);
+  const { value, startedMs } = await startExecution(parts, String(arn), wanted, text, {
+    ...{ parent, origin: origin() },
+  });
   if (waits) return { status: 'begun' };
   return {
     status: 'ok',

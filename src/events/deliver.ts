@@ -1,9 +1,17 @@
+import { createHash } from 'node:crypto';
 import { LambentError, toLambentError } from '../base/errors.ts';
 import type { AppName } from '../model/function.ts';
 import type { Startable, Trigger } from '../model/trigger.ts';
 import type { ClaimedDelivery } from '../ports/event-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
-import { type CallParts, type CallResult, callFunction, errorOf, payloadOf } from './delivery-call.ts';
+import {
+  type CallParts,
+  type CallResult,
+  callFunction,
+  errorOf,
+  payloadOf,
+  traceparentOf,
+} from './delivery-call.ts';
 
 /** Brings one delivery or a batch to what the trigger runs. Calls back once, after it has returned. */
 export function deliver(
@@ -13,24 +21,32 @@ export function deliver(
   batch: readonly ClaimedDelivery[],
   onResult: (result: CallResult) => void,
 ): void {
-  const { starts } = trigger;
+  const starts = trigger.starts ?? workflowOf(parts, app, trigger);
   if (starts === undefined) callFunction(parts, app, trigger, batch, onResult);
-  else void startExecution(parts.starter, app, starts, batch[0]!, payloadOf(trigger, batch)).then(onResult);
+  else void startExecution(parts.starter, app, starts, batch, payloadOf(trigger, batch)).then(onResult);
+}
+
+/** What the trigger of a workflow starts. */
+function workflowOf({ liveApps }: CallParts, app: AppName, trigger: Trigger): Startable | undefined {
+  const isWorkflow = liveApps.resolve(app, trigger.function)?.version.config.workflow === true;
+  return isWorkflow ? { kind: 'workflow', workflow: trigger.function } : undefined;
 }
 
 /**
- * Starts the execution that a delivery is for: delivered is that it has begun, durably. Its name comes from the
- * delivery, so that an attempt whose answer was lost starts no second one. Never rejects.
+ * Starts the execution that deliveries are for: delivered is that it has begun, durably. Its name comes from them, so
+ * that an attempt whose answer was lost starts no second one. Never rejects.
  */
 async function startExecution(
   starter: ExecutionStarter,
   app: AppName,
   what: Startable,
-  delivery: ClaimedDelivery,
+  batch: readonly ClaimedDelivery[],
   payload: Uint8Array,
 ): Promise<CallResult> {
+  const depth = Math.max(...batch.map((each) => each.depth));
+  const origin = { depth, traceparent: batch.length === 1 ? traceparentOf(batch[0]!) : undefined };
   try {
-    await starter.start(app, what, `delivery-${delivery.key}`, Buffer.from(payload).toString());
+    await starter.start(app, what, nameOf(batch), Buffer.from(payload).toString(), origin);
     return { kind: 'answered', payload: Buffer.from('null'), failed: new Set() };
   } catch (thrown) {
     // Errors of the API of state machines carry their text only.
@@ -46,4 +62,12 @@ async function startExecution(
       retryable: error.code !== 'E_PAYLOAD_TOO_LARGE',
     };
   }
+}
+
+/** The same for the same deliveries. A batch that is made anew of others as well is another one. */
+function nameOf(batch: readonly ClaimedDelivery[]): string {
+  const keys = batch.map(({ key }) => key).join();
+  return batch.length === 1
+    ? `delivery-${keys}`
+    : `deliveries-${createHash('sha256').update(keys).digest('hex').slice(0, 32)}`;
 }

@@ -108,7 +108,7 @@ const COMMA = Buffer.from(',');
 const TRACEPARENT = Buffer.from('"traceparent":"');
 
 /** The extension attribute of the Distributed Tracing extension, if the event has it. */
-function traceparentOf({ event }: ClaimedDelivery): string | undefined {
+export function traceparentOf({ event }: ClaimedDelivery): string | undefined {
   const text = Buffer.from(event.buffer, event.byteOffset, event.byteLength);
   // Most have none, and looking is many times cheaper than parsing.
   if (!text.includes(TRACEPARENT)) return undefined;

@@ -56,7 +56,8 @@ export class TestApps implements LiveApps {
   readonly #listeners = new Set<Parameters<LiveApps['subscribe']>[0]>();
 
   resolve(_app: AppName, name: FunctionName) {
-    return this.gone.has(name) ? undefined : { version: { name } as FunctionVersion, deployment: 1 };
+    const version = { name, config: {} } as FunctionVersion;
+    return this.gone.has(name) ? undefined : { version, deployment: 1 };
   }
   snapshot(): readonly LiveAppEntry[] {
     const { triggers } = this;

@@ -30,6 +30,14 @@ export interface ParentOperation {
   readonly op: number;
 }
 
+/** How an execution came about. */
+export interface ExecutionOrigin {
+  /** How many calls and events, each caused by the one before, led to it: what it does counts on from there. */
+  readonly depth: number;
+  /** W3C Trace Context of whoever started it. */
+  readonly traceparent: string | undefined;
+}
+
 /** What is known of an execution without its journal. */
 export interface ExecutionRecord {
   readonly id: ExecutionId;
@@ -43,6 +51,8 @@ export interface ExecutionRecord {
   /** Higher goes first. -100 to 100. */
   readonly priority: number;
   readonly parent: ParentOperation | undefined;
+  /** Absent: nothing led to it. */
+  readonly origin?: ExecutionOrigin | undefined;
   /** Epoch milliseconds. */
   readonly createdMs: number;
   readonly endedMs: number | undefined;

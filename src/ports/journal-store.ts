@@ -2,6 +2,7 @@ import type { ExecutionId, NodeId } from '../base/ids.ts';
 import type {
   ExecutionInput,
   ExecutionRecord,
+  ExecutionOrigin,
   ExecutionStatus,
   ParentOperation,
   WorkflowKind,
@@ -62,6 +63,7 @@ export interface NewExecution {
   readonly entries: readonly JournalEntry[];
   readonly priority: number;
   readonly parent: ParentOperation | undefined;
+  readonly origin?: ExecutionOrigin | undefined;
   readonly expiresMs: number | undefined;
   /** Not before this moment. */
   readonly notBeforeMs?: number;

@@ -1,4 +1,4 @@
-import type { ExecutionRecord } from '../model/execution.ts';
+import type { ExecutionOrigin, ExecutionRecord } from '../model/execution.ts';
 
 /** What ASL states may ask of the world besides functions, timers, activities and tokens. */
 export interface StateServices {
@@ -17,6 +17,8 @@ export interface ServiceCall {
   /** From 1. */
   readonly attempt: number;
   readonly request: ServiceRequest;
+  /** For whatever it causes. Throws `E_CALL_DEPTH` at the end of a chain that is too long. */
+  origin(): ExecutionOrigin;
 }
 
 export type ServiceRequest =

@@ -1,5 +1,5 @@
 import type { ExecutionId } from '../base/ids.ts';
-import type { ExecutionRecord } from '../model/execution.ts';
+import type { ExecutionOrigin, ExecutionRecord } from '../model/execution.ts';
 import type { AppName } from '../model/function.ts';
 import type { JournalEntry, Outcome } from '../model/journal.ts';
 import type { ExecutionStep, StepData, StepPage } from './execution-steps.ts';
@@ -68,6 +68,7 @@ export interface StartOptions {
   readonly concurrency?: { readonly key: string; readonly limit: number } | undefined;
   readonly rate?: { readonly key: string; readonly limit: number; readonly perMs: number } | undefined;
   readonly debounce?: { readonly key: string; readonly waitMs: number } | undefined;
+  readonly origin?: ExecutionOrigin | undefined;
 }
 
 export interface StartedExecution {

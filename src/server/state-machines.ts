@@ -9,7 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import type { MintUuid, NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
-import type { ExecutionRecord } from '../model/execution.ts';
+import type { ExecutionOrigin, ExecutionRecord } from '../model/execution.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import { createActivityBell } from '../ports/activity-bell.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
@@ -69,7 +69,7 @@ export interface StateMachines {
   /** What an execution of one runs, as JSON text. */
   definitionOf(record: ExecutionRecord): Promise<string | undefined>;
   /** Starts one; the same name is the same execution. Rejects as the API's StartExecution does. */
-  start(arn: string, name: string, input: string): Promise<void>;
+  start(arn: string, name: string, input: string, origin: ExecutionOrigin): Promise<void>;
 }
 
 /** State machines: the engine with the ASL front end, and the API that they are made and run by. */
@@ -112,13 +112,19 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     engine,
     api: createStepFunctionsApi({ ...parts, authorize, log }),
     definitionOf: async (record) => (await find(record, null))?.definition,
-    start: (arn, name, input) => startOnce(parts, arn, name, input),
+    start: (arn, name, input, origin) => startOnce(parts, arn, name, input, origin),
   };
 }
 
-async function startOnce(parts: StatesParts, arn: string, name: string, input: string): Promise<void> {
+async function startOnce(
+  parts: StatesParts,
+  arn: string,
+  name: string,
+  input: string,
+  origin: ExecutionOrigin,
+): Promise<void> {
   try {
-    await startExecution(parts, arn, name, input);
+    await startExecution(parts, arn, name, input, { origin });
   } catch (thrown) {
     // It began, and ended already.
     if (!(thrown instanceof AwsJsonError) || thrown.type !== 'ExecutionAlreadyExists') throw thrown;

@@ -64,9 +64,9 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
     await Promise.all([retention.close(), waiting.close()]);
   };
   const starter: ExecutionStarter = {
-    async start(app, what, name, input) {
-      if (what.kind === 'stateMachine') return start(what.arn, name, input);
-      const options = { key: name };
+    async start(app, what, name, input, origin) {
+      if (what.kind === 'stateMachine') return start(what.arn, name, input, origin);
+      const options = { key: name, origin };
       await workflows.start({ app, workflow: what.workflow, input: JSON.parse(input) as unknown, options });
     },
   };

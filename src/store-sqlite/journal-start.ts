@@ -25,8 +25,8 @@ export function createStart(db: DatabaseSync): StartExecution {
     INSERT INTO execution_keys (app, workflow, idempotency_key, fingerprint, execution) VALUES (?, ?, ?, ?, ?)`);
   const insert = db.prepare(`
     INSERT INTO executions (id, app, workflow, kind, version, deployment, format, status, priority, parent, parent_op,
-      created_ms, due_ms, expires_ms, node, fence, entries, bytes, slot, slot_limit, debounce)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      created_ms, due_ms, expires_ms, node, fence, entries, bytes, slot, slot_limit, debounce, depth, traceparent)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING RETURNING key`);
   const insertEntries = db.prepare(
     'INSERT INTO journal (execution, seq, count, entries) VALUES (?, 0, ?, ?)',
@@ -61,13 +61,14 @@ export function createStart(db: DatabaseSync): StartExecution {
     const free = admitted ? (dueMs > nowMs ? 'waiting' : 'ready') : 'queued';
     const status = free === 'ready' && start.claimBy !== undefined ? 'running' : free;
     const claimed = status === 'running';
-    const { id, app, workflow, kind, version, deployment, priority, parent, expiresMs } = start;
+    const { id, app, workflow, kind, version, deployment, priority, parent, origin, expiresMs } = start;
     // biome-ignore format: one line a group of columns
     const row = insert.get(
       id, app, workflow, kind, version, deployment, JOURNAL_FORMAT, status, priority,
       parent?.execution ?? null, parent?.op ?? null,
       nowMs, dueMs, expiresMs ?? null, claimed ? start.claimBy! : null, claimed ? 1 : 0,
       start.count, start.entries.length, slot ?? null, concurrency?.limit ?? null, debounceKey ?? null,
+      origin?.depth ?? 0, origin?.traceparent ?? null,
     );
     if (row === undefined) return { status: 'exists', id, sameInput: true };
     const key = numberOf(row, 'key');

@@ -16,6 +16,7 @@ import { encodeMessage, MessageParser } from '../model/workflow-wire.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 import { NO_CHAIN } from '../ports/platform-calls.ts';
 import type { Offer, ProgramSession, QueryOutcome, SessionHost } from '../ports/workflow-program.ts';
+import { depthOf, traceparentOf } from './execution-origin.ts';
 import { failure, failureOf } from './failures.ts';
 import { parseCodeMessage } from './program-acts.ts';
 
@@ -207,7 +208,10 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
       last: false,
       deadlineMs: Number.POSITIVE_INFINITY,
       listener: this,
-      origin: { traceparent: undefined, chain: NO_CHAIN },
+      origin: {
+        traceparent: traceparentOf(this.#record),
+        chain: { ...NO_CHAIN, depth: depthOf(this.#record) },
+      },
     };
   }
 

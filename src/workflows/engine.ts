@@ -296,14 +296,14 @@ export class WorkflowEngine implements HotHost {
     nowMs: number,
   ): NewExecution | ReturnType<typeof failureOf> {
     const { catalog, mintUuid } = this.#options;
-    const { app, workflow, priority, parent, expiresMs } = record;
+    const { app, workflow, priority, parent, origin, expiresMs } = record;
     const target = catalog.live(app, workflow);
     if (target === undefined)
       return failureOf(new LambentError('E_NOT_FOUND', `app ${app} has no workflow ${workflow} any more`));
     const entries = [
       { kind: 'started', atMs: nowMs, input: outcome.input, seed: mintSeed(this.#options.random) },
     ] as const;
-    return { ...target, id: mintUuid() as ExecutionId, entries, priority, parent, expiresMs };
+    return { ...target, id: mintUuid() as ExecutionId, entries, priority, parent, origin, expiresMs };
   }
 
   // ---- For hot executions.
@@ -379,9 +379,10 @@ export class WorkflowEngine implements HotHost {
 
 /** What a claim of a new execution would give, without asking the store. */
 function createdClaim(start: NewExecution, nowMs: number, node: NodeId): Omit<ClaimedExecution, 'fence'> {
-  const { id, app, workflow, kind, version, deployment, priority, parent, expiresMs, entries } = start;
+  const { id, app, workflow, kind, version, deployment, priority, parent, origin, expiresMs, entries } =
+    start;
   const record = {
-    ...{ id, app, workflow, kind, version, deployment, priority, parent, expiresMs, node },
+    ...{ id, app, workflow, kind, version, deployment, priority, parent, origin, expiresMs, node },
     status: 'running',
     createdMs: nowMs,
     endedMs: undefined,

@@ -5,6 +5,7 @@ import { EVENT_BYTES_MAX, type Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
 import type { CallFunction, FunctionCall } from './call-function.ts';
+import { depthOf, traceparentOf } from './execution-origin.ts';
 import { failureOf } from './failures.ts';
 
 export interface InvokeFunctionOptions {
@@ -58,9 +59,10 @@ export function createFunctionInvoker({
       ...resolved,
       trigger: 'invoke',
       payload,
-      traceparent: traceparentOf(call),
+      traceparent: traceparentOf(call.record, call.op, call.attempt),
       clientContext: undefined,
       attempt: call.attempt,
+      depth: depthOf(call.record),
       signal: call.signal,
     });
     if (outcome.status === 'ok') {
@@ -72,10 +74,4 @@ export function createFunctionInvoker({
     if (NO_ROOM.has(error.code)) return { status: 'throttled' };
     return { status: 'failed', error: { ...error, stackTrace: error.stackTrace.slice(0, 20) }, retryable };
   };
-}
-
-/** W3C Trace Context: an execution is one trace, by its id; each attempt of a call is a span of it. */
-function traceparentOf({ record, op, attempt }: FunctionCall): string {
-  const span = `${op.toString(16).padStart(8, '0')}${attempt.toString(16).padStart(8, '0')}`;
-  return `00-${record.id.replaceAll('-', '')}-${span}-01`;
 }

@@ -3,6 +3,7 @@ import { LambentError } from '../base/errors.ts';
 import type { ExecutionId } from '../base/ids.ts';
 import type { CallerIdentity, OperationHandler } from '../ports/platform-calls.ts';
 import type { Workflows } from '../ports/workflows.ts';
+import { nextOrigin } from './execution-origin.ts';
 
 /** How long a synchronous start waits before it answers with the id alone. */
 export const START_WAIT_MS = 25_000;
@@ -24,7 +25,11 @@ export function createWorkflowOperations(workflows: Workflows): [string, Operati
       async (caller, args, payload) => {
         const { workflow, wait, ...options } = parse(startSchema, args, 'workflow.start');
         const input = jsonOf(payload);
-        const { id } = await workflows.start({ app: caller.app, workflow, input, options });
+        const origin = nextOrigin(caller.chain.depth, caller.traceparent, caller.function);
+        const { id } = await workflows.start({
+          ...{ app: caller.app, workflow, input },
+          options: { ...options, origin },
+        });
         const outcome = wait ? await workflows.result(id, START_WAIT_MS) : undefined;
         if (outcome === undefined) return answer({ id, status: 'running' });
         if (outcome.status === 'succeeded')

@@ -2,6 +2,7 @@ import { LambentError, toLambentError } from '../base/errors.ts';
 import type { ExecutionId } from '../base/ids.ts';
 import { jsonProblem } from '../base/request-body.ts';
 import type { FunctionVersion } from '../model/function.ts';
+import { parseTraceparent } from '../model/trace-context.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import { PAYLOAD_BYTES_MAX } from '../model/journal.ts';
 import type { EventCall, EventOutcome, HttpCall, HttpExchange, HttpSink, Invoker } from '../ports/invoker.ts';
@@ -15,8 +16,8 @@ const KEY_CHARACTERS_MAX = 256;
  * Calls of a workflow start an execution: a request, an event, an invocation. No instance is needed for it. All that
  * calls functions has this in front of the invoker.
  *
- * A request or an invocation is answered with the result, or says that the execution goes on when that takes long. An
- * event is delivered once its execution is durable; delivered twice, it starts two, as it would call a function twice.
+ * A request or an invocation is answered with the result, or says that the execution goes on when that takes long.
+ * Events do not come this way (events/deliver.ts): they have a key by which each starts one execution.
  */
 export function startByCall(invoker: Invoker, workflows: () => Pick<Workflows, 'start' | 'result'>): Invoker {
   return {
@@ -50,8 +51,11 @@ async function startByEvent(call: EventCall, workflows: Starting): Promise<Event
   });
   try {
     // A further attempt of an asynchronous invocation is still the same one.
-    const options = call.trigger === 'async' ? { key: `invocation:${call.id}` } : {};
-    const id = await start(workflows, call.version, call.payload, options);
+    const key = call.trigger === 'async' ? { key: `invocation:${call.id}` } : {};
+    // The caller's chain counts this call already.
+    const depth = call.caller?.chain.depth ?? call.depth ?? 0;
+    const origin = { depth, traceparent: call.traceparent };
+    const id = await start(workflows, call.version, call.payload, { ...key, origin });
     if (call.trigger !== 'invoke') return ok({ id });
     const outcome = await workflows.result(id, START_WAIT_MS);
     if (outcome?.status === 'succeeded') return ok('json' in outcome.output ? outcome.output.json : null);
@@ -126,7 +130,8 @@ class StartExchange implements HttpExchange {
         ?.slice(name.length + 1)
         .trim();
     const key = headerOf('idempotency-key');
-    const options = key === undefined ? {} : { key };
+    const origin = { depth: 0, traceparent: parseTraceparent(headerOf('traceparent')) };
+    const options = { origin, ...(key === undefined ? {} : { key }) };
     if (key !== undefined && (key === '' || key.length > KEY_CHARACTERS_MAX))
       throw new LambentError('E_BAD_REQUEST', `an idempotency-key has 1 to ${KEY_CHARACTERS_MAX} characters`);
     const id = await start(this.#workflows, this.#call.version, Buffer.concat(this.#pieces), options);

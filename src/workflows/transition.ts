@@ -1,4 +1,4 @@
-import { LambentError } from '../base/errors.ts';
+import { LambentError, toLambentError } from '../base/errors.ts';
 import { type ExecutionId, uuidTimeMs } from '../base/ids.ts';
 import type { Random } from '../base/random.ts';
 import type { ExecutionInput, ExecutionRecord } from '../model/execution.ts';
@@ -16,6 +16,7 @@ import type { NewExecution, Transition } from '../ports/journal-store.ts';
 import type { DeploymentCatalog } from '../ports/workflow-catalog.ts';
 import type { Offer, ProgramAct, UpdateResult } from '../ports/workflow-program.ts';
 import { callbackHash, callbackKey } from './callback-token.ts';
+import { originBelow } from './execution-origin.ts';
 import { failure, failureOf } from './failures.ts';
 import { applyEntry, type ExecutionState } from './journal.ts';
 import { retryDelayMs } from './retry-delay.ts';
@@ -317,28 +318,28 @@ export class TransitionBuilder {
   }
 
   #startChild(op: number, task: Extract<Task, { kind: 'child' }>): void {
-    const { record, deployment } = this.#tools;
-    const target = deployment?.workflow(task.workflow);
-    if (target === undefined) {
-      const error = failureOf(
-        new LambentError(
+    const { record, deployment, random } = this.#tools;
+    try {
+      const target = deployment?.workflow(task.workflow);
+      if (target === undefined)
+        throw new LambentError(
           'E_NOT_FOUND',
           `deployment ${record.deployment} of app ${record.app} has no workflow ${task.workflow}`,
-        ),
-      );
+        );
+      this.#starts.push({
+        ...target,
+        id: task.execution as ExecutionId,
+        entries: [{ kind: 'started', atMs: this.#nowMs, input: task.input, seed: mintSeed(random) }],
+        priority: record.priority,
+        parent: task.waits ? { execution: record.id, op } : undefined,
+        origin: originBelow(record),
+        expiresMs: undefined,
+      });
+    } catch (thrown) {
+      const error = failureOf(toLambentError(thrown));
       this.effects.push({ kind: 'offer', input: { kind: 'failed', op, error } });
       return;
     }
-    this.#starts.push({
-      ...target,
-      id: task.execution as ExecutionId,
-      entries: [
-        { kind: 'started', atMs: this.#nowMs, input: task.input, seed: mintSeed(this.#tools.random) },
-      ],
-      priority: record.priority,
-      parent: task.waits ? { execution: record.id, op } : undefined,
-      expiresMs: undefined,
-    });
     if (task.waits) return;
     const output = { json: { execution: task.execution } };
     this.effects.push({ kind: 'offer', input: { kind: 'completed', op, output } });

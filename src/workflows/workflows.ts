@@ -102,6 +102,7 @@ function createStarter({ engine, catalog, clock, random, mintUuid }: WorkflowsOp
       entries: [{ kind: 'started', atMs: nowMs, input: payload, seed: mintSeed(random) }],
       priority: options.priority ?? 0,
       parent: undefined,
+      origin: options.origin,
       expiresMs: options.timeoutMs === undefined ? undefined : nowMs + options.timeoutMs,
       ...startLimits(options, payload, nowMs),
     });

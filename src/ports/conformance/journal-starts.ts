@@ -8,7 +8,8 @@ export function exerciseJournalStarts(open: OpenFresh<JournalStore>): void {
   describe('JournalStore: starting', () => {
     it('keeps what was started, also after a restart', () =>
       withFresh(open, async (store, fresh) => {
-        await start(store, 1, { priority: 5, expiresMs: startMs + 9 });
+        const origin = { depth: 3, traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
+        await start(store, 1, { priority: 5, expiresMs: startMs + 9, origin });
         const again = await fresh.reopen();
         const { record, entries, inbox, fence } = await claimOne(again, startMs + 1);
         const { id, app, workflow, kind, version, deployment, priority, expiresMs } = newExecution(1);
@@ -16,7 +17,8 @@ export function exerciseJournalStarts(open: OpenFresh<JournalStore>): void {
           { ...record, bytes: 0 },
           {
             ...{ id, app, workflow, kind, version, deployment, priority, expiresMs },
-            ...{ priority: 5, expiresMs: startMs + 9, status: 'running', parent: undefined, node: nodeA },
+            ...{ priority: 5, expiresMs: startMs + 9, status: 'running', parent: undefined, origin },
+            node: nodeA,
             ...{ createdMs: startMs, endedMs: undefined, dueMs: startMs, entries: 1, bytes: 0 },
           },
         );

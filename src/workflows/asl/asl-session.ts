@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError, toLambentError } from '../../base/errors.ts';
-import type { ExecutionRecord } from '../../model/execution.ts';
+import type { ExecutionOrigin, ExecutionRecord } from '../../model/execution.ts';
 import type { Failure, JournalEntry, Outcome, Task } from '../../model/journal.ts';
 import type { ActivityBell } from '../../ports/activity-bell.ts';
 import type { ServiceRequest, StateServices } from '../../ports/state-services.ts';
@@ -12,6 +12,7 @@ import type {
   QueryOutcome,
   SessionHost,
 } from '../../ports/workflow-program.ts';
+import { originBelow } from '../execution-origin.ts';
 import { failure, failureOf } from '../failures.ts';
 import { advance } from './advance.ts';
 import type { Program } from './definition.ts';
@@ -194,7 +195,9 @@ export class AslSession implements ProgramSession {
     if (open === undefined || this.#owned.has(op)) return;
     this.#owned.add(op);
     const request = requestOf(open);
-    void this.#options.services.perform({ record: this.#record, op, attempt, request }).then((outcome) => {
+    const origin = (): ExecutionOrigin => originBelow(this.#record);
+    const call = { record: this.#record, op, attempt, request, origin };
+    void this.#options.services.perform(call).then((outcome) => {
       this.#owned.delete(op);
       this.enqueue(async () => {
         // The machine may have given it up meanwhile.
