@@ -44,7 +44,7 @@ export function compact(value: number): string {
 
 export function dollars(usd: number): string {
   if (usd === 0) return '$0';
-  return usd < 0.01 ? (usd < 0.0001 ? '< $0.0001' : `$${usd.toPrecision(2)}`) : `$${usd.toFixed(2)}`;
+  return usd < 0.01 ? (usd < 0.0001 ? '<$0.0001' : `$${usd.toPrecision(2)}`) : `$${usd.toFixed(2)}`;
 }
 
 export function bytes(value: number): string {

@@ -61,6 +61,13 @@ export function Graph(props: GraphProps) {
         {props.nodes.map((node) => (
           <Box key={node.id} node={node} place={layout.node(node.id)} />
         ))}
+        {props.edges.map((edge) => (
+          <EdgeText
+            key={`${edge.from} ${edge.to}`}
+            edge={edge}
+            points={layout.edge(edge.from, edge.to).points}
+          />
+        ))}
       </svg>
     </section>
   );
@@ -75,7 +82,13 @@ function layOut({ direction, nodes, edges }: GraphProps) {
     const chars = Math.max(short(text).length, short(under ?? '').length, 8);
     layout.setNode(id, { width: chars * CHAR_PX + 28, height: under === undefined ? 34 : 46 });
   }
-  for (const { from, to } of edges) layout.setEdge(from, to);
+  // A text has a place of its own on its edge, so that nothing else is put there.
+  for (const { from, to, text } of edges)
+    layout.setEdge(
+      from,
+      to,
+      text === undefined ? {} : { width: text.length * CHAR_PX, height: 16, labelpos: 'c' },
+    );
   dagre.layout(layout);
   return layout;
 }
@@ -86,16 +99,17 @@ interface Point {
 }
 
 function Edge({ edge, points }: { edge: GraphEdge; points: readonly Point[] }) {
+  return <path className={`edge ${edge.look ?? ''}`} d={curve(points)} markerEnd="url(#arrow)" />;
+}
+
+/** Above everything else: an edge may pass close to a box that it does not lead to. */
+function EdgeText({ edge, points }: { edge: GraphEdge; points: readonly Point[] }) {
   const middle = points[Math.floor(points.length / 2)];
+  if (edge.text === undefined || middle === undefined) return null;
   return (
-    <g>
-      <path className={`edge ${edge.look ?? ''}`} d={curve(points)} markerEnd="url(#arrow)" />
-      {edge.text === undefined || middle === undefined ? null : (
-        <text className="small" x={middle.x} y={middle.y - 5} textAnchor="middle">
-          {edge.text}
-        </text>
-      )}
-    </g>
+    <text className="small halo" x={middle.x} y={middle.y + 4} textAnchor="middle">
+      {edge.text}
+    </text>
   );
 }
 

@@ -1,12 +1,12 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { Execution, FunctionView, List, Paged } from '../answers.ts';
+import type { Execution, Paged } from '../answers.ts';
 import { type ApiError, get, queryOf } from '../api.ts';
 import { Badge } from '../parts/badge.tsx';
 import { ExecutionView } from '../parts/execution-view.tsx';
+import { Choice, FunctionChoice } from '../parts/filters.tsx';
 import { Empty, Loaded } from '../parts/panel.tsx';
 import { AnswerCallback, StartExecution } from '../parts/steer-execution.tsx';
 import { VirtualList } from '../parts/virtual-list.tsx';
-import { useLive } from '../query-client.ts';
 import { pathOf, setQuery, useRoute } from '../route.tsx';
 import { count, dateAndClock, elapsed, exact } from '../show.ts';
 
@@ -77,40 +77,15 @@ function ExecutionList() {
 
 function Filters() {
   const { query } = useRoute();
-  const functions = useLive<List<FunctionView>>('/functions').data?.items ?? [];
-  const names = new Set(
-    functions.flatMap(({ app, name, config }) => (config.workflow === true ? [`${app}/${name}`] : [])),
-  );
-  const chosen =
-    query.app !== undefined && query.workflow !== undefined ? `${query.app}/${query.workflow}` : '';
-  if (chosen !== '') names.add(chosen);
   return (
     <div className="filters">
-      <select
-        className="field"
-        aria-label="Workflow"
-        value={chosen}
-        onChange={(event) => {
-          const [app, workflow] = event.target.value.split('/');
-          setQuery({ app, workflow });
-        }}
-      >
-        <option value="">every workflow</option>
-        {[...names].sort().map((each) => (
-          <option key={each}>{each}</option>
-        ))}
-      </select>
-      <select
-        className="field"
-        aria-label="Status"
-        value={query.status ?? ''}
-        onChange={(event) => setQuery({ status: event.target.value })}
-      >
-        <option value="">every status</option>
-        {STATUSES.map((each) => (
-          <option key={each}>{each}</option>
-        ))}
-      </select>
+      <FunctionChoice
+        label="Workflow"
+        name="workflow"
+        any="every workflow"
+        fits={({ config }) => config.workflow === true}
+      />
+      <Choice label="Status" name="status" any="every status" values={STATUSES} />
       {query.parent === undefined ? null : (
         <button type="button" className="btn" onClick={() => setQuery({ parent: undefined })}>
           Of every parent

@@ -1,8 +1,9 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { FunctionView, Invocation, List, Paged } from '../answers.ts';
+import type { Invocation, Paged } from '../answers.ts';
 import { type ApiError, get, queryOf } from '../api.ts';
 import { Badge } from '../parts/badge.tsx';
 import { ErrorView } from '../parts/error-view.tsx';
+import { Choice, FunctionChoice } from '../parts/filters.tsx';
 import { callOf, InvocationRows, totalUs } from '../parts/invocation-rows.tsx';
 import { LogView } from '../parts/log-view.tsx';
 import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
@@ -12,6 +13,13 @@ import { Link, pathOf, setQuery, useRoute } from '../route.tsx';
 import { count, dateAndClock, duration, exact } from '../show.ts';
 
 const STATUSES = ['ok', 'error', 'timeout', 'crashed', 'throttled', 'refused', 'cancelled'];
+const TRIGGERS = ['http', 'invoke', 'async', 'websocket', 'event'];
+const RUN_TIMES = [
+  ['10', 'over 10 ms'],
+  ['100', 'over 100 ms'],
+  ['1000', 'over 1 s'],
+  ['10000', 'over 10 s'],
+] as const;
 const PAGE = 200;
 const SINCE: Readonly<Record<string, number>> = {
   '15 minutes': 900_000,
@@ -27,8 +35,8 @@ export function Invocations() {
 
 function InvocationList() {
   const { query } = useRoute();
-  const { app, function: name, status, text, minMs, since } = query;
-  const filter = { app, function: name, status, text, minMs };
+  const { app, function: name, status, trigger, text, minMs, since } = query;
+  const filter = { app, function: name, status, trigger, text, minMs };
   const pages = useInfiniteQuery<Paged<Invocation>, ApiError>({
     queryKey: ['/invocations', filter, since],
     initialPageParam: undefined,
@@ -75,10 +83,6 @@ function InvocationList() {
 
 function Filters() {
   const { query } = useRoute();
-  const functions = useLive<List<FunctionView>>('/functions').data?.items ?? [];
-  const names = [...new Set(functions.map(({ app, name }) => `${app}/${name}`))].sort();
-  const chosen =
-    query.app !== undefined && query.function !== undefined ? `${query.app}/${query.function}` : '';
   return (
     <div className="filters">
       <input
@@ -89,56 +93,16 @@ function Filters() {
         value={query.text ?? ''}
         onChange={(event) => setQuery({ text: event.target.value })}
       />
-      <select
-        className="field"
-        aria-label="Outcome"
-        value={query.status ?? ''}
-        onChange={(event) => setQuery({ status: event.target.value })}
-      >
-        <option value="">every outcome</option>
-        {STATUSES.map((status) => (
-          <option key={status}>{status}</option>
-        ))}
-      </select>
-      <select
-        className="field"
-        aria-label="Function"
-        value={chosen}
-        onChange={(event) => {
-          const [app, name] = event.target.value.split('/');
-          setQuery({ app, function: name });
-        }}
-      >
-        <option value="">every function</option>
-        {(chosen === '' || names.includes(chosen) ? names : [chosen, ...names]).map((each) => (
-          <option key={each}>{each}</option>
-        ))}
-      </select>
-      <select
-        className="field"
-        aria-label="Run time"
-        value={query.minMs ?? ''}
-        onChange={(event) => setQuery({ minMs: event.target.value })}
-      >
-        <option value="">any run time</option>
-        <option value="10">over 10 ms</option>
-        <option value="100">over 100 ms</option>
-        <option value="1000">over 1 s</option>
-        <option value="10000">over 10 s</option>
-      </select>
-      <select
-        className="field"
-        aria-label="Time"
-        value={query.since ?? ''}
-        onChange={(event) => setQuery({ since: event.target.value })}
-      >
-        <option value="">any time</option>
-        {Object.keys(SINCE).map((each) => (
-          <option key={each} value={each}>
-            last {each}
-          </option>
-        ))}
-      </select>
+      <Choice label="Outcome" name="status" any="every outcome" values={STATUSES} />
+      <Choice label="Started by" name="trigger" any="started by anything" values={TRIGGERS} />
+      <FunctionChoice label="Function" name="function" any="every function" fits={() => true} />
+      <Choice label="Run time" name="minMs" any="any run time" values={RUN_TIMES} />
+      <Choice
+        label="Time"
+        name="since"
+        any="any time"
+        values={Object.keys(SINCE).map((each) => [each, `last ${each}`] as const)}
+      />
     </div>
   );
 }

@@ -5,7 +5,7 @@ import { Empty, Loaded, Panel } from '../parts/panel.tsx';
 import { Bars, Dots, PlotFoot, type Step } from '../parts/plot.tsx';
 import { useLive } from '../query-client.ts';
 import { Link } from '../route.tsx';
-import { compact, dollars, duration, percent, plural, quantile } from '../show.ts';
+import { clock, compact, dollars, duration, percent, plural, quantile } from '../show.ts';
 
 const AppMap = lazy(async () => ({ default: (await import('../parts/app-map.tsx')).AppMap }));
 
@@ -170,6 +170,7 @@ function Latencies({ calls }: { calls: readonly Invocation[] }) {
     title: `${each.app} ${each.function}  ${callOf(each)}  ${duration(totalUs(each))}`,
   }));
   const sorted = latencies(calls);
+  const [newest, oldest] = [calls[0]?.arrivedMs, calls.at(-1)?.arrivedMs];
   return (
     <Panel
       className="half"
@@ -194,9 +195,13 @@ function Latencies({ calls }: { calls: readonly Invocation[] }) {
       <div className="pad">
         <Dots label={`Latency of the last ${calls.length} calls`} dots={dots} />
         <div className="row soft" style={{ justifyContent: 'space-between', fontSize: 12 }}>
-          <span>fastest {sorted[0] === undefined ? '–' : duration(sorted[0])}</span>
-          <span>higher is slower, tenfold steps</span>
-          <span>slowest {sorted.length === 0 ? '–' : duration(sorted.at(-1)!)}</span>
+          <span>{oldest === undefined ? '' : clock(oldest)}</span>
+          <span>
+            {sorted.length === 0
+              ? ''
+              : `${duration(sorted[0]!)} to ${duration(sorted.at(-1)!)}, in tenfold steps`}
+          </span>
+          <span>{newest === undefined ? '' : clock(newest)}</span>
         </div>
       </div>
     </Panel>

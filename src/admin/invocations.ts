@@ -86,6 +86,7 @@ const listRoute = createRoute({
       app: AppNameSchema.optional(),
       function: FunctionNameSchema.optional(),
       status: InvocationRecordSchema.shape.status.optional(),
+      trigger: InvocationRecordSchema.shape.trigger.optional(),
       from: TimeSchema.optional(),
       to: TimeSchema.optional(),
       minMs: z.coerce.number().min(0).max(86_400_000).optional().openapi({
@@ -151,12 +152,24 @@ export function addInvocations(api: AdminRouter, deps: InvocationsDeps, mintUuid
   });
 
   api.openapi(listRoute, async (c) => {
-    const { app, function: name, status, from, to, minMs, text, limit, cursor } = c.req.valid('query');
+    const {
+      app,
+      function: name,
+      status,
+      trigger,
+      from,
+      to,
+      minMs,
+      text,
+      limit,
+      cursor,
+    } = c.req.valid('query');
     await storeNewest(feed, clock);
     const filter = given({
       app,
       function: name,
       status,
+      trigger,
       fromMs: from,
       toMs: to,
       runUsMin: minMs === undefined ? undefined : minMs * 1_000,

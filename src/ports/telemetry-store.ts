@@ -1,11 +1,18 @@
 import type { InvocationId } from '../base/ids.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
-import type { InvocationRecord, InvocationStatus, LogLine, LogSeverity } from '../model/invocation.ts';
+import type {
+  InvocationRecord,
+  InvocationStatus,
+  LogLine,
+  LogSeverity,
+  TriggerKind,
+} from '../model/invocation.ts';
 
 export interface InvocationFilter {
   readonly app?: AppName;
   readonly function?: FunctionName;
   readonly status?: InvocationStatus;
+  readonly trigger?: TriggerKind;
   /** Inclusive, epoch milliseconds of arrival. */
   readonly fromMs?: number;
   /** Exclusive. */
@@ -69,6 +76,8 @@ export interface TelemetryStore {
    * minutes, and to whole hours where it begins or ends more than two days before the newest. Pruning leaves the sums.
    */
   usage(fromMs: number, toMs: number): Promise<UsageRow[]>;
+  /** The same for each of so many steps, one behind the other. */
+  usageSteps(fromMs: number, stepMs: number, steps: number): Promise<UsageRow[][]>;
   /**
    * Deletes what is older than `beforeMs`, then the oldest until at most these many remain; returns how many went.
    * The oldest invocations are those that arrived first, the oldest lines those that were stored first.

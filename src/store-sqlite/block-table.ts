@@ -43,10 +43,10 @@ export class BlockWriter {
   constructor(db: DatabaseSync) {
     this.#insertBlock = db.prepare(`
       INSERT INTO invocation_blocks
-        (format, count, level, first_ms, last_ms, id_first_ms, id_last_ms, status_mask, run_us_max, apps,
-         functions)
-      VALUES (:format, :count, :level, :firstMs, :lastMs, :idFirstMs, :idLastMs, :statusMask, :runUsMax, :apps,
-        :functions)
+        (format, count, level, first_ms, last_ms, id_first_ms, id_last_ms, status_mask, trigger_mask, run_us_max,
+         apps, functions)
+      VALUES (:format, :count, :level, :firstMs, :lastMs, :idFirstMs, :idLastMs, :statusMask, :triggerMask,
+        :runUsMax, :apps, :functions)
       RETURNING id`);
     this.#insertPart = db.prepare('INSERT INTO invocation_parts (id, data) VALUES (?, ?)');
     this.#removeBlock = db.prepare('DELETE FROM invocation_blocks WHERE id = ?');

@@ -67,6 +67,11 @@ export function decodeTexts(part: Uint8Array<ArrayBuffer>, count: number): Block
   };
 }
 
+/** The trigger of each row: the first of the columns of the rest. */
+export function decodeTriggers(part: Uint8Array<ArrayBuffer>, count: number): Float64Array<ArrayBuffer> {
+  return new ByteReader(part).numbers(count).values();
+}
+
 /** 1 for each row whose summary, or whose error's type or message, holds the text; `undefined`: none does. */
 export function matchTexts(texts: BlockTexts, text: AsciiFolded): Uint8Array | undefined {
   const inSummaries = texts.summaries.matches(text);

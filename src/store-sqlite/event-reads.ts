@@ -22,7 +22,7 @@ export type EventReads = ReturnType<typeof createEventReads>;
 /** Most items of one page. */
 export const EVENTS_PAGE_MAX = 1_000;
 /** Most rows that one page looks at, matching or not. */
-export const EVENTS_SCAN_MAX = 50_000;
+export const EVENTS_SCAN_MAX = 20_000;
 /** Most bytes of event texts that one page looks through. */
 export const EVENTS_SEARCH_BYTES_MAX = 64 * 1024 * 1024;
 /** Deliveries among which the oldest is looked for: those that are due first, not all that wait. */

@@ -29,6 +29,7 @@ export interface Zone {
   readonly idFirstMs: number;
   readonly idLastMs: number;
   readonly statusMask: number;
+  readonly triggerMask: number;
   readonly runUsMax: number;
   readonly apps: string | null;
   readonly functions: string | null;
@@ -42,6 +43,7 @@ export interface EncodedBlock {
 
 /** The columns of each part, in stored order. */
 export const REST_COLUMNS = [
+  // First: a filter reads it alone.
   COLUMN.trigger,
   COLUMN.cold,
   COLUMN.instance,
@@ -103,7 +105,9 @@ function zoneOf(columns: InvocationColumns, ids: Uint8Array): Zone {
   let lastMs = Number.NEGATIVE_INFINITY;
   let idFirstMs = Number.POSITIVE_INFINITY;
   let idLastMs = 0;
+  const trigger = columnOf(columns, COLUMN.trigger);
   let statusMask = 0;
+  let triggerMask = 0;
   let runUsMax = 0;
   for (let row = 0; row < count; row += 1) {
     firstMs = Math.min(firstMs, arrived[row]!);
@@ -112,11 +116,15 @@ function zoneOf(columns: InvocationColumns, ids: Uint8Array): Zone {
     idFirstMs = Math.min(idFirstMs, idMs);
     idLastMs = Math.max(idLastMs, idMs);
     statusMask |= 1 << status[row]!;
+    triggerMask |= 1 << trigger[row]!;
     runUsMax = Math.max(runUsMax, runUs[row]!);
   }
   const apps = listNames(columns.sites.map((site) => site.app));
   const functions = listNames(columns.sites.map((site) => `${site.app}/${site.function}`));
-  return { count, firstMs, lastMs, idFirstMs, idLastMs, statusMask, runUsMax, apps, functions };
+  return {
+    ...{ count, firstMs, lastMs, idFirstMs, idLastMs, statusMask, triggerMask, runUsMax },
+    ...{ apps, functions },
+  };
 }
 
 function listNames(all: readonly string[]): string | null {

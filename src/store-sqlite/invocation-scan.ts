@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
-import { INVOCATION_STATUSES, type InvocationRecord } from '../model/invocation.ts';
+import { INVOCATION_STATUSES, type InvocationRecord, TRIGGER_KINDS } from '../model/invocation.ts';
 import type { InvocationFilter, Page } from '../ports/telemetry-store.ts';
 import { BlockReader } from './block-table.ts';
-import { type BlockKeys, decodeTexts, matchTexts } from './block-view.ts';
+import { type BlockKeys, decodeTexts, decodeTriggers, matchTexts } from './block-view.ts';
 import { AsciiFolded } from './byte-columns.ts';
 import { BLOCK_FORMAT, PART } from './invocation-block.ts';
 import { checkText } from './log-lines.ts';
@@ -52,6 +52,7 @@ export function createInvocationReads(db: DatabaseSync) {
     SELECT id, format, last_ms FROM invocation_blocks
     WHERE last_ms >= :from AND first_ms < :to AND first_ms <= :cursor
       AND status_mask & :statuses <> 0 AND run_us_max >= :run
+      AND (:triggers IS NULL OR trigger_mask IS NULL OR trigger_mask & :triggers <> 0)
       AND (:app IS NULL OR apps IS NULL OR instr(apps, :app) > 0)
       AND (:function IS NULL OR functions IS NULL OR instr(functions, :function) > 0)
     ORDER BY last_ms DESC, id DESC`);
@@ -66,6 +67,7 @@ export function createInvocationReads(db: DatabaseSync) {
       cursor: after?.arrivedMs ?? Number.MAX_VALUE,
       statuses: scan.statusMask,
       run: filter.runUsMin ?? 0,
+      triggers: filter.trigger === undefined ? null : 1 << TRIGGER_KINDS.indexOf(filter.trigger),
       ...nameNeedles(filter),
     });
     let hits: Hit[] = [];
@@ -137,8 +139,13 @@ class BlockScan {
       texts = matchTexts(decodeTexts(this.#reader.part(block, PART.texts), keys.count), this.#text);
       if (texts === undefined) return false;
     }
+    const { trigger } = this.#filter;
+    const triggers =
+      trigger === undefined ? undefined : decodeTriggers(this.#reader.part(block, PART.rest), keys.count);
+    const wanted = trigger === undefined ? -1 : TRIGGER_KINDS.indexOf(trigger);
     const before = hits.length;
     this.#matchRows(keys, worst, sites, texts, (row) => {
+      if (triggers !== undefined && triggers[row] !== wanted) return;
       hits.push({ arrivedMs: keys.arrivedMs.at(row), sequence: keys.sequence.at(row), block, row });
     });
     return hits.length > before;

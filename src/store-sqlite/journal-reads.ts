@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ExecutionId, NodeId } from '../base/ids.ts';
 import type { ExecutionRecord, ExecutionStatus, WorkflowKind } from '../model/execution.ts';
 import type { AppName } from '../model/function.ts';
@@ -90,24 +90,30 @@ function createHistory(db: DatabaseSync) {
   };
 }
 
-function createList(db: DatabaseSync) {
-  const before = '(?1 IS NULL OR key < (SELECT key FROM executions WHERE id = ?1))';
-  const select = `SELECT ${RECORD_COLUMNS} FROM executions WHERE ${before}`;
-  const end = 'ORDER BY key DESC LIMIT ?2';
-  const all = db.prepare(`${select} AND (?3 IS NULL OR status = ?3) ${end}`);
-  const byApp = db.prepare(`${select} AND app = ?4 AND (?3 IS NULL OR status = ?3) ${end}`);
-  const byWorkflow = db.prepare(
-    `${select} AND app = ?4 AND workflow = ?5 AND (?3 IS NULL OR status = ?3) ${end}`,
+/** What a list is asked for by, in the order of the values. */
+const LIST_FIELDS = ['parent', 'app', 'workflow', 'status', 'before'] as const;
+export type ListField = (typeof LIST_FIELDS)[number];
+
+/** The list of what is asked for: each is a range of an index, newest first (`list-plans.test.ts`). */
+export function executionListSql(fields: readonly ListField[]): string {
+  const conditions = fields.map((field) =>
+    field === 'before' ? 'key < (SELECT key FROM executions WHERE id = ?)' : `${field} = ?`,
   );
-  const byParent = db.prepare(`${select} AND parent = ?4 AND (?3 IS NULL OR status = ?3) ${end}`);
-  return ({ app, workflow, status, parent, limit, before: last }: ExecutionQuery): ExecutionRecord[] => {
-    const first = [last ?? null, pageOf(limit), status ?? null] as const;
-    let rows: Row[];
-    if (parent !== undefined) rows = byParent.all(...first, parent);
-    else if (app === undefined) rows = all.all(...first);
-    else if (workflow === undefined) rows = byApp.all(...first, app);
-    else rows = byWorkflow.all(...first, app, workflow);
-    return rows.map(toRecord);
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+  // Of two indexes that fit, the planner takes the one that would have to be read to its end.
+  const isNarrow = (['app', 'workflow', 'status'] as const).every((field) => fields.includes(field));
+  const by = isNarrow ? 'INDEXED BY executions_by_workflow_status' : '';
+  return `SELECT ${RECORD_COLUMNS} FROM executions ${by} ${where} ORDER BY key DESC LIMIT ?`;
+}
+
+function createList(db: DatabaseSync) {
+  const prepared = new Map<string, StatementSync>();
+  return (query: ExecutionQuery): ExecutionRecord[] => {
+    const fields = LIST_FIELDS.filter((field) => query[field] !== undefined);
+    const sql = executionListSql(fields);
+    const statement = prepared.get(sql) ?? db.prepare(sql);
+    prepared.set(sql, statement);
+    return statement.all(...fields.map((field) => query[field]!), pageOf(query.limit)).map(toRecord);
   };
 }
 

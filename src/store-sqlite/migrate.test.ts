@@ -22,6 +22,7 @@ const RELEASED: Record<string, string> = {
   '0008-journal-in-order': 'bce1d4a485e3802fc3b69803345736b848606e5611dcfff3cb5f1c424f8f5f43',
   '0009-event-scopes': 'c05dacb7693bd013538f71f813b1d528a77b3e3ced5f43c46a0a3c853bce6314',
   '0010-execution-origin': '9998702872788c9de9db42a1f2faf731f71c14e16bd971599b14c04169f5fa55',
+  '0011-lists': '3acab640d460ead766995e7d33471bacb26003427dd856399d6cd928cce17e24',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

@@ -54,6 +54,7 @@ export function createTelemetryStore(
     tailLogs: (filter, limit) => read('tailLogs', [filter, limit]),
     logsAfter: (filter, after, limit) => read('logsAfter', [filter, after, limit]),
     usage: (fromMs, toMs) => read('usage', [fromMs, toMs]),
+    usageSteps: (fromMs, stepMs, steps) => read('usageSteps', [fromMs, stepMs, steps]),
     async prune(beforeMs, invocationsMax, linesMax) {
       const gone = { invocations: 0, lines: 0 };
       for (;;) {

@@ -135,20 +135,23 @@ export function createUsageReads(db: DatabaseSync) {
     ) u JOIN telemetry_functions f ON f.id = u.function
     GROUP BY u.function, u.memory_mb ORDER BY f.app, f.name, u.memory_mb`);
 
+  const usage = (fromMs: number, toMs: number): UsageRow[] => {
+    const spans = spansOf(fromMs, toMs, minutesKeptFrom());
+    return sum.all({ ...spans }).map((row) => ({
+      app: textOf(row, 'app') as AppName,
+      function: textOf(row, 'name') as FunctionName,
+      memoryMb: numberOf(row, 'memory_mb'),
+      invocations: numberOf(row, 'invocations'),
+      errors: numberOf(row, 'errors'),
+      coldStarts: numberOf(row, 'cold_starts'),
+      billedMs: numberOf(row, 'billed_ms'),
+      billedMbMs: numberOf(row, 'billed_mb_ms'),
+    }));
+  };
   return {
-    usage(fromMs: number, toMs: number): UsageRow[] {
-      const spans = spansOf(fromMs, toMs, minutesKeptFrom());
-      return sum.all({ ...spans }).map((row) => ({
-        app: textOf(row, 'app') as AppName,
-        function: textOf(row, 'name') as FunctionName,
-        memoryMb: numberOf(row, 'memory_mb'),
-        invocations: numberOf(row, 'invocations'),
-        errors: numberOf(row, 'errors'),
-        coldStarts: numberOf(row, 'cold_starts'),
-        billedMs: numberOf(row, 'billed_ms'),
-        billedMbMs: numberOf(row, 'billed_mb_ms'),
-      }));
-    },
+    usage,
+    usageSteps: (fromMs: number, stepMs: number, steps: number): UsageRow[][] =>
+      Array.from({ length: steps }, (_, step) => usage(fromMs + step * stepMs, fromMs + (step + 1) * stepMs)),
   };
 }
 

@@ -46,6 +46,7 @@ function expected(records: readonly InvocationRecord[], filter: InvocationFilter
     if (filter.app !== undefined && each.app !== filter.app) return false;
     if (filter.function !== undefined && each.function !== filter.function) return false;
     if (filter.status !== undefined && each.status !== filter.status) return false;
+    if (filter.trigger !== undefined && each.trigger !== filter.trigger) return false;
     if (filter.fromMs !== undefined && each.arrivedMs < filter.fromMs) return false;
     if (filter.toMs !== undefined && each.arrivedMs >= filter.toMs) return false;
     if (filter.runUsMin !== undefined && each.runUs < filter.runUsMin) return false;
@@ -137,6 +138,8 @@ export function exerciseInvocations(open: OpenFresh<TelemetryStore>): void {
           { app: 'none' as typeof shop },
           { status: 'error' },
           { status: 'crashed' },
+          { trigger: 'async' },
+          { trigger: 'event', status: 'error' },
           { fromMs: startMs + 20_000, toMs: startMs + 20_500 },
           { fromMs: startMs + 65_000 },
           { toMs: startMs + 300 },

@@ -85,6 +85,7 @@ export function mixedRecords(count: number, spanMs: number, seed: number): Invoc
       app: pick([shop, blog]),
       function: pick([home, cart]),
       status,
+      trigger: place % 3 === 0 ? 'event' : 'http',
       arrivedMs: startMs + Math.floor((place / count) * spanMs + random.fraction() * spanMs * 0.1),
       runUs: Math.floor(random.fraction() * 1_000_000),
       summary: `GET /items/${Math.floor(random.fraction() * 1_000)}`,

@@ -1,0 +1,77 @@
+/** A long history in a real browser: 200,000 invocations, found and scrolled through. */
+import assert from 'node:assert/strict';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { systemClock } from '../src/base/clock.ts';
+import { silentLog } from '../src/base/log.ts';
+import { mixedRecords, record } from '../src/ports/conformance/telemetry-samples.ts';
+import { openStore } from '../src/store-sqlite/store.ts';
+import { buildConsole, noChromium, openBrowser, openConsole, screenshot } from './chromium.ts';
+import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
+
+const CALLS = 200_000;
+const DAY_MS = 86_400_000;
+
+let lambent: TestPlatform;
+let browser: Browser;
+
+before(
+  async () => {
+    if (noChromium !== false) return;
+    buildConsole();
+    const folder = await mkdtemp(join(tmpdir(), 'lambent-e2e-'));
+    const store = await openStore({ folder: join(folder, 'data'), clock: systemClock, log: silentLog });
+    const records = mixedRecords(CALLS, DAY_MS, 1);
+    // As if all of it had happened until now.
+    const shiftMs = Date.now() - Math.max(...records.slice(-20_000).map(({ arrivedMs }) => arrivedMs));
+    const recent = records.map((each) => ({ ...each, arrivedMs: each.arrivedMs + shiftMs }));
+    for (let at = 0; at < CALLS; at += 50_000)
+      await store.telemetry.append(recent.slice(at, at + 50_000), []);
+    const needle = {
+      summary: 'GET /needle',
+      trigger: 'websocket',
+      arrivedMs: Date.now() - DAY_MS / 2,
+    } as const;
+    await store.telemetry.append([record(needle)], []);
+    await store.close();
+    lambent = await startTestPlatform({}, { folder });
+    browser = await openBrowser();
+  },
+  { timeout: 100_000 },
+);
+
+after(async () => {
+  await browser?.close();
+  await lambent?.close();
+});
+
+describe('200,000 invocations', { skip: noChromium, timeout: 100_000 }, () => {
+  it('are scrolled through, few of them in the page, and one among them is found', async () => {
+    const { page, problems } = await openConsole(browser, lambent.url, '/invocations');
+    const list = page.getByLabel('Invocations', { exact: true });
+    await list.getByRole('link').first().waitFor();
+    for (let pulls = 0; pulls < 10; pulls += 1) {
+      const answer = page.waitForResponse((response) => response.url().includes('cursor='));
+      await list.evaluate((box) => {
+        box.scrollTop = box.scrollHeight;
+      });
+      await answer;
+    }
+    await page.getByText('loaded, as of when they were').waitFor();
+    assert.ok((await list.getByRole('link').count()) < 80);
+    await screenshot(page, 'invocations-of-200000');
+    await page.getByLabel('Search in calls and errors').fill('needle');
+    await list.getByText('GET /needle').waitFor();
+    await page.waitForFunction(() => document.querySelectorAll('a.vrow').length === 1);
+    await page.getByLabel('Search in calls and errors').fill('');
+    await page.getByLabel('Started by').selectOption('websocket');
+    await page.waitForFunction(() => document.querySelectorAll('a.vrow').length === 1);
+    await list.getByText('GET /needle').click();
+    await page.getByRole('heading', { level: 1, name: 'GET /needle' }).waitFor();
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+});
