@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hasPrelude, PRELUDE_BYTES_MAX, parsePrelude } from './http-prelude.ts';
 import { parseErrorReport } from './error-report.ts';
-import { xrayTraceId } from './trace-id.ts';
+import { xrayTraceId } from '../node/trace-id.ts';
 
 const bytesOf = (head: unknown, body = ''): Buffer =>
   Buffer.concat([

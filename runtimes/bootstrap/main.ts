@@ -11,7 +11,7 @@ import type { Handler } from '../node/handler.ts';
 import { createHttpEvent } from '../node/lambda-event.ts';
 import { withWholeBody } from '../node/whole-body.ts';
 import { RuntimeApi } from './runtime-api.ts';
-import { xrayTraceId } from './trace-id.ts';
+import { xrayTraceId } from '../node/trace-id.ts';
 
 function arnOf({ function: name }: BootMessage): string {
   return `arn:aws:lambda:${process.env.AWS_REGION ?? 'local'}:000000000000:function:${name}`;

@@ -6,6 +6,8 @@ export interface FunctionFacts {
   readonly function: string;
   readonly version: string;
   readonly memoryMb: number;
+  /** Invocations at the same time, where the manifest says so. */
+  readonly concurrency?: number;
 }
 
 /** Receives an outcome by way of the callback or of the context's old methods; the first one counts. */

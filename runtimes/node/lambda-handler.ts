@@ -6,6 +6,7 @@ import { createLambdaContext, type FunctionFacts, type LambdaContext } from './l
 import { createHttpEvent } from './lambda-event.ts';
 import { sendLambdaResponse, sendLambdaResult } from './lambda-response.ts';
 import { type AnswerStream, createAnswerStream, isStreaming } from './lambda-stream.ts';
+import { xrayTraceId } from './trace-id.ts';
 import { isRealResponse } from './web-globals.ts';
 import { WebResponse } from './web-response.ts';
 import { withWholeBody } from './whole-body.ts';
@@ -65,6 +66,8 @@ export function createLambdaHandler(
   deps: HandlerDeps,
 ): Handler {
   const takesCallback = handler.length >= 3;
+  // The environment is the process's: with several at once it could not say whose trace it holds.
+  const tellsTrace = (facts.concurrency ?? 1) === 1;
 
   const invoke = (event: unknown, context: LambdaContext, call: Call): void => {
     const result = takesCallback ? handler(event, context, call.settle) : handler(event, context);
@@ -91,6 +94,8 @@ export function createLambdaHandler(
     eventHead: EventHead | undefined,
   ): void => {
     const call = new Call(deps, invocation);
+    if (tellsTrace)
+      process.env._X_AMZN_TRACE_ID = xrayTraceId(requestId, traceparentOf(invocation, eventHead));
     try {
       const event = makeEvent();
       const { settle } = call;
@@ -117,6 +122,13 @@ export function createLambdaHandler(
         run(invocation, () => parseEvent(body), head.requestId, head.deadlineMs, head);
       }),
   };
+}
+
+const TRACEPARENT = 'traceparent: ';
+
+function traceparentOf(invocation: Invocation, eventHead: EventHead | undefined): string | undefined {
+  if (eventHead !== undefined) return eventHead.traceparent;
+  return invocation.http.headers.find((line) => line.startsWith(TRACEPARENT))?.slice(TRACEPARENT.length);
 }
 
 function parseEvent(body: Buffer): unknown {

@@ -324,7 +324,16 @@ describe('the Go module', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
       assert.equal(instance.exitCode, undefined);
       waiting.cancel(CANCEL_REASON.callerGone);
       await instance.until(() => instance.exitCode !== undefined);
-      assert.equal(instance.exitCode, 0);
+      // By SIGTERM, for which nothing in this program listens.
+      assert.equal(instance.child.signalCode, 'SIGTERM');
+      assert.match(instance.logText(0), /cleaning up/);
+    });
+
+    it('gets SIGTERM after the clean-up, and may end by itself', async () => {
+      await using instance = await start('listens');
+      instance.drain();
+      await instance.until(() => instance.exitCode !== undefined);
+      assert.equal(instance.exitCode, 5);
       assert.match(instance.logText(0), /cleaning up/);
     });
 
@@ -336,7 +345,7 @@ describe('the Go module', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
       stuck.cancel(CANCEL_REASON.timeout);
       instance.drain();
       await instance.until(() => instance.exitCode !== undefined);
-      assert.equal(instance.exitCode, 0);
+      assert.equal(instance.child.signalCode, 'SIGTERM');
     });
 
     it('ends with the platform, and by os.Exit', async () => {

@@ -188,7 +188,15 @@ describe('apps', () => {
 
   test('deletes', async () => {
     await bench.deploy('gone', 'a');
+    for (const app of ['gone', 'shop'])
+      await bench.call('PUT', `/apps/${app}/secrets/KEY`, { json: { value: 'hunter2hunter2' } });
     assert.deepEqual((await bench.call('DELETE', '/apps/gone')).body, { app: 'gone', deleted: true });
+    const left = (await bench.call('GET', '/secrets')).body.items;
+    assert.deepEqual(
+      left.map(({ app }: { app: string }) => app),
+      ['shop'],
+      'its secrets went with it',
+    );
     assert.equal(await codeOf('DELETE', '/apps/gone'), 'E_NOT_FOUND');
     assert.equal(await codeOf('GET', '/apps/gone'), 'E_NOT_FOUND');
   });

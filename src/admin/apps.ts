@@ -4,11 +4,13 @@ import type { LiveApp } from '../model/deployment.ts';
 import type { AppName } from '../model/function.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
+import type { Secrets } from '../ports/secrets.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
 import { AppParams, jsonAnswer, jsonBody, LiveAppSchema, TrafficShareSchema } from './schemas.ts';
 
 export interface AppsDeps {
+  secrets: Secrets;
   apps: AppStore;
   liveApps: LiveApps;
   deployer: Deployer;
@@ -83,7 +85,7 @@ const trafficRoute = createRoute({
   responses: { 200: jsonAnswer(LiveAppSchema, 'What is live now.') },
 });
 
-export function addApps(api: AdminRouter, { apps, liveApps, deployer }: AppsDeps): void {
+export function addApps(api: AdminRouter, { apps, liveApps, deployer, secrets }: AppsDeps): void {
   const withFunctions = (live: LiveApp) => ({
     ...live,
     functions: liveApps.find(live.app)?.deployments.at(-1)?.functions.length ?? 0,
@@ -101,6 +103,9 @@ export function addApps(api: AdminRouter, { apps, liveApps, deployer }: AppsDeps
   api.openapi(deleteRoute, async (c) => {
     const { app } = c.req.valid('param');
     if (!(await deployer.deleteApp(app))) throw appNotFound(app);
+    // An app that comes later under this name is not to have what was another's.
+    for (const { name } of secrets.list().filter((secret) => secret.app === app))
+      await secrets.remove(app, name);
     return c.json({ app, deleted: true as const }, 200);
   });
 

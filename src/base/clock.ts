@@ -53,9 +53,9 @@ export function createTurnClock(clock: Clock): Clock {
       }
       return nowMs;
     },
-    monotonicMs: clock.monotonicMs,
-    after: clock.after,
-    every: clock.every,
+    monotonicMs: () => clock.monotonicMs(),
+    after: (delayMs, task) => clock.after(delayMs, task),
+    every: (periodMs, task) => clock.every(periodMs, task),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import { LambentError } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -34,6 +35,25 @@ export function createDefects(log: Log): Defects {
         stack,
       });
     },
+  };
+}
+
+/** A clock whose timers end nothing but themselves when what they run has a defect. One that repeats goes on. */
+export function containTimers(clock: Clock, defects: Defects): Clock {
+  const contained =
+    (task: () => void): (() => void) =>
+    () => {
+      try {
+        task();
+      } catch (thrown) {
+        defects.note('a timer was over', thrown);
+      }
+    };
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    after: (delayMs, task) => clock.after(delayMs, contained(task)),
+    every: (periodMs, task) => clock.every(periodMs, contained(task)),
   };
 }
 

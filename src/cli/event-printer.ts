@@ -32,7 +32,8 @@ export function createEventPrinter(
       case 'line':
         // Reading, building and storing are over before a person could read about them; installing is not.
         if (event.line.step === 'install') write(`${stamp()}  ${style.dim(visible(event.line.text))}\n`);
-        if (event.line.step === 'skip') write(`${stamp()}  ${style.yellow(visible(event.line.text))}\n`);
+        if (event.line.step === 'skip' || event.line.step === 'warn')
+          write(`${stamp()}  ${style.yellow(visible(event.line.text))}\n`);
         return;
       case 'deployed':
         routes.set(event.result.deployment.app, event.result.deployment.routes);

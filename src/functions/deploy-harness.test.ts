@@ -50,7 +50,10 @@ export async function openDeployFixture(): Promise<DeployFixture> {
   const open = (): ClosableDeployer => {
     const stateLanguage = createStateLanguage(() => clock.nowMs());
     const languages = createLanguages({ clock, log, blobs, scratchDir, stateLanguage });
-    return createDeployer({ apps: store.apps, blobs, liveApps, languages, clock, log, scratchDir });
+    return createDeployer({
+      ...{ apps: store.apps, blobs, liveApps, languages, clock, log, scratchDir },
+      missingSecrets: ({ config }) => config.secrets ?? [],
+    });
   };
   let deployer = open();
   const lines: BuildLine[] = [];

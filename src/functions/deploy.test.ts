@@ -199,6 +199,18 @@ describe('createDeployer', { timeout: 120_000 }, () => {
     assert.equal((await faultOf(on.deployer.rollback(name('nobody'), undefined))).code, 'E_NOT_FOUND');
   });
 
+  it('tells of secrets that have no value, and deploys', async () => {
+    await on.write('needy', {
+      'functions/index.ts': HELLO,
+      'lambent.yaml': 'functions: { index: { secrets: [ DB_URL ] } }',
+    });
+    await on.deploy('needy');
+    const warnings = on.lines.filter(({ step }) => step === 'warn').map(({ text }) => text);
+    assert.deepEqual(warnings, [
+      'index cannot start yet: the secret DB_URL has no value. Give it one: lambent secrets set needy DB_URL',
+    ]);
+  });
+
   it('deploys uploads, named by the folder they come from, and leaves no trace of them', async () => {
     const folder = await on.write('My Upload', { 'functions/hello.ts': HELLO, 'lib/x.ts': '' });
     const request = { createdBy: 'ci', note: '', weight: 100 };

@@ -49,6 +49,8 @@ export interface DeployerOptions {
   readonly languages: Languages;
   readonly clock: Clock;
   readonly log: Log;
+  /** Which of the secrets that a version names have no value. */
+  missingSecrets(version: FunctionVersion): readonly string[];
   /** For builds, uploads and installed packages; on the same file system as the blobs. Made when it is missing. */
   readonly scratchDir: string;
 }
@@ -249,8 +251,22 @@ class LocalDeployer implements ClosableDeployer {
         blobs,
         partial: request.partial ?? false,
       });
+      this.#tellMissingSecrets(functions, tell);
       return this.#publish(app, functions, plan, request, tell);
     });
+  }
+
+  /** They may come later, and only then can the function start: better known now than at its first call. */
+  #tellMissingSecrets(
+    functions: readonly FunctionVersion[],
+    tell: (step: BuildLine['step'], text: string) => void,
+  ): void {
+    for (const version of functions)
+      for (const name of this.#options.missingSecrets(version))
+        tell(
+          'warn',
+          `${version.name} cannot start yet: the secret ${name} has no value. Give it one: lambent secrets set ${version.app} ${name}`,
+        );
   }
 
   async #publish(

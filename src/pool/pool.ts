@@ -221,6 +221,7 @@ class Pool implements InstancePool, VersionPoolHost {
     }
     this.#starting += 1;
     const { version, deployment } = pool;
+    let giveUp: Timer | undefined;
     const instance = new Instance(
       this.#options.mintInstanceId() as InstanceId,
       version,
@@ -228,19 +229,26 @@ class Pool implements InstancePool, VersionPoolHost {
       this.clock,
       this.#options.operations,
       {
-        onReady: (which) => pool.onReady(which),
+        onReady: (which) => {
+          giveUp?.cancel();
+          pool.onReady(which);
+        },
         onBootFailed: (which, failure) => pool.onBootFailed(which, failure),
         onRoom: (which, beganMs) => pool.onRoom(which, beganMs),
         onTakenBack: (which, waiter, sinceMs) => pool.onTakenBack(which, waiter, sinceMs),
         onRetire: () => pool.onRetire(),
-        onGone: (which) => this.#gone(pool, which),
+        onGone: (which) => {
+          giveUp?.cancel();
+          this.#gone(pool, which);
+        },
         onLog: (which, invocation, from, severity, timeMs, text) =>
           this.log(which, invocation, from, severity, timeMs, text),
         onDefect: (_which, during, thrown) => this.defect(during, thrown),
       },
     );
     pool.adopt(instance);
-    void this.#boot(pool, instance);
+    giveUp = this.#giveUpLate(pool, instance);
+    void this.#boot(pool, instance, giveUp);
     this.#watch();
     return true;
   }
@@ -304,8 +312,8 @@ class Pool implements InstancePool, VersionPoolHost {
     return pool;
   }
 
-  async #boot(pool: VersionPool, instance: Instance): Promise<void> {
-    const giveUp = this.clock.after(BOOT_TIMEOUT_MS, () => {
+  #giveUpLate(pool: VersionPool, instance: Instance): Timer {
+    return this.clock.after(BOOT_TIMEOUT_MS, () => {
       if (instance.state !== 'starting') return;
       pool.onBootFailed(instance, {
         code: 'E_BOOT_FAILED',
@@ -314,6 +322,9 @@ class Pool implements InstancePool, VersionPoolHost {
         stackTrace: [],
       });
     });
+  }
+
+  async #boot(pool: VersionPool, instance: Instance, giveUp: Timer): Promise<void> {
     try {
       const prepared = await this.#options.prepare(pool.version, pool.deployment);
       if (prepared.generic === true && (await this.#useWaiting(pool, instance, prepared))) return;

@@ -45,6 +45,8 @@ export interface SandboxExit {
   readonly signal: string | null;
   /** The limit for which the driver or the kernel stopped it. */
   readonly exceeded: 'memory' | 'processes' | undefined;
+  /** What started it is gone, and it was ended with that: this says nothing about its code. */
+  readonly orphaned?: boolean;
 }
 
 export interface SandboxListener {

@@ -17,6 +17,8 @@ export interface Secrets {
   list(): readonly SecretView[];
   /** `undefined`: there is none of that name. */
   valueOf(app: AppName, name: string): string | undefined;
+  /** The names among those of a version that have no value. */
+  missing(version: FunctionVersion): readonly string[];
   /** The secrets that a version names, as environment variables. `E_SECRET_MISSING` when one has no value. */
   environmentOf(version: FunctionVersion): Readonly<Record<string, string>>;
   /** The text with `[secret NAME]` in the place of each value of the app's secrets. */

@@ -124,6 +124,10 @@ class SecretVault implements Secrets {
     return this.#entries.get(app)?.get(name)?.value;
   }
 
+  missing({ app, config }: FunctionVersion): string[] {
+    return (config.secrets ?? []).filter((name) => this.valueOf(app, name) === undefined);
+  }
+
   environmentOf({ app, name: functionName, config }: FunctionVersion): Record<string, string> {
     const environment: Record<string, string> = {};
     for (const name of config.secrets ?? []) {

@@ -14,7 +14,7 @@ import { type AwsJsonApi, joinJsonApis } from '../aws/json-apis.ts';
 import { createLambdaApi, type LambdaApi } from '../aws/lambda-invoke.ts';
 import { authorizeSigned } from '../aws/signature.ts';
 import { type Clock, createTurnClock, systemClock } from '../base/clock.ts';
-import { createDefects, type Defects } from '../base/defects.ts';
+import { containTimers, createDefects, type Defects } from '../base/defects.ts';
 import { LambentError } from '../base/errors.ts';
 import { createUuidMinter, type NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -181,10 +181,10 @@ function createLaterParts(): LaterParts {
 
 async function createParts(options: WireOptions, store: Store, blobs: BlobStore, rootSecret: string) {
   const { dataDir, log } = options;
-  const [clock, random] = [systemClock, systemRandom];
+  const defects = createDefects(log);
+  const [clock, random] = [containTimers(systemClock, defects), systemRandom];
   const turnClock = createTurnClock(clock);
   const mintUuid = createUuidMinter(turnClock, random);
-  const defects = createDefects(log);
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const secrets = await openSecretVault({ store: store.secrets, rootSecret, clock, random, log });
   const activity = redactActivity(recorder, secrets);
@@ -193,12 +193,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   // Filled below, because some of it runs functions again.
   const operations = new Map<string, OperationHandler>();
   const pool = createPool({
-    sandbox,
-    operations,
-    activity,
-    clock,
-    log,
-    defects,
+    ...{ sandbox, operations, activity, clock, log, defects },
     mintInstanceId: mintUuid,
     prepare: createStarter(blobs, dataDir, clock, secrets),
   });
@@ -209,7 +204,10 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const stateLanguage = createStateLanguage(() => clock.nowMs());
   const languages = createLanguages({ clock, log, blobs, scratchDir, stateLanguage });
   const { apps, asyncQueue } = store;
-  const deployer = createDeployer({ languages, apps, blobs, liveApps, clock, log, scratchDir });
+  const deployer = createDeployer({
+    ...{ languages, apps, blobs, liveApps, clock, log, scratchDir },
+    missingSecrets: (version) => secrets.missing(version),
+  });
   const nodeId = mintUuid() as NodeId;
   const shared = { invoker, liveApps, secrets, clock, random, log, node: nodeId, mintUuid };
   const asyncDispatch = createAsyncDispatch({ ...shared, queue: asyncQueue });

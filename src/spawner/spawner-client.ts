@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { Pace, SandboxListener, SandboxProcess } from '../ports/sandbox.ts';
+import type { Pace, SandboxExit, SandboxListener, SandboxProcess } from '../ports/sandbox.ts';
 import { applyPace, canFreeze } from './control-groups.ts';
 import { killNow, signalTree } from './process-tree.ts';
 import type { Launch, SpawnerReport, SpawnerRequest } from './spawner-protocol.ts';
@@ -195,7 +195,7 @@ export class SpawnerClient {
         running.listener.onOutput(report.stream, Buffer.from(report.chunk));
         break;
       case 'exited':
-        this.#exited(running, report);
+        this.#exited(running, { code: report.code, signal: report.signal, exceeded: report.exceeded });
         break;
     }
   }
@@ -218,16 +218,13 @@ export class SpawnerClient {
     running?.reject(new LambentError('E_START_FAILED', `a process could not be started: ${message}`));
   }
 
-  #exited(
-    running: Running,
-    exit: Pick<Extract<SpawnerReport, { kind: 'exited' }>, 'code' | 'signal' | 'exceeded'>,
-  ): void {
+  #exited(running: Running, exit: SandboxExit): void {
     this.#running.delete(running.launch.id);
     running.reject(new LambentError('E_START_FAILED', 'the process ended while it was starting'));
     const { process, listener } = running;
     const tell = (): void => {
       process?.close();
-      listener.onExit({ code: exit.code, signal: exit.signal, exceeded: exit.exceeded });
+      listener.onExit(exit);
     };
     // Its last answers may come after the news of its end, which takes another way.
     if (process === undefined) tell();
@@ -241,7 +238,7 @@ export class SpawnerClient {
     for (const running of [...this.#running.values()]) {
       running.process?.setPace('serving');
       if (running.process !== undefined) killNow(-running.process.pid);
-      this.#exited(running, { code: null, signal: 'SIGKILL', exceeded: undefined });
+      this.#exited(running, { code: null, signal: 'SIGKILL', exceeded: undefined, orphaned: true });
     }
   }
 }

@@ -3,6 +3,7 @@ Handlers with AWS Lambda's signature: `def handler(event, context)`, `async def`
 request reaches them as an event of API Gateway's payload format 2.0.
 """
 from json import loads
+from os import environ
 from time import time
 from types import GeneratorType
 
@@ -27,6 +28,8 @@ class LambdaHandler:
         self.is_async = found.style in ("async", "async_generator")
         self.concurrency = 100 if self.is_async else 1
         self._function = boot["function"]
+        # The environment is the process's: with several at once it could not say whose trace it holds.
+        self._tells_trace = not self.is_async and boot.get("concurrency", 1) == 1
         if self.is_async:
             # Only these need the event loop's modules.
             from asyncio import get_running_loop
@@ -80,9 +83,13 @@ class LambdaHandler:
             head = HttpHead(invocation.head)
             event = create_http_event(head, body, self._function, int(time() * 1000))
             trace = next((line[13:].decode() for line in head.header_lines if line[:13] == b"traceparent: "), None)
+            if self._tells_trace:
+                environ["_X_AMZN_TRACE_ID"] = xray_trace_id(head.request_id, trace)
             return event, LambdaContext(head.request_id, head.deadline_ms, None, trace, None)
         head = loads(invocation.head)
         event = loads(body) if body else {}
+        if self._tells_trace:
+            environ["_X_AMZN_TRACE_ID"] = xray_trace_id(head["requestId"], head.get("traceparent"))
         context = LambdaContext(
             head["requestId"],
             head["deadlineMs"],
@@ -91,6 +98,18 @@ class LambdaHandler:
             head.get("caller"),
         )
         return event, context
+
+
+def xray_trace_id(request_id, traceparent):
+    """As `runtimes/node/trace-id.ts` makes it: the trace of an invocation in the form of AWS X-Ray."""
+    parts = traceparent.split("-") if traceparent else ()
+    if len(parts) == 4 and [len(part) for part in parts] == [2, 32, 16, 2]:
+        _version, trace, parent, flags = parts
+    else:
+        trace = request_id.replace("-", "").rjust(32, "0")
+        parent, flags = trace[-16:], "01"
+    sampled = 1 if flags[-1] in "13579bdf" else 0
+    return f"Root=1-{trace[:8]}-{trace[8:]};Parent={parent};Sampled={sampled}"
 
 
 def send_whole(invocation, result):

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"lambent.dev/go/internal/boot"
 )
@@ -18,6 +19,14 @@ func inherited() connection {
 		return nil
 	}
 	return os.NewFile(channelFD, "lambent")
+}
+
+// terminate sends the process SIGTERM, as AWS does: code that listens for it (signal.Notify) has some time to end the
+// process by itself. Where nobody listens, it ends at once.
+func terminate() {
+	if syscall.Kill(syscall.Getpid(), syscall.SIGTERM) == nil {
+		time.Sleep(cleanUpMax)
+	}
 }
 
 // peakMemoryKB is the highest resident memory so far.

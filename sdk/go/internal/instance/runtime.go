@@ -358,6 +358,7 @@ func (r *Runtime) drain() {
 	}
 	r.output.settle()
 	r.channel.settle()
+	terminate()
 	r.exit(0)
 }
 

@@ -1,6 +1,6 @@
 /**
- * The trace of an invocation in the form of AWS X-Ray (`Root=1-…;Parent=…;Sampled=1`), which custom runtimes put into
- * `_X_AMZN_TRACE_ID`. Ids are those of the W3C trace context; without one the invocation's own id begins a trace.
+ * The trace of an invocation in the form of AWS X-Ray (`Root=1-…;Parent=…;Sampled=1`), which runtimes put into
+ * `_X_AMZN_TRACE_ID` where one invocation runs at a time. Ids are those of the W3C trace context; without one the invocation's own id begins a trace.
  */
 export function xrayTraceId(requestId: string, traceparent: string | undefined): string {
   const own = requestId.replaceAll('-', '').padStart(32, '0');
