@@ -15,6 +15,7 @@ import { STATES_APP } from './execution-value.ts';
 import { startExecution } from './executions.ts';
 import { callHttp } from './http-task.ts';
 import { AwsJsonError } from './json-protocol.ts';
+import { readItems } from './read-items.ts';
 import { executionArn } from './states-arn.ts';
 import type { StatesParts } from './states-operation.ts';
 
@@ -23,10 +24,6 @@ import type { StatesParts } from './states-operation.ts';
  * Every call may be made twice (a crash between the call and its record), so those that begin something begin it
  * under a name that stays the same.
  */
-
-/** Largest object that an ItemReader reads, in bytes, and most objects that it lists. */
-const OBJECT_BYTES_MAX = 64 * 1024 * 1024;
-const OBJECTS_MAX = 100_000;
 
 export interface StateServicesParts extends StatesParts {
   readonly liveApps: LiveApps;
@@ -78,7 +75,7 @@ function failedOutcome(thrown: unknown): ServiceOutcome {
 
 async function perform(parts: StateServicesParts, call: ServiceCall): Promise<ServiceOutcome> {
   const { request } = call;
-  if (request.kind === 'read') return await readObject(parts.files, request);
+  if (request.kind === 'read') return await readItems(parts.files, request);
   if (request.kind === 'write') return await writeObjects(parts.files, request);
   const parameters = asObject(request.parameters);
   const action = request.action.replace(/\.waitForTaskToken$/, '');
@@ -194,37 +191,6 @@ async function begin(
       StartDate: service === 'aws-sdk:sfn' ? new Date(startedMs).toISOString() : startedMs,
     },
   };
-}
-
-async function readObject(
-  files: ObjectFiles,
-  { resource, parameters }: Extract<ServiceRequest, { kind: 'read' }>,
-): Promise<ServiceOutcome> {
-  const { Bucket: bucket, Key: key, Prefix: prefix } = asObject(parameters);
-  const failed = (cause: string): ServiceOutcome => ({
-    status: 'failed',
-    error: 'States.ItemReaderFailed',
-    cause,
-  });
-  if (resource.endsWith(':s3:listObjectsV2')) {
-    const found = await files.list(String(bucket), String(prefix ?? ''), OBJECTS_MAX);
-    const items = found.map((file) => ({
-      Key: file.key,
-      Size: file.bytes,
-      LastModified: file.modifiedMs / 1000,
-      StorageClass: 'STANDARD',
-    }));
-    return { status: 'ok', output: { text: JSON.stringify(items), source: `s3://${String(bucket)}` } };
-  }
-  if (!resource.endsWith(':s3:getObject')) return failed(`Lambent reads no items by ${resource}.`);
-  try {
-    const text = await files.read(String(bucket), String(key), OBJECT_BYTES_MAX);
-    if (text === undefined)
-      return failed(`The specified key does not exist. (s3://${String(bucket)}/${String(key)})`);
-    return { status: 'ok', output: { text, source: `s3://${String(bucket)}/${String(key)}` } };
-  } catch (thrown) {
-    return failed(toLambentError(thrown).message);
-  }
 }
 
 async function writeObjects(

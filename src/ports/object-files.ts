@@ -1,6 +1,9 @@
 /** Files by bucket and key, as S3 has them: what distributed Maps read their items from and write their results to. */
 export interface ObjectFiles {
-  /** The text of an object; `undefined`: there is none. `E_PAYLOAD_TOO_LARGE` over `maxBytes`. */
+  /**
+   * The text of an object, unpacked where its key ends in `.gz`; `undefined`: there is none. `E_PAYLOAD_TOO_LARGE` over
+   * `maxBytes`, `E_BAD_REQUEST` for what cannot be unpacked.
+   */
   read(bucket: string, key: string, maxBytes: number): Promise<string | undefined>;
   /** Durable when it resolves. */
   write(bucket: string, key: string, text: string): Promise<void>;

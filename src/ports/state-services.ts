@@ -31,8 +31,13 @@ export type ServiceRequest =
       /** Of an execution that is begun without a name: the same at each attempt. */
       readonly name: string;
     }
-  /** The object of an ItemReader: its text and where it lay. */
-  | { readonly kind: 'read'; readonly resource: string; readonly parameters: unknown }
+  /** What an ItemReader reads, as one text, and where it lay. `config`: its ReaderConfig. */
+  | {
+      readonly kind: 'read';
+      readonly resource: string;
+      readonly parameters: unknown;
+      readonly config: Readonly<Record<string, unknown>>;
+    }
   /** The files of a ResultWriter, by name; answered with its details. */
   | {
       readonly kind: 'write';

@@ -1,8 +1,12 @@
 import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { LambentError } from '../base/errors.ts';
 import type { MintUuid } from '../base/ids.ts';
 import type { ObjectFile, ObjectFiles } from '../ports/object-files.ts';
+
+const gunzipAsync = promisify(gunzip);
 
 /**
  * Buckets as folders of one folder, keys as paths below them: put files there by hand, or by any program. A key
@@ -16,7 +20,8 @@ export function openObjectFiles({ folder, mintUuid }: { folder: string; mintUuid
       try {
         const facts = await file.stat();
         if (!facts.isFile()) return undefined;
-        if (facts.size <= maxBytes) return await file.readFile('utf8');
+        if (facts.size <= maxBytes && !key.endsWith('.gz')) return await file.readFile('utf8');
+        if (facts.size <= maxBytes) return await unpacked(await file.readFile(), bucket, key, maxBytes);
         throw new LambentError(
           'E_PAYLOAD_TOO_LARGE',
           `s3://${bucket}/${key} has ${facts.size} bytes, over ${maxBytes}.`,
@@ -75,4 +80,19 @@ function placeOf(folder: string, bucket: string, key: string): string {
     );
   }
   return join(folder, bucket, ...parts.filter((part) => part !== '' && part !== '.'));
+}
+
+/** Programs leave large objects compressed, S3 inventories above all. */
+async function unpacked(packed: Buffer, bucket: string, key: string, maxBytes: number): Promise<string> {
+  try {
+    return (await gunzipAsync(packed, { maxOutputLength: maxBytes })).toString('utf8');
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE')
+      throw new LambentError(
+        'E_PAYLOAD_TOO_LARGE',
+        `s3://${bucket}/${key} has over ${maxBytes} bytes when it is unpacked.`,
+      );
+    throw new LambentError('E_BAD_REQUEST', `s3://${bucket}/${key} is not compressed by gzip.`);
+  }
 }

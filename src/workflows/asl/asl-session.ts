@@ -253,7 +253,10 @@ function begunElsewhere(work: Work): boolean {
 }
 
 function requestOf({ work, name }: OpenWork): ServiceRequest {
-  if (work.kind === 'read') return { kind: 'read', resource: work.resource, parameters: work.parameters };
+  if (work.kind === 'read') {
+    const { resource, parameters, config } = work;
+    return { kind: 'read', resource, parameters, config };
+  }
   if (work.kind === 'write') {
     const { mapRun, files } = work.files as unknown as { mapRun: string; files: Record<string, string> };
     return { kind: 'write', resource: work.resource, parameters: work.parameters, mapRun, files };

@@ -35,10 +35,12 @@ function readItems(text: string, config: JsonObject, max: number): JsonObject[] 
       );
     case undefined:
     case 'JSON':
+    // What a manifest names has been read, and is a list by now.
+    case 'MANIFEST':
       return jsonItems(parseJson(text), config);
     default:
       throw failed(
-        `ItemReader does not read ${String(config.InputType)} here; it reads CSV, JSON and JSONL.`,
+        `ItemReader does not read ${String(config.InputType)} here; it reads CSV, JSON, JSONL and manifests.`,
       );
   }
 }
