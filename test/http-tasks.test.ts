@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
@@ -24,9 +24,23 @@ const app = (name: string, network: string): Record<string, string> => ({
   'call.asl.json': definition,
 });
 
+const signed = {
+  ...app('signed', '[127.0.0.1]'),
+  'call.asl.json': definition.replace(
+    '"Method":"GET"',
+    '"Method":"GET","Authentication":{"ConnectionArn.$":"$.connection"}',
+  ),
+};
+
 let asked: string[] = [];
+let headersSeen: IncomingHttpHeaders = {};
 const server = createServer((request, response) => {
   asked.push(request.url ?? '');
+  headersSeen = request.headers;
+  if (request.url === '/token') {
+    response.end(request.headers.authorization === 'Basic aWQ6JTIzMQ==' ? '{"access_token":"t1"}' : '{}');
+    return;
+  }
   if (request.url === '/away') response.writeHead(302, { location: 'http://127.0.0.2/' });
   response.end('here');
 });
@@ -41,6 +55,7 @@ before(async () => {
     listed: app('listed', '[internet, 127.0.0.1]'),
     public: app('public', 'internet'),
     closed: app('closed', 'none'),
+    signed,
   });
 });
 after(async () => {
@@ -89,6 +104,57 @@ describe('an HTTP task', { timeout: 60_000 }, () => {
       assert.match(cause!, /^A connection to \S+ was refused: /);
       assert.deepEqual(asked, []);
     });
+
+  it('authenticates by a connection, which is a secret of its app', async () => {
+    const ask = async (secret: object | string | undefined, connection = 'billing-api') => {
+      const path = '/apps/signed/secrets/billing_api';
+      const value = typeof secret === 'string' ? secret : JSON.stringify(secret);
+      if (secret !== undefined) assert.equal((await lambent.api('PUT', path, { value })).status, 200);
+      const { json } = await lambent.api('POST', '/apps/signed/workflows/call/executions?wait=20', {
+        url: `http://127.0.0.1:${port}/a`,
+        connection: `arn:aws:events:us-east-1:1:connection/${connection}/5a`,
+      });
+      const { output, error } = json as {
+        output?: unknown;
+        error?: { errorType: string; errorMessage: string };
+      };
+      return error === undefined ? output : `${error.errorType}: ${error.errorMessage}`;
+    };
+    assert.match(
+      String(await ask(undefined)),
+      /^Events\.ConnectionResource\.NotFound: There is no secret billing_api/,
+    );
+    assert.equal(await ask({ api_key_name: 'x-key', api_key_value: 'k1' }), 'here');
+    assert.equal(headersSeen['x-key'], 'k1');
+    await ask({
+      ...{ username: 'u', password: 'p:w' },
+      invocation_http_parameters: {
+        header_parameters: [{ key: 'x-more', value: 'm' }],
+        query_string_parameters: [{ key: 'q', value: 'a b' }],
+      },
+    });
+    assert.deepEqual([headersSeen.authorization, headersSeen['x-more']], ['Basic dTpwOnc=', 'm']);
+    assert.equal(asked.at(-1), '/a?q=a+b');
+    const oauth = {
+      client_id: 'id',
+      client_secret: '#1',
+      authorization_endpoint: `http://127.0.0.1:${port}/token`,
+    };
+    assert.equal(await ask(oauth), 'here');
+    assert.equal(headersSeen.authorization, 'Bearer t1');
+    assert.match(String(await ask({ ...oauth, client_secret: '#2' })), /gave no access token: .* status 200/);
+    assert.match(
+      String(await ask({ ...oauth, authorization_endpoint: 'http://127.0.0.2/token' })),
+      /its authorization server cannot be asked/,
+    );
+    assert.match(
+      String(await ask('plain')),
+      /InvalidConnectionState: Secret billing_api is no connection: it is not JSON/,
+    );
+    const broken = String(await ask({ api_key_name: 'x-key', api_key_value: 'two\nlines' }));
+    assert.match(broken, /none of a header/);
+    assert.ok(!broken.includes('lines'));
+  });
 
   it('does not follow where an answer leads', async () => {
     const { errorType } = await call('listed', `http://127.0.0.1:${port}/away`);

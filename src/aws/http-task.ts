@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { EgressPolicy } from '../model/egress-policy.ts';
 import type { ServiceOutcome } from '../ports/state-services.ts';
+import { authenticate, ConnectionProblem } from './http-authentication.ts';
 import { ConnectionRefused, type HttpTaskRequest, requestPoliced } from './policed-http.ts';
 
 /* HTTP tasks (https://docs.aws.amazon.com/step-functions/latest/dg/call-https-apis.html). */
@@ -15,6 +16,7 @@ export async function callHttp(
   policy: EgressPolicy,
   clock: Clock,
   parameters: Readonly<Record<string, unknown>>,
+  secretOf: (name: string) => string | undefined,
 ): Promise<ServiceOutcome> {
   const request = readRequest(parameters);
   if (typeof request === 'string') return { status: 'failed', error: 'States.Runtime', cause: request };
@@ -23,9 +25,14 @@ export async function callHttp(
   const abort = new AbortController();
   const timer = clock.after(TIMEOUT_MS, () => abort.abort());
   try {
-    response = await requestPoliced({ ...request, signal: abort.signal }, policy);
+    const { ConnectionArn: connection } = Object.fromEntries(entriesOf(parameters.Authentication));
+    const whole = { ...request, signal: abort.signal };
+    if (connection !== undefined) await authenticate(whole, String(connection), secretOf, policy);
+    response = await requestPoliced(whole, policy);
     body = await readAnswer(response);
   } catch (thrown) {
+    if (thrown instanceof ConnectionProblem)
+      return { status: 'failed', error: thrown.error, cause: thrown.message };
     return {
       status: 'failed',
       error: abort.signal.aborted ? 'States.Http.Timeout' : 'States.Http.Socket',

@@ -10,6 +10,7 @@ import type { AsyncQueue } from '../ports/async-queue.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
+import type { Secrets } from '../ports/secrets.ts';
 import type { ServiceCall, ServiceOutcome, ServiceRequest, StateServices } from '../ports/state-services.ts';
 import { STATES_APP } from './execution-value.ts';
 import { startExecution } from './executions.ts';
@@ -28,6 +29,7 @@ import type { StatesParts } from './states-operation.ts';
 export interface StateServicesParts extends StatesParts {
   readonly liveApps: LiveApps;
   readonly files: ObjectFiles;
+  readonly secrets: Pick<Secrets, 'valueOf'>;
   /** What the HTTP tasks of an execution may connect to. */
   readonly network: (record: ExecutionRecord) => NetworkPolicy;
   readonly bus: EventBus;
@@ -81,7 +83,9 @@ async function perform(parts: StateServicesParts, call: ServiceCall): Promise<Se
   const action = request.action.replace(/\.waitForTaskToken$/, '');
   switch (`${request.service}:${action}`) {
     case 'http:invoke':
-      return await callHttp(new EgressPolicy(parts.network(call.record)), parts.clock, parameters);
+      return await callHttp(new EgressPolicy(parts.network(call.record)), parts.clock, parameters, (name) =>
+        parts.secrets.valueOf(call.record.app, name),
+      );
     case 'lambda:invoke':
     case 'aws-sdk:lambda:invoke':
       return await invokeLater(parts, call, request.name, parameters);

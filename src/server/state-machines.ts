@@ -20,6 +20,7 @@ import type { Invoker } from '../ports/invoker.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
+import type { Secrets } from '../ports/secrets.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
 import type { WorkflowProgram } from '../ports/workflow-program.ts';
@@ -44,6 +45,7 @@ export interface StateMachinesOptions {
   readonly invoker: Invoker;
   readonly liveApps: LiveApps;
   readonly files: ObjectFiles;
+  readonly secrets: Pick<Secrets, 'valueOf'>;
   readonly bus: EventBus;
   readonly asyncQueue: AsyncQueue;
   readonly onAsyncAccepted: () => void;
@@ -93,7 +95,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     },
   };
   const services = createStateServices({
-    ...{ ...parts, liveApps, files },
+    ...{ ...parts, liveApps, files, secrets: options.secrets },
     network: (record) => networkOf(record, options),
     ...{ bus: options.bus, asyncQueue: options.asyncQueue },
     onAsyncAccepted: options.onAsyncAccepted,
