@@ -14,7 +14,7 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Deployment, LiveApp, TrafficShare } from '../model/deployment.ts';
-import type { AppName, FunctionVersion } from '../model/function.ts';
+import type { AppName, FunctionVersion, RuntimeName } from '../model/function.ts';
 import type { AppPlan } from '../model/manifest.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
@@ -56,6 +56,8 @@ export interface DeployerOptions {
 }
 
 export interface ClosableDeployer extends Deployer {
+  /** Functions of these languages are live: their next deploy is to be quick, also the first one after a start. */
+  foresee(runtimes: Iterable<RuntimeName>): void;
   /** Gives up what is being deployed, with `E_SHUTTING_DOWN`, and ends the builder process. */
   close(): Promise<void>;
 }
@@ -133,6 +135,10 @@ class LocalDeployer implements ClosableDeployer {
     } finally {
       this.#uploads -= 1;
     }
+  }
+
+  foresee(runtimes: Iterable<RuntimeName>): void {
+    for (const runtime of runtimes) this.#options.languages[runtime].foresee?.();
   }
 
   rollback(app: AppName, number: number | undefined): Promise<LiveApp> {

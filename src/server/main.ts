@@ -16,7 +16,7 @@ import type { EventsKept } from '../events/retention.ts';
 import type { GatewayLimits } from '../gateway/gateway-limits.ts';
 import type { Refusal } from '../gateway/handle-request.ts';
 import type { AppDomain } from '../model/app-hosts.ts';
-import type { FunctionVersion, VersionId } from '../model/function.ts';
+import type { FunctionVersion, RuntimeName, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
 import { ISOLATION_REQUIRED, type IsolationLevel, type SandboxDescription } from '../ports/sandbox.ts';
@@ -229,17 +229,20 @@ function hasInstances({ runtime }: FunctionVersion): boolean {
 const FORESEEN_KINDS_MAX = 4;
 
 /** Instances that stay up without work are there before the first request, and processes for those that do not. */
-function warmMinimum({ liveApps, pool }: Wired): void {
+function warmMinimum({ liveApps, pool, deployer }: Wired): void {
   const kinds = new Set<string>();
+  const runtimes = new Set<RuntimeName>();
   for (const entry of liveApps.snapshot())
     for (const deployment of entry.deployments)
       for (const version of deployment.functions.filter(hasInstances)) {
+        runtimes.add(version.runtime);
         if (version.config.minInstances > 0) pool.warm(version, deployment.number);
         const kind = `${version.runtime} ${version.config.memoryMb}`;
         if (kinds.has(kind) || kinds.size >= FORESEEN_KINDS_MAX) continue;
         kinds.add(kind);
         void pool.foresee(version, deployment.number);
       }
+  deployer.foresee(runtimes);
 }
 
 /** How long requests wait for the first deployments: beyond that they are told that there is nothing. */

@@ -39,6 +39,12 @@ export class PythonLanguage implements Language {
     this.#installer = new PackageInstaller(options);
   }
 
+  /** `python3` may be a script that takes half a second to find the interpreter, as those of pyenv do. */
+  foresee(): void {
+    // That there is none is said by the deploy.
+    void findPython(undefined).catch(() => {});
+  }
+
   async begin(source: AppSource): Promise<LanguageBuild> {
     return { modulesDir: undefined, plan: (plan) => this.#plan(plan, source) };
   }
