@@ -10,15 +10,28 @@ const FILES = {
 app: chains
 functions:
   emits: { routes: [] }
+  works: { on: [{ events: { type: [work] }, onSuccess: { emit: worked } }] }
 workflows:
   asks: { routes: ["POST /asks"] }
   begins: { routes: ["POST /begins"] }
   echoes: { on: [{ events: { type: [echo] } }] }
   dives: {}
+  orders: { routes: ["POST /orders"] }
 `,
   'functions/emits.js': `
 import { emit } from 'lambent';
 export const handler = async ({ type }) => await emit({ type });`,
+  'functions/works.js': 'export const handler = async ({ data }) => data + "!";',
+  // The event that it waits for is stored with the end of a delivery, not published by anybody.
+  'workflows/orders.js': `
+import { emit, workflow } from 'lambent';
+export default workflow(async (ctx, amount) => {
+  const [event] = await ctx.parallel([
+    () => ctx.waitFor('worked'),
+    () => ctx.step('order', async () => { await emit({ type: 'work', data: amount }); }),
+  ]);
+  return event.data;
+});`,
   // By a call, by a step, and by a child: all of it is in the trace of the request.
   'workflows/asks.js': `
 import { emit, workflow } from 'lambent';
@@ -83,6 +96,10 @@ describe('chains of executions', { timeout: 60_000 }, () => {
       }
       assert.match(String(traceparent), new RegExp(`^00-${TRACE}-[0-9a-f]{16}-01$`));
     });
+
+  it('reach on from what a delivery came to', async () => {
+    assert.match(JSON.stringify(await post('/orders', 'lamp')), /lamp!/);
+  });
 
   it('end when events start workflows that emit them again', async () => {
     const event = { specversion: '1.0', id: 'first', source: 'test', type: 'echo' };

@@ -8,7 +8,7 @@ import type { createJournalReads, StoredEntries, StoredInboxItem } from './journ
 import { createStart, toStoredStart } from './journal-start.ts';
 import { createTransitions, toStoredTransition } from './journal-transition.ts';
 import type { Caller } from './operation.ts';
-import { numberOf } from './row.ts';
+import { numberOf, textOf } from './row.ts';
 
 export type JournalWrites = ReturnType<typeof createJournalWrites>;
 export type JournalReads = ReturnType<typeof createJournalReads>;
@@ -60,7 +60,13 @@ export function createJournalWrites(db: DatabaseSync) {
     SELECT sum(count) AS n FROM execution_counts WHERE status NOT IN ('queued', 'ready', 'running', 'waiting')`);
   const listEnded = db.prepare(`
     SELECT key, ended_ms FROM executions WHERE ended_ms IS NOT NULL ORDER BY ended_ms, key LIMIT ?`);
-  const remove = db.prepare('DELETE FROM executions WHERE key = ?');
+  const remove = db.prepare('DELETE FROM executions WHERE key = ? RETURNING id');
+  const forgetName = db.prepare(`
+    DELETE FROM state_machine_objects WHERE kind = 'executionName' AND value ->> 'id' = ?1 AND key =
+      (SELECT value ->> 'machine' || ':' || (value ->> 'name') FROM state_machine_objects
+        WHERE kind = 'execution' AND key = ?1)`);
+  const forget = db.prepare("DELETE FROM state_machine_objects WHERE kind = 'execution' AND key = ?");
+  const forgetRates = db.prepare('DELETE FROM execution_rates WHERE next_ms < ?');
   return {
     create,
     ...createTransitions(db, create),
@@ -70,7 +76,13 @@ export function createJournalWrites(db: DatabaseSync) {
       const gone = listEnded
         .all(Math.max(0, limit))
         .filter((row, place) => place < beyond || numberOf(row, 'ended_ms') < endedBeforeMs);
-      for (const row of gone) remove.run(numberOf(row, 'key'));
+      for (const row of gone) {
+        const id = textOf(remove.get(numberOf(row, 'key'))!, 'id');
+        // What the API of state machines kept of it: its name may be given again then.
+        forgetName.run(id);
+        forget.run(id);
+      }
+      if (gone.length > 0) forgetRates.run(endedBeforeMs);
       return gone.length;
     },
   };

@@ -7,6 +7,7 @@ import type { ExecutionId, NodeId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import type { AppName } from '../model/function.ts';
+import type { JournalStore } from '../ports/journal-store.ts';
 import { openStore } from '../store-sqlite/store.ts';
 import { createExecutionRetention } from './retention.ts';
 
@@ -21,29 +22,10 @@ describe('retention of executions', () => {
     const store = await openStore({ folder, clock, log: silentLog });
     try {
       const { journal } = store;
-      const seed = '0'.repeat(32);
       const count = 230;
-      const run = async (place: number): Promise<void> => {
-        const nowMs = clock.nowMs();
-        const started = { kind: 'started', atMs: nowMs, input: { json: null }, seed } as const;
-        const created = await journal.create(
-          {
-            ...{ id: idOf(place), app: 'shop' as AppName, workflow: 'order', kind: 'code', version: 'v' },
-            ...{ deployment: 1, entries: [started], priority: 0, parent: undefined, expiresMs: undefined },
-            claimBy: node,
-          },
-          nowMs,
-        );
-        // The last goes on.
-        if (place === count || created.status !== 'created') return;
-        const outcome = { status: 'succeeded', output: { json: place } } as const;
-        await journal.append({
-          ...{ id: idOf(place), fence: created.fence!, seq: 1, next: { status: 'ended' }, nowMs },
-          entries: [{ kind: 'ended', atMs: nowMs, outcome }],
-          ...{ consumed: [], awaits: [], awaitsNoMore: [], messages: [], starts: [] },
-        });
-      };
-      await Promise.all(Array.from({ length: count }, (_, at) => run(at + 1)));
+      await Promise.all(Array.from({ length: count - 1 }, (_, at) => end(journal, at + 1, clock.nowMs())));
+      // The last goes on.
+      await begin(journal, count, clock.nowMs());
       const left = async (): Promise<number> => (await journal.list({ limit: 1_000 })).length;
       const few = createExecutionRetention({ store: journal, clock, log: silentLog, endedMax: 20 });
       clock.advance(60_000);
@@ -67,4 +49,59 @@ describe('retention of executions', () => {
       await rm(folder, { recursive: true, force: true });
     }
   });
+
+  it("removes what the API of state machines kept of them, and no name that is another one's by now", async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lambent-retention-'));
+    const clock = new ManualClock();
+    const store = await openStore({ folder, clock, log: silentLog });
+    try {
+      const { journal, stateMachines } = store;
+      for (const place of [1, 2]) {
+        await end(journal, place, clock.nowMs());
+        await stateMachines.create([
+          { kind: 'executionName', key: `m:n${place}`, value: { id: idOf(place === 1 ? 1 : 9) } },
+          {
+            kind: 'execution',
+            key: idOf(place),
+            value: { id: idOf(place), machine: 'm', name: `n${place}` },
+          },
+        ]);
+      }
+      assert.equal(await journal.prune(clock.nowMs() + 1, 10, 10), 2);
+      assert.deepEqual(await stateMachines.list('execution', '', '', 10), []);
+      const names = await stateMachines.list('executionName', '', '', 10);
+      assert.deepEqual(
+        names.map(({ key }) => key),
+        ['m:n2'],
+      );
+    } finally {
+      await store.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
 });
+
+/** Starts an execution that is claimed at once. Gives its fence. */
+async function begin(journal: JournalStore, place: number, nowMs: number): Promise<number> {
+  const started = { kind: 'started', atMs: nowMs, input: { json: null }, seed: '0'.repeat(32) } as const;
+  const created = await journal.create(
+    {
+      ...{ id: idOf(place), app: 'shop' as AppName, workflow: 'order', kind: 'code', version: 'v' },
+      ...{ deployment: 1, entries: [started], priority: 0, parent: undefined, expiresMs: undefined },
+      claimBy: node,
+    },
+    nowMs,
+  );
+  assert.ok(created.status === 'created' && created.fence !== undefined);
+  return created.fence;
+}
+
+async function end(journal: JournalStore, place: number, nowMs: number): Promise<void> {
+  const fence = await begin(journal, place, nowMs);
+  const outcome = { status: 'succeeded', output: { json: place } } as const;
+  await journal.append({
+    ...{ id: idOf(place), fence, seq: 1, next: { status: 'ended' }, nowMs },
+    entries: [{ kind: 'ended', atMs: nowMs, outcome }],
+    ...{ consumed: [], awaits: [], awaitsNoMore: [], messages: [], starts: [] },
+  });
+}
