@@ -115,6 +115,16 @@ async function assertDenied(how: RegExp, name: string, what: object = {}, as?: s
   await assertUnharmed();
 }
 
+/** What is seen of the process that made the sandbox: nothing at all where Landlock keeps the two apart. */
+async function seenOfFirst(name: string, what: object = {}): Promise<unknown> {
+  const { protections } = lambent.platform.isolation;
+  const isApart = protections.find((each) => each.name === 'Landlock')?.enforced === true;
+  const { got, denied } = await attack(name, what);
+  if (!isApart) return got;
+  for (const each of [denied ?? got].flat()) assert.match(String(each), /^(EACCES|EPERM)$/);
+  return [];
+}
+
 describe('the level', { skip }, () => {
   it('is proved, and good enough to be tested', () => {
     const { level, summary, advice } = lambent.platform.isolation;
@@ -174,14 +184,15 @@ describe('a function that looks for files', { skip, timeout: 60_000 }, () => {
   });
 
   it('finds no environment, arguments, descriptors or processes of others', async () => {
-    assert.deepEqual((await attack('environ')).got, []);
+    assert.deepEqual(await seenOfFirst('environ'), []);
     assert.doesNotMatch(String((await attack('arguments')).got), /secret|token|--args .*\//);
     assert.deepEqual((await attack('descriptors')).got, []);
-    const reaper = (await attack('links', { path: '/proc/1/fd' })).got as string[];
+    const reaper = (await seenOfFirst('links', { path: '/proc/1/fd' })) as string[];
     for (const link of reaper)
       assert.match(link, /^(\/dev\/null|(socket|pipe):\[\d+\]|anon_inode:\[eventfd\])$/);
-    const root = await attack('list', { path: '/proc/1/root' });
-    assert.deepEqual(root.got, (await attack('list', { path: '/' })).got);
+    const inside = (await attack('list', { path: '/' })).got as string[];
+    for (const name of (await seenOfFirst('list', { path: '/proc/1/root' })) as string[])
+      assert.ok(inside.includes(name), name);
     assert.ok(Number((await attack('processes')).got) <= 4);
     await assertDenied(/^ESRCH$/, 'kill', { pid: process.pid });
     assert.equal((await attack('kill', { pid: process.pid }, { platform: plain })).got, true);

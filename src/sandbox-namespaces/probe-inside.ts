@@ -27,6 +27,8 @@ export interface ProbeFindings {
   readonly hasNoPrivileges: boolean;
   readonly filtersSystemCalls: boolean;
   readonly hidesEnvironment: boolean;
+  /** Every other layer lets a process name itself by this file. */
+  readonly isLandlocked: boolean;
 }
 
 const CHANNEL_FD = 3;
@@ -55,8 +57,16 @@ function cannotConnect(port: number): Promise<boolean> {
   });
 }
 
+/** Of the process that made the sandbox; empty where it cannot be read, as with Landlock. */
+function environmentOfFirst(): string[] {
+  try {
+    return readFileSync('/proc/1/environ', 'latin1').split('\0').filter(Boolean);
+  } catch {
+    return [];
+  }
+}
+
 async function look({ file, port, pid }: ProbeTargets): Promise<ProbeFindings> {
-  const outside = readFileSync('/proc/1/environ', 'latin1').split('\0').filter(Boolean);
   return {
     hidesFiles: fails(() => readFileSync(file)),
     refusesWrites: ['/', '/usr', '/etc', '/dev'].every((folder) =>
@@ -67,7 +77,8 @@ async function look({ file, port, pid }: ProbeTargets): Promise<ProbeFindings> {
       Object.keys(networkInterfaces()).every((name) => name === 'lo') && (await cannotConnect(port)),
     hasNoPrivileges: Number.parseInt(statusField('CapEff'), 16) === 0 && statusField('NoNewPrivs') === '1',
     filtersSystemCalls: statusField('Seccomp') === '2',
-    hidesEnvironment: outside.every((entry) => HARMLESS_NAMES.test(entry)),
+    hidesEnvironment: environmentOfFirst().every((entry) => HARMLESS_NAMES.test(entry)),
+    isLandlocked: fails(() => writeFileSync('/proc/self/comm', 'probe')),
   };
 }
 

@@ -102,7 +102,10 @@ export interface Circumstances {
 
 const ADVICE_D =
   'Run Lambent as root, or under `systemd-run --user --scope -p Delegate=yes`, so that it may make control groups.';
+const ADVICE_B =
+  'Landlock, the last layer, is missing: it needs a kernel from 5.13 on that has it enabled (`lsm=` of its command line), on x64.';
 const SUMMARIES = {
+  A: 'functions are contained by Linux namespaces, a filter on system calls, Landlock, and limits of the kernel',
   B: 'functions are contained by Linux namespaces, a filter on system calls, and limits of the kernel',
   D: 'functions are contained by Linux namespaces and a filter on system calls; memory is watched, not limited',
   E: 'not isolated: a function on this machine gets out of its namespaces',
@@ -121,16 +124,22 @@ export function describeIsolation(result: ProbeResult, circumstances: Circumstan
     filtersSystemCalls &&
     hidesEnvironment;
   const limited = circumstances.groupsVersion !== undefined && result.memoryIsLimited;
-  const level = !contained ? 'E' : limited ? 'B' : 'D';
+  const level = !contained ? 'E' : !limited ? 'D' : others.isLandlocked ? 'A' : 'B';
   return {
     driver: 'namespaces',
     level,
     summary: SUMMARIES[level],
-    advice: level === 'D' ? ADVICE_D : undefined,
+    advice: level === 'D' ? ADVICE_D : level === 'B' ? ADVICE_B : undefined,
     protections: [
       ...containment(result, circumstances),
       ...limits(limited ? circumstances.groupsVersion : undefined),
-      { name: 'Landlock', enforced: false, note: 'not used' },
+      {
+        name: 'Landlock',
+        enforced: others.isLandlocked,
+        note: others.isLandlocked
+          ? 'whatever is mounted, only /tmp and /dev/shm can be written to'
+          : 'this kernel does not have it, or the processor is not x64',
+      },
     ],
   };
 }

@@ -96,6 +96,15 @@ export class RuntimeRoot {
     if (!isFolder) await writeFile(place, '');
   }
 
+  /** Adds a program of the platform's own; resolves with its path inside. */
+  async addProgram(name: string, bytes: Uint8Array): Promise<string> {
+    const path = join('etc', 'lambent', name);
+    await mkdir(dirname(join(this.folder, path)), { recursive: true });
+    await writeFile(join(this.folder, path), bytes);
+    await chmod(join(this.folder, path), 0o755);
+    return `/${path}`;
+  }
+
   /** What is in the root's top folder: folders to be bound, and links to be made. */
   async entries(): Promise<{ folders: string[]; links: (readonly [name: string, target: string])[] }> {
     const entries = await readdir(this.folder, { withFileTypes: true });

@@ -37,6 +37,7 @@ import {
 import { CodeSlots } from './code-slots.ts';
 import { type ControlGroupHome, findControlGroupHome } from './control-group-home.ts';
 import { InstanceUsers } from './instance-users.ts';
+import { findLandlockLauncher } from './landlock-launcher.ts';
 import { describeIsolation, probeIsolation } from './probe-isolation.ts';
 import { RuntimeRoot } from './runtime-root.ts';
 import { type Architecture, createSeccompFilter } from './seccomp-filter.ts';
@@ -52,7 +53,7 @@ export interface NamespacesSandboxOptions {
   readonly leaveOut?: readonly Layer[];
 }
 
-export type Layer = 'filter' | 'network' | 'groups' | 'user';
+export type Layer = 'filter' | 'network' | 'groups' | 'user' | 'landlock';
 
 /** Processes and threads of one instance. Node.js alone has about a dozen. */
 const TASKS_MAX = 256;
@@ -87,6 +88,8 @@ class NamespacesSandbox implements Sandbox {
   readonly #stages = new Map<string, Stage>();
   readonly #enclosures = new Map<string, Promise<Enclosed>>();
   readonly #filterPath: string;
+  /** Through which every program is started, where the kernel has Landlock. */
+  #launcher: readonly string[] = [];
   #description: SandboxDescription | undefined;
 
   constructor(options: NamespacesSandboxOptions, groups: ControlGroupHome | undefined) {
@@ -115,6 +118,10 @@ class NamespacesSandbox implements Sandbox {
     await mkdir(runDir, { recursive: true, mode: 0o711 });
     await mkdir(this.#slots.folder, { mode: 0o711 });
     await this.#root.prepare();
+    if (!this.#lacks('landlock')) {
+      const launcher = await findLandlockLauncher(runDir);
+      if (launcher !== undefined) this.#launcher = [await this.#root.addProgram('launch', launcher)];
+    }
     await writeFile(this.#filterPath, createSeccompFilter(process.arch as Architecture), { mode: 0o600 });
   }
 
@@ -135,6 +142,7 @@ class NamespacesSandbox implements Sandbox {
         '4',
         ...(this.#lacks('filter') ? [] : ['--seccomp', '5']),
         '--',
+        ...this.#launcher,
         ...spec.command,
       ],
       contained: true,
