@@ -163,10 +163,28 @@ export interface NatsDefinition extends BrokerDefinition {
   readonly from?: 'all' | 'new' | undefined;
 }
 
+/** Files of a folder of the platform's machine. */
+export interface FilesDefinition {
+  /** The folder, as an absolute path. The operator must allow it. */
+  readonly folder: string;
+  /** Globs over the path within the folder. Default: `**`, all. */
+  readonly match?: readonly string[] | undefined;
+  /** What to tell of. Default: all three. */
+  readonly actions?: readonly ('create' | 'change' | 'remove')[] | undefined;
+  /** A file is told of once it was the same for this long. Default: 2s. */
+  readonly settle?: string | number | undefined;
+  /** Whether what is there at the first look counts as created. Default: false. */
+  readonly existing?: boolean | undefined;
+  /** Whether the content goes along, up to 512 KiB. Default: false. */
+  readonly content?: boolean | undefined;
+}
+
 /** What runs a function besides HTTP: one of `events`, `schedule`, `webhook`, a table or a broker, and how events are delivered. */
 export interface TriggerDefinition {
   /** Events of the bus that match this pattern, in EventBridge's language. */
   readonly events?: Readonly<Record<string, unknown>> | undefined;
+  /** Files of a folder that are created, changed or removed. */
+  readonly files?: FilesDefinition | undefined;
   /** How the function gets the event. Default: `cloudevent`. */
   readonly format?: 'cloudevent' | 'eventbridge' | undefined;
   /** Take events of this shared bus. Default: those of the app itself, and from outside. */

@@ -86,6 +86,11 @@ export const LISTEN_OPTIONS: OptionTable = {
     value: 'ENTRY',
     text: 'a private host that state machines of the AWS API may call',
   },
+  'allow-folder': {
+    kind: 'list',
+    value: 'FOLDER',
+    text: 'a folder of this machine that triggers may watch (dev: any)',
+  },
   'keep-events': {
     kind: 'text',
     value: 'AGE',

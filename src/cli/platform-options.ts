@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type AppDomain, parseAppDomain } from '../model/app-hosts.ts';
 import { parseMemoryMb } from '../model/manifest-units.ts';
@@ -32,7 +33,7 @@ export function listenOptions(
   defaultDataDir: string,
 ): Pick<
   PlatformOptions,
-  'host' | 'port' | 'dataDir' | 'domain' | 'isolation' | 'allowNetwork' | 'eventsKept'
+  'host' | 'port' | 'dataDir' | 'domain' | 'isolation' | 'allowNetwork' | 'allowFolders' | 'eventsKept'
 > {
   const fromEnv = terminal.env.LAMBENT_PORT;
   const port =
@@ -44,6 +45,7 @@ export function listenOptions(
     dataDir: resolve(terminal.cwd, args.text('data') ?? defaultDataDir),
     domain: readDomain(args.text('domain') ?? terminal.env.LAMBENT_DOMAIN),
     allowNetwork: args.list('allow-network').map(checkNetworkEntry),
+    allowFolders: args.list('allow-folder').map((folder) => realFolder(resolve(terminal.cwd, folder))),
     eventsKept: readEventsKept(args, terminal),
     isolation: isolationChoice(args.text('isolation') ?? (terminal.env.LAMBENT_ISOLATION || 'best')),
   };
@@ -71,6 +73,14 @@ function readDomain(text: string | undefined): AppDomain | undefined {
     `${quoted(text)} is not a domain`,
     'Write it like apps.example.com, or like https://apps.example.com where a proxy serves it with TLS.',
   );
+}
+
+function realFolder(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    throw usage(`${quoted(folder)} is not there`, '--allow-folder names a folder that triggers may watch.');
+  }
 }
 
 function checkNetworkEntry(text: string): string {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BUS_NAME } from './event-scope.ts';
 import { connectionChoice } from './manifest-connections.ts';
+import { filesSchema } from './manifest-files.ts';
 import { BUS_EXPECTED } from './manifest-shares.ts';
 import { messageSchemas } from './manifest-message-sources.ts';
 import { duration, ENV_NAME, text, whole } from './manifest-schema-parts.ts';
@@ -165,6 +166,7 @@ export const triggerSchema = z
       postgres: postgres.describe('Changed rows of a table in PostgreSQL.'),
       mysql: mysql.describe('Changed rows of a table in MariaDB or MySQL.'),
       sqlite: sqlite.describe('Changed rows of a table in a file of SQLite’s.'),
+      files: filesSchema,
       ...messageSchemas,
       ...deliverySettings,
     },

@@ -4,6 +4,7 @@ import type { Connection } from './connection.ts';
 import { compilePattern } from './event-pattern.ts';
 import type { FunctionName } from './function.ts';
 import { chooseConnection } from './manifest-connections.ts';
+import { planFilesSource } from './manifest-files.ts';
 import { MESSAGE_KINDS, planMessageSource } from './manifest-message-sources.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import type { FunctionInput } from './manifest-schema.ts';
@@ -26,7 +27,16 @@ import {
 export const TRIGGERS_MAX = 10_000;
 
 const DAY_MS = 86_400_000;
-const KINDS = ['events', 'schedule', 'webhook', 'postgres', 'mysql', 'sqlite', ...MESSAGE_KINDS] as const;
+const KINDS = [
+  'events',
+  'schedule',
+  'webhook',
+  'postgres',
+  'mysql',
+  'sqlite',
+  'files',
+  ...MESSAGE_KINDS,
+] as const;
 
 /** Tables, whose changes of one row come in their order. */
 const TABLE_KINDS: ReadonlySet<string> = new Set(['postgres', 'mysql', 'sqlite']);
@@ -183,6 +193,8 @@ function sourceOf(
       if (connection === undefined) return undefined;
       return { kind, connection, schema, table, actions: actionsOf(input.postgres!), columns, where };
     }
+    case 'files':
+      return planFilesSource(input.files!, [...path, kind], problems);
     case 'mysql': {
       const { columns } = input.mysql!;
       const [schema, table] = tableNames(kind, input.mysql!.table, reading);

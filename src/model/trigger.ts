@@ -59,6 +59,7 @@ export type TriggerSource =
   | PostgresSource
   | MysqlSource
   | SqliteSource
+  | FilesSource
   | MessageSource
   | DestinationSource;
 
@@ -161,6 +162,25 @@ export interface SqliteSource {
   /** Only rows for which this SQL expression holds before or after the change; `undefined`: all. */
   readonly where: string | undefined;
 }
+
+/** Files of a folder of this machine. */
+export interface FilesSource {
+  readonly kind: 'files';
+  /** Absolute. The operator must allow it. */
+  readonly folder: string;
+  /** Globs over the path within the folder, any of which fits. */
+  readonly match: readonly string[];
+  readonly actions: readonly FileAction[];
+  /** A file is told of once it was the same for this long, in milliseconds. */
+  readonly settleMs: number;
+  /** Whether what is there at the first look counts as created. */
+  readonly existing: boolean;
+  /** Whether the content of small files goes along. */
+  readonly content: boolean;
+}
+
+export type FileAction = (typeof FILE_ACTIONS)[number];
+export const FILE_ACTIONS = ['create', 'change', 'remove'] as const;
 
 export type TableAction = (typeof TABLE_ACTIONS)[number];
 export const TABLE_ACTIONS = ['insert', 'update', 'delete', 'truncate'] as const;

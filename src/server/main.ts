@@ -52,6 +52,8 @@ export interface PlatformOptions {
   readonly allowHosts: readonly string[];
   /** What state machines that belong to no app may connect to, beside every public address: entries as of `network`. */
   readonly allowNetwork?: readonly string[];
+  /** Folders of this machine that triggers may watch, by absolute paths without links; in `dev` any. */
+  readonly allowFolders?: readonly string[];
   /** How long events and dead letters are kept, where not as usual. */
   readonly eventsKept?: EventsKept | undefined;
   /** Below it apps and deployments have hosts of their own, besides those below `localhost`. */
@@ -102,6 +104,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     dataDir,
     allowHosts,
     allowNetwork: options.allowNetwork ?? [],
+    allowFolders: options.allowFolders ?? [],
     eventsKept: options.eventsKept,
     domain,
     version: PLATFORM_VERSION,

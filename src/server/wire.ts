@@ -47,6 +47,7 @@ import type { Secrets } from '../ports/secrets.ts';
 import type { Workflows } from '../ports/workflows.ts';
 import { redactActivity } from '../secrets/redacting-sink.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
+import { createFileSources, isWithin } from '../sources/files/file-source.ts';
 import { messageDrivers, messageSources } from '../sources/messages/message-sources.ts';
 import { mysqlDriver } from '../sources/mysql/check-database.ts';
 import { mysqlSources } from '../sources/mysql/mysql-source.ts';
@@ -87,6 +88,8 @@ export interface WireOptions {
   readonly allowHosts: readonly string[];
   /** What state machines that belong to no app may connect to, beside every public address. */
   readonly allowNetwork: readonly string[];
+  /** Folders that triggers may watch, by their real paths; in `dev` any. */
+  readonly allowFolders: readonly string[];
   /** How long events are kept, where not as usual. */
   readonly eventsKept: EventsKept | undefined;
   readonly domain: AppDomain | undefined;
@@ -220,6 +223,10 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     },
     operations,
     dataDir,
+    (folder) =>
+      !isWithin(folder, [dataDir]) &&
+      !isWithin(dataDir, [folder]) &&
+      (options.mode === 'dev' || isWithin(folder, options.allowFolders)),
   );
   const workflowParts = createWorkflowParts({
     ...{ ...shared, pool, operations, bus: events.bus },
@@ -249,6 +256,7 @@ async function openEvents(
   shared: Omit<EventPartsOptions, 'factories'>,
   operations: Map<string, OperationHandler>,
   dataDir: string,
+  mayReadFolder: (folder: string) => boolean,
 ): Promise<{ events: EventParts; webhooks: WebhookSources }> {
   const webhooks = createWebhookSources();
   const events = await createEventParts({
@@ -260,6 +268,7 @@ async function openEvents(
       mysqlSources,
       createSqliteSources(dataDir),
       webhooks.factory,
+      createFileSources(mayReadFolder),
     ],
   });
   operations.set('emit', createEmitCall({ ...shared, bus: events.bus }));

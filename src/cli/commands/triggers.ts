@@ -130,6 +130,8 @@ function sourceText(source: TriggerSource): string {
       return `sqlite ${source.table}: ${source.actions.join(', ')}`;
     case 'webhook':
       return `webhook, ${source.verify.kind}`;
+    case 'files':
+      return `files ${source.folder}: ${source.actions.join(', ')}`;
     case 'redis':
       return `redis ${source.stream}`;
     case 'rabbitmq':
