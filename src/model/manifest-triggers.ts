@@ -151,18 +151,7 @@ function sourceOf(
   const { input, path, problems } = reading;
   switch (kind) {
     case 'events':
-      try {
-        return {
-          kind,
-          pattern: compilePattern(input.events).source,
-          format: input.format ?? 'cloudevent',
-          ...(input.bus === undefined ? {} : { bus: input.bus }),
-        };
-      } catch (thrown) {
-        if (!(thrown instanceof LambentError)) throw thrown;
-        problems.add([...path, 'events'], 'value', thrown.message);
-        return undefined;
-      }
+      return busSourceOf(reading);
     case 'schedule': {
       const when = parseScheduleTime(input.schedule!);
       const timeZone = input.timezone ?? 'UTC';
@@ -230,6 +219,18 @@ function tableNames(
 
 function actionsOf({ actions }: { readonly actions?: readonly TableAction[] | undefined }): TableAction[] {
   return [...new Set(actions ?? (['insert', 'update', 'delete'] as const))];
+}
+
+function busSourceOf({ input, path, problems }: Reading): TriggerSource | undefined {
+  const { format = 'cloudevent', bus } = input;
+  try {
+    const { source: pattern } = compilePattern(input.events);
+    return { kind: 'events', pattern, format, ...(bus === undefined ? {} : { bus }) };
+  } catch (thrown) {
+    if (!(thrown instanceof LambentError)) throw thrown;
+    problems.add([...path, 'events'], 'value', thrown.message);
+    return undefined;
+  }
 }
 
 function schemeOf(given: NonNullable<TriggerInput['webhook']>): WebhookScheme {

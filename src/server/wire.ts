@@ -222,11 +222,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
       onStored: (stored) => void later.tell(stored),
     },
     operations,
-    dataDir,
-    (folder) =>
-      !isWithin(folder, [dataDir]) &&
-      !isWithin(dataDir, [folder]) &&
-      (options.mode === 'dev' || isWithin(folder, options.allowFolders)),
+    options,
   );
   const workflowParts = createWorkflowParts({
     ...{ ...shared, pool, operations, bus: events.bus },
@@ -255,10 +251,13 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
 async function openEvents(
   shared: Omit<EventPartsOptions, 'factories'>,
   operations: Map<string, OperationHandler>,
-  dataDir: string,
-  mayReadFolder: (folder: string) => boolean,
+  { mode, dataDir, allowFolders }: WireOptions,
 ): Promise<{ events: EventParts; webhooks: WebhookSources }> {
   const webhooks = createWebhookSources();
+  const mayWatch = (folder: string): boolean =>
+    !isWithin(folder, [dataDir]) &&
+    !isWithin(dataDir, [folder]) &&
+    (mode === 'dev' || isWithin(folder, allowFolders));
   const events = await createEventParts({
     ...shared,
     factories: [
@@ -268,7 +267,7 @@ async function openEvents(
       mysqlSources,
       createSqliteSources(dataDir),
       webhooks.factory,
-      createFileSources(mayReadFolder),
+      createFileSources(mayWatch),
     ],
   });
   operations.set('emit', createEmitCall({ ...shared, bus: events.bus }));
