@@ -151,6 +151,35 @@ print(json.dumps({
   });
 });
 
+it('says of code that is no workflow, and of a workflow that is no function, what it should be', async () => {
+  const platform = await startTestPlatform({
+    odd: {
+      'lambent.yaml': 'app: odd\nfunctions: { flow: {} }\nworkflows: { js: {}, py: {} }\n',
+      'functions/flow.js': "import { workflow } from 'lambent';\nexport default workflow(async () => 1);",
+      'workflows/js.js': 'export const handler = async () => 1;',
+      'workflows/py.py': 'def handler(event, context):\n    return 1\n',
+    },
+  });
+  try {
+    for (const name of ['js', 'py']) {
+      const { json } = await platform.api('POST', `/apps/odd/workflows/${name}/executions?wait=25`, 1);
+      const { error } = json as Outcome;
+      assert.equal(error?.code, 'E_HANDLER_MISSING');
+      assert.match(
+        error.errorMessage,
+        /cannot be loaded: its file has no workflow: `export default workflow/,
+      );
+    }
+    const response = await platform.fetch('/2015-03-31/functions/flow/invocations', {
+      method: 'POST',
+      body: '{}',
+    });
+    assert.match(await response.text(), /it is a workflow: its file belongs into the folder workflows/);
+  } finally {
+    await platform.close();
+  }
+});
+
 const recorded = JSON.parse(await readFile(join(CASES, 'journals.json'), 'utf8')) as Record<string, Recorded>;
 
 for (const language of LANGUAGES)

@@ -9,6 +9,7 @@ import {
   type ReadyMessage,
   SEVERITIES,
 } from '../model/frames.ts';
+import type { FunctionVersion } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { StreamListener } from '../ports/instance-pool.ts';
 
@@ -44,6 +45,19 @@ function parseJson(payload: Buffer): unknown {
 
 export function parseReady(payload: Buffer): ReadyMessage | undefined {
   return readySchema.safeParse(parseJson(payload)).data;
+}
+
+/** Why code that is ready is not what the manifest has it for: it would wait for what never comes. */
+export function wrongKind(
+  { config }: Pick<FunctionVersion, 'config'>,
+  { handlerKind }: ReadyMessage,
+): FailureMessage | undefined {
+  const isWorkflow = config.workflow === true;
+  if (isWorkflow === (handlerKind === 'workflow')) return undefined;
+  const errorMessage = isWorkflow
+    ? 'its file has no workflow: `export default workflow(…)` in JavaScript, `@workflow` in Python, `lambent.StartWorkflows(…)` in Go'
+    : 'it is a workflow: its file belongs into the folder workflows/, or under `workflows` in the manifest';
+  return { code: 'E_HANDLER_MISSING', errorType: 'HandlerMissing', errorMessage, stackTrace: [] };
 }
 
 /** Over-long texts are cut, not refused: the author should see the error all the same. */

@@ -24,7 +24,7 @@ import { FrameWriter } from './frame-writer.ts';
 import { identifyCaller } from './identify-caller.ts';
 import { InstanceCalls } from './instance-calls.ts';
 import { blockedByAnother, brokeProtocol, didNotEnd, notWanted, timedOut } from './instance-failures.ts';
-import { parseFailure, parseLog, parseReady, tellListener } from './instance-messages.ts';
+import { parseFailure, parseLog, parseReady, tellListener, wrongKind } from './instance-messages.ts';
 import type { InstanceEvents, InstanceState } from './instance-events.ts';
 import { InstanceOutput } from './instance-output.ts';
 import { PongWatch } from './pong-watch.ts';
@@ -439,7 +439,9 @@ export class Instance {
         break;
       case FRAME.READY: {
         const ready = parseReady(payload);
+        const wrong = ready && wrongKind(this.version, ready);
         if (ready === undefined || this.state !== 'starting') this.#breach('an unexpected READY frame');
+        else if (wrong !== undefined) this.#events.onBootFailed(this, wrong);
         else {
           this.ready = ready;
           this.state = 'ready';
