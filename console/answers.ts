@@ -193,6 +193,23 @@ export interface SecretView {
   readonly updatedMs: number;
 }
 
+export interface ConnectionView {
+  readonly app: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly triggers: readonly string[];
+}
+
+export interface ConnectionReport {
+  readonly ok: boolean;
+  readonly checks: readonly {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly text: string;
+    readonly fix?: string;
+  }[];
+}
+
 export interface Doctor {
   readonly status: string;
   readonly checks: readonly {

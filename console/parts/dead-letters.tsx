@@ -1,9 +1,10 @@
-import { useState } from 'react';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
 import type { DeadLetter, List } from '../answers.ts';
-import { call, queryOf } from '../api.ts';
+import { type ApiError, call, get, queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf, setQuery, useRoute } from '../route.tsx';
-import { dateAndClock, exact, plural, pretty } from '../show.ts';
+import { count, dateAndClock, exact, plural, pretty } from '../show.ts';
 import { ActButton, Dialog } from './ask.tsx';
 import { ErrorView } from './error-view.tsx';
 import { JsonEditor, jsonProblem } from './json.tsx';
@@ -17,18 +18,8 @@ export function DeadLetters() {
   const { trigger } = useRoute().query;
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const [opened, setOpened] = useState<number | undefined>();
-  const letters = useLive<List<DeadLetter>>(`/dead-letters${queryOf({ trigger, limit: PAGE })}`);
-  const present = (letters.data?.items ?? []).filter(({ key }) => chosen.has(key));
-  const selection =
-    present.length > 0
-      ? { keys: present.map(({ key }) => key) }
-      : { all: true, ...(trigger === undefined ? {} : { trigger }) };
-  const which =
-    present.length > 0
-      ? plural(present.length, 'dead letter')
-      : trigger === undefined
-        ? 'all dead letters'
-        : `all of ${trigger}`;
+  const pages = useLetters(trigger);
+  const items = useMemo(() => pages.data?.pages.flatMap((page) => page.items), [pages.data]);
   const toggle = (key: number): void => {
     const next = new Set(chosen);
     if (!next.delete(key)) next.add(key);
@@ -36,32 +27,10 @@ export function DeadLetters() {
   };
   return (
     <>
-      <div className="row">
-        <ActButton
-          main
-          text={`Redrive ${which}`}
-          done="They are owed again."
-          disabled={letters.data?.items.length === 0}
-          ask={<p>Delivers {which} again, each to the trigger where it died.</p>}
-          act={() => call('POST', '/dead-letters/redrive', { json: selection })}
-        />
-        <ActButton
-          danger
-          text={`Give up ${which}`}
-          done="They are gone."
-          disabled={letters.data?.items.length === 0}
-          ask={<p>Deletes {which} for good. The events themselves stay in the log until it is pruned.</p>}
-          act={() => call('POST', '/dead-letters/remove', { json: selection })}
-        />
-        {trigger === undefined ? null : (
-          <button type="button" className="btn" onClick={() => setQuery({ trigger: undefined })}>
-            Of all triggers
-          </button>
-        )}
-      </div>
+      <LetterActs items={items} chosen={chosen} trigger={trigger} />
       <section className="panel">
         <Loaded
-          query={letters}
+          query={{ data: items && { items }, error: pages.error }}
           empty={
             <Empty title="No dead letters">
               What a trigger could not deliver, after all its attempts, is kept here until somebody redrives
@@ -69,12 +38,114 @@ export function DeadLetters() {
             </Empty>
           }
         >
-          {(items) => <LetterTable items={items} chosen={chosen} onToggle={toggle} onOpen={setOpened} />}
+          {(found) => <LetterTable items={found} chosen={chosen} onToggle={toggle} onOpen={setOpened} />}
         </Loaded>
+        {pages.hasNextPage ? (
+          <div className="pad">
+            <button
+              type="button"
+              className="btn"
+              disabled={pages.isFetching}
+              onClick={() => void pages.fetchNextPage()}
+            >
+              Show more, {count(items?.length ?? 0)} are shown
+            </button>
+          </div>
+        ) : null}
       </section>
       {opened === undefined ? null : <LetterDialog letterKey={opened} onClose={() => setOpened(undefined)} />}
     </>
   );
+}
+
+const useLetters = (trigger: string | undefined) =>
+  useInfiniteQuery<List<DeadLetter>, ApiError>({
+    queryKey: ['/dead-letters', trigger],
+    initialPageParam: undefined,
+    queryFn: ({ pageParam, signal }) =>
+      get(
+        `/dead-letters${queryOf({ trigger, limit: PAGE, after: pageParam as number | undefined })}`,
+        signal,
+      ),
+    getNextPageParam: (last) => (last.items.length < PAGE ? undefined : last.items.at(-1)?.key),
+  });
+
+/** What is done to those that are chosen, or where none is, to all. */
+function LetterActs(props: {
+  items: readonly DeadLetter[] | undefined;
+  chosen: ReadonlySet<number>;
+  trigger: string | undefined;
+}) {
+  const { items = [], chosen, trigger } = props;
+  /** How many were redriven so far, while it goes on. */
+  const [progress, setProgress] = useState<number | undefined>();
+  const keys = items.flatMap(({ key }) => (chosen.has(key) ? [key] : []));
+  const all = trigger === undefined ? 'all dead letters' : `all of ${trigger}`;
+  const which = keys.length > 0 ? plural(keys.length, 'dead letter') : all;
+  const selection: Selection =
+    keys.length > 0 ? { keys } : { all: true, ...(trigger === undefined ? {} : { trigger }) };
+  return (
+    <div className="row">
+      <ActButton
+        main
+        text={`Redrive ${which}`}
+        done="They are owed again."
+        disabled={items.length === 0}
+        ask={<p>Delivers {which} again, each to the trigger where it died.</p>}
+        act={() => redriveInParts(selection, setProgress)}
+      />
+      {progress === undefined ? null : (
+        <span className="badge info" role="status">
+          {count(progress)} redriven
+        </span>
+      )}
+      <ActButton
+        danger
+        text={`Give up ${which}`}
+        done="They are gone."
+        disabled={items.length === 0}
+        ask={<p>Deletes {which} for good. The events themselves stay in the log until it is pruned.</p>}
+        act={() => call('POST', '/dead-letters/remove', { json: selection })}
+      />
+      {trigger === undefined ? null : (
+        <button type="button" className="btn" onClick={() => setQuery({ trigger: undefined })}>
+          Of all triggers
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Keys of one call: as many as the API takes are too many to see it get on. */
+const REDRIVE_AT_ONCE = 100;
+
+type Selection = { readonly keys: readonly number[] } | { readonly all: true; readonly trigger?: string };
+
+/** Redrives part by part, the oldest first, and says how far it is. What dies again meanwhile is not redriven again. */
+async function redriveInParts(selection: Selection, onProgress: (done?: number) => void): Promise<void> {
+  const redrive = async (keys: readonly number[]): Promise<number> =>
+    (await call<{ count: number }>('POST', '/dead-letters/redrive', { json: { keys } })).count;
+  let done = 0;
+  try {
+    if ('keys' in selection) {
+      for (let at = 0; at < selection.keys.length; at += REDRIVE_AT_ONCE) {
+        done += await redrive(selection.keys.slice(at, at + REDRIVE_AT_ONCE));
+        onProgress(done);
+      }
+      return;
+    }
+    const startedMs = Date.now();
+    for (let after: number | undefined = 0; after !== undefined; ) {
+      const query = queryOf({ trigger: selection.trigger, limit: REDRIVE_AT_ONCE, after });
+      const { items }: List<DeadLetter> = await get(`/dead-letters${query}`);
+      const keys = items.filter(({ diedMs }) => diedMs <= startedMs).map(({ key }) => key);
+      if (keys.length > 0) done += await redrive(keys);
+      onProgress(done);
+      after = items.length < REDRIVE_AT_ONCE ? undefined : items.at(-1)?.key;
+    }
+  } finally {
+    onProgress(undefined);
+  }
 }
 
 function LetterTable(props: {

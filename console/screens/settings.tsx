@@ -3,6 +3,7 @@ import type { Doctor, Health, List } from '../answers.ts';
 import { call } from '../api.ts';
 import { ActButton } from '../parts/ask.tsx';
 import { Badge } from '../parts/badge.tsx';
+import { Connections } from '../parts/connections.tsx';
 import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { Secrets } from '../parts/secrets.tsx';
@@ -52,6 +53,7 @@ export function Settings() {
         </Panel>
         <Tokens />
         <Secrets />
+        <Connections />
         <DoctorPanel doctor={doctor.data} error={doctor.error} />
         {doctor.data === undefined ? null : <IsolationPanel isolation={doctor.data.isolation} />}
       </div>

@@ -1,0 +1,83 @@
+import { useState } from 'react';
+import type { ConnectionReport, ConnectionView, List } from '../answers.ts';
+import { call } from '../api.ts';
+import { useLive } from '../query-client.ts';
+import { pathOf } from '../route.tsx';
+import { Badge } from './badge.tsx';
+import { Empty, Loaded, Panel, Problem } from './panel.tsx';
+
+/** Outside services that apps name, each with a test that says what fails and what mends it. */
+export function Connections() {
+  const connections = useLive<List<ConnectionView>>('/connections');
+  return (
+    <Panel
+      title="Connections"
+      className="half"
+      more={<span className="soft">outside services that apps read from</span>}
+    >
+      <Loaded
+        query={connections}
+        empty={
+          <Empty title="No connections">
+            `connections:` in a manifest names a database or a broker, and which secrets log in.
+          </Empty>
+        }
+      >
+        {(items) => (
+          <div className="pad beside">
+            {items.map((each) => (
+              <Connection key={`${each.app}/${each.name}`} connection={each} />
+            ))}
+          </div>
+        )}
+      </Loaded>
+    </Panel>
+  );
+}
+
+function Connection({ connection: { app, name, kind, triggers } }: { connection: ConnectionView }) {
+  const [report, setReport] = useState<ConnectionReport | 'runs' | undefined>();
+  const [error, setError] = useState<Error | null>(null);
+  const test = async (): Promise<void> => {
+    setError(null);
+    setReport('runs');
+    try {
+      setReport(await call('POST', pathOf('apps', app, 'connections', name, 'test')));
+    } catch (thrown) {
+      setReport(undefined);
+      setError(thrown as Error);
+    }
+  };
+  return (
+    <section aria-label={`Connection ${name}`} className="beside">
+      <div className="row">
+        <strong>{name}</strong> <span className="soft">{app}</span>
+        <span className="badge info">{kind}</span>
+        <span className="soft grow">{triggers.length === 0 ? 'no trigger' : triggers.join(', ')}</span>
+        <button type="button" className="btn small" disabled={report === 'runs'} onClick={() => void test()}>
+          {report === 'runs' ? 'Testing…' : 'Test'}
+        </button>
+      </div>
+      <Problem error={error} />
+      <div aria-live="polite">
+        {report === undefined || report === 'runs' ? null : (
+          <table>
+            <tbody>
+              {report.checks.map((check) => (
+                <tr key={check.name}>
+                  <td>
+                    <Badge status={check.ok ? 'ok' : 'fail'} text={check.name} />
+                  </td>
+                  <td className="wrap">
+                    {check.text}
+                    {check.fix === undefined ? null : <div className="under">{check.fix}</div>}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </div>
+    </section>
+  );
+}

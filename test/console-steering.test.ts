@@ -1,0 +1,203 @@
+/** What people change in the console: shares of traffic, secrets, tokens, dead letters by the hundred, by mouse and keys. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { packApp } from '../src/functions/pack.ts';
+import {
+  assertAccessible,
+  buildConsole,
+  noChromium,
+  openBrowser,
+  openConsole,
+  screenshot,
+} from './chromium.ts';
+import { startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
+
+const manifest = `
+app: shop
+functions:
+  bill:
+    on:
+      - name: orders
+        events: { type: [order.placed] }
+        attempts: 1
+  greet: { routes: [GET /] }
+connections:
+  warehouse: { kind: postgres, host: 127.0.0.1, port: 1, database: shop, user: reader }
+`;
+const files = (version: number) => ({
+  'lambent.yaml': manifest,
+  'functions/greet.js': `export default { fetch: () => new Response('version ${version}') };`,
+  'functions/bill.js': `export const handler = async () => { if (${version} < 2) throw new TypeError('closed'); };`,
+});
+
+const DEAD = 230;
+
+let lambent: TestPlatform;
+let browser: Browser;
+
+before(
+  async () => {
+    if (noChromium !== false) return;
+    buildConsole();
+    lambent = await startTestPlatform({ shop: files(1) });
+    browser = await openBrowser();
+    await publish(DEAD);
+  },
+  { timeout: 60_000 },
+);
+
+after(async () => {
+  await browser?.close();
+  await lambent?.close();
+});
+
+async function publish(count: number): Promise<void> {
+  const events = Array.from({ length: count }, (_, order) => ({
+    ...{ specversion: '1.0', id: `order-${order}`, source: '/shop', type: 'order.placed', data: { order } },
+  }));
+  const answer = await lambent.fetch('/_lambent/events', {
+    method: 'POST',
+    headers: { 'content-type': 'application/cloudevents-batch+json' },
+    body: JSON.stringify(events),
+  });
+  assert.equal(answer.status, 202, await answer.text());
+}
+
+async function deploy(version: number): Promise<void> {
+  const folder = await writeApp(join(lambent.folder, `v${version}`), files(version));
+  const body = Buffer.concat(await Array.fromAsync(packApp(folder)));
+  const answer = await lambent.fetch('/_lambent/api/v1/deployments', { method: 'POST', body });
+  await answer.text();
+  assert.equal(answer.status, 200);
+}
+
+/** Presses a button that asks, looks at what it says, and confirms. */
+async function confirm(page: Page, button: string, says: string | RegExp): Promise<void> {
+  await page.getByRole('button', { name: button }).first().click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText(says).waitFor();
+  await dialog.getByRole('button', { name: button }).click();
+  await dialog.waitFor({ state: 'detached' });
+}
+
+describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
+  it('dead letters by the page, and all of them again, with progress', async () => {
+    const { page, problems } = await openConsole(browser, lambent.url, '/events?tab=dead');
+    await page.getByRole('link', { name: `Dead letters ${DEAD}` }).waitFor();
+    await page.getByRole('button', { name: 'Show more, 200 are shown' }).click();
+    await page
+      .getByRole('checkbox')
+      .nth(DEAD - 1)
+      .waitFor();
+    await page.getByRole('checkbox', { name: 'Choose order-3' }).first().check();
+    await page.getByRole('button', { name: 'Redrive 1 dead letter', exact: true }).waitFor();
+    await page.getByRole('checkbox', { name: 'Choose order-3' }).first().uncheck();
+    await assertAccessible(page);
+    await deploy(2);
+    await page.getByRole('button', { name: 'Redrive all dead letters' }).click();
+    await screenshot(page, 'redrive-all-asks');
+    await page.getByRole('dialog').getByRole('button', { name: 'Redrive all dead letters' }).click();
+    await page.getByText('No dead letters').waitFor();
+    await page.getByRole('link', { name: 'Dead letters 0' }).waitFor();
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
+  it('deployments: shares by weight, all of it, and back', async () => {
+    const traffic = async () =>
+      ((await lambent.api('GET', '/apps/shop')).json as { traffic: unknown }).traffic;
+    const { page, problems } = await openConsole(browser, lambent.url, '/deployments/shop/1');
+    await page.getByText('not live').waitFor();
+    await page.getByLabel('or give it').fill('25');
+    await confirm(page, 'Share traffic', 'd1 gets 25 % of the requests of shop, d2 the rest');
+    await page.getByText('live 25 %').waitFor();
+    assert.deepEqual(await traffic(), [
+      { number: 1, weight: 25 },
+      { number: 2, weight: 75 },
+    ]);
+    await screenshot(page, 'traffic-shared');
+    await confirm(page, 'Make live', 'd1 serves every request of shop');
+    await page.getByText('live 100 %').waitFor();
+    assert.equal(await (await lambent.fetch('/')).text(), 'version 1');
+    await page.evaluate(() => {
+      location.hash = '/deployments/shop/2';
+    });
+    await page.getByRole('heading', { level: 1, name: 'd2' }).waitFor();
+    await page.getByText('not live').waitFor();
+    await confirm(page, 'Make live', 'd2 serves every request of shop');
+    await page.getByText('live 100 %').waitFor();
+    await page.evaluate(() => {
+      location.hash = '/deployments';
+    });
+    await page.getByText('live: d2').waitFor();
+    await confirm(page, 'Roll back', /Makes the deployment before the present one of shop live at once/);
+    await page.getByText('live: d1').waitFor();
+    assert.deepEqual(await traffic(), [{ number: 1, weight: 100 }]);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
+  it('secrets, which nothing shows again, tokens, and connections, which are tested', async () => {
+    const { page, problems } = await openConsole(browser, lambent.url, '/settings');
+    await page.getByLabel('Name of the secret').fill('API_KEY');
+    await page.getByLabel('Value of the secret').fill('hush-hush');
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.getByRole('row').filter({ hasText: 'API_KEY' }).waitFor();
+    assert.ok(!(await page.content()).includes('hush-hush'));
+    assert.equal(await page.getByLabel('Value of the secret').inputValue(), '');
+    await page
+      .getByRole('row')
+      .filter({ hasText: 'API_KEY' })
+      .getByRole('button', { name: 'Delete' })
+      .click();
+    await page.getByRole('dialog').getByText('cannot start until it is set again').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('No secrets').waitFor();
+    const warehouse = page.getByLabel('Connection warehouse');
+    await warehouse.getByRole('button', { name: 'Test' }).click();
+    await warehouse
+      .getByText(/127\.0\.0\.1/)
+      .first()
+      .waitFor();
+    await screenshot(page, 'connection-tested');
+    await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
+  it('everything by keys: each screen has its letter, and the palette finds a function', async () => {
+    const { page } = await openConsole(browser, lambent.url, '/overview');
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+    for (const [key, title] of [
+      ['f', 'Functions'],
+      ['i', 'Invocations'],
+      ['e', 'Events'],
+      ['x', 'Executions'],
+      ['d', 'Deployments'],
+      ['c', 'Costs'],
+      ['s', 'Settings'],
+      ['o', 'Overview'],
+    ] as const) {
+      await page.keyboard.press('g');
+      await page.keyboard.press(key);
+      await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
+    }
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('bill');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'bill' }).waitFor();
+    // Whatever has the focus can be seen to have it.
+    await page.keyboard.press('Tab');
+    assert.ok(await page.evaluate(() => document.activeElement !== document.body));
+    await page.getByRole('button', { name: 'Light or dark' }).focus();
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+    await page.reload();
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark', 'it is kept');
+    await page.context().close();
+  });
+});
