@@ -176,7 +176,7 @@ describe('code that never finishes loading', { timeout: 60_000 }, () => {
     assert.deepEqual([answer.status, error.code], [502, 'E_BOOT_FAILED']);
     assert.equal(
       error.message,
-      'function spinsAtLoad cannot be loaded: Timeout: its code did not finish within 20 s',
+      'function spinsAtLoad cannot be loaded: Timeout: its code did not finish within 4 s; `startTimeout` in the manifest sets this limit',
     );
     await assertNothingLeft('spinsAtLoad');
     await assertNeighbour();

@@ -386,7 +386,7 @@ export function hostileApp(): AppFiles {
     manifest += `  ${name}: { timeout: 20s, idle: 100ms }\n`;
   }
   files['functions/spinsAtLoad.mjs'] = 'for (;;);';
-  manifest += '  spinsAtLoad: {}\n';
+  manifest += '  spinsAtLoad: { startTimeout: 4s }\n';
   return {
     ...files,
     'functions/neighbour.js': 'export default () => "undisturbed";',

@@ -48,7 +48,7 @@ async function boot(message: BootMessage, shim: Shim): Promise<Handler> {
       },
     );
   });
-  proxy.host = await Promise.race([untilReady(port, readyPath), ended]);
+  proxy.host = await Promise.race([untilReady(port, readyPath, message.startMs), ended]);
   return {
     kind: 'server',
     onHttp: (invocation) =>

@@ -2,8 +2,10 @@ import { get } from 'node:http';
 import { RuntimeFailure } from '../node/failure.ts';
 import { findListener } from './free-port.ts';
 
-/** A little less than the platform waits for a start, so that the message is this one. */
-const READY_MS = 18_000;
+/** What the platform waits for a start, where the manifest does not say. */
+const START_MS = 20_000;
+/** A little less than that, so that the message is this one. */
+const SHARE = 0.9;
 const PAUSE_FIRST_MS = 5;
 const PAUSE_MAX_MS = 100;
 /** How long one look at the path may take. */
@@ -18,8 +20,9 @@ const { setTimeout } = globalThis;
 export async function untilReady(
   port: number,
   path: string | undefined,
-  readyMs = READY_MS,
+  startMs = START_MS,
 ): Promise<string> {
+  const readyMs = startMs * SHARE;
   const untilMs = Date.now() + readyMs;
   let pauseMs = PAUSE_FIRST_MS;
   let seen = `does not listen on port ${port} (PORT in its environment)`;
@@ -33,7 +36,7 @@ export async function untilReady(
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
     pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * 2);
   }
-  const message = `the server still ${seen} after ${readyMs / 1_000} s`;
+  const message = `the server still ${seen} after ${readyMs / 1_000} s (the manifest's \`startTimeout\` sets how long it may take)`;
   throw new RuntimeFailure('E_BOOT_FAILED', 'NotReady', message);
 }
 

@@ -298,6 +298,8 @@ export interface FunctionDefinition {
   readonly reservedConcurrency?: number | undefined;
   /** How long an instance without work lives on, up to 24h. Default: 5m. */
   readonly idle?: Duration | undefined;
+  /** How long an instance may take until it is ready, up to 24h. Default: 20s. */
+  readonly startTimeout?: Duration | undefined;
   /** Whether an instance that has been without work for 2s gets no processor time until the next call. Default: true. */
   readonly freeze?: boolean | undefined;
   /** Invocations that may wait for an instance. Default: 1000. */

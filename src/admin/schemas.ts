@@ -101,6 +101,7 @@ export const FunctionConfigSchema = z
     minInstances: z.number(),
     reservedConcurrency: z.number(),
     idleMs: z.number(),
+    startMs: z.number().optional(),
     queueMax: z.number(),
     maxResponseMb: z.number(),
     maxRequestMb: z.number(),

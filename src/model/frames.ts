@@ -134,6 +134,8 @@ export interface BootMessage {
   env: Record<string, string>;
   memoryMb: number;
   timeoutMs: number;
+  /** How long it may take until READY, where the manifest says so. */
+  startMs?: number;
   /** Of a web server: the program to start in `entry`, its port if it is fixed, and the path that tells when it is ready. */
   command?: { argv: readonly string[]; port?: number | undefined; readyPath?: string | undefined };
   /** Absolute path of the folder with its installed packages, where they are kept apart from its code. */

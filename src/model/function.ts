@@ -31,6 +31,8 @@ export interface FunctionConfig {
   reservedConcurrency: number;
   /** How long an instance without work lives on, in milliseconds. */
   idleMs: number;
+  /** How long an instance may take to load its code, in milliseconds; `undefined`: `START_MS`. */
+  startMs?: number | undefined;
   /** How many invocations may wait for an instance. */
   queueMax: number;
   /** The largest response, in megabytes. */
@@ -54,6 +56,9 @@ export interface FunctionConfig {
   /** How a web server is started; `undefined` for all other functions. */
   command?: ServerCommand | undefined;
 }
+
+/** How long an instance may take to load its code where the manifest does not say. */
+export const START_MS = 20_000;
 
 /** A program that listens for HTTP. */
 export interface ServerCommand {

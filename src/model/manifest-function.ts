@@ -1,4 +1,4 @@
-import { APP_NAME, type AppName, FUNCTION_DEFAULTS, type FunctionConfig } from './function.ts';
+import { APP_NAME, type AppName, FUNCTION_DEFAULTS, type FunctionConfig, START_MS } from './function.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import type { FunctionInput, ManifestInput } from './manifest-schema.ts';
 import { parseDurationMs, parseMemoryMb } from './manifest-units.ts';
@@ -38,6 +38,8 @@ export function parseFunctionConfig(
     network: input.network ?? ofApp.network ?? FUNCTION_DEFAULTS.network,
     env: envOf(input.env ?? {}, ofApp.env ?? {}, path, problems),
   };
+  if (input.startTimeout !== undefined)
+    config.startMs = durationOf(input.startTimeout, START_MS, 100, [...path, 'startTimeout'], problems);
   if (input.freeze === false) config.freeze = false;
   if (input.callers !== undefined) config.callers = callersOf(input.callers, path, problems);
   if (input.secrets !== undefined) config.secrets = secretsOf(input.secrets, config.env, path, problems);

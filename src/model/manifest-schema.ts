@@ -180,6 +180,7 @@ export const functionSchema = z
         'Concurrency kept free for this function alone. Default: 0, none.',
       ),
       idle: duration('How long an instance without work lives on, up to 24h. Default: 5m.'),
+      startTimeout: duration('How long an instance may take until it is ready, up to 24h. Default: 20s.'),
       freeze: z
         .boolean({ error: 'true or false' })
         .describe(

@@ -42,6 +42,7 @@ functions:
     minInstances: 1
     reservedConcurrency: 20
     idle: 10
+    startTimeout: 2m
     queue: 50
     maxRequestMb: 3
     maxResponseMb: 4
@@ -70,6 +71,7 @@ functions:
           minInstances: 1,
           reservedConcurrency: 20,
           idleMs: 10_000,
+          startMs: 120_000,
           queueMax: 50,
           maxRequestMb: 3,
           maxResponseMb: 4,

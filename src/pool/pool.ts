@@ -15,7 +15,7 @@ import { toLambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId, MintUuid } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { BootMessage } from '../model/frames.ts';
-import type { FunctionVersion, VersionId } from '../model/function.ts';
+import { type FunctionVersion, START_MS, type VersionId } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { ActivitySink, InstanceView } from '../ports/activity.ts';
 import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
@@ -31,8 +31,6 @@ import { stoppingError, VersionPool, type VersionPoolHost } from './version-pool
 
 /** Deadlines and idle times are looked at this often. */
 const SWEEP_MS = 20;
-/** Code that has not said READY after this time is given up. */
-const BOOT_TIMEOUT_MS = 20_000;
 const FILES_MAX = 1_024;
 /** Waiting processes may take this share of the machine's memory, at this much each: they have most of it in common. */
 const PREWARMED_SHARE = 0.05;
@@ -313,12 +311,13 @@ class Pool implements InstancePool, VersionPoolHost {
   }
 
   #giveUpLate(pool: VersionPool, instance: Instance): Timer {
-    return this.clock.after(BOOT_TIMEOUT_MS, () => {
+    const startMs = pool.version.config.startMs ?? START_MS;
+    return this.clock.after(startMs, () => {
       if (instance.state !== 'starting') return;
       pool.onBootFailed(instance, {
         code: 'E_BOOT_FAILED',
         errorType: 'Timeout',
-        errorMessage: `its code did not finish within ${BOOT_TIMEOUT_MS / 1000} s`,
+        errorMessage: `its code did not finish within ${startMs / 1000} s; \`startTimeout\` in the manifest sets this limit`,
         stackTrace: [],
       });
     });

@@ -46,6 +46,7 @@ export function bootMessageOf(
   if (handler !== undefined) boot.handler = handler;
   if (config.command !== undefined) boot.command = config.command;
   if (packagesDir !== undefined) boot.packagesDir = packagesDir;
+  if (config.startMs !== undefined) boot.startMs = config.startMs;
   if (config.concurrency !== undefined) boot.concurrency = config.concurrency;
   return boot;
 }
