@@ -1,10 +1,10 @@
 /** `density`: what ten thousand deployed functions cost a platform, beside ten. */
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
 import { chooseLoader } from './load.ts';
+import { readMemoryKb } from './process-memory.ts';
 import { fetchText } from './program.ts';
 import type { RaceOptions } from './race-options.ts';
 import { formatTable, median, printResult, rounded } from './report.ts';
@@ -79,16 +79,6 @@ async function timeStarts({ dataDir }: Platform, rounds: number): Promise<Idle> 
     await lambent.stop();
   }
   return idle;
-}
-
-/** Proportional memory of a process and all it started, in KiB. */
-function readMemoryKb(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const own = Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-  );
-  return children.reduce((sum, child) => sum + readMemoryKb(child), own);
 }
 
 async function raceRouting(

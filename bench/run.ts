@@ -25,6 +25,11 @@ const RACES: Record<string, Race> = {
     needsPeers: false,
     run: async (options) => (await import('./race-burst.ts')).raceBurst(options),
   },
+  idle: {
+    text: 'memory of a warm instance without work, one of eight of its language',
+    needsPeers: false,
+    run: async (options) => (await import('./race-idle.ts')).raceIdle(options),
+  },
   langs: {
     text: 'a warm hello in Node.js, Python and Go, each against a bare server of its language',
     needsPeers: false,
