@@ -109,6 +109,7 @@ export function openSource(
     secret: async () => undefined,
     address: async (connection) =>
       resolveAddress(connection, (name) => (name === 'BROKER' ? url : undefined)),
+    alert: async () => {},
     isBusy: async () => false,
     async publish(given) {
       await publish(given);

@@ -22,6 +22,7 @@ describe('the place in the binary log', { timeout: 60_000, skip }, () => {
   let source: Source | undefined;
   let clock: ManualClock;
   let stored: CloudEvent[];
+  let maxPerMinute: number | undefined;
   let attempted: Set<string>;
   let position: string | undefined;
   let fails: Error | undefined;
@@ -33,6 +34,7 @@ describe('the place in the binary log', { timeout: 60_000, skip }, () => {
   beforeEach(async () => {
     await server.query('CREATE TABLE rowsets (id int PRIMARY KEY); CREATE TABLE others (id int)');
     clock = new ManualClock(Date.now());
+    maxPerMinute = undefined;
     [stored, attempted, position, fails] = [[], new Set(), undefined, undefined];
     open();
     await poll(() => source!.status().trouble === undefined);
@@ -46,6 +48,7 @@ describe('the place in the binary log', { timeout: 60_000, skip }, () => {
     source = mysqlSources.open({
       ...{ id: 'shop/rows' as TriggerId, app: 'shop' as never, position, clock },
       ...{ random: systemRandom, log: silentLog, secret: async () => undefined, isBusy: async () => false },
+      alert: async () => {},
       address: async () => ({ label: 'DB', url: server.url, tls: undefined }),
       trigger: {
         source: {
@@ -55,7 +58,7 @@ describe('the place in the binary log', { timeout: 60_000, skip }, () => {
             schema: undefined,
             table: 'rowsets',
           },
-          ...{ actions: ['insert'], columns: undefined },
+          ...{ actions: ['insert'], columns: undefined, maxPerMinute },
         },
         delivery: DELIVERY_DEFAULTS,
       } as unknown as Trigger,
@@ -109,6 +112,21 @@ describe('the place in the binary log', { timeout: 60_000, skip }, () => {
       stored.map(({ id }) => id),
       [...attempted],
     );
+  });
+
+  it('waits where changes come faster than the trigger allows, and loses none', async () => {
+    await source!.close();
+    maxPerMinute = 2;
+    open();
+    await server.query('INSERT INTO rowsets VALUES (1), (2)');
+    await poll(() => stored.length === 2);
+    await server.query('INSERT INTO rowsets VALUES (3)');
+    await poll(() => /more than 2 times a minute/.test(source!.status().trouble ?? ''));
+    assert.equal(stored.length, 2);
+    await poll(() => {
+      clock.advance(10_000);
+      return stored.length === 3;
+    });
   });
 
   it('goes on after the server was away', async () => {

@@ -76,8 +76,9 @@ functions:
         // As a function does: its statement begins with the event that led to it.
         'functions/loop.js': `
 import { execFileSync } from 'node:child_process';
-export const handler = async ({ lambentdepth, data }) => {
-  const sql = '/* lambent:' + lambentdepth + ' */ INSERT INTO loops (times) VALUES (' + (data.new.times + 1) + ')';
+import { writeMark } from 'lambent';
+export const handler = async (event) => {
+  const sql = writeMark(event).comment + ' INSERT INTO loops (times) VALUES (' + (event.data.new.times + 1) + ')';
   execFileSync('/usr/bin/mariadb', ['--no-defaults', '--comments', '-h127.0.0.1', '-P${server.port}', '-uroot', 'shop', '-e', sql]);
 };`,
       },

@@ -23,6 +23,7 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
   let source: Source | undefined;
   let clock: ManualClock;
   let stored: CloudEvent[];
+  let maxLagMb: number | undefined;
   /** Ids of all that was to be stored, in their order. */
   let attempted: Set<string>;
   let position: string | undefined;
@@ -36,6 +37,7 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
   beforeEach(async () => {
     await cluster.sql('CREATE TABLE rows (id int PRIMARY KEY); CREATE TABLE others (id int)');
     clock = new ManualClock(Date.now());
+    maxLagMb = undefined;
     [stored, attempted, position, gate] = [[], new Set(), undefined, Promise.resolve()];
     open();
     await poll(isStreaming);
@@ -49,6 +51,7 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
     source = postgresSources.open({
       ...{ id: 'shop/rows' as TriggerId, app: 'shop' as never, position, clock },
       ...{ random: systemRandom, log: silentLog, secret: async () => undefined, isBusy: async () => false },
+      alert: async () => {},
       address: async () => ({ label: 'DB', url: cluster.url, tls: undefined }),
       trigger: {
         source: {
@@ -59,7 +62,7 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
             table: 'rows',
             actions: ['insert'],
           },
-          ...{ columns: undefined, where: undefined },
+          ...{ columns: undefined, where: undefined, maxLagMb },
         },
         delivery: DELIVERY_DEFAULTS,
       } as unknown as Trigger,
@@ -118,6 +121,23 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
     assert.deepEqual(stored, []);
     await cluster.sql('INSERT INTO rows VALUES (1)');
     await poll(() => stored.length === 1);
+  });
+
+  it('is given up beyond the limit that the trigger sets, for the sake of the disk', async () => {
+    await source!.close();
+    maxLagMb = 1;
+    open();
+    gate = Promise.reject(new Error('the disk is full'));
+    gate.catch(() => {});
+    await cluster.sql(`INSERT INTO rows VALUES (1); INSERT INTO others SELECT generate_series(1, 30000)`);
+    await poll(() => {
+      clock.advance(1_000);
+      return /held \d+ MB, more than `maxLag`, and is dropped/.test(source!.status().trouble ?? '');
+    });
+    await poll(async () => {
+      clock.advance(1_000);
+      return (await cluster.sql('SELECT 1 FROM pg_replication_slots')).length === 0;
+    });
   });
 
   it('comes again under the same ids when storing failed', async () => {

@@ -75,9 +75,10 @@ functions:
         // As a function does: it says which event led to its transaction.
         'functions/loop.js': `
 import { execFileSync } from 'node:child_process';
-export const handler = async ({ lambentdepth, data }) => {
-  const sql = "BEGIN; SELECT pg_logical_emit_message(true, 'lambent', '" + lambentdepth + "');"
-    + "INSERT INTO loops (times) VALUES (" + (data.new.times + 1) + "); COMMIT";
+import { writeMark } from 'lambent';
+export const handler = async (event) => {
+  const sql = "BEGIN; " + writeMark(event).postgres + ";"
+    + "INSERT INTO loops (times) VALUES (" + (event.data.new.times + 1) + "); COMMIT";
   execFileSync(${JSON.stringify(`${programs}/psql`)}, [process.env.DB, '-q', '-v', 'ON_ERROR_STOP=1', '-c', sql]);
 };`,
       },

@@ -96,6 +96,8 @@ interface ConnectionChoice {
 }
 
 interface TableDefinition extends ConnectionChoice {
+  /** Changes a minute; further ones wait in the database. Default: no limit. */
+  readonly maxPerMinute?: number | undefined;
   /** What to tell of. Default: insert, update and delete. */
   readonly actions?: readonly ('insert' | 'update' | 'delete' | 'truncate')[] | undefined;
   /** Send these columns alone. Default: all. */
@@ -108,6 +110,8 @@ export interface PostgresDefinition extends TableDefinition {
   readonly table: string;
   /** Tell only of rows for which this SQL expression holds. */
   readonly where?: string | undefined;
+  /** What the server may keep of its log while nothing of it is read; then the slot is dropped. Default: no limit. */
+  readonly maxLag?: MemorySize | undefined;
 }
 
 /** Changed rows of a table in MariaDB or MySQL. */
@@ -118,6 +122,8 @@ export interface MysqlDefinition extends TableDefinition {
 
 /** Changed rows of a table in a file of SQLite's. */
 export interface SqliteDefinition extends ConnectionChoice {
+  /** Changes a minute; further ones wait in the database. Default: no limit. */
+  readonly maxPerMinute?: number | undefined;
   /** The table. */
   readonly table: string;
   /** What to tell of. Default: all of them. */

@@ -9,6 +9,7 @@ import {
   type FetchModule,
   type Handler,
   type HttpHandlerV2,
+  writeMark,
 } from './lambent.ts';
 
 /** As deep as a manifest goes, without `readonly` and with plain optional properties. */
@@ -49,6 +50,14 @@ describe('sdk', () => {
       [lambda, http, old, fetch].every((each) => typeof each === 'function'),
       true,
     );
+  });
+
+  it('marks what a function writes with the event that led to it', () => {
+    assert.deepEqual(writeMark({ type: 'lambent.postgres.insert', lambentdepth: 3 } as { type: string }), {
+      postgres: `SELECT pg_logical_emit_message(true, 'lambent', '3')`,
+      comment: '/* lambent:3 */',
+    });
+    assert.equal(writeMark({ type: 'x', lambentdepth: "1'" } as { type: string }).comment, '/* lambent:0 */');
   });
 
   it('hands the definition on as it is', () => {

@@ -39,6 +39,7 @@ export type {
   LambdaCallback,
 } from './lambda-handler.ts';
 export type { CallError } from './platform.ts';
+export { type WriteMark, writeMark } from './write-mark.ts';
 export { type StartWorkflowOptions, signalWorkflow, startWorkflow } from './start-workflow.ts';
 export {
   type Callback,

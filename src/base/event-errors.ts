@@ -66,6 +66,13 @@ export const EVENT_ERRORS = {
     'The binary log of MariaDB or MySQL does not have what a trigger has still to get, or not as rows.',
     'Compare the table with what the function made of it; then give the trigger another `name`, which begins anew.',
   ),
+  E_TABLE_RATE: row(
+    429,
+    'author',
+    true,
+    'A table changes faster than the `maxPerMinute` of its trigger.',
+    'Look for a function that writes to the table that triggers it, and have it say so (docs/tables.md); or raise `maxPerMinute`.',
+  ),
   E_CHANGES_LOST: row(
     500,
     'author',

@@ -94,6 +94,14 @@ export class SourceHost {
       ...{ id, app, trigger, position, clock, random, log },
       publish: (events, next, depth) =>
         dispatch.publish(events, { scope: scopeOfApp(app), origin: { trigger: id, position: next }, depth }),
+      async alert(type, data) {
+        const event = {
+          ...({ specversion: '1.0', type, source: `/lambent/triggers/${id}`, data } as const),
+          ...{ id: Buffer.from(random.bytes(16)).toString('hex'), datacontenttype: 'application/json' },
+          time: new Date(clock.nowMs()).toISOString(),
+        };
+        await dispatch.publish([event], { scope: scopeOfApp(app) });
+      },
       secret: async (name) => lookUp(name),
       address: async (connection) => resolveAddress(connection, lookUp),
       async isBusy() {

@@ -4,7 +4,7 @@ import { connectionChoice } from './manifest-connections.ts';
 import { filesSchema } from './manifest-files.ts';
 import { BUS_EXPECTED } from './manifest-shares.ts';
 import { messageSchemas } from './manifest-message-sources.ts';
-import { duration, ENV_NAME, text, whole } from './manifest-schema-parts.ts';
+import { duration, ENV_NAME, MEMORY_EXPECTED, MEMORY_TEXT, text, whole } from './manifest-schema-parts.ts';
 import { SCHEDULE_EXPECTED } from './schedule-time.ts';
 import { TABLE_ACTIONS } from './trigger.ts';
 
@@ -87,6 +87,11 @@ const tableSettings = (address: string) => ({
     .min(1, { error: ACTIONS_EXPECTED })
     .describe('What to tell of. Default: insert, update and delete.')
     .optional(),
+  maxPerMinute: whole(
+    1,
+    10_000_000,
+    'Changes a minute; further ones wait in the database. Default: no limit.',
+  ).optional(),
   columns: z
     .array(z.string({ error: 'the name of a column' }).min(1), { error: 'a list of columns' })
     .min(1, { error: 'a list of columns' })
@@ -98,6 +103,14 @@ const postgres = z.strictObject(
     ...tableSettings('postgres://user:password@host/database'),
     table: text('the name of a table', 'The table, as `public.orders` or `orders`.'),
     where: text('an SQL expression', 'Tell only of rows for which this SQL expression holds.').optional(),
+    maxLag: z
+      .union([z.number().min(1), z.string().regex(MEMORY_TEXT, { error: MEMORY_EXPECTED })], {
+        error: MEMORY_EXPECTED,
+      })
+      .describe(
+        'What PostgreSQL may keep of its log for the trigger while nothing of it is read; then its slot is dropped, and changes are lost, loudly. Default: no limit.',
+      )
+      .optional(),
   },
   { error: 'an object with `connection` and `table`' },
 );

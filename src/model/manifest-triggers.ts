@@ -9,7 +9,7 @@ import { MESSAGE_KINDS, planMessageSource } from './manifest-message-sources.ts'
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import type { FunctionInput } from './manifest-schema.ts';
 import type { TriggerInput } from './manifest-trigger-schema.ts';
-import { parseDurationMs } from './manifest-units.ts';
+import { parseDurationMs, parseMemoryMb } from './manifest-units.ts';
 import { isTimeZone, parseScheduleTime, SCHEDULE_EXPECTED } from './schedule-time.ts';
 import {
   DELIVERY_DEFAULTS,
@@ -175,31 +175,43 @@ function sourceOf(
         );
       return { kind, verify, secrets, toleranceMs: ms(reading, 'tolerance', 300_000, 1_000, DAY_MS) };
     }
-    case 'postgres': {
-      const { columns, where } = input.postgres!;
-      const [schema = 'public', table] = tableNames(kind, input.postgres!.table, reading);
-      const connection = chooseConnection(kind, input.postgres!, connections, [...path, kind], problems);
-      if (connection === undefined) return undefined;
-      return { kind, connection, schema, table, actions: actionsOf(input.postgres!), columns, where };
-    }
     case 'files':
       return planFilesSource(input.files!, [...path, kind], problems);
-    case 'mysql': {
-      const { columns } = input.mysql!;
-      const [schema, table] = tableNames(kind, input.mysql!.table, reading);
-      const connection = chooseConnection(kind, input.mysql!, connections, [...path, kind], problems);
-      if (connection === undefined) return undefined;
-      return { kind, connection, schema, table, actions: actionsOf(input.mysql!), columns };
-    }
-    case 'sqlite': {
-      const { table, actions = ['insert', 'update', 'delete'], columns, where } = input.sqlite!;
-      const connection = chooseConnection(kind, input.sqlite!, connections, [...path, kind], problems);
-      if (connection === undefined) return undefined;
-      return { kind, connection, table, actions: [...new Set(actions)], columns, where };
-    }
+    case 'postgres':
+    case 'mysql':
+    case 'sqlite':
+      return tableSourceOf(kind, reading, connections);
     default: {
       const connection = chooseConnection(kind, input[kind]!, connections, [...path, kind], problems);
       return connection && planMessageSource(kind, input, connection);
+    }
+  }
+}
+
+function tableSourceOf(
+  kind: 'postgres' | 'mysql' | 'sqlite',
+  reading: Reading,
+  connections: ReadonlyMap<string, Connection>,
+): TriggerSource | undefined {
+  const { input, path, problems } = reading;
+  const given = input[kind]!;
+  const { columns, maxPerMinute } = given;
+  const connection = chooseConnection(kind, given, connections, [...path, kind], problems);
+  const [schema, table] =
+    kind === 'sqlite' ? [undefined, given.table] : tableNames(kind, given.table, reading);
+  if (connection === undefined) return undefined;
+  const common = { connection, table, columns, maxPerMinute };
+  switch (kind) {
+    case 'postgres': {
+      const { where, maxLag } = input.postgres!;
+      const maxLagMb = maxLag === undefined ? undefined : parseMemoryMb(maxLag);
+      return { ...common, kind, schema: schema ?? 'public', actions: actionsOf(given), where, maxLagMb };
+    }
+    case 'mysql':
+      return { ...common, kind, schema, actions: actionsOf(given) };
+    case 'sqlite': {
+      const { actions = ['insert', 'update', 'delete'], where } = input.sqlite!;
+      return { ...common, kind, actions: [...new Set(actions)], where };
     }
   }
 }

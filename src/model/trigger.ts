@@ -136,6 +136,10 @@ export interface PostgresSource {
   readonly columns: readonly string[] | undefined;
   /** Only rows for which this SQL expression holds; `undefined`: all. */
   readonly where: string | undefined;
+  /** Changes a minute; further ones wait in the database. `undefined`: no limit. */
+  readonly maxPerMinute?: number | undefined;
+  /** What the server may keep of its log for the trigger while nothing of it is read, in megabytes; then the slot is dropped. */
+  readonly maxLagMb?: number | undefined;
 }
 
 /** Changed rows of a table in MariaDB or MySQL, by the binary log. */
@@ -148,6 +152,8 @@ export interface MysqlSource {
   readonly actions: readonly TableAction[];
   /** Only these columns are told; `undefined`: all. */
   readonly columns: readonly string[] | undefined;
+  /** Changes a minute; further ones wait in the database. `undefined`: no limit. */
+  readonly maxPerMinute?: number | undefined;
 }
 
 /** Changed rows of a table in a file of SQLite's, by triggers that note them. */
@@ -161,6 +167,8 @@ export interface SqliteSource {
   readonly columns: readonly string[] | undefined;
   /** Only rows for which this SQL expression holds before or after the change; `undefined`: all. */
   readonly where: string | undefined;
+  /** Changes a minute; further ones wait in the database. `undefined`: no limit. */
+  readonly maxPerMinute?: number | undefined;
 }
 
 /** Files of a folder of this machine. */

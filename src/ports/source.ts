@@ -55,6 +55,8 @@ export interface SourceContext {
   secret(this: void, name: string): Promise<string | undefined>;
   /** Where a connection leads at this moment, with its secrets filled in. `E_SECRET_MISSING`. */
   address(this: void, connection: Connection): Promise<Address>;
+  /** An event of the app about the source itself, as `lambent.source.lag`; never for the trigger. Durable when it resolves. */
+  alert(this: void, type: string, data: Readonly<Record<string, unknown>>): Promise<void>;
   /** Whether the trigger's former event is still owed or under way. */
   isBusy(): Promise<boolean>;
 }

@@ -12,6 +12,7 @@ from .calls import (
 )
 from .handlers import AsyncHandler, Caller, Handler, HttpEvent, HttpResponse, LambdaContext
 from .http import body_of, html_response, json_of, json_response, redirect, text_response
+from .tables import WriteMark, write_mark
 from .workflow import (
     Callback,
     Child,
@@ -45,6 +46,7 @@ __all__ = [
     "WorkflowContext",
     "WorkflowError",
     "WorkflowTimeout",
+    "WriteMark",
     "body_of",
     "current_step",
     "emit",
@@ -61,4 +63,5 @@ __all__ = [
     "start_workflow_async",
     "text_response",
     "workflow",
+    "write_mark",
 ]

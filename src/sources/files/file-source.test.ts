@@ -70,6 +70,7 @@ class Bench {
       },
       secret: async () => undefined,
       address: () => Promise.reject(new Error('files connect to nothing')),
+      alert: async () => {},
       isBusy: async () => false,
     });
     await this.look();

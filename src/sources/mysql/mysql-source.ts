@@ -2,6 +2,7 @@ import type { Timer } from '../../base/clock.ts';
 import { placeOf } from '../../model/connection.ts';
 import type { MysqlSource as Settings } from '../../model/trigger.ts';
 import type { SourceContext, SourceFactory } from '../../ports/source.ts';
+import { RateGuard } from '../rows/rate-guard.ts';
 import { RowQueue } from '../rows/row-queue.ts';
 import { newSourceName, type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
 import { BinlogStream } from './binlog-stream.ts';
@@ -42,11 +43,13 @@ interface Position {
 class BinlogReader implements RowReader {
   readonly #context: SourceContext;
   readonly #settings: Settings;
+  readonly #guard: RateGuard;
   #position: Position;
 
   constructor(context: SourceContext, settings: Settings) {
     this.#context = context;
     this.#settings = settings;
+    this.#guard = new RateGuard(context.clock, settings.maxPerMinute);
     const before = parsePosition(context.position);
     const url = placeOf(settings.connection);
     this.#position =
@@ -92,7 +95,7 @@ class BinlogReader implements RowReader {
         lost: lose,
       });
       const rows = new RowQueue<Place>({
-        ...{ context: this.#context, stream: opened, lost: lose },
+        ...{ context: this.#context, stream: opened, guard: this.#guard, lost: lose },
         store: (events, place, depth) => this.#store(events, place, depth),
       });
       [stream, queue] = [opened, rows];

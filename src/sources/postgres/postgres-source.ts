@@ -4,6 +4,7 @@ import { LambentError } from '../../base/errors.ts';
 import { type Address, placeOf } from '../../model/connection.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
 import type { SourceContext, SourceFactory } from '../../ports/source.ts';
+import { RateGuard } from '../rows/rate-guard.ts';
 import { RowQueue } from '../rows/row-queue.ts';
 import { newSourceName, type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
 import { connect } from './connect.ts';
@@ -35,6 +36,9 @@ import { TransactionReader } from './transaction-reader.ts';
 
 /** How often the slot is looked at, and an idle stream confirmed. */
 const LOOK_MS = 10_000;
+/** Looks, one after another, that find a lag beyond the limit and not smaller than before: then the slot is dropped. */
+const LOOKS_OVER_MAX = 6;
+const MB = 1_048_576;
 /** Attempts to drop a slot whose connection is only just ending, and the pause between them. */
 const DROP_TRIES = 50;
 const DROP_PAUSE_MS = 100;
@@ -46,19 +50,25 @@ interface Position {
   readonly url: string;
   /** The end of what is stored; `undefined`: the slot is still to be made. */
   readonly lsn: string | undefined;
+  /** The slot was dropped by us, when it held so many bytes. */
+  readonly droppedBytes?: number | undefined;
 }
 
 class SlotReader implements RowReader {
   readonly #context: SourceContext;
   readonly #settings: Settings;
+  readonly #guard: RateGuard;
   #position: Position;
   #isKnown: boolean;
+  /** How often in a row the lag was beyond the limit, and how much it was at the last. */
+  #over = { looks: 0, bytes: 0 };
   /** The last address: when the trigger is gone, so are the variables of its function. */
   #address: Address | undefined;
 
   constructor(context: SourceContext, settings: Settings) {
     this.#context = context;
     this.#settings = settings;
+    this.#guard = new RateGuard(context.clock, settings.maxPerMinute);
     const before = parsePosition(context.position);
     const url = placeOf(settings.connection);
     this.#isKnown = before?.url === url;
@@ -70,10 +80,7 @@ class SlotReader implements RowReader {
   async clearUp(): Promise<void> {
     if (!this.#isKnown) return;
     const { context, slot } = { context: this.#context, slot: this.#position.slot };
-    const statements = [
-      `SELECT pg_drop_replication_slot('${slot}')`,
-      `DROP PUBLICATION IF EXISTS ${quoteName(slot)}`,
-    ];
+    const statements = dropStatements(slot);
     try {
       // Forgotten first: whoever deploys the trigger again begins anew, and does not find a slot lost.
       await context.publish([], '');
@@ -121,6 +128,7 @@ class SlotReader implements RowReader {
       clients.push(control);
       const facts = await checkServer(control, this.#settings);
       await this.#announce();
+      await this.#checkDropped(control);
       await this.#publication(control);
       const replica = await this.#connect(true, lose);
       clients.push(replica);
@@ -137,7 +145,7 @@ class SlotReader implements RowReader {
         from,
       );
       const rows = new RowQueue<bigint>({
-        ...{ context: this.#context, stream: opened, lost: lose },
+        ...{ context: this.#context, stream: opened, guard: this.#guard, lost: lose },
         store: (events, lsn, depth) => this.#store(events, lsn, depth),
       });
       [stream, queue] = [opened, rows];
@@ -198,7 +206,7 @@ class SlotReader implements RowReader {
     if (found === undefined) throw slotLost(`The replication slot ${slot} is gone`);
     if (found.isLost) throw slotLost(`PostgreSQL has thrown away what the slot ${slot} had still to send`);
     if (found.confirmed > parseLsn(lsn)) throw slotLost(`Somebody else has read from the slot ${slot}`);
-    link.lag(found.lagBytes);
+    await this.#checkLag(found.lagBytes, link);
     return parseLsn(lsn);
   }
 
@@ -216,9 +224,42 @@ class SlotReader implements RowReader {
     const found = await findSlot(control, this.#position.slot);
     if (found === undefined || found.isLost)
       throw slotLost(`The replication slot ${this.#position.slot} is lost`);
-    link.lag(found.lagBytes);
     queue.confirmIdle();
+    await this.#checkLag(found.lagBytes, link);
   }
+
+  /** `E_SLOT_LOST`, and the slot is gone. */
+  async #checkDropped(control: Client): Promise<void> {
+    const { slot, droppedBytes } = this.#position;
+    if (droppedBytes === undefined) return;
+    await this.#drop(control, dropStatements(slot));
+    throw slotLost(droppedText(slot, droppedBytes));
+  }
+
+  /** Rather than fill the database's disk, the trigger gives up, where it was told so. `E_SLOT_LOST`. */
+  async #checkLag(lagBytes: number, link: RowLink): Promise<void> {
+    link.lag(lagBytes);
+    const { maxLagMb } = this.#settings;
+    const isOver = maxLagMb !== undefined && lagBytes > maxLagMb * MB;
+    // What grows smaller is being read: it needs time, and no end.
+    const looks = isOver && lagBytes >= this.#over.bytes ? this.#over.looks + 1 : 0;
+    this.#over = { looks, bytes: lagBytes };
+    if (looks < LOOKS_OVER_MAX) return;
+    const { slot } = this.#position;
+    // With the next connection it is dropped: this one still reads from it.
+    const next = { ...this.#position, droppedBytes: lagBytes };
+    await this.#context.publish([], JSON.stringify(next));
+    this.#position = next;
+    throw slotLost(droppedText(slot, lagBytes));
+  }
+}
+
+function dropStatements(slot: string): string[] {
+  return [`SELECT pg_drop_replication_slot('${slot}')`, `DROP PUBLICATION IF EXISTS ${quoteName(slot)}`];
+}
+
+function droppedText(slot: string, bytes: number): string {
+  return `The slot ${slot} held ${Math.round(bytes / MB)} MB, more than \`maxLag\`, and is dropped for the sake of the database’s disk`;
 }
 
 function slotLost(what: string): LambentError {

@@ -1,6 +1,7 @@
 import { LambentError } from '../../base/errors.ts';
 import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { SourceContext } from '../../ports/source.ts';
+import type { RateGuard } from './rate-guard.ts';
 
 /** Events that are stored in one step. */
 const BATCH_MAX = 1_000;
@@ -26,6 +27,7 @@ export interface RowQueueOptions<Place> {
   readonly stream: RowStream<Place>;
   /** Stores events, and the end of the last whole transaction among them. */
   readonly store: (events: readonly CloudEvent[], end: Place | undefined, depth: number) => Promise<void>;
+  readonly guard: RateGuard;
   /** Events could not be stored: the connection is to be made anew, and sends them again. */
   readonly lost: (error: unknown) => void;
 }
@@ -104,7 +106,8 @@ export class RowQueue<Place> {
 
   async #storeSome(): Promise<void> {
     const { events, end, depth } = this.#take();
-    const { context, store, stream } = this.#options;
+    const { context, store, stream, guard } = this.#options;
+    guard.admit(events.length);
     try {
       await store(events, end, depth);
     } catch (error) {

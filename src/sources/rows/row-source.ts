@@ -14,6 +14,9 @@ const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 30_000;
 /** A connection that held for so long was a good one: the next begins with the shortest pause again. */
 const GOOD_MS = 10_000;
+/** A lag beyond this is told as an event, once until it was half of that again. */
+export const LAG_ALERT_BYTES = 1_073_741_824;
+export const LAG_TYPE = 'lambent.source.lag';
 
 /** What a kind of database does for a trigger. */
 export interface RowReader {
@@ -46,6 +49,7 @@ export class RowSource implements Source {
   readonly #ended: Promise<void>;
   #trouble: string | undefined = 'The first connection to the database is being made.';
   #lagBytes: number | undefined;
+  #lagIsTold = false;
 
   constructor(context: SourceContext, reader: RowReader) {
     this.#context = context;
@@ -91,6 +95,21 @@ export class RowSource implements Source {
     }
   }
 
+  async #tellLag(lagBytes: number): Promise<void> {
+    if (lagBytes < LAG_ALERT_BYTES / 2) this.#lagIsTold = false;
+    if (lagBytes < LAG_ALERT_BYTES || this.#lagIsTold) return;
+    this.#lagIsTold = true;
+    const { id: trigger, log } = this.#context;
+    log.error('a database keeps much that a trigger has still to get', { trigger, lagBytes });
+    try {
+      await this.#context.alert(LAG_TYPE, { trigger, lagBytes });
+    } catch (error) {
+      // It is told with the next look.
+      this.#lagIsTold = false;
+      log.error('an alert could not be stored', { trigger, error: String(error) });
+    }
+  }
+
   #link(): RowLink {
     let lose: (error: unknown) => void = () => {};
     const lost = new Promise<never>((_, reject) => {
@@ -105,6 +124,7 @@ export class RowSource implements Source {
       },
       lag: (bytes) => {
         this.#lagBytes = bytes;
+        void this.#tellLag(bytes);
       },
     };
   }

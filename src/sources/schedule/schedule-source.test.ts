@@ -49,6 +49,7 @@ class Bench {
       publish: async (events, position) => this.#publish(events, position),
       secret: async () => undefined,
       address: () => Promise.reject(new Error('a schedule connects to nothing')),
+      alert: async () => {},
       isBusy: async () => this.isBusy,
     });
     await this.settle();

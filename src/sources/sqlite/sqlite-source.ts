@@ -6,6 +6,7 @@ import { LambentError } from '../../base/errors.ts';
 import { type Address, placeOf } from '../../model/connection.ts';
 import type { SqliteSource as Settings } from '../../model/trigger.ts';
 import type { SourceContext, SourceFactory } from '../../ports/source.ts';
+import { RateGuard } from '../rows/rate-guard.ts';
 import { newSourceName, type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
 import { changeEvent } from './change-event.ts';
 import { dropStatements, ensureChangeTable, quoteName, type WatchedTable } from './change-table.ts';
@@ -49,6 +50,7 @@ interface Position {
 class ChangeReader implements RowReader {
   readonly #context: SourceContext;
   readonly #settings: Settings;
+  readonly #guard: RateGuard;
   /** No file in here is read: it is the platform's own. */
   readonly #ownFolder: string;
   #position: Position;
@@ -61,6 +63,7 @@ class ChangeReader implements RowReader {
   constructor(context: SourceContext, settings: Settings, ownFolder: string) {
     this.#context = context;
     this.#settings = settings;
+    this.#guard = new RateGuard(context.clock, settings.maxPerMinute);
     this.#ownFolder = ownFolder;
     const before = parsePosition(context.position);
     const url = placeOf(settings.connection);
@@ -139,6 +142,7 @@ class ChangeReader implements RowReader {
       seq!,
     );
     if (rows.length === 0) return false;
+    this.#guard.admit(rows.length);
     const place = { trigger: this.#context.id, name };
     await this.#store(
       rows.map((row) => changeEvent(row, watched, place)),

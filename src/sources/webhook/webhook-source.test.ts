@@ -41,6 +41,7 @@ function openHook(verify: WebhookScheme, publishFails = false): Hook {
     log: silentLog,
     secret: async (name) => env[name],
     address: () => Promise.reject(new Error('a webhook connects to nothing')),
+    alert: async () => {},
     isBusy: async () => false,
     async publish(published) {
       if (publishFails) throw new LambentError('E_OVERLOADED', 'full', { retryAfterS: 5 });
