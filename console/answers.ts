@@ -293,3 +293,8 @@ export interface HistoryEntry {
   readonly task?: { readonly kind: string; readonly [field: string]: unknown };
   readonly [field: string]: unknown;
 }
+
+/** What a workflow does, learnt from its latest executions. */
+export interface WorkflowGraph {
+  readonly nodes: readonly { readonly id: string; readonly kind: string; readonly label: string }[];
+}

@@ -24,12 +24,13 @@ const TOPICS: readonly (readonly [path: RegExp, topics: readonly string[]])[] = 
   [/^\/executions\b/, ['executions']],
   [/^\/(?:tokens|keys|secrets)\b/, ['settings']],
   [/^\/connections\b/, ['settings', 'apps']],
+  [/^\/apps\/[^/]+\/workflows\b/, ['executions']],
   [/^\/apps\b/, ['apps']],
 ];
 
 /** How often a part is read again at most, in milliseconds: sums over many steps of time cost more than a list. */
 const AT_MOST: readonly (readonly [path: RegExp, everyMs: number])[] = [
-  [/^\/activity.*stepMinutes/, 30_000],
+  [/^\/activity.*stepMinutes|\/graph$/, 30_000],
   [/^\/(?:activity|usage)\b/, 3_000],
   [/^\/(?:functions|instances|apps)\b/, 1_000],
   [/^\//, 400],

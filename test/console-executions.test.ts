@@ -199,6 +199,22 @@ describe('executions in the console', { skip: noChromium, timeout: 120_000 }, ()
     await page.context().close();
   });
 
+  it('are on the map of the app, with what they call', async () => {
+    const id = await start('order', { item: 'lamp' });
+    assert.ok(id);
+    const { page, problems } = await visit('/overview');
+    const map = page.getByLabel('Map of the app');
+    const order = map.getByRole('link').filter({ hasText: /^order.*workflow/ });
+    await order.waitFor();
+    // From the workflow to the function that it was seen to call.
+    await map.locator('path.edge.taken').first().waitFor();
+    await screenshot(page, 'overview-with-workflows');
+    await order.click();
+    await page.getByLabel('Executions').getByText(id).waitFor();
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
   it('are answered, sent signals, and cancelled', async () => {
     const id = await start('approval', null, 0);
     const { page } = await visit(`/executions/${id}`);

@@ -1,10 +1,17 @@
-import type { Activity, FunctionView, TriggerView } from '../answers.ts';
+import { useQueries } from '@tanstack/react-query';
+import type { Activity, Execution, FunctionView, Paged, TriggerView, WorkflowGraph } from '../answers.ts';
+import { get } from '../api.ts';
+import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
 import { compact, plural } from '../show.ts';
 import { Graph, type GraphEdge, type GraphNode } from './graph.tsx';
 
 /** Routes of one function that the map names; further ones are counted. */
 const ROUTES_SHOWN = 2;
+/** Executions that are counted, the newest, and workflows whose own calls are looked for. */
+const EXECUTIONS_COUNTED = 1_000;
+const WORKFLOWS_LOOKED_INTO = 12;
+const HOUR_MS = 3_600_000;
 
 interface Sums {
   invocations: number;
@@ -18,20 +25,23 @@ export function AppMap(props: {
   activity: Activity | undefined;
 }) {
   const sums = sumsOf(props.activity);
+  const { runs, calls } = useWorkflows(props.functions);
+  for (const [key, run] of runs) sums.set(key, run);
   const nodes = new Map<string, GraphNode>();
   const edges: GraphEdge[] = [];
   // How many of a function's calls came by its routes is not told apart from those that triggers made.
   const triggered = new Set(props.triggers.map((each) => `${each.id.split('/')[0]}/${each.function}`));
-  for (const { app, name, runtime, instances, routes } of props.functions) {
+  for (const { app, name, runtime, instances, routes, config } of props.functions) {
     const id = `f ${app}/${name}`;
     if (nodes.has(id)) continue;
     const { invocations, errors } = sums.get(`${app}/${name}`) ?? { invocations: 0, errors: 0 };
+    const isWorkflow = config.workflow === true;
     nodes.set(id, {
       id,
       text: name,
-      under: `${app} · ${runtime} · ${plural(instances, 'instance')}`,
+      under: `${app} · ${isWorkflow ? 'workflow' : runtime} · ${plural(instances, 'instance')}`,
       tone: errors > 0 ? 'bad' : instances > 0 ? 'good' : '',
-      to: pathOf('functions', app, name),
+      to: isWorkflow ? `/executions?app=${app}&workflow=${name}` : pathOf('functions', app, name),
     });
     if (routes.length === 0) continue;
     const shown = routes
@@ -51,7 +61,41 @@ export function AppMap(props: {
     });
   }
   for (const trigger of props.triggers) addTrigger(trigger, nodes, edges);
+  for (const [from, to] of calls)
+    if (nodes.has(from) && nodes.has(to) && from !== to) edges.push({ from, to, look: 'taken' });
   return <Graph label="Map of the app" direction="LR" nodes={[...nodes.values()]} edges={edges} />;
+}
+
+/** Executions of the last hour by workflow, and which functions and workflows they call, as the latest of them did. */
+function useWorkflows(functions: readonly FunctionView[]) {
+  const workflows = functions.filter(({ config }) => config.workflow === true);
+  const newest = useLive<Paged<Execution>>(
+    workflows.length === 0 ? undefined : `/executions?limit=${EXECUTIONS_COUNTED}`,
+  ).data;
+  const runs = new Map<string, Sums>();
+  for (const { app, workflow, status, createdMs } of newest?.items ?? []) {
+    if (createdMs < Date.now() - HOUR_MS) continue;
+    const sums = runs.get(`${app}/${workflow}`) ?? { invocations: 0, errors: 0 };
+    sums.invocations += 1;
+    if (status === 'failed' || status === 'timedOut') sums.errors += 1;
+    runs.set(`${app}/${workflow}`, sums);
+  }
+  const looked = workflows.slice(0, WORKFLOWS_LOOKED_INTO);
+  const graphs = useQueries({
+    queries: looked.map(({ app, name }) => {
+      const path = `/apps${pathOf(app, 'workflows', name, 'graph')}`;
+      // It is learnt from histories: what it costs is asked for rarely.
+      return { queryKey: [path], queryFn: () => get<WorkflowGraph>(path), staleTime: 30_000 };
+    }),
+  });
+  const calls = looked.flatMap(({ app, name }, at) =>
+    (graphs[at]?.data?.nodes ?? []).flatMap(({ kind, label }): [from: string, to: string][] => {
+      const called = kind === 'call' || kind === 'child' ? label.slice(kind.length + 1) : undefined;
+      if (called === undefined) return [];
+      return [[`f ${app}/${name}`, `f ${called.includes('/') ? called : `${app}/${called}`}`]];
+    }),
+  );
+  return { runs, calls };
 }
 
 function textOf(invocations: number, errors: number): string {
