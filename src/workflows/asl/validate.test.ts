@@ -169,6 +169,15 @@ test('what is too large or too deep is refused', () => {
   assert.deepEqual([program, diagnostics.at(0)?.code], [undefined, 'TOO_DEEPLY_NESTED']);
 });
 
+test('an execution goes on with a definition that is refused by now, where it can run', () => {
+  const { program, diagnostics } = parseDefinition(JSON.stringify(one({ Type: 'Pass', Next: 'A' })));
+  assert.ok(program !== undefined);
+  assert.deepEqual(
+    diagnostics.map(({ severity, code }) => [severity, code]),
+    [['ERROR', 'MISSING_END_STATE']],
+  );
+});
+
 test('a warning is no reason to refuse a definition', () => {
   const { program, diagnostics } = parseDefinition(JSON.stringify(one({ Type: 'Fail', Cause: '$.cause' })));
   assert.ok(program !== undefined);

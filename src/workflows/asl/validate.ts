@@ -12,12 +12,25 @@ export type ParsedDefinition =
   | { readonly program: Program; readonly diagnostics: readonly Diagnostic[] }
   | { readonly program: undefined; readonly diagnostics: readonly Diagnostic[] };
 
-/** Reads the text of a definition: a program, or what is wrong with it. */
+/**
+ * Faults that a definition can run with. Nothing new is made of one that has them; an execution that began before they
+ * were looked for goes on.
+ */
+const RUNS_ALL_THE_SAME: ReadonlySet<string> = new Set([
+  'MISSING_END_STATE',
+  'INVALID_LABEL_NAME',
+  'DUPLICATE_LABEL_NAME',
+]);
+
+/** Reads the text of a definition: a program, if it can run at all, and what is wrong with it. */
 export function parseDefinition(text: string): ParsedDefinition {
   const findings = new Findings();
   const definition = readJson(text, findings);
   if (definition !== undefined) validateMachine(definition, findings);
-  const program = definition === undefined || findings.hasErrors ? undefined : createProgram(definition);
+  const fatal = findings.list.some(
+    ({ severity, code }) => severity === 'ERROR' && !RUNS_ALL_THE_SAME.has(code),
+  );
+  const program = definition === undefined || fatal ? undefined : createProgram(definition);
   return { program, diagnostics: findings.list };
 }
 

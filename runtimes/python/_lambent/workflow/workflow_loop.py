@@ -16,6 +16,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def __init__(self, run):
         self._run = run
         self._ready = deque()
+        # Operations of timers, by the handle's identity: handles with the same callback count as equal.
         self._timers = {}
         # Those that have not ended, the oldest first.
         self.tasks = {}
@@ -78,14 +79,14 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         handle = asyncio.TimerHandle(when, callback, args, self, context)
 
         def ring():
-            del self._timers[handle]
+            del self._timers[id(handle)]
             self._ready.append(handle)
 
-        self._timers[handle] = self._run.open_timer(max(round(when * 1_000), 0), ring)
+        self._timers[id(handle)] = self._run.open_timer(max(round(when * 1_000), 0), ring)
         return handle
 
     def _timer_handle_cancelled(self, handle):
-        op = self._timers.pop(handle, None)
+        op = self._timers.pop(id(handle), None)
         if op is not None:
             self._run.give_up(op)
 

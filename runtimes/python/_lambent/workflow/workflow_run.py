@@ -46,6 +46,7 @@ class WorkflowRun:
         self.now_ms = 0
         self.seed = ""
         self.cancelled = False
+        self._cancel_reason = ""
         self.main_task = None
         # How it went another way than its journal, if it did.
         self.divergence = None
@@ -289,11 +290,11 @@ class WorkflowRun:
         """As asyncio cancels: what is awaited ends, and what the coroutine does then (compensation) runs as usual."""
         if not self.cancelled:
             self.cancelled = True
-            self.cancel_reason = reason
+            self._cancel_reason = reason
             self.main_task.cancel()
 
     def cancelled_failure(self):
-        return cancelled_failure(self.cancel_reason)
+        return cancelled_failure(self._cancel_reason)
 
     def _step_done(self, op, output, at_ms):
         if self._is_over or op not in self._open:

@@ -217,7 +217,12 @@ func (p *panicked) Unwrap() error { return p.failure }
 // contained runs the author's code; a panic is an error of it.
 func contained(work func() error) (err error) {
 	defer func() {
-		if thrown := recover(); thrown != nil {
+		switch thrown := recover().(type) {
+		case nil:
+		case *Error:
+			// What the module itself panicked with, where its functions have no error to return.
+			err = thrown
+		default:
 			err = &panicked{failureOfPanic(thrown)}
 		}
 	}()
