@@ -17,6 +17,7 @@ import {
   PublishStateMachineVersionCommand,
   RedriveExecutionCommand,
   StartExecutionCommand,
+  SFNClient,
   StartSyncExecutionCommand,
   StopExecutionCommand,
   TagResourceCommand,
@@ -229,6 +230,32 @@ describe('executions', () => {
       await errorOf(sfn.send(new StartSyncExecutionCommand({ stateMachineArn: standard }))),
       'StateMachineTypeNotSupported',
     );
+  });
+
+  test("a call finds its way with the prefix that AWS' clients put before the host, where that name leads here", async () => {
+    const { port } = platform;
+    const asked: string[] = [];
+    // As an entry in /etc/hosts would.
+    const lookup = (
+      name: string,
+      _options: object,
+      found: (error: null, addresses: object[]) => void,
+    ): void => {
+      asked.push(name);
+      found(null, [{ address: '127.0.0.1', family: 4 }]);
+    };
+    const client = new SFNClient({
+      endpoint: `http://localhost:${port}`,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
+      maxAttempts: 1,
+      requestHandler: { httpAgent: { lookup } as object },
+    });
+    const stateMachineArn = await machine(pass, { type: 'EXPRESS' });
+    const done = await client.send(new StartSyncExecutionCommand({ stateMachineArn, input: '{"n":4}' }));
+    assert.deepEqual([done.status, done.output], ['SUCCEEDED', '{"n":4}']);
+    assert.deepEqual([...new Set(asked)], ['sync-localhost']);
+    client.destroy();
   });
 
   test('a failed execution is redriven from the state that failed', async () => {

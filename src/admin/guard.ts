@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
+import { AWS_SYNC_HOST } from '../base/own-addresses.ts';
 import type { AccessStore } from '../ports/access-store.ts';
 import type { Authorize, Caller } from '../ports/authorize.ts';
 import { hashToken } from './access-token.ts';
@@ -89,9 +90,10 @@ export class Guard {
   }
 
   #isOwnHost(host: string): boolean {
-    // `*.localhost` is this machine too (RFC 6761); AWS' clients put `sync-` in front of a host.
+    // `*.localhost` is this machine too (RFC 6761).
     if (
       host === 'localhost' ||
+      host === AWS_SYNC_HOST ||
       host.endsWith('.localhost') ||
       host === '::1' ||
       (isIP(host) === 4 && host.startsWith('127.'))

@@ -8,3 +8,6 @@ export function ownAddresses(): BlockList {
     for (const { address } of list ?? []) own.addAddress(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
   return own;
 }
+
+/** What AWS' clients make of localhost for calls that wait (docs/asl.md). Nobody else can have a name without a dot. */
+export const AWS_SYNC_HOST = 'sync-localhost';

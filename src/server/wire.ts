@@ -18,6 +18,7 @@ import { containTimers, createDefects, type Defects } from '../base/defects.ts';
 import { LambentError } from '../base/errors.ts';
 import { createUuidMinter, type NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
+import { AWS_SYNC_HOST } from '../base/own-addresses.ts';
 import { systemRandom } from '../base/random.ts';
 import { createConnections } from '../connections/connections.ts';
 import type { EventsKept } from '../events/retention.ts';
@@ -145,6 +146,7 @@ function createHostCheck(allowHosts: readonly string[]): (host: string) => boole
     if (host === last) return true;
     const loopback =
       host === 'localhost' ||
+      host === AWS_SYNC_HOST ||
       host.endsWith('.localhost') ||
       host === '[::1]' ||
       (isIP(host) === 4 && host.startsWith('127.'));
