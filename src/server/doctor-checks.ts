@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { DoctorCheck, DoctorFinding } from '../admin/doctor.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Defects } from '../base/defects.ts';
+import { bubblewrapCheck } from './bubblewrap-check.ts';
 
 const MB = 1024 * 1024;
 /** Below this a small platform with a few functions gets into trouble. */
@@ -28,6 +29,7 @@ export function createDoctorChecks(
     { name: 'disk', run: () => checkDisk(dataDir) },
     { name: 'port', run: () => checkListening(listening(), clock) },
     { name: 'defects', run: async () => checkDefects(defects) },
+    bubblewrapCheck,
   ];
 }
 
