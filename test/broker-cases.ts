@@ -14,7 +14,7 @@ import { resolveAddress } from '../src/model/connection.ts';
 import type { MessageSource } from '../src/model/message-source.ts';
 import type { Trigger, TriggerId } from '../src/model/trigger.ts';
 import type { Source } from '../src/ports/source.ts';
-import { messageSources } from '../src/sources/messages/message-sources.ts';
+import { messageDrivers, messageSources } from '../src/sources/messages/message-sources.ts';
 import { type BrokerProgram, BrokerServer, missing } from './broker-servers.ts';
 import { writeApp } from './platform-harness.ts';
 import { poll } from './process-table.ts';
@@ -88,6 +88,27 @@ function untilReady(broker: BrokerCase, server: BrokerServer): Promise<void> {
 interface Opened {
   readonly source: Source;
   readonly events: CloudEvent[];
+}
+
+/** Sends one message as a function does. */
+export async function sendOne(
+  kind: MessageSource['kind'],
+  url: string,
+  destination: string,
+): Promise<{ readonly id: string }> {
+  const { sending } = messageDrivers.find((driver) => driver.kind === kind)!;
+  const sender = await sending!.connect({ label: 'BROKER', url, tls: undefined });
+  const message = {
+    destination,
+    id: 'given',
+    body: Buffer.from('{"sent":true}'),
+    contentType: 'application/json',
+  };
+  try {
+    return await sender.send({ ...message, headers: { kind: 'test' }, depth: 3 });
+  } finally {
+    await sender.close();
+  }
 }
 
 /** A source of its own, whose events are kept; `publish` may throw, and then nothing is. */

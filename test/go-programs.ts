@@ -91,6 +91,17 @@ func main() {
 		if in.Call == "later" {
 			return lambent.InvokeAsync(ctx, "cup", map[string]string{"do": "print"})
 		}
+		if in.Call == "send" {
+			codes := []string{}
+			for _, body := range []any{"text", []byte{255}, in} {
+				_, err := lambent.Send(ctx, "away", "x", lambent.Message{Body: body, ID: "one"})
+				var failed *lambent.CallError
+				if errors.As(err, &failed) {
+					codes = append(codes, failed.Code)
+				}
+			}
+			return codes, nil
+		}
 		got, err := lambent.Invoke[length](ctx, in.Call, strings.Repeat("x", in.Size))
 		var failed *lambent.CallError
 		if errors.As(err, &failed) {
@@ -197,11 +208,12 @@ const GO_MOD = 'module example.com/shop\n\ngo 1.22\n\nrequire github.com/aws/aws
 export const shop: AppFiles = {
   'lambent.yaml': `app: shop
 env: { CURRENCY: EUR }
+connections: { away: { kind: redis, host: 127.0.0.1, port: 1 } }
 functions:
   cup: { timeout: 1s, concurrency: 1 }
   crowd: { entry: functions/cup/main.go, timeout: 1s, concurrency: 10, maxInstances: 1 }
   web: {}
-  caller: {}
+  caller: { connections: [away] }
   placed: { entry: functions/placed/main.go, on: [{ events: { type: [order.placed] } }] }
   length: { entry: functions/node.js, handler: length }
   throws: { entry: functions/node.js, handler: throws }

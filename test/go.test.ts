@@ -86,6 +86,12 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
     await lambent.waitForInvocation((record) => record.id === id);
   });
 
+  it('send messages, of which the broker must take each', async () => {
+    // Nothing listens there; what brokers take is tested with functions of another language.
+    const { result } = (await invoke('caller', { call: 'send' })).json;
+    assert.deepEqual(result, Array(3).fill('E_SEND_FAILED'));
+  });
+
   it('emit events, and get them', async () => {
     const id = (await invoke('caller', { call: 'emit', size: 3 })).json.result;
     await lambent.waitForLog(({ text }) => text.endsWith(`heard of ${id} order/7 3`));

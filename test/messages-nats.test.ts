@@ -7,7 +7,7 @@ import { connectionByUrl } from '../src/model/connection.ts';
 import type { NatsSource } from '../src/model/message-source.ts';
 import type { TriggerSource } from '../src/model/trigger.ts';
 import { messageDrivers } from '../src/sources/messages/message-sources.ts';
-import { describeBroker, openSource } from './broker-cases.ts';
+import { describeBroker, openSource, sendOne } from './broker-cases.ts';
 import type { BrokerServer } from './broker-servers.ts';
 import { poll } from './process-table.ts';
 
@@ -84,6 +84,22 @@ await describeBroker({
         ],
       );
       await source.close();
+    },
+    async 'are sent to a stream, and refused where there is none'(server) {
+      const { source, events } = openSource({ ...BASE, stream: 'sent', subject: undefined }, urlOf(server));
+      await withNats(server, async (nats) =>
+        (await jetstreamManager(nats)).streams.add({ name: 'sent', subjects: ['sent.*'] }),
+      );
+      assert.deepEqual(await sendOne('nats', urlOf(server), 'sent.one'), { id: 'given' });
+      await poll(async () => events.length === 1);
+      assert.deepEqual(events[0]!.data, { sent: true });
+      const headers = JSON.parse(String(events[0]!.messageheaders)) as Record<string, string>;
+      assert.deepEqual([headers.kind, headers['lambent-depth']], ['test', '3']);
+      await source.close();
+      await assert.rejects(sendOne('nats', urlOf(server), 'nobody'), {
+        code: 'E_SEND_FAILED',
+        message: /No stream/,
+      });
     },
     async 'are tried: the stream and the login'(server) {
       const driver = messageDrivers.find(({ kind }) => kind === 'nats')!;

@@ -6,7 +6,7 @@ import { connect } from 'amqplib';
 import { connectionByUrl } from '../src/model/connection.ts';
 import type { TriggerSource } from '../src/model/trigger.ts';
 import { messageDrivers } from '../src/sources/messages/message-sources.ts';
-import { describeBroker } from './broker-cases.ts';
+import { describeBroker, sendOne } from './broker-cases.ts';
 import type { BrokerServer } from './broker-servers.ts';
 import { poll } from './process-table.ts';
 
@@ -135,6 +135,28 @@ await describeBroker({
         await failureOf(url.replace('right-', 'wrong-'), 'direct'),
         /^login: .* refuses the login/,
       );
+    },
+    async 'are sent to a queue or an exchange, and refused where nobody takes them'(server) {
+      const url = urlOf(server);
+      await withModel(server, async (model) => {
+        const channel = await model.createChannel();
+        await channel.assertQueue('sent');
+        await channel.bindQueue('sent', 'amq.topic', 'orders.*');
+        assert.deepEqual(await sendOne('rabbitmq', url, 'sent'), { id: 'given' });
+        await sendOne('rabbitmq', url, 'amq.topic/orders.new');
+        for (const routingKey of ['sent', 'orders.new']) {
+          const got = await channel.get('sent', { noAck: true });
+          assert.ok(got !== false);
+          assert.equal(got.content.toString(), '{"sent":true}');
+          assert.deepEqual([got.fields.routingKey, got.properties.messageId], [routingKey, 'given']);
+          assert.deepEqual(got.properties.headers, { kind: 'test', 'lambent-depth': '3' });
+        }
+      });
+      await assert.rejects(sendOne('rabbitmq', url, 'nowhere'), {
+        code: 'E_SEND_FAILED',
+        message: /No queue takes/,
+      });
+      await assert.rejects(sendOne('rabbitmq', url, 'none/at-all'), /NOT_FOUND - no exchange/);
     },
     // The suite sent one of 2 MiB, of which the event has the size alone.
     'that are too large go to the dead letters of the queue, whole': (server) =>

@@ -82,6 +82,46 @@ func Emit(ctx context.Context, event Event) (id string, err error) {
 	return stored.ID, err
 }
 
+// Message is what Send sends.
+type Message struct {
+	// Body is sent as text when it is a string, as bytes when it is a []byte, and as JSON otherwise.
+	Body any
+	// ID names the message, so that one that is sent again is known; a new one when empty.
+	ID      string
+	Headers map[string]string
+	// ContentType is `application/json`, `text/plain` or `application/octet-stream`, by what Body is, when empty.
+	ContentType string
+}
+
+// Send sends a message through a connection of the app, which the manifest must name for the function (`connections`).
+// The destination is a queue or `exchange/key` of RabbitMQ, the key of a stream of Redis, a subject of a stream of NATS. It
+// returns the message's id once the broker has confirmed it.
+//
+// The error is a *[CallError]: E_SEND_FAILED (it may have arrived all the same where the broker did not answer),
+// E_CONNECTION_NOT_NAMED, E_SECRET_MISSING, E_PAYLOAD_TOO_LARGE, E_OVERLOADED. It is not retried.
+func Send(ctx context.Context, connection, destination string, message Message) (id string, err error) {
+	args := map[string]any{"connection": connection, "destination": destination, "as": "json"}
+	switch message.Body.(type) {
+	case string:
+		args["as"] = "text"
+	case []byte:
+		// encoding/json writes it in base64, which is how it travels.
+		args["as"] = "bytes"
+	}
+	if message.ID != "" {
+		args["id"] = message.ID
+	}
+	if message.Headers != nil {
+		args["headers"] = message.Headers
+	}
+	if message.ContentType != "" {
+		args["contentType"] = message.ContentType
+	}
+	var sent struct{ ID string }
+	err = callPlatform(ctx, "send", args, message.Body, &sent)
+	return sent.ID, err
+}
+
 func callPlatform(ctx context.Context, operation string, args map[string]any, value, out any) error {
 	if instance.Here == nil {
 		return errOutside

@@ -318,6 +318,8 @@ export interface FunctionDefinition {
   readonly on?: readonly TriggerDefinition[] | undefined;
   /** Secrets of the app that it gets as environment variables; `lambent secrets set` gives them their values. */
   readonly secrets?: readonly string[] | undefined;
+  /** Connections of the app that it may send messages through. Default: none. */
+  readonly connections?: readonly string[] | undefined;
   /** Other apps whose functions may call this one by `app/name`. Functions of its own app always may. Default: none. */
   readonly callers?: readonly string[] | undefined;
   /** Attempts of an asynchronous invocation, the first included. Default: 3. */

@@ -1,6 +1,6 @@
 /**
  * What a function's code imports as `lambent`: types of the handlers that the platform calls, `defineApp` for a
- * typed `lambent.config.ts`, and the calls of the platform: `invoke` and `emit`. Nothing of it is needed: a function
+ * typed `lambent.config.ts`, and the calls of the platform: `invoke`, `emit` and `send`. Nothing of it is needed: a function
  * that exports a `fetch` handler, a `handler`, or a web app runs without importing it.
  *
  * Deliberately absent: dependencies, and a connection to the platform of its own (the runtime has it).
@@ -28,6 +28,7 @@ export type {
   FetchModule,
 } from './fetch-handler.ts';
 export { type InvokeOptions, invoke } from './invoke.ts';
+export { type SendOptions, send } from './send.ts';
 export type {
   ClientContext,
   CognitoIdentity,

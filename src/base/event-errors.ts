@@ -87,6 +87,20 @@ export const EVENT_ERRORS = {
     'A message broker does not have what a trigger reads, or refuses it.',
     'Do what the message says, on the broker or in the manifest; the trigger goes on by itself.',
   ),
+  E_CONNECTION_NOT_NAMED: row(
+    403,
+    'author',
+    false,
+    'A function sends through a connection that its manifest does not name for it.',
+    'Name it under `connections` of the function, and under `connections` of the app.',
+  ),
+  E_SEND_FAILED: row(
+    502,
+    'operator',
+    true,
+    'A broker did not take, or did not confirm, a message that a function sent.',
+    'See what the message says; `lambent connections test` tries the connection. A message that was not confirmed may have arrived all the same.',
+  ),
   E_EVENT_LOOP: row(
     400,
     'author',

@@ -47,6 +47,8 @@ export interface FunctionConfig {
   env: Readonly<Record<string, string>>;
   /** Names of secrets of its app that it gets as environment variables; `undefined`: none. */
   secrets?: readonly string[] | undefined;
+  /** Names of connections of its app that it may send through; `undefined`: none. */
+  connections?: readonly string[] | undefined;
   /** Other apps whose functions may call this one; `undefined`: none. */
   callers?: readonly AppName[] | undefined;
   /** `false`: an instance keeps its processor time between calls, because it has work of its own then. */

@@ -149,6 +149,23 @@ function tlsOf(given: ConnectionInput['tls']): ConnectionTls | undefined {
   return { ca, cert, key, serverName, verify };
 }
 
+/** Whether every name is that of a connection. */
+export function checkConnections(
+  path: ManifestPath,
+  names: readonly string[],
+  connections: ReadonlyMap<string, Connection>,
+  problems: ManifestProblems,
+): void {
+  for (const [at, name] of names.entries())
+    if (!connections.has(name))
+      problems.addWrong(
+        [...path, at],
+        'the name of a connection of this app',
+        name,
+        nearestOf(name, connections.keys()),
+      );
+}
+
 /** The connection that a trigger names; `undefined` where that is a problem of the manifest. */
 export function chooseConnection(
   kind: ConnectionKind,

@@ -42,6 +42,7 @@ export function parseFunctionConfig(
     config.startMs = durationOf(input.startTimeout, START_MS, 100, [...path, 'startTimeout'], problems);
   if (input.freeze === false) config.freeze = false;
   if (input.callers !== undefined) config.callers = callersOf(input.callers, path, problems);
+  if (input.connections !== undefined) config.connections = [...new Set(input.connections)];
   if (input.secrets !== undefined) config.secrets = secretsOf(input.secrets, config.env, path, problems);
   if (config.minInstances > config.maxInstances)
     problems.addWrong(

@@ -198,6 +198,10 @@ export const functionSchema = z
         'the name of a secret',
         'Secrets of the app that it gets as environment variables. `lambent secrets set` gives them their values.',
       ),
+      connections: texts(
+        'the name of a connection of this app',
+        'Connections of the app that it may send messages through. Default: none.',
+      ),
       attempts: whole(1, 100, 'Attempts of an asynchronous invocation, the first included. Default: 3.'),
       network,
       env,

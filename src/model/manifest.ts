@@ -13,7 +13,12 @@ import type { CorsPolicy, Route, RouteMethod } from './deployment.ts';
 import type { EventShare } from './event-scope.ts';
 import { APP_NAME, type AppName, FUNCTION_NAME, type FunctionConfig, type FunctionName } from './function.ts';
 import { ENTRY_ENDINGS, LANGUAGES, parseRuntime, type RuntimePin, runtimeOfEntry } from './languages.ts';
-import { connectionSchema, connectionTlsSchema, planConnections } from './manifest-connections.ts';
+import {
+  connectionSchema,
+  connectionTlsSchema,
+  planConnections,
+  checkConnections,
+} from './manifest-connections.ts';
 import { parseCors } from './manifest-cors.ts';
 import { parseFunctionConfig } from './manifest-function.ts';
 import type { FoundFunction, FunctionPlan } from './manifest-plan.ts';
@@ -124,6 +129,8 @@ export function planApp(
   for (const [at, name] of (input.allowScripts ?? []).entries())
     if (!PACKAGE_NAME.test(name)) problems.addWrong(['allowScripts', at], 'the name of a package', name);
   const connections = planConnections(input.connections ?? {}, problems);
+  for (const { name, config } of functions)
+    checkConnections(['functions', name, 'connections'], config.connections ?? [], connections, problems);
   const workflowNames = new Set(workflows.map(({ plan }) => plan.name));
   const triggers = planTriggers(routed, workflowNames, connections, problems);
   const shares = planShares(input.share ?? {}, problems);

@@ -24,4 +24,33 @@ export interface ConnectionDriver {
    * rest pointless, leaves nothing open and changes nothing. What fails is a check; it does not throw.
    */
   check(address: Address, sources: readonly TriggerSource[]): Promise<readonly ConnectionCheck[]>;
+  /** Left out: the kind takes no messages. */
+  readonly sending?: Sending;
+}
+
+export interface Sending {
+  /** Opens a connection to send through. */
+  connect(address: Address): Promise<Sender>;
+  /** What is wrong, where that or sending failed, and what mends it. Never the login. */
+  explain(error: unknown, address: Address): { readonly text: string; readonly fix?: string | undefined };
+}
+
+export interface OutgoingMessage {
+  /** The queue, stream or subject, as the kind has it. */
+  readonly destination: string;
+  readonly id: string;
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** How many events led to it. */
+  readonly depth: number;
+}
+
+/** One connection, which is not made anew. */
+export interface Sender {
+  /** Resolves when the broker has it for good, with the id by which it is known there. */
+  send(message: OutgoingMessage): Promise<{ readonly id: string }>;
+  /** Rejects when the connection is lost. */
+  readonly lost: Promise<never>;
+  close(): unknown;
 }

@@ -22,6 +22,8 @@ import { AWS_SYNC_HOST } from '../base/own-addresses.ts';
 import { systemRandom } from '../base/random.ts';
 import { createConnections } from '../connections/connections.ts';
 import type { EventsKept } from '../events/retention.ts';
+import { createSendCall } from '../connections/send-call.ts';
+import { Senders } from '../connections/senders.ts';
 import { createEmitCall } from '../events/emit-call.ts';
 import { type AsyncDispatch, createAsyncDispatch } from '../functions/async-dispatch.ts';
 import { createLanguages } from '../functions/build/languages.ts';
@@ -238,6 +240,8 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   later.workflows = workflowParts.workflows;
   later.tell = (stored) => workflowParts.waiting.tell(stored);
   later.start = workflowParts.starter.start;
+  const senders = new Senders(clock);
+  operations.set('send', createSendCall({ liveApps, secrets, drivers: messageDrivers, senders, mintUuid }));
   operations.set(
     'invoke',
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
@@ -246,7 +250,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     ...{ clock, turnClock, random, mintUuid, nodeId, defects, recorder, secrets },
     hosts: new AppHosts(options.domain),
     ...{ liveApps, sandbox, pool, invoker, deployer, asyncDispatch },
-    ...{ events, webhooks, rules, ...workflowParts, later },
+    ...{ events, webhooks, rules, senders, ...workflowParts, later },
   };
 }
 
@@ -431,6 +435,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     engine: parts.engine,
     async closeRest() {
       metrics.close();
+      parts.senders.close();
       await retention.close();
       await parts.closeRest();
     },

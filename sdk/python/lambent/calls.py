@@ -3,8 +3,9 @@ Calls of the platform from a function's code. They go over the instance's own co
 network. The platform knows by itself who calls.
 """
 import sys
+from base64 import b64encode
 from json import dumps, loads
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 
 class CallError(Exception):
@@ -63,6 +64,41 @@ async def emit_async(event: Mapping[str, Any]) -> Dict[str, Any]:
     return await _call_async("emit", {}, dict(event))  # type: ignore[no-any-return]
 
 
+def send(
+    connection: str,
+    destination: str,
+    message: Any,
+    *,
+    id: Optional[str] = None,
+    headers: Optional[Mapping[str, str]] = None,
+    content_type: Optional[str] = None,
+) -> str:
+    """
+    Sends a message through a connection of the app, which the manifest must name for the function (`connections`). `str` is
+    sent as text, `bytes` as bytes, anything else as JSON. `destination` is a queue or `exchange/key` of RabbitMQ, the key of
+    a stream of Redis, a subject of a stream of NATS. Returns its id once the broker has confirmed it.
+
+    Raises CallError: `E_SEND_FAILED` (it may have arrived all the same where the broker did not answer),
+    `E_CONNECTION_NOT_NAMED`, `E_SECRET_MISSING`, `E_PAYLOAD_TOO_LARGE`, `E_OVERLOADED`. It is not retried.
+    """
+    args, value = _send_args(connection, destination, message, id, headers, content_type)
+    return str(_call("send", args, value)["id"])
+
+
+async def send_async(
+    connection: str,
+    destination: str,
+    message: Any,
+    *,
+    id: Optional[str] = None,
+    headers: Optional[Mapping[str, str]] = None,
+    content_type: Optional[str] = None,
+) -> str:
+    """As `send`, for `async` code."""
+    args, value = _send_args(connection, destination, message, id, headers, content_type)
+    return str((await _call_async("send", args, value))["id"])
+
+
 def start_workflow(
     name: str, value: Any = None, *, key: Optional[str] = None, priority: int = 0, delay_ms: float = 0
 ) -> str:
@@ -94,6 +130,29 @@ async def signal_workflow_async(execution: str, name: str, value: Any = None) ->
 def _start_args(name: str, key: Optional[str], priority: int, delay_ms: float) -> Dict[str, Any]:
     args: Dict[str, Any] = {"workflow": name, "priority": priority, "delayMs": delay_ms}
     return args if key is None else {**args, "key": key}
+
+
+def _send_args(
+    connection: str,
+    destination: str,
+    message: Any,
+    id: Optional[str],
+    headers: Optional[Mapping[str, str]],
+    content_type: Optional[str],
+) -> Tuple[Dict[str, Any], Any]:
+    is_bytes = isinstance(message, (bytes, bytearray, memoryview))
+    given = {
+        "connection": connection,
+        "destination": destination,
+        "as": "bytes" if is_bytes else "text" if isinstance(message, str) else "json",
+        "id": id,
+        "headers": None if headers is None else dict(headers),
+        "contentType": content_type,
+    }
+    args = {name: value for name, value in given.items() if value is not None}
+    if message is None:
+        raise TypeError("send takes a message")
+    return args, b64encode(message).decode() if is_bytes else message
 
 
 def _invoke_args(name: str, wait: bool) -> Dict[str, str]:

@@ -1,12 +1,17 @@
+import type { Address } from '../../model/connection.ts';
 import type { MessageSource } from '../../model/message-source.ts';
-import type { ConnectionDriver } from '../../ports/connection-driver.ts';
+import type { ConnectionDriver, Sender, Sending } from '../../ports/connection-driver.ts';
 import type { SourceFactory } from '../../ports/source.ts';
+import { explainBrokerFailure } from './broker-failure.ts';
 import { BrokerSource, type ReadBroker } from './broker-source.ts';
 import { checkNats } from './nats-check.ts';
 import { readNats } from './nats-messages.ts';
+import { openNatsSender } from './nats-sender.ts';
 import { checkRabbit } from './rabbitmq-check.ts';
 import { readRabbitQueue } from './rabbitmq-queue.ts';
+import { openRabbitSender } from './rabbitmq-sender.ts';
 import { checkRedis } from './redis-check.ts';
+import { openRedisSender } from './redis-sender.ts';
 import { readRedisStream } from './redis-stream.ts';
 
 function factory<S extends MessageSource>(kind: S['kind'], read: ReadBroker<S>): SourceFactory {
@@ -20,8 +25,18 @@ export const messageSources: readonly SourceFactory[] = [
   factory('nats', readNats),
 ];
 
+function sendingBy(connect: (address: Address) => Promise<Sender>): Sending {
+  return { connect, explain: (error, { url }) => explainBrokerFailure(error, url) };
+}
+
 export const messageDrivers: readonly ConnectionDriver[] = [
-  { kind: 'redis', port: 6379, tls: { scheme: 'rediss:', port: 6379 }, check: checkRedis },
-  { kind: 'rabbitmq', port: 5672, tls: { scheme: 'amqps:', port: 5671 }, check: checkRabbit },
-  { kind: 'nats', port: 4222, tls: undefined, check: checkNats },
+  {
+    ...{ kind: 'redis', port: 6379, tls: { scheme: 'rediss:', port: 6379 } },
+    ...{ check: checkRedis, sending: sendingBy(openRedisSender) },
+  },
+  {
+    ...{ kind: 'rabbitmq', port: 5672, tls: { scheme: 'amqps:', port: 5671 } },
+    ...{ check: checkRabbit, sending: sendingBy(openRabbitSender) },
+  },
+  { kind: 'nats', port: 4222, tls: undefined, check: checkNats, sending: sendingBy(openNatsSender) },
 ];

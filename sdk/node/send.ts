@@ -1,0 +1,34 @@
+import { callPlatform } from './platform.ts';
+
+export interface SendOptions {
+  /** What names the message, so that one that is sent again is known; left out: a new one. */
+  readonly id?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Left out: `application/json`, `text/plain` or `application/octet-stream`, by what the message is. */
+  readonly contentType?: string | undefined;
+}
+
+/**
+ * Sends a message through a connection of the app, which the manifest must name for the function (`connections`). A text is
+ * sent as text, a `Uint8Array` as bytes, anything else as JSON. `destination` is a queue or `exchange/key` of RabbitMQ, the
+ * key of a stream of Redis, a subject of a stream of NATS. Resolves with its id once the broker has confirmed it.
+ *
+ * Rejects with a `CallError`: `E_SEND_FAILED` (it may have arrived all the same where the broker did not answer),
+ * `E_CONNECTION_NOT_NAMED`, `E_SECRET_MISSING`, `E_PAYLOAD_TOO_LARGE`, `E_OVERLOADED`. It is not retried.
+ */
+export async function send(
+  connection: string,
+  destination: string,
+  message: unknown,
+  { id, headers, contentType }: SendOptions = {},
+): Promise<{ readonly id: string }> {
+  const isBytes = message instanceof Uint8Array;
+  const as = isBytes ? 'bytes' : typeof message === 'string' ? 'text' : 'json';
+  const value = isBytes ? base64(message) : message;
+  const args = { connection, destination, as, id, headers, contentType };
+  return (await callPlatform('send', args, value)) as { readonly id: string };
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
