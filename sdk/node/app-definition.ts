@@ -40,7 +40,12 @@ export interface AppRouteDefinition extends RouteDefinition {
 }
 
 /** Where the outcome of a delivery goes: to another function of the app, or onto the bus under a type. */
-export type DestinationDefinition = { readonly function: string } | { readonly emit: string };
+export type DestinationDefinition =
+  | { readonly function: string }
+  | { readonly workflow: string }
+  /** An address outside, signed with these secrets as a Standard Webhook. */
+  | { readonly webhook: string; readonly secret: string | readonly string[] }
+  | { readonly emit: string };
 
 /** Who may call a webhook: a signature in a header of the sender's own kind. */
 export interface HmacDefinition {

@@ -142,6 +142,7 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
   const dispatch = await createDispatch({
     ...{ store: store.events, invoker, liveApps, clock, random, log: silentLog, node: SETTINGS.nodeId },
     mintUuid: createUuidMinter(clock, random),
+    webhooks: { send: async () => ({ kind: 'taken' }) },
     starter: { start: async () => {} },
     supply: { list: () => [], subscribe: () => () => {} },
   });

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { LambentError, toLambentError } from '../base/errors.ts';
 import type { AppName } from '../model/function.ts';
-import type { Startable, Trigger } from '../model/trigger.ts';
+import type { Startable, Trigger, WebhookTarget } from '../model/trigger.ts';
 import type { ClaimedDelivery } from '../ports/event-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
+import type { WebhookSender } from '../ports/webhook-sender.ts';
 import {
   type CallParts,
   type CallResult,
@@ -15,7 +16,7 @@ import {
 
 /** Brings one delivery or a batch to what the trigger runs. Calls back once, after it has returned. */
 export function deliver(
-  parts: CallParts & { readonly starter: ExecutionStarter },
+  parts: CallParts & { readonly starter: ExecutionStarter; readonly webhooks: WebhookSender },
   app: AppName,
   trigger: Trigger,
   batch: readonly ClaimedDelivery[],
@@ -23,6 +24,8 @@ export function deliver(
 ): void {
   const starts = trigger.starts ?? workflowOf(parts, app, trigger);
   if (starts === undefined) callFunction(parts, app, trigger, batch, onResult);
+  else if (starts.kind === 'webhook')
+    void sendWebhook(parts.webhooks, app, trigger, starts, batch[0]!).then(onResult);
   else void startExecution(parts.starter, app, starts, batch, payloadOf(trigger, batch)).then(onResult);
 }
 
@@ -30,6 +33,27 @@ export function deliver(
 function workflowOf({ liveApps }: CallParts, app: AppName, trigger: Trigger): Startable | undefined {
   const isWorkflow = liveApps.resolve(app, trigger.function)?.version.config.workflow === true;
   return isWorkflow ? { kind: 'workflow', workflow: trigger.function } : undefined;
+}
+
+/** Sends the event to an address outside. Never rejects. */
+async function sendWebhook(
+  webhooks: WebhookSender,
+  app: AppName,
+  { function: name }: Trigger,
+  { url, secrets }: WebhookTarget,
+  { id, event }: ClaimedDelivery,
+): Promise<CallResult> {
+  const outcome = await webhooks.send({ app, function: name, url, secrets, id, body: event });
+  switch (outcome.kind) {
+    case 'taken':
+      return { kind: 'answered', payload: Buffer.from('null'), failed: new Set() };
+    case 'gone':
+      return { kind: 'failed', error: errorOf(outcome.message), retryable: false, isGone: true };
+    case 'failed': {
+      const { message, retryAfterMs } = outcome;
+      return { kind: 'failed', error: errorOf(message), retryable: true, retryAfterMs };
+    }
+  }
 }
 
 /**

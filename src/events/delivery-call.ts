@@ -18,7 +18,15 @@ export type CallResult =
       /** Ids of events that the function reported as failed. */
       readonly failed: ReadonlySet<string>;
     }
-  | { readonly kind: 'failed'; readonly error: InvocationError; readonly retryable: boolean }
+  | {
+      readonly kind: 'failed';
+      readonly error: InvocationError;
+      readonly retryable: boolean;
+      /** Not to be tried again before that. */
+      readonly retryAfterMs?: number | undefined;
+      /** The trigger is to be paused: what is behind it wants nothing more. */
+      readonly isGone?: boolean;
+    }
   /** It never reached the function, and that was nobody's failure: try again soon, without counting. */
   | { readonly kind: 'refused' }
   /** The platform is stopping. */

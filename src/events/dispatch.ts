@@ -20,26 +20,22 @@ import type { Random } from '../base/random.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
 import { EVERYBODY, type EventScope, scopeOfApp } from '../model/event-scope.ts';
 import type { AppName } from '../model/function.ts';
-import {
-  DELIVERY_DEFAULTS,
-  type Destination,
-  type Trigger,
-  type TriggerId,
-  type TriggerName,
-  triggerIdOf,
-} from '../model/trigger.ts';
+import type { InvocationError } from '../model/invocation.ts';
+import { type Destination, type TriggerId, triggerIdOf } from '../model/trigger.ts';
 import type { EventBus, Published, PublishOptions, StoredNow } from '../ports/event-bus.ts';
 import type { ClaimedDelivery, EventStore, FailedOrdering, Session } from '../ports/event-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
 import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import { CALL_DEPTH_MAX } from '../ports/platform-calls.ts';
+import type { WebhookSender } from '../ports/webhook-sender.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 import { Appender, type Prepared } from './append.ts';
+import { destinationTrigger } from './destination-trigger.ts';
 import { deliver } from './deliver.ts';
 import type { CallResult } from './delivery-call.ts';
 import { HeldBudget } from './held-budget.ts';
-import { deadLetterEvent, destinationEvent } from './outcome-events.ts';
+import { deadLetterEvent, destinationEvent, disabledEvent } from './outcome-events.ts';
 import { Settling } from './settling.ts';
 import { type QueueParts, TriggerQueue } from './trigger-queue.ts';
 import { type LiveTrigger, listShares, listTriggers, TriggerTable } from './trigger-table.ts';
@@ -57,6 +53,7 @@ export interface DispatchOptions {
   readonly node: NodeId;
   readonly mintUuid: MintUuid;
   readonly starter: ExecutionStarter;
+  readonly webhooks: WebhookSender;
   /** Triggers beside those of the live deployments. */
   readonly supply: TriggerSupply;
   /** Hears of events once they are stored, beside the triggers. */
@@ -194,7 +191,7 @@ class Dispatcher implements EventDispatch {
     const withOwn = new Map(wanted);
     for (const { app, trigger } of wanted.values())
       for (const destination of [trigger.delivery.onSuccess, trigger.delivery.onFailure]) {
-        const own = destinationTrigger(destination);
+        const own = destinationTrigger(destination, trigger);
         if (own !== undefined) withOwn.set(triggerIdOf(app, own.name), { app, trigger: own });
       }
     const unknown = [...withOwn.keys()].filter((id) => !this.#queues.has(id));
@@ -275,9 +272,24 @@ class Dispatcher implements EventDispatch {
     this.#running += 1;
     deliver(this.#options, live.app, live.trigger, batch, (result) => {
       this.#running -= 1;
+      if (result.kind === 'failed' && result.isGone === true) void this.#disable(live, result.error);
       onResult(result);
       if (this.#isClosed && this.#running === 0) this.#onIdle?.();
     });
+  }
+
+  /** Nobody is there any more: what is owed waits until somebody resumes the trigger, and an event says so. */
+  async #disable(live: LiveTrigger, error: InvocationError): Promise<void> {
+    live.queue.pause();
+    try {
+      await this.setPaused(live.id, true);
+      const { mintUuid, clock } = this.#options;
+      const event = disabledEvent(live, error, mintUuid(), clock.nowMs());
+      await this.#appender.append(this.#prepareOwn(event, live.app, 0, undefined), undefined);
+    } catch (thrown) {
+      const facts = { trigger: live.id, error: String(thrown) };
+      this.#options.log.error('a trigger whose receiver is gone could not be paused', facts);
+    }
   }
 
   #toDestination(
@@ -287,7 +299,7 @@ class Dispatcher implements EventDispatch {
     outcome: Parameters<typeof destinationEvent>[3],
   ): readonly Prepared[] {
     const event = destinationEvent(live, delivery, destination, outcome, this.#options.clock.nowMs());
-    const own = destinationTrigger(destination);
+    const own = destinationTrigger(destination, live.trigger);
     const origin = own === undefined ? undefined : triggerIdOf(live.app, own.name);
     return this.#prepareOwn(event, live.app, delivery.depth, origin);
   }
@@ -328,20 +340,6 @@ class Dispatcher implements EventDispatch {
       },
     });
   }
-}
-
-/** A function or workflow as a destination has a trigger of its own, which only such events reach. */
-function destinationTrigger(destination: Destination | undefined): Trigger | undefined {
-  if (destination === undefined || destination.kind === 'emit') return undefined;
-  // Functions and workflows of an app share their names.
-  const name = destination.kind === 'function' ? destination.function : destination.workflow;
-  return {
-    name: `destination.${name}` as TriggerName,
-    function: name,
-    source: { kind: 'destination' },
-    delivery: DELIVERY_DEFAULTS,
-    starts: destination.kind === 'workflow' ? destination : undefined,
-  };
 }
 
 /** Opens a session on the store, takes over what an earlier platform left, and begins to deliver. */

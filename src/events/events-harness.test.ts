@@ -20,6 +20,7 @@ import {
 } from '../model/trigger.ts';
 import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
+import type { WebhookSender } from '../ports/webhook-sender.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { createDispatch, type EventDispatch } from './dispatch.ts';
 
@@ -106,6 +107,7 @@ interface Shared {
   readonly apps: TestApps;
   readonly calls: string[][];
   readonly answer: Answer;
+  readonly receiver: WebhookSender['send'];
 }
 
 /** Answers of functions, as the invoker hands them on. */
@@ -149,6 +151,7 @@ async function begin(shared: Shared): Promise<World> {
     node: mintUuid() as NodeId,
     mintUuid,
     starter: { start: async () => {} },
+    webhooks: { send: (webhook) => shared.receiver(webhook) },
     supply: { list: () => [], subscribe: () => () => {} },
   });
   return {
@@ -185,6 +188,7 @@ export async function startWorld(
   triggers: readonly Trigger[],
   answer: Answer = () => null,
   seed = 1,
+  receiver: WebhookSender['send'] = async () => ({ kind: 'taken' }),
 ): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'lambent-events-'));
   const apps = new TestApps();
@@ -196,6 +200,7 @@ export async function startWorld(
     apps,
     calls: [],
     answer,
+    receiver,
   });
 }
 

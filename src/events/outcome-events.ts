@@ -6,6 +6,7 @@ import type { LiveTrigger } from './trigger-table.ts';
 
 /** The type of the event about a dead letter: triggers may take it like any other. */
 export const DEAD_LETTER_TYPE = 'lambent.dead-letter';
+export const DISABLED_TYPE = 'lambent.trigger.disabled';
 export const SUCCEEDED_TYPE = 'lambent.delivery.succeeded';
 export const FAILED_TYPE = 'lambent.delivery.failed';
 
@@ -26,6 +27,16 @@ export function deadLetterEvent(
     attempts: attempts + 1,
     error,
   });
+}
+
+/** What a trigger says when it was paused because its receiver wants nothing more. */
+export function disabledEvent(
+  live: LiveTrigger,
+  error: InvocationError,
+  id: string,
+  nowMs: number,
+): CloudEvent {
+  return outcomeEvent(live, DISABLED_TYPE, id, nowMs, { trigger: live.id, error });
 }
 
 /** What goes to a destination: as Lambda's destinations, the request and what came of it. */

@@ -353,7 +353,8 @@ export class TriggerQueue {
           );
           return;
         }
-        for (const delivery of batch) this.#failed(delivery, result.error, result.retryable);
+        for (const delivery of batch)
+          this.#failed(delivery, result.error, result.retryable, result.retryAfterMs);
         break;
       case 'refused':
         this.#parts.clock.after(pauseMs, () => {
@@ -368,15 +369,17 @@ export class TriggerQueue {
     onEnd();
   }
 
-  #failed(delivery: ClaimedDelivery, error: InvocationError, retryable: boolean): void {
+  #failed(delivery: ClaimedDelivery, error: InvocationError, retryable: boolean, afterMs = 0): void {
     this.failed += 1;
     const { clock, random } = this.#parts;
-    const dueMs = retryable ? retryAtMs(this.#trigger.delivery, delivery, clock.nowMs(), random) : undefined;
-    if (dueMs === undefined) {
+    const nowMs = clock.nowMs();
+    const retryMs = retryable ? retryAtMs(this.#trigger.delivery, delivery, nowMs, random) : undefined;
+    if (retryMs === undefined) {
       this.#parts.settleDead(delivery, error, () => this.#letGo(delivery));
       this.#leaveLane(delivery);
       return;
     }
+    const dueMs = Math.max(retryMs, nowMs + afterMs);
     for (const behind of this.#lanes.fail(delivery)) this.#park(behind);
     this.#parts.settleRetry(delivery, dueMs, () => {
       this.#letGo(delivery);

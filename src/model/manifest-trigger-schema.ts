@@ -19,7 +19,9 @@ const path = (description: string) =>
     .regex(/^[^.\s]+(\.[^.\s]+)*$/, { error: PATH_EXPECTED })
     .describe(description);
 
-const DESTINATION_EXPECTED = 'an object with `function`, `workflow` or `emit`';
+const secretName = z.string().regex(ENV_NAME, { error: 'the name of an environment variable' });
+
+const DESTINATION_EXPECTED = 'an object with `function`, `workflow`, `webhook` or `emit`';
 const destination = (description: string) =>
   z
     .union(
@@ -29,6 +31,17 @@ const destination = (description: string) =>
         }),
         z.strictObject({
           workflow: text('the name of a workflow of this app', 'The workflow that starts with it.'),
+        }),
+        z.strictObject({
+          webhook: text(
+            'a URL of http or https',
+            'The address that it is sent to, signed as a Standard Webhook.',
+          ),
+          secret: z
+            .union([secretName, z.array(secretName).min(1)], {
+              error: 'the name of a secret, or a list of them',
+            })
+            .describe('Secrets with the keys (`whsec_…`, `whsk_…`) that sign; each makes a signature.'),
         }),
         z.strictObject({ emit: text('the type of an event', 'The type under which it goes onto the bus.') }),
       ],
@@ -77,7 +90,6 @@ const hmac = z.strictObject({
 });
 
 const VERIFY_EXPECTED = 'standard, github, stripe, slack, none, or an object with `header`';
-const secretName = z.string().regex(ENV_NAME, { error: 'the name of an environment variable' });
 
 const ACTIONS_EXPECTED = 'a list of insert, update, delete and truncate';
 const tableSettings = (address: string) => ({

@@ -297,6 +297,12 @@ function destinationOf(
 ): Destination | undefined {
   if (given === undefined) return undefined;
   if ('emit' in given) return { kind: 'emit', type: given.emit };
+  if ('webhook' in given) {
+    const url = URL.parse(given.webhook);
+    if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+      problems.addWrong([...path, 'webhook'], 'a URL of http or https without a login', given.webhook);
+    return { kind: 'webhook', url: given.webhook, secrets: [given.secret].flat() };
+  }
   const [kind, name] =
     'function' in given ? (['function', given.function] as const) : (['workflow', given.workflow] as const);
   const known = kind === 'function' ? names.functions : names.workflows;

@@ -22,8 +22,8 @@ export interface Trigger {
   readonly function: FunctionName;
   readonly source: TriggerSource;
   readonly delivery: DeliveryPolicy;
-  /** An execution that it starts in place of calling a function; `function` is then the name of what is started. */
-  readonly starts?: Startable | undefined;
+  /** An execution that it starts, or an address that it is sent to, in place of calling a function; `function` is then the name of what is started. */
+  readonly starts?: Startable | WebhookTarget | undefined;
   /** The rule of AWS' API that it is a target of; `undefined`: it stands in a manifest. */
   readonly rule?: RuleTarget | undefined;
 }
@@ -32,6 +32,14 @@ export type Startable =
   /** A durable workflow of the trigger's app. */
   | { readonly kind: 'workflow'; readonly workflow: FunctionName }
   | { readonly kind: 'stateMachine'; readonly arn: string };
+
+/** An address outside that the event is sent to. The trigger's `function` is whose network policy counts. */
+export interface WebhookTarget {
+  readonly kind: 'webhook';
+  readonly url: string;
+  /** Names of secrets of the app, each of which signs. */
+  readonly secrets: readonly string[];
+}
 
 export interface RuleTarget {
   readonly name: string;
@@ -225,10 +233,11 @@ export interface DeliveryPolicy {
   readonly onFailure: Destination | undefined;
 }
 
-/** Where the outcome of a delivery goes: as an event to another function or workflow of the app, or onto the bus. */
+/** Where the outcome of a delivery goes: as an event to a function or workflow of the app, outside, or onto the bus. */
 export type Destination =
   | { readonly kind: 'function'; readonly function: FunctionName }
   | { readonly kind: 'workflow'; readonly workflow: FunctionName }
+  | WebhookTarget
   | { readonly kind: 'emit'; readonly type: string };
 
 export const DELIVERY_DEFAULTS: DeliveryPolicy = {

@@ -14,6 +14,7 @@ import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { SourceFactory } from '../ports/source.ts';
+import type { WebhookSender } from '../ports/webhook-sender.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 
 export interface EventPartsOptions {
@@ -27,6 +28,7 @@ export interface EventPartsOptions {
   readonly node: NodeId;
   readonly mintUuid: MintUuid;
   readonly starter: ExecutionStarter;
+  readonly webhooks: WebhookSender;
   readonly supply: TriggerSupply;
   readonly factories: readonly SourceFactory[];
   readonly kept: EventsKept | undefined;

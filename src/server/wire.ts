@@ -83,6 +83,7 @@ import { createEventParts, type EventParts, type EventPartsOptions } from './eve
 import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
 import { noteEvents, noteExecutions } from './note-changes.ts';
 import { createStarter } from './runtimes.ts';
+import { createWebhookSender } from './webhook-sender.ts';
 import { createWorkflowParts } from './workflow-parts.ts';
 
 export interface WireOptions {
@@ -222,6 +223,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const { events, webhooks } = await openEvents(
     {
       ...{ ...shared, store: store.events, supply: rules, kept: options.eventsKept },
+      webhooks: createWebhookSender({ liveApps, secrets, clock }),
       starter: { start: (...execution) => later.start(...execution) },
       onStored: (stored) => void later.tell(stored),
     },
