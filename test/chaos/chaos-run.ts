@@ -1,7 +1,8 @@
 /**
  * The kill harness: a platform as its users start it, killed with SIGKILL at seeded random moments, as are the
  * processes of its functions, while events, batches and a schedule run through it; then a checker that knows only the
- * promises compares what was acknowledged with what was seen.
+ * promises compares what was acknowledged with what was seen. With `rows`, rows are committed in a MariaDB meanwhile,
+ * which is killed as well.
  *
  * With `bug: 'ack-early'` a sender is told that its event is taken before the platform has it: the checker must notice,
  * or it is worth nothing.
@@ -14,15 +15,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.ts';
 import { createSeededRandom, type Random } from '../../src/base/random.ts';
 import { writeApp } from '../platform-harness.ts';
-import { descendantsOf } from '../process-table.ts';
+import { descendantsOf, poll } from '../process-table.ts';
 import { type Server, startServer, untilGone, waitForToken } from '../server-process.ts';
-import { checkLedger } from './check-ledger.ts';
+import { checkLedger, checkRows } from './check-ledger.ts';
 import { Ledger } from './ledger.ts';
+import { RowWriter } from './row-writer.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
   readonly durationMs: number;
   readonly bug: 'none' | 'ack-early';
+  /** Needs MariaDB. */
+  readonly rows: boolean;
 }
 
 export interface ChaosReport {
@@ -30,6 +34,9 @@ export interface ChaosReport {
   readonly bug: ChaosOptions['bug'];
   readonly nodeKills: number;
   readonly instanceKills: number;
+  readonly databaseKills: number;
+  /** Rows whose commit was answered. */
+  readonly rows: number;
   readonly acknowledged: number;
   /** Sent again because no answer came. */
   readonly sentAgain: number;
@@ -58,7 +65,7 @@ const report = async (by, events) => {
 const fail = (share) => { if (Math.random() < share) throw new Error('now and then'); };
 `;
 
-const files = (ledger: string): Record<string, string> => ({
+const files = (ledger: string, database: string | undefined): Record<string, string> => ({
   'lambent.yaml': `
 app: chaos
 env: { LEDGER: "${ledger}" }
@@ -75,7 +82,24 @@ functions:
   ticking:
     on:
       - { schedule: every 1s, missed: all, attempts: 1000, retryFirst: 20ms, retryMax: 200ms }
-`,
+${
+  database === undefined
+    ? ''
+    : `  rows:
+    env: { DB: "${database}" }
+    on:
+      - { mysql: { url: DB, table: changes }, key: data.new.name, attempts: 1000, retryFirst: 20ms, retryMax: 200ms }
+`
+}`,
+  ...(database === undefined
+    ? {}
+    : {
+        'functions/rows.js': `${REPORT}
+export const handler = async ({ data: { new: row } }) => {
+  await report('rows', [{ id: row.id, subject: row.name, data: row }]);
+  fail(0.1);
+};`,
+      }),
   'functions/ordered.js': `${REPORT}
 export const handler = async (event) => { await report('ordered', [event]); fail(0.1); };`,
   'functions/batched.js': `${REPORT}
@@ -105,8 +129,18 @@ class Chaos {
   nodeKills = 0;
   instanceKills = 0;
 
-  private constructor(options: ChaosOptions, dataDir: string, ledger: Ledger, server: Server, token: string) {
+  readonly #rows: RowWriter | undefined;
+
+  private constructor(
+    options: ChaosOptions,
+    dataDir: string,
+    ledger: Ledger,
+    server: Server,
+    token: string,
+    rows: RowWriter | undefined,
+  ) {
     this.#options = options;
+    this.#rows = rows;
     this.#random = createSeededRandom(options.seed);
     this.#dataDir = dataDir;
     this.#ledger = ledger;
@@ -116,10 +150,15 @@ class Chaos {
 
   static async begin(options: ChaosOptions, folder: string): Promise<Chaos> {
     const ledger = new Ledger();
-    const app = await writeApp(join(folder, 'app'), files(await ledger.open()));
+    const rows = options.rows ? await RowWriter.start(createSeededRandom(options.seed + 1)) : undefined;
+    const app = await writeApp(join(folder, 'app'), files(await ledger.open(), rows?.url));
     const dataDir = join(folder, 'data');
     const server = await startServer(dataDir, [app]);
-    return new Chaos(options, dataDir, ledger, server, await waitForToken(server));
+    const chaos = new Chaos(options, dataDir, ledger, server, await waitForToken(server), rows);
+    // Rows that were there before the trigger began are not its own.
+    if (rows !== undefined) await poll(() => chaos.#isReading());
+    rows?.begin();
+    return chaos;
   }
 
   async run(): Promise<ChaosReport> {
@@ -131,19 +170,26 @@ class Chaos {
     }
     this.#isOver = true;
     await Promise.all(senders);
+    await this.#rows?.end();
     await this.#settle();
     const dead = await this.#deadLetters();
     const { acknowledged, seen } = this.#ledger;
-    const problems = checkLedger({
-      ...{ acknowledged, seen, dead, functions: ['ordered', 'batched', 'dying'] },
-      ...{ ordered: 'ordered', scheduled: 'ticking', everyMs: 1_000 },
-    });
+    const rows = this.#rows?.acknowledged ?? [];
+    const problems = [
+      ...checkLedger({
+        ...{ acknowledged, seen, dead, functions: ['ordered', 'batched', 'dying'] },
+        ...{ ordered: 'ordered', scheduled: 'ticking', everyMs: 1_000 },
+      }),
+      ...checkRows({ acknowledged: rows, seen, dead, functions: ['rows'], ordered: 'rows' }),
+    ];
     const distinct = new Set(seen.map(({ by, id }) => `${by} ${id}`)).size;
     return {
       seed: this.#options.seed,
       bug: this.#options.bug,
       nodeKills: this.nodeKills,
       instanceKills: this.instanceKills,
+      databaseKills: this.#rows?.kills ?? 0,
+      rows: rows.length,
       acknowledged: acknowledged.length,
       sentAgain: this.#sentAgain,
       seen: seen.length,
@@ -157,6 +203,7 @@ class Chaos {
   async close(): Promise<void> {
     this.#isOver = true;
     this.#ledger.close();
+    await this.#rows?.close();
     const { child } = this.#server;
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGKILL');
@@ -165,6 +212,7 @@ class Chaos {
   }
 
   async #kill(): Promise<void> {
+    if (this.#rows !== undefined && this.#random.fraction() < 0.2) return this.#rows.kill();
     const { child } = this.#server;
     const below = descendantsOf(child.pid!);
     if (below.length > 0 && this.#random.fraction() < 0.4) {
@@ -235,13 +283,22 @@ class Chaos {
     return true;
   }
 
-  /** Waits until nothing is owed any more. */
+  /** Whether the table's trigger reads. */
+  async #isReading(): Promise<boolean> {
+    const { items } = (await this.#get('/triggers')) as { items: { id: string; trouble?: string }[] };
+    const found = items.find(({ id }) => id === 'chaos/rows-mysql');
+    return found !== undefined && found.trouble === undefined;
+  }
+
+  /** Waits until nothing is owed any more, and the last row was read. */
   async #settle(): Promise<void> {
     const endMs = systemClock.monotonicMs() + SETTLE_MS;
+    const last = this.#rows?.acknowledged.at(-1)?.id;
     while (systemClock.monotonicMs() < endMs) {
       const { items } = (await this.#get('/triggers')) as { items: { id: string; owed: number }[] };
+      const isRead = last === undefined || this.#ledger.seen.some(({ id }) => id === last);
       // The schedule goes on, but between two ticks there is nothing.
-      if (items.every(({ owed }) => owed === 0)) return;
+      if (isRead && items.every(({ owed }) => owed === 0)) return;
       await delay(50);
     }
     throw new Error(`deliveries are still owed ${SETTLE_MS / 1_000} s after the last kill`);
@@ -287,8 +344,8 @@ export function reportText(report: ChaosReport): string {
   const bug = report.bug === 'none' ? '' : `, with the deliberate bug ${report.bug}`;
   return [
     `seed ${report.seed}${bug}`,
-    `  killed: the platform ${report.nodeKills} times, one of its processes ${report.instanceKills} times`,
-    `  acknowledged: ${report.acknowledged} events (${report.sentAgain} requests sent again)`,
+    `  killed: the platform ${report.nodeKills} times, one of its processes ${report.instanceKills} times, the database ${report.databaseKills} times`,
+    `  acknowledged: ${report.acknowledged} events (${report.sentAgain} requests sent again), ${report.rows} rows`,
     `  seen: ${report.seen} times, ${report.repeated} of them again; dead letters ${JSON.stringify(report.dead)}; ${report.ticks} ticks`,
     problems.length === 0 ? '  every promise held' : `  ${problems.length} promises broken:`,
     ...problems.slice(0, 10).map((problem) => `    ${problem}`),

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { mariaDbMissing } from '../mariadb-server.ts';
 import { reportText, runChaos } from './chaos-run.ts';
 import { checkLedger, type Facts } from './check-ledger.ts';
 import type { Seen } from './ledger.ts';
+
+const rows = (await mariaDbMissing()) === false;
 
 const seen = (by: string, id: string, more: Partial<Seen> = {}): Seen => ({
   ...{ by, id, key: 'k', place: Number(id.slice(1)), instantMs: undefined },
@@ -50,14 +53,15 @@ describe('the kill harness', {
   skip: process.platform !== 'linux' && 'it reads /proc',
 }, () => {
   it('finds nothing lost', async (context) => {
-    const report = await runChaos({ seed: 7, durationMs: 12_000, bug: 'none' });
+    const report = await runChaos({ seed: 7, durationMs: 12_000, bug: 'none', rows });
     context.diagnostic(reportText(report));
     assert.deepEqual(report.problems, []);
     assert.ok(report.nodeKills > 0 && report.acknowledged > 0);
+    if (rows) assert.ok(report.databaseKills > 0 && report.rows > 0);
   });
 
   it('turns red when senders are told too early', async (context) => {
-    const report = await runChaos({ seed: 7, durationMs: 8_000, bug: 'ack-early' });
+    const report = await runChaos({ seed: 7, durationMs: 8_000, bug: 'ack-early', rows: false });
     context.diagnostic(reportText(report));
     assert.match(report.problems.join(), /was acknowledged, and .* never saw it/);
   });

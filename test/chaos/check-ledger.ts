@@ -27,7 +27,19 @@ export function checkLedger(facts: Facts): string[] {
   return [...checkLost(facts), ...checkOrder(facts), ...checkSchedule(facts)];
 }
 
-function checkLost({ acknowledged, seen, dead, functions }: Facts): string[] {
+/** The same of rows: each that was committed was seen, or is a dead letter, and first sightings of a key are in order. */
+export function checkRows(
+  facts: Pick<Facts, 'acknowledged' | 'seen' | 'dead' | 'functions' | 'ordered'>,
+): string[] {
+  return [...checkLost(facts), ...checkOrder(facts)];
+}
+
+function checkLost({
+  acknowledged,
+  seen,
+  dead,
+  functions,
+}: Pick<Facts, 'acknowledged' | 'seen' | 'dead' | 'functions'>): string[] {
   const problems: string[] = [];
   for (const name of functions) {
     const ids = new Set(seen.filter(({ by }) => by === name).map(({ id }) => id));
@@ -38,7 +50,7 @@ function checkLost({ acknowledged, seen, dead, functions }: Facts): string[] {
   return problems;
 }
 
-function checkOrder({ seen, ordered }: Facts): string[] {
+function checkOrder({ seen, ordered }: Pick<Facts, 'seen' | 'ordered'>): string[] {
   const problems: string[] = [];
   const known = new Set<string>();
   const last = new Map<string, Seen>();

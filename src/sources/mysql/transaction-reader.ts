@@ -1,6 +1,6 @@
 import type { MysqlSource as Settings, TableAction } from '../../model/trigger.ts';
 import { LambentError } from '../../base/errors.ts';
-import { keyOfRow, putColumn, type Row, toRowEvent } from '../rows/row-event.ts';
+import { COLUMN_BYTES, keyOfRow, putColumn, type Row, toRowEvent } from '../rows/row-event.ts';
 import type { Read } from '../rows/row-queue.ts';
 import { type BinlogEvent, parseEvent, parseHead, type RowsEvent } from './binlog-event.ts';
 import { ByteReader, hasBit } from './byte-reader.ts';
@@ -140,7 +140,15 @@ export class TransactionReader {
         if (former !== undefined && Object.hasOwn(former, name)) putColumn(next, name, former[name]);
         else omitted.add(name);
       }
-      const read = this.#event(event.action, map, { next, former, omitted, timeMs });
+      // Twice: what an update did not log is taken from before.
+      const change = {
+        next,
+        former,
+        omitted,
+        timeMs,
+        bytes: 2 * event.rows.length + event.columns * COLUMN_BYTES,
+      };
+      const read = this.#event(event.action, map, change);
       if (read !== undefined) reads.push({ ...read, bytes: Math.ceil(bytes / (reads.length + 1)) });
     }
     return reads;
@@ -160,7 +168,13 @@ export class TransactionReader {
   #event(
     action: TableAction,
     { schema, table, primaryKey }: Pick<TableMap, 'schema' | 'table' | 'primaryKey'>,
-    change: { next?: Row | undefined; former?: Row | undefined; omitted?: Set<string>; timeMs: number },
+    change: {
+      readonly next?: Row | undefined;
+      readonly former?: Row | undefined;
+      readonly omitted?: Set<string>;
+      readonly timeMs: number;
+      readonly bytes?: number;
+    },
   ): Extract<RowRead, { kind: 'event' }> | undefined {
     const { settings, trigger, name } = this.#options;
     const transaction = this.#transaction;
@@ -168,12 +182,12 @@ export class TransactionReader {
     const index = transaction.index;
     transaction.index += 1;
     if (!settings.actions.includes(action)) return undefined;
-    const { next, former, omitted = new Set(), timeMs } = change;
+    const { next, former, omitted = new Set(), timeMs, bytes = 0 } = change;
     const { gtid, depth } = transaction;
     const event = toRowEvent(
       {
         ...{ action, schema, table, key: keyOfRow(primaryKey, former, next) },
-        ...{ new: this.#listed(next), old: this.#listed(former), omitted: this.#listedNames(omitted) },
+        ...{ new: this.#listed(next), old: this.#listed(former), omitted: this.#listedNames(omitted), bytes },
       },
       {
         ...{ kind: 'mysql', trigger, id: `${name}/${gtid}/${index}`, timeMs, depth },

@@ -42,7 +42,7 @@ describe('an event of a changed row', () => {
     const text = 'é'.repeat(CLOUD_EVENT_BYTES_MAX);
     const event = toChangeEvent(
       {
-        ...{ action: 'update', relation, primaryKey: new Set<string>() },
+        ...{ action: 'update', relation, primaryKey: new Set<string>(), bytes: 2 * text.length },
         new: ['a/b,ü\u0001', text, '3'],
         old: { whole: true, tuple: ['a', text, '2'] },
       },

@@ -1,6 +1,6 @@
 import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { TableAction } from '../../model/trigger.ts';
-import { keyOfRow, putColumn, type Row, toRowEvent } from '../rows/row-event.ts';
+import { COLUMN_BYTES, keyOfRow, putColumn, type Row, toRowEvent } from '../rows/row-event.ts';
 import { toJsonValue } from './column-value.ts';
 import type { Relation, Tuple } from './pgoutput.ts';
 
@@ -11,6 +11,8 @@ export interface RowChange {
   readonly old: { readonly whole: boolean; readonly tuple: Tuple } | undefined;
   /** Columns of the primary key. Empty: those of the replica identity stand for them. */
   readonly primaryKey: ReadonlySet<string>;
+  /** As it was sent. */
+  readonly bytes: number;
 }
 
 export interface TransactionPlace {
@@ -41,6 +43,7 @@ export function toChangeEvent(
     {
       ...{ action, schema: relation.schema, table: relation.table },
       ...{ key, new: next, old: former, omitted },
+      bytes: change.bytes + relation.columns.length * COLUMN_BYTES,
     },
     {
       ...{ kind: 'postgres', trigger, id: `${slot}/${lsn}/${index}`, timeMs, depth },

@@ -77,7 +77,7 @@ export class TransactionReader {
     if (transaction === undefined || relation === undefined)
       throw new RangeError('a change outside of a transaction or of an unknown table');
     const change: RowChange = {
-      ...{ action: message.kind, relation, primaryKey: this.#primaryKey },
+      ...{ action: message.kind, relation, primaryKey: this.#primaryKey, bytes },
       new: 'new' in message ? message.new : undefined,
       old: 'old' in message ? message.old : undefined,
     };

@@ -6,6 +6,10 @@ import type { TableAction } from '../../model/trigger.ts';
 const KEY_CHARS_MAX = 1_024;
 /** What the envelope, names and escapes may need beside the values, in bytes. */
 const ENVELOPE_BYTES = 16_384;
+/** A row that came in fewer bytes is small enough, however its values are escaped: most rows are not measured. */
+const SURELY_SMALL_BYTES = 65_536;
+/** What a column's name may add. */
+export const COLUMN_BYTES = 128;
 
 /** A row as JSON: columns by name. */
 export type Row = Record<string, unknown>;
@@ -20,6 +24,8 @@ export interface ChangedRow {
   readonly old: Row | undefined;
   /** Columns whose values are not known. */
   readonly omitted: Set<string>;
+  /** As the database sent it, and COLUMN_BYTES for each column; `undefined`: not known. */
+  readonly bytes?: number | undefined;
 }
 
 export interface ChangePlace {
@@ -37,8 +43,9 @@ export interface ChangePlace {
 
 /** A changed row as an event, with its largest values left out until it is small enough to be stored. */
 export function toRowEvent(change: ChangedRow, place: ChangePlace): CloudEvent {
-  const { action, schema, table, key, new: next, old: former, omitted } = change;
-  if (next !== undefined || former !== undefined) shorten(next, former, new Set(Object.keys(key)), omitted);
+  const { action, schema, table, key, new: next, old: former, omitted, bytes } = change;
+  if (bytes === undefined || bytes > SURELY_SMALL_BYTES)
+    shorten(next, former, new Set(Object.keys(key)), omitted);
   return {
     specversion: '1.0',
     id: place.id,
