@@ -11,7 +11,8 @@ export const LANGUAGE_OPERATIONS: Readonly<Record<string, StatesOperation>> = {
   async ValidateStateMachineDefinition({ language }, fields) {
     const severity = fields.choice('severity', ['ERROR', 'WARNING']);
     const max = fields.number('maxResults', 0, DIAGNOSTICS_DEFAULT) || DIAGNOSTICS_DEFAULT;
-    const all = language.check(fields.text('definition', 1_048_576));
+    const type: 'STANDARD' | 'EXPRESS' = fields.choice('type', ['STANDARD', 'EXPRESS']);
+    const all = language.check(fields.text('definition', 1_048_576), type);
     const shown = all.filter((diagnostic) => severity === 'WARNING' || diagnostic.severity === 'ERROR');
     return {
       result: all.some((diagnostic) => diagnostic.severity === 'ERROR') ? 'FAIL' : 'OK',

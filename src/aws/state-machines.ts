@@ -85,8 +85,8 @@ export async function findAlias(
   );
 }
 
-function readDefinition(parts: StatesParts, text: string): string {
-  const faults = parts.language.check(text).filter(({ severity }) => severity === 'ERROR');
+function readDefinition(parts: StatesParts, text: string, type: MachineValue['type']): string {
+  const faults = parts.language.check(text, type).filter(({ severity }) => severity === 'ERROR');
   if (faults.length > 0) {
     const list = faults.map(({ code, message, location }) => `${code}: ${message} at ${location}`).join('; ');
     throw new AwsJsonError('InvalidDefinition', `Invalid State Machine Definition: '${list}'`);
@@ -112,7 +112,7 @@ const create: StatesOperation = async (parts, fields) => {
   const text = fields.text('definition');
   const roleArn = fields.text('roleArn', 256);
   const type = fields.choice('type', ['STANDARD', 'EXPRESS']);
-  const definition = readDefinition(parts, text);
+  const definition = readDefinition(parts, text, type);
   const nowMs = clock.nowMs();
   const value: MachineValue = {
     ...{ name, type, roleArn, definition },
@@ -211,7 +211,7 @@ const update: StatesOperation = async (parts, fields) => {
       'Either the definition, the role ARN, the LoggingConfiguration, the TracingConfiguration or the EncryptionConfiguration must be specified',
     );
   }
-  const definition = text === undefined ? before.definition : readDefinition(parts, text);
+  const definition = text === undefined ? before.definition : readDefinition(parts, text, before.type);
   const after: MachineValue = {
     ...before,
     ...{ definition, roleArn, configuration },

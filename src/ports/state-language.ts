@@ -1,7 +1,7 @@
 /** Amazon States Language, for those who take definitions from outside. */
 export interface StateLanguage {
-  /** What is wrong with a definition; nothing when it can run. */
-  check(definition: string): readonly StateDiagnostic[];
+  /** What is wrong with a definition; nothing when it can run. `EXPRESS` machines have no waits for others. */
+  check(definition: string, type?: 'STANDARD' | 'EXPRESS'): readonly StateDiagnostic[];
   /** Runs one state, as far as it goes. Rejects with `E_BAD_REQUEST` when the definition is none. */
   testState(request: TestStateRequest): Promise<TestStateOutcome>;
 }

@@ -13,7 +13,7 @@ const TURNS_MAX = 1_000;
 /** Checking and trying definitions, without an execution. */
 export function createStateLanguage(now: () => number): StateLanguage {
   return {
-    check: (definition) => parseDefinition(definition).diagnostics,
+    check: (definition, type) => parseDefinition(definition, type === 'EXPRESS').diagnostics,
     testState: (request) => testState(request, now()),
   };
 }

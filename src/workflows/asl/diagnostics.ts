@@ -39,10 +39,16 @@ const DIAGNOSTICS_MAX = 100;
 /** Collects what validation finds. */
 export class Findings {
   readonly list: Diagnostic[] = [];
+  /** Whether the machine is of the type EXPRESS. */
+  readonly isExpress: boolean;
   /** Names of all states, to find those that occur twice. */
   readonly stateNames = new Map<string, string>();
   /** Labels of distributed Maps, in the same way. */
   readonly labels = new Set<string>();
+
+  constructor(isExpress = false) {
+    this.isExpress = isExpress;
+  }
 
   error(location: string, message: string, code: DiagnosticCode = 'SCHEMA_VALIDATION_FAILED'): void {
     this.#add({ severity: 'ERROR', code, message, location });

@@ -36,6 +36,12 @@ export function missingService(arn: string): string | undefined {
   return `Lambent has no service ${resource.service}:${action}: a task of it fails with States.Runtime. There are ${[...SERVICES].join(', ')}, functions and activities; anything else is a function of yours.`;
 }
 
+/** Activities, jobs that are waited for, and task tokens: AWS has none of them in EXPRESS state machines. */
+export function waitsForOthers(arn: string): boolean {
+  const resource = parseTaskResource(arn);
+  return resource.kind === 'activity' || (resource.kind === 'service' && resource.pattern !== 'request');
+}
+
 export function parseTaskResource(arn: string): TaskResource {
   const [, , service = '', region = '', , ...rest] = arn.split(':');
   if (service === 'lambda') return { kind: 'lambda', arn };

@@ -3,7 +3,7 @@ import { isIntrinsic, parseIntrinsic } from './intrinsic.ts';
 import { parsePath } from './json-path.ts';
 import { isObject, type Json } from './json-value.ts';
 import { expressionOf, expressionProblem, isExpression } from './jsonata-expression.ts';
-import { missingService } from './task-resource.ts';
+import { missingService, waitsForOthers } from './task-resource.ts';
 import { PathSyntaxError } from './text-reader.ts';
 import { parseTimestamp } from './timestamp.ts';
 
@@ -189,6 +189,8 @@ const resource: FieldCheck = (value, at, _jsonata, findings) => {
 const taskResource: FieldCheck = (value, at, jsonata, findings, type) => {
   resource(value, at, jsonata, findings, type);
   if (typeof value !== 'string' || value.includes('${')) return;
+  if (findings.isExpress && waitsForOthers(value))
+    findings.error(at, `"${value}" waits for somebody else, which an EXPRESS state machine does not.`);
   const missing = missingService(value);
   if (missing !== undefined) findings.warning(at, missing, 'UNSUPPORTED_RESOURCE');
 };

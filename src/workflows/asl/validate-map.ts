@@ -81,7 +81,14 @@ export function validateMap(
     within(state.ItemReader.ReaderConfig, `${here}/ItemReader/ReaderConfig`, READER_CONFIG);
   if (isObject(state.ResultWriter))
     within(state.ResultWriter.WriterConfig, `${here}/ResultWriter/WriterConfig`, WRITER_CONFIG);
-  if (isDistributed(state)) return;
+  if (isDistributed(state)) {
+    if (findings.isExpress)
+      findings.error(
+        `${here}/${name}/ProcessorConfig/Mode`,
+        'An EXPRESS state machine has no distributed Map.',
+      );
+    return;
+  }
   for (const field of DISTRIBUTED_ONLY) {
     // Some tools write these without naming the mode; AWS refuses them only beside an explicit INLINE.
     const mode = isObject(processor.ProcessorConfig) ? processor.ProcessorConfig.Mode : undefined;

@@ -169,6 +169,21 @@ test('what is too large or too deep is refused', () => {
   assert.deepEqual([program, diagnostics.at(0)?.code], [undefined, 'TOO_DEEPLY_NESTED']);
 });
 
+test('an EXPRESS machine waits for nobody else', () => {
+  const faults = (definition: object): string[] =>
+    parseDefinition(JSON.stringify(definition), true).diagnostics.map(({ location }) => location);
+  for (const resource of [
+    'states:::states:startExecution.sync:2',
+    'states:::lambda:invoke.waitForTaskToken',
+    'states:us-east-1:1:activity:a',
+  ])
+    assert.deepEqual(faults(one({ ...task, Resource: `arn:aws:${resource}` })), ['/States/A/Resource']);
+  const distributed = { ...one({ Type: 'Succeed' }), ProcessorConfig: { Mode: 'DISTRIBUTED' } };
+  const outer = { StartAt: 'M', States: { M: map({ ItemProcessor: distributed }) } };
+  assert.deepEqual(faults(outer), ['/States/M/ItemProcessor/ProcessorConfig/Mode']);
+  assert.deepEqual(faults(one(task)), []);
+});
+
 test('an execution goes on with a definition that is refused by now, where it can run', () => {
   const { program, diagnostics } = parseDefinition(JSON.stringify(one({ Type: 'Pass', Next: 'A' })));
   assert.ok(program !== undefined);

@@ -23,8 +23,8 @@ const RUNS_ALL_THE_SAME: ReadonlySet<string> = new Set([
 ]);
 
 /** Reads the text of a definition: a program, if it can run at all, and what is wrong with it. */
-export function parseDefinition(text: string): ParsedDefinition {
-  const findings = new Findings();
+export function parseDefinition(text: string, isExpress = false): ParsedDefinition {
+  const findings = new Findings(isExpress);
   const definition = readJson(text, findings);
   if (definition !== undefined) validateMachine(definition, findings);
   const fatal = findings.list.some(
