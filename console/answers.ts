@@ -1,5 +1,6 @@
 /** Answers of the control API, as far as the console reads them. The API's OpenAPI document has all of them. */
 import type { InvocationError, InvocationStatus, LogLine as StoredLine } from '../src/model/invocation.ts';
+import type { ExecutionStep, StepData, StepError, StepPage as Steps } from '../src/ports/execution-steps.ts';
 
 export type { InvocationError, InvocationStatus };
 export type LogLine = Omit<StoredLine, 'app' | 'function'> & { app: string; function: string };
@@ -193,23 +194,6 @@ export interface SecretView {
   readonly updatedMs: number;
 }
 
-export interface ConnectionView {
-  readonly app: string;
-  readonly name: string;
-  readonly kind: string;
-  readonly triggers: readonly string[];
-}
-
-export interface ConnectionReport {
-  readonly ok: boolean;
-  readonly checks: readonly {
-    readonly name: string;
-    readonly ok: boolean;
-    readonly text: string;
-    readonly fix?: string;
-  }[];
-}
-
 export interface Doctor {
   readonly status: string;
   readonly checks: readonly {
@@ -246,44 +230,9 @@ export interface Execution {
   readonly bytes: number;
 }
 
-export interface StepError {
-  readonly code: string;
-  readonly errorType: string;
-  readonly errorMessage: string;
-}
-
-export interface ExecutionStep {
-  readonly step: number;
-  readonly parent?: number;
-  readonly op?: number;
-  readonly kind: string;
-  readonly name: string;
-  readonly at?: string;
-  readonly status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled';
-  readonly fromMs: number;
-  readonly toMs?: number;
-  readonly dueMs?: number;
-  readonly attempts: readonly {
-    readonly fromMs: number;
-    readonly toMs?: number;
-    readonly error?: StepError;
-  }[];
-  readonly attemptCount: number;
-  readonly error?: StepError;
-  readonly execution?: string;
-  readonly firstEntry: number;
-  readonly lastEntry?: number;
-}
-
-export interface StepDetail extends ExecutionStep {
-  readonly input?: unknown;
-  readonly output?: unknown;
-}
-
-export interface StepPage extends Paged<ExecutionStep, number> {
-  readonly total: number;
-  readonly entries: number;
-}
+export type { ExecutionStep, StepError };
+export type StepDetail = ExecutionStep & StepData;
+export type StepPage = Steps & { readonly next?: number };
 
 /** One entry of an execution's history; what else it has depends on its kind. */
 export interface HistoryEntry {

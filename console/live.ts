@@ -1,4 +1,5 @@
 import type { Query } from '@tanstack/react-query';
+import type { Change, ChangeTopic } from '../src/ports/changes.ts';
 import { noteAnswer, noteBehind, noteSilence, noteStream } from './connection.ts';
 import { queryClient } from './query-client.ts';
 
@@ -10,13 +11,8 @@ import { queryClient } from './query-client.ts';
 
 const API = '/_lambent/api/v1';
 
-interface Change {
-  readonly topics?: readonly string[];
-  readonly executions?: readonly string[];
-}
-
 /** What each part of the API shows: the first that fits counts. A screen's own questions name the path as their key. */
-const TOPICS: readonly (readonly [path: RegExp, topics: readonly string[]])[] = [
+const TOPICS: readonly (readonly [path: RegExp, topics: readonly ChangeTopic[]])[] = [
   [/^\/(?:invocations|activity|usage|instances)\b/, ['invocations']],
   [/^\/(?:functions)\b/, ['apps', 'invocations']],
   [/^\/(?:events|dead-letters)\b/, ['events']],
@@ -96,7 +92,7 @@ function onChange(change: Change): void {
     if (isTouched(query, change)) readSoon(query);
 }
 
-function isTouched({ queryKey, meta }: Query, { topics = [], executions }: Change): boolean {
+function isTouched({ queryKey, meta }: Query, { topics, executions }: Change): boolean {
   const [path] = queryKey;
   if (typeof path !== 'string' || meta?.once === true) return false;
   const own = TOPICS.find(([pattern]) => pattern.test(path))?.[1] ?? [];

@@ -1,9 +1,10 @@
 import { useState } from 'react';
-import type { ConnectionReport, ConnectionView, List } from '../answers.ts';
+import type { ConnectionReport, ConnectionView } from '../../src/ports/connections.ts';
+import type { List } from '../answers.ts';
 import { call } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
-import { Badge } from './badge.tsx';
+import { Findings } from './findings.tsx';
 import { Empty, Loaded, Panel, Problem } from './panel.tsx';
 
 /** Outside services that apps name, each with a test that says what fails and what mends it. */
@@ -61,21 +62,9 @@ function Connection({ connection: { app, name, kind, triggers } }: { connection:
       <Problem error={error} />
       <div aria-live="polite">
         {report === undefined || report === 'runs' ? null : (
-          <table>
-            <tbody>
-              {report.checks.map((check) => (
-                <tr key={check.name}>
-                  <td>
-                    <Badge status={check.ok ? 'ok' : 'fail'} text={check.name} />
-                  </td>
-                  <td className="wrap">
-                    {check.text}
-                    {check.fix === undefined ? null : <div className="under">{check.fix}</div>}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <Findings
+            findings={report.checks.map((check) => ({ ...check, status: check.ok ? 'ok' : 'fail' }))}
+          />
         )}
       </div>
     </section>

@@ -2,8 +2,8 @@ import { type FormEvent, useState } from 'react';
 import type { Doctor, Health, List } from '../answers.ts';
 import { call } from '../api.ts';
 import { ActButton } from '../parts/ask.tsx';
-import { Badge } from '../parts/badge.tsx';
 import { Connections } from '../parts/connections.tsx';
+import { Findings } from '../parts/findings.tsx';
 import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { Secrets } from '../parts/secrets.tsx';
@@ -65,24 +65,7 @@ function DoctorPanel({ doctor, error }: { doctor: Doctor | undefined; error: Err
   return (
     <Panel title="Doctor" className="half" more={<span className="soft">checks of this server</span>}>
       <Problem error={error} />
-      <Scroll>
-        <table>
-          <tbody>
-            {(doctor?.checks ?? []).map((check) => (
-              <tr key={check.name + check.text}>
-                <td>
-                  <Badge status={check.status} />
-                </td>
-                <td className="nowrap">{check.name}</td>
-                <td className="wrap">
-                  {check.text}
-                  {check.fix === undefined ? null : <div className="under">{check.fix}</div>}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Findings findings={doctor?.checks ?? []} />
     </Panel>
   );
 }
@@ -102,24 +85,16 @@ function IsolationPanel({ isolation }: { isolation: Doctor['isolation'] }) {
           </p>
         )}
       </div>
-      <Scroll>
-        <table>
-          <tbody>
-            {isolation.protections.map((each) => (
-              <tr key={each.name}>
-                <td>
-                  <Badge
-                    status={each.enforced ? 'ok' : 'warn'}
-                    text={each.enforced ? 'enforced' : 'not here'}
-                  />
-                </td>
-                <td className="nowrap">{each.name}</td>
-                <td className="wrap soft">{each.note}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <Findings
+        findings={isolation.protections.map(({ name, enforced, note }) => ({
+          ...{
+            name,
+            status: enforced ? 'ok' : 'warn',
+            label: enforced ? 'enforced' : 'not here',
+            text: note,
+          },
+        }))}
+      />
     </Panel>
   );
 }
