@@ -18,6 +18,7 @@ import {
   type TriggerName,
   type TriggerSource,
 } from '../model/trigger.ts';
+import type { EventStore } from '../ports/event-store.ts';
 import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { WebhookSender } from '../ports/webhook-sender.ts';
@@ -108,6 +109,35 @@ interface Shared {
   readonly calls: string[][];
   readonly answer: Answer;
   readonly receiver: WebhookSender['send'];
+  /** The first platform dies there; those after it do not. */
+  readonly kill: Kill | undefined;
+}
+
+/** A moment at which a platform dies: just before or just after a call of the store took effect. */
+export interface Kill {
+  readonly side: 'before' | 'after';
+  readonly call: 'append' | 'settle';
+  /** Told when the moment has come. */
+  onReached(): void;
+}
+
+/** The store as a platform sees it that dies then: the call, and all after it, have no end. */
+function dyingAt({ side, call, onReached }: Kill, store: EventStore): EventStore {
+  let isReached = false;
+  const never = (): Promise<never> => new Promise(() => {});
+  return new Proxy(store, {
+    get(target, name: keyof EventStore) {
+      const real = target[name] as (...args: unknown[]) => Promise<unknown>;
+      return async (...args: unknown[]): Promise<unknown> => {
+        if (isReached) return never();
+        if (name !== call) return real(...args);
+        isReached = true;
+        if (side === 'after') await real(...args);
+        onReached();
+        return never();
+      };
+    },
+  });
 }
 
 /** Answers of functions, as the invoker hands them on. */
@@ -142,7 +172,7 @@ async function begin(shared: Shared): Promise<World> {
   const mintUuid = createUuidMinter(clock as Clock, random);
   let isDead = false;
   const dispatch = await createDispatch({
-    store: store.events,
+    store: shared.kill === undefined ? store.events : dyingAt(shared.kill, store.events),
     invoker: scriptedInvoker(shared, () => isDead),
     liveApps: apps,
     clock,
@@ -163,7 +193,7 @@ async function begin(shared: Shared): Promise<World> {
     async crash() {
       isDead = true;
       await store.close();
-      return begin(shared);
+      return begin({ ...shared, kill: undefined });
     },
     async until(holds, what) {
       const endMs = systemClock.monotonicMs() + UNTIL_MS;
@@ -189,6 +219,7 @@ export async function startWorld(
   answer: Answer = () => null,
   seed = 1,
   receiver: WebhookSender['send'] = async () => ({ kind: 'taken' }),
+  kill?: Kill,
 ): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'lambent-events-'));
   const apps = new TestApps();
@@ -201,6 +232,7 @@ export async function startWorld(
     calls: [],
     answer,
     receiver,
+    kill,
   });
 }
 
