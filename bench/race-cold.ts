@@ -7,6 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HELLO } from './hello-sources.ts';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
 import { BENCH_ROOT } from './peers.ts';
 import { fetchText, findFreePort, startProgram } from './program.ts';
@@ -22,33 +23,6 @@ const CALLS = 10;
 const PAUSE_MS = 250;
 const WAIT_MS = 30_000;
 const LARGE_BYTES = 4 * 1024 * 1024;
-
-const SOURCES: Record<Exclude<Contestant, 'node, 4 MB'>, { file: string; text: string }> = {
-  node: {
-    file: 'functions/node.js',
-    text: `export default { fetch: () => new Response('Hello World!') };\n`,
-  },
-  python: {
-    file: 'functions/python.py',
-    text: 'def handler(event, context):\n    return "Hello World!"\n',
-  },
-  go: {
-    file: 'functions/go/main.go',
-    text: `package main
-
-import (
-	"io"
-	"net/http"
-
-	lambent "lambent.dev/go"
-)
-
-func main() {
-	lambent.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Hello World!") }))
-}
-`,
-  },
-};
 
 export async function raceCold(options: RaceOptions): Promise<void> {
   await withFolder(async (folder) => {
@@ -83,8 +57,8 @@ async function writeApp(app: string): Promise<Contestant[]> {
   if (spawnSync('python3', ['--version']).error === undefined) languages.push('python');
   if (spawnSync('go', ['version']).error === undefined) languages.push('go');
   await mkdir(join(app, 'functions/go'), { recursive: true });
-  for (const [name, { file, text }] of Object.entries(SOURCES))
-    if (languages.includes(name as Contestant)) await writeFile(join(app, file), text);
+  for (const [name, { file, text }] of Object.entries(HELLO))
+    if (languages.includes(name as Contestant)) await writeFile(join(app, file(name)), text);
   if (languages.includes('go')) await writeFile(join(app, 'go.mod'), 'module race\n\ngo 1.22\n');
   await writeFile(join(app, 'functions/large.js'), largeSource());
   // Processes end as soon as they have nothing to do: each call of the race finds none.

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { HELLO } from './hello-sources.ts';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
 import { readMemoryKb } from './process-memory.ts';
 import type { RaceOptions } from './race-options.ts';
@@ -14,33 +15,6 @@ const EACH = 8;
 const BOUNDS = { node: 16, python: 7, go: 2 } as const;
 type Language = keyof typeof BOUNDS;
 const WAIT_MS = 60_000;
-
-const SOURCES: Record<Language, { file: (name: string) => string; text: string }> = {
-  node: {
-    file: (name) => `functions/${name}.js`,
-    text: `export default { fetch: () => new Response('Hello World!') };\n`,
-  },
-  python: {
-    file: (name) => `functions/${name}.py`,
-    text: 'def handler(event, context):\n    return "Hello World!"\n',
-  },
-  go: {
-    file: (name) => `functions/${name}/main.go`,
-    text: `package main
-
-import (
-	"io"
-	"net/http"
-
-	lambent "lambent.dev/go"
-)
-
-func main() {
-	lambent.Start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Hello World!") }))
-}
-`,
-  },
-};
 
 export async function raceIdle(options: RaceOptions): Promise<void> {
   await withFolder(async (folder) => {
@@ -76,9 +50,9 @@ async function writeApp(app: string): Promise<Map<Language, string[]>> {
   for (const language of languages) {
     const names = Array.from({ length: EACH }, (_, number) => `${language}${number}`);
     for (const name of names) {
-      const path = join(app, SOURCES[language].file(name));
+      const path = join(app, HELLO[language].file(name));
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, SOURCES[language].text);
+      await writeFile(path, HELLO[language].text);
     }
     functions.set(language, names);
   }

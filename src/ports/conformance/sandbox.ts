@@ -45,13 +45,14 @@ export function nodeSpec(folder: string, script: string, more: Partial<SandboxSp
   };
 }
 
-export async function startIn(sandbox: Sandbox, spec: SandboxSpec): Promise<Started> {
+/** `name` begins the instance's id: where a test looks for what is left of its own, other tests must not have the same. */
+export async function startIn(sandbox: Sandbox, spec: SandboxSpec, name = 'instance'): Promise<Started> {
   let data = '';
   let output = '';
   let check = (): void => {};
   const exit = Promise.withResolvers<SandboxExit>();
   ids += 1;
-  const process = await sandbox.start(`instance-${ids}` as InstanceId, spec, {
+  const process = await sandbox.start(`${name}-${ids}` as InstanceId, spec, {
     onData(chunk) {
       data += chunk.toString();
       check();
