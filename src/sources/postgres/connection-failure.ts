@@ -1,7 +1,12 @@
-import { LambentError } from '../../base/errors.ts';
+import {
+  explainFailure as explain,
+  type Failure,
+  failureText,
+  type KnownFailures,
+} from '../rows/explain-failure.ts';
 
 /** Codes of PostgreSQL and of the network, with what is wrong and what mends it. */
-const KNOWN: Readonly<Record<string, readonly [message: string, hint: string]>> = {
+const KNOWN: KnownFailures = {
   ENOTFOUND: ['The name of the database’s host is not known', 'Correct the host in the address.'],
   EAI_AGAIN: ['The name of the database’s host could not be looked up', 'Look at the machine’s DNS.'],
   ECONNREFUSED: ['Nothing listens at the database’s address', 'Start PostgreSQL, or correct host and port.'],
@@ -28,30 +33,13 @@ const KNOWN: Readonly<Record<string, readonly [message: string, hint: string]>> 
   ],
 };
 
-export interface Failure {
-  /** What failed, where the error tells: `tls`, `name`, `login` …; `undefined`: whatever was being done. */
-  readonly step: string | undefined;
-  readonly text: string;
-  readonly fix: string | undefined;
-}
+const TLS_FIX = 'Correct `tls` of the connection, or `sslmode` in the address, and the certificates.';
 
-/** What is wrong, and what mends it. Never the address, which holds the password. */
 export function explainFailure(error: unknown): Failure {
-  if (error instanceof LambentError) return { step: undefined, text: error.message, fix: error.hint };
-  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
-  const own = typeof message === 'string' ? message : 'for no known reason';
-  const known = typeof code === 'string' ? KNOWN[code] : undefined;
-  if (known !== undefined) return { step: undefined, text: `${known[0]} (${own}).`, fix: known[1] };
-  if (/certificate|SSL|TLS/i.test(own))
-    return {
-      ...{ step: 'tls', text: `The database’s TLS does not hold (${own}).` },
-      fix: 'Correct `tls` of the connection, or `sslmode` in the address, and the certificates.',
-    };
-  return { step: undefined, text: own, fix: undefined };
+  return explain(error, KNOWN, TLS_FIX);
 }
 
 /** The same in one text. */
 export function describeFailure(error: unknown): string {
-  const { text, fix } = explainFailure(error);
-  return fix === undefined ? text : `${text} ${fix}`;
+  return failureText(explainFailure(error));
 }

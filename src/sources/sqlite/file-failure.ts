@@ -1,8 +1,9 @@
 import { LambentError } from '../../base/errors.ts';
+import { failureText, type KnownFailures } from '../rows/explain-failure.ts';
 import { SqliteError } from './database-thread.ts';
 
 /** Primary result codes of SQLite, and codes of files, with what is wrong and what mends it. */
-const KNOWN: Readonly<Record<string, readonly [message: string, hint: string]>> = {
+const KNOWN: KnownFailures = {
   ENOENT: ['There is no such file', 'Correct the path, or make the file.'],
   EACCES: ['The platform may not reach the file', 'Give its user the right to enter the folder.'],
   5: ['Another process holds the file locked', 'It must end its transaction.'],
@@ -26,6 +27,5 @@ export function explainFailure(error: unknown): { text: string; fix: string | un
 
 /** The same in one text. */
 export function describeFailure(error: unknown): string {
-  const { text, fix } = explainFailure(error);
-  return fix === undefined ? text : `${text} ${fix}`;
+  return failureText(explainFailure(error));
 }
