@@ -101,6 +101,22 @@ await describeBroker({
         message: /No stream/,
       });
     },
+    async 'come when storing works again, however many wait'(server) {
+      await withNats(server, async (nats) => {
+        await (await jetstreamManager(nats)).streams.add({ name: 'many', subjects: ['many.*'] });
+        await Promise.all(
+          Array.from({ length: 100 }, (_, at) => jetstream(nats).publish('many.one', `{"n":${at}}`)),
+        );
+      });
+      let failures = 2;
+      const settings: NatsSource = { ...BASE, stream: 'many', subject: undefined, prefetch: 5 };
+      const { source, events } = openSource(settings, urlOf(server), async () => {
+        failures -= 1;
+        if (failures >= 0) throw new Error('the disk is full');
+      });
+      await poll(async () => new Set(events.map(({ id }) => id)).size === 100);
+      await source.close();
+    },
     async 'are tried: the stream and the login'(server) {
       const driver = messageDrivers.find(({ kind }) => kind === 'nats')!;
       const lastOf = async (url: string, stream: string): Promise<string> => {

@@ -121,6 +121,22 @@ export const handler = async (event) => { await send('cache', 'circle', { round:
     it(`refuses ${what}`, async () =>
       assert.match(String(await call(name, { stream: 'x', message: 'm', ...event })), expected));
 
+  it('is said of a connection, which is tried with what its senders know', async () => {
+    const { json } = await lambent.api('GET', '/connections');
+    const { items } = json as { items: { name: string; functions: string[]; triggers: string[] }[] };
+    const cache = items.find(({ name }) => name === 'cache');
+    assert.deepEqual(cache?.functions.toSorted(), ['circle', 'node', 'python']);
+    assert.deepEqual(cache?.triggers, ['circle-redis']);
+    const report = (await lambent.api('POST', '/apps/shop/connections/away/test')).json;
+    assert.deepEqual(
+      (report as { checks: { name: string; ok: boolean }[] }).checks.map(({ name, ok }) => [name, ok]),
+      [
+        ['secrets', true],
+        ['reach', false],
+      ],
+    );
+  });
+
   it('ends a circle through the broker', async () => {
     await client.send('XADD', 'circle', '*', 'round', '0');
     // What came from outside and 16 more are told; the next is there, and the trigger passes over it.

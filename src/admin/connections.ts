@@ -18,6 +18,7 @@ const ConnectionSchema = z
     place: z.string().openapi({ description: 'Host and port, or the name of the secret with the address.' }),
     secrets: z.array(z.string()).readonly(),
     triggers: z.array(z.string()).readonly().openapi({ description: 'Triggers that read from it.' }),
+    functions: z.array(z.string()).readonly().openapi({ description: 'Functions that may send through it.' }),
   })
   .openapi('Connection');
 

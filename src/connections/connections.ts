@@ -1,7 +1,7 @@
 import { type Clock, delay } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import { type Address, type Connection, resolveAddress, secretsOf } from '../model/connection.ts';
-import type { AppName } from '../model/function.ts';
+import type { AppName, FunctionName } from '../model/function.ts';
 import type { Trigger } from '../model/trigger.ts';
 import type { ConnectionCheck, ConnectionDriver } from '../ports/connection-driver.ts';
 import type { ConnectionReport, Connections, ConnectionView } from '../ports/connections.ts';
@@ -30,6 +30,8 @@ interface Found {
   readonly connection: Connection;
   /** Those that read from it. */
   readonly triggers: readonly Trigger[];
+  /** Those that may send through it. */
+  readonly senders: readonly FunctionName[];
 }
 
 export function createConnections(options: ConnectionsOptions): Connections {
@@ -60,13 +62,16 @@ export function createConnections(options: ConnectionsOptions): Connections {
 /** By name. Of two deployments that share the traffic, the newer one's settings count. */
 function find(liveApps: LiveApps, app: AppName): Map<string, Found> {
   const found = new Map<string, Found>();
-  for (const { connections, triggers } of liveApps.find(app)?.deployments ?? [])
+  for (const { connections, triggers, functions } of liveApps.find(app)?.deployments ?? [])
     for (const connection of connections)
       found.set(connection.name!, {
         connection,
         triggers: triggers.filter(
           ({ source }) => 'connection' in source && source.connection.name === connection.name,
         ),
+        senders: functions
+          .filter(({ config }) => config.connections?.includes(connection.name!) === true)
+          .map((each) => each.name),
       });
   return found;
 }
@@ -74,7 +79,7 @@ function find(liveApps: LiveApps, app: AppName): Map<string, Found> {
 function viewOf(
   app: AppName,
   name: string,
-  { connection, triggers }: Found,
+  { connection, triggers, senders }: Found,
   drivers: readonly ConnectionDriver[],
 ): ConnectionView {
   const { kind, at, tls } = connection;
@@ -85,6 +90,7 @@ function viewOf(
     place: at.kind === 'url' ? `secret ${at.url}` : `${at.host}:${at.port ?? usual}`,
     secrets: secretsOf(connection),
     triggers: triggers.map((trigger) => trigger.name),
+    functions: senders,
   };
 }
 
@@ -93,13 +99,13 @@ async function testOne(
   found: Found,
   { liveApps, secrets, drivers, clock }: ConnectionsOptions,
 ): Promise<ConnectionReport> {
-  const { connection, triggers } = found;
+  const { connection, triggers, senders } = found;
   const { kind, name } = connection;
   const driver = drivers.find((each) => each.kind === kind)!;
   const lookUp = (secret: string): string | undefined =>
     secrets.valueOf(app, secret) ??
-    triggers
-      .map(({ function: owner }) => liveApps.resolve(app, owner)?.version.config.env[secret])
+    [...triggers.map(({ function: owner }) => owner), ...senders]
+      .map((owner) => liveApps.resolve(app, owner)?.version.config.env[secret])
       .find((value) => value !== undefined);
   const checks: ConnectionCheck[] = [checkSecrets(app, connection, lookUp)];
   if (checks[0]!.ok) {

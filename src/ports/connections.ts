@@ -1,5 +1,5 @@
 import type { ConnectionKind } from '../model/connection.ts';
-import type { AppName } from '../model/function.ts';
+import type { AppName, FunctionName } from '../model/function.ts';
 import type { TriggerName } from '../model/trigger.ts';
 import type { ConnectionCheck } from './connection-driver.ts';
 
@@ -14,6 +14,8 @@ export interface ConnectionView {
   readonly secrets: readonly string[];
   /** Triggers of the app that read from it. */
   readonly triggers: readonly TriggerName[];
+  /** Functions of the app that may send through it. */
+  readonly functions: readonly FunctionName[];
 }
 
 export interface ConnectionReport {

@@ -95,13 +95,16 @@ function choose(items: readonly ConnectionView[], given: string): ConnectionView
 }
 
 function table(items: readonly ConnectionView[], style: Style): string {
-  const columns = ['CONNECTION', 'KIND', 'PLACE', 'SECRETS', 'TRIGGERS'].map((title) => ({ title }));
-  const rows = items.map(({ app, name, kind, place, secrets, triggers }) => [
+  const columns = ['CONNECTION', 'KIND', 'PLACE', 'SECRETS', 'READ BY', 'SENT TO BY'].map((title) => ({
+    title,
+  }));
+  const rows = items.map(({ app, name, kind, place, secrets, triggers, functions }) => [
     `${app}/${name}`,
     kind,
     place,
     secrets.join(', '),
     triggers.join(', '),
+    functions.join(', '),
   ]);
   return renderTable(columns, rows, style);
 }

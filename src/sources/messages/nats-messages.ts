@@ -97,17 +97,20 @@ async function readStream(
     }
     throw new Error(`the consumer of ${stream} ended`);
   })();
+  // It may come before anybody waits for it, and so may what follows.
+  reading.catch(() => {});
   link.connected();
   const look = async (): Promise<void> => link.waiting((await consumer.info()).num_pending);
   const looking = Promise.withResolvers<never>();
+  looking.promise.catch(() => {});
   const timer = context.clock.every(LOOK_MS, () => void look().catch(looking.reject));
   try {
     await look();
     await readUntilAborted(signal, Promise.race([lost, reading, looking.promise]), intake);
   } finally {
     timer.cancel();
-    reading.catch(() => {});
-    await Promise.race([messages.close(), lost]).catch(() => {});
+    // Asks for nothing more at once; its promise waits for what is still to be read here, which nobody does.
+    void messages.close().catch(() => {});
   }
 }
 

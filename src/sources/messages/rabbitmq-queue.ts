@@ -34,6 +34,8 @@ async function consume(link: BrokerLink<RabbitSource>, connection: RabbitConnect
     acknowledge: async (messages, isWhole) => acknowledge(channel, messages, isWhole),
   });
   const cancelled = Promise.withResolvers<never>();
+  // It may come before anybody waits for it.
+  cancelled.promise.catch(() => {});
   await channel.prefetch(prefetch);
   await channel.consume(queue, (message) => {
     if (message !== null) intake.add(message);
