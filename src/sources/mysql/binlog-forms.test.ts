@@ -130,6 +130,17 @@ describe('statements', () => {
   ] as const)
     it(`${JSON.stringify(sql)} is ${kind}`, () => assert.equal(readStatement(sql, 'd').kind, kind));
 
+  it('that change rows are ours only where they name our table', () => {
+    const mentions = (sql: string, current: string): boolean => {
+      const statement = readStatement(sql, current);
+      return statement.kind === 'change' && statement.mentions('shop', 'rows');
+    };
+    assert.equal(mentions('INSERT INTO `ROWS` VALUES (1)', 'shop'), true);
+    assert.equal(mentions('UPDATE shop.rows SET a = 1', 'other'), true);
+    assert.equal(mentions('INSERT INTO more_rows VALUES (1)', 'shop'), false);
+    assert.equal(mentions('DELETE FROM rows', 'other'), false);
+  });
+
   it('that truncate name their table', () => {
     const read = (sql: string) => readStatement(sql, 'd');
     assert.deepEqual(read('truncate t'), { kind: 'truncate', schema: 'd', table: 't' });

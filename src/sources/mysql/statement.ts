@@ -6,8 +6,8 @@ export type Statement =
   | { readonly kind: 'begin' }
   | { readonly kind: 'end' }
   | { readonly kind: 'truncate'; readonly schema: string; readonly table: string }
-  /** It changes rows. `mentions`: whether this name stands in it. */
-  | { readonly kind: 'change'; readonly mentions: (table: string) => boolean }
+  /** It changes rows. `mentions`: whether this table's name stands in it, where it can mean that of this schema. */
+  | { readonly kind: 'change'; readonly mentions: (schema: string, table: string) => boolean }
   | { readonly kind: 'other' };
 
 const NAME = '(`(?:[^`]|``)+`|"(?:[^"]|"")+"|[^\\s.`"/;]+)';
@@ -28,7 +28,17 @@ export function readStatement(sql: string, schema: string): Statement {
       : { kind: 'truncate', schema: unquote(first), table: unquote(second) };
   }
   if (!CHANGE.test(text)) return { kind: 'other' };
-  return { kind: 'change', mentions: (table) => text.toLowerCase().includes(table.toLowerCase()) };
+  const current = schema.toLowerCase();
+  return {
+    kind: 'change',
+    mentions: (wanted, table) =>
+      hasWord(text, table) && (current === wanted.toLowerCase() || hasWord(text, wanted)),
+  };
+}
+
+/** Whether a name stands there as a whole, in whatever case. */
+function hasWord(text: string, name: string): boolean {
+  return new RegExp(`(?<![\\w$])${RegExp.escape(name)}(?![\\w$])`, 'i').test(text);
 }
 
 function unquote(name: string): string {

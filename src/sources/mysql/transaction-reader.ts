@@ -231,7 +231,7 @@ export class TransactionReader {
         return [...(read === undefined ? [] : [read]), ...this.#endOfSingle(nextPlace)];
       }
       case 'change':
-        if (statement.mentions(this.#options.table.table))
+        if (statement.mentions(this.#options.table.schema, this.#options.table.table))
           throw this.#lost(
             'A session changed the table with binlog_format other than ROW, so that the binary log has the statement and not the rows',
             ` (${transaction.gtid})`,

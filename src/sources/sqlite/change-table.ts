@@ -64,8 +64,8 @@ export async function describeTable(database: DatabaseThread, settings: Settings
 }
 
 /**
- * The statements that make the change table and the triggers that fill it. They are plain SQL without functions: whoever writes the table
- * runs them, with whatever SQLite it has.
+ * The statements that make the change table and the triggers that fill it. They are plain SQL, with no function but
+ * strftime: whoever writes the table runs them, with whatever SQLite it has.
  */
 export function setupStatements(name: string, watched: WatchedTable, settings: Settings): string[] {
   const { table, columns, key, all } = watched;

@@ -20,7 +20,7 @@ import { findFile } from './find-file.ts';
  * A change is stored as an event, together with its number, and only then deleted there. Numbers are never given twice,
  * so ids are made of them.
  *
- * Whoever writes the file needs nothing of ours: the triggers are plain SQL without functions, and go when the trigger is deployed
+ * Whoever writes the file needs nothing of ours: the triggers are plain SQL, and go when the trigger is deployed
  * no more. The platform hears of changes by the folder's own notices, and looks every second besides, in case a notice
  * did not come. The file is read on a thread of its own.
  *
