@@ -101,7 +101,7 @@ class Dispatcher implements EventDispatch {
     this.#failed = failed;
     this.#appender = new Appender({ store, session, table: this.#table, clock, owed, onStored });
     const ended = (count: number): void => this.#appender.ended(count);
-    this.#settling = new Settling({ store, session, clock, log, ended, onStored });
+    this.#settling = new Settling({ store, session, clock, log, ended });
     this.#unsubscribes = [liveApps, supply].map((each) => each.subscribe(() => void this.refresh()));
   }
 

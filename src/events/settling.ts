@@ -1,7 +1,5 @@
 import { atEndOfTurn, type Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { CloudEvent } from '../model/cloud-event.ts';
-import type { StoredNow } from '../ports/event-bus.ts';
 import type {
   Appended,
   ClaimedDelivery,
@@ -37,8 +35,6 @@ export interface SettlingParts {
   readonly log: Log;
   /** Hears how many of those given to `delivered` are durable. */
   ended(count: number): void;
-  /** Hears of every event once it is stored, beside the triggers. */
-  readonly onStored: ((events: readonly StoredNow[]) => void) | undefined;
 }
 
 /**
@@ -110,7 +106,6 @@ export class Settling {
       return;
     }
     this.#isBusy = false;
-    this.#tell(events, appended);
     if (delivered.length > 0) ended(delivered.length);
     for (const { delivery, onDurable } of delivered) onDurable(delivery);
     let at = 0;
@@ -120,16 +115,5 @@ export class Settling {
     }
     if (!this.#isEmpty) this.#soon();
     else this.#onIdle?.();
-  }
-
-  #tell(events: readonly NewEvent[], appended: readonly Appended[]): void {
-    const { onStored } = this.#parts;
-    if (onStored === undefined || events.length === 0) return;
-    const stored = events.flatMap(({ scope, receivedMs, event }, at): StoredNow[] => {
-      const { seq, stored: isNew } = appended[at]!;
-      const parsed = (): CloudEvent => JSON.parse(Buffer.from(event).toString()) as CloudEvent;
-      return isNew ? [{ seq, receivedMs, scope, event: parsed() }] : [];
-    });
-    if (stored.length > 0) onStored(stored);
   }
 }
