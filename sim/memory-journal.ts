@@ -243,6 +243,7 @@ export class MemoryJournal implements JournalStore {
         },
         ...{ createdMs: nowMs, endedMs: undefined, node: claimed ? start.claimBy : undefined },
         ...{ entries: start.entries.length, bytes: 0 },
+        ...(concurrency === undefined ? {} : { concurrencyKey: concurrency.key }),
       },
       order: this.#order,
       fence: claimed ? 1 : 0,

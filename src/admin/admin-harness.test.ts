@@ -177,7 +177,10 @@ function openWorkflows(store: Store, invoker: Invoker, liveApps: LiveApps, clock
   const shared = { store: store.journal, catalog, clock, random, mintUuid };
   const call = createFunctionInvoker({ invoker, liveApps, catalog, mintUuid });
   const engine = new WorkflowEngine({ ...shared, programs: {}, call, log: silentLog, node: SETTINGS.nodeId });
-  return createWorkflows({ ...shared, engine, definitionOf: () => Promise.resolve(undefined) });
+  return createWorkflows({
+    ...{ ...shared, engine, code: undefined },
+    definitionOf: () => Promise.resolve(undefined),
+  });
 }
 
 export async function openBench(changes: Partial<AdminDeps> = {}) {

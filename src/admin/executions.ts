@@ -43,6 +43,7 @@ const ExecutionSchema = z
         traceparent: z.string().optional().openapi({ description: 'W3C Trace Context of who started it.' }),
       })
       .optional(),
+    concurrencyKey: z.string().optional(),
     createdMs: z.number(),
     endedMs: z.number().optional(),
     dueMs: z.number().optional().openapi({ description: 'When a waiting one goes on by itself.' }),
@@ -312,6 +313,30 @@ const answerRoute = createRoute({
   responses: { 200: jsonAnswer(z.object({}), 'It was taken.') },
 });
 
+const replayRoute = createRoute({
+  method: 'post',
+  path: '/executions/{id}/replay',
+  operationId: 'replayExecution',
+  tags: ['executions'],
+  summary: 'Holds what an execution recorded against the code that is live now; nothing of it happens.',
+  request: { params: IdParams },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        id: ExecutionIdSchema,
+        version: z.string(),
+        deployment: z.number().int(),
+        status: z.enum(['same', 'differs']),
+        error: z
+          .object({ code: z.string(), errorType: z.string(), errorMessage: z.string() })
+          .optional()
+          .openapi({ description: 'Where the code goes another way.' }),
+      }),
+      'Whether it goes the same way.',
+    ),
+  },
+});
+
 export function addExecutions(router: AdminRouter, { workflows }: ExecutionsDeps): void {
   addStarting(router, workflows);
   addReading(router, workflows);
@@ -342,6 +367,10 @@ function addStarting(router: AdminRouter, workflows: Workflows): void {
   router.openapi(retryRoute, async (c) => {
     const { id } = await workflows.retry(c.req.valid('param').id, c.req.valid('query').from);
     return c.json({ id, status: 'running' as const }, 202);
+  });
+  router.openapi(replayRoute, async (c) => {
+    const { error, ...rest } = await workflows.replay(c.req.valid('param').id);
+    return c.json({ ...rest, ...(error === undefined ? {} : { error }) }, 200);
   });
 }
 

@@ -53,6 +53,8 @@ export interface ExecutionRecord {
   readonly parent: ParentOperation | undefined;
   /** Absent: nothing led to it. */
   readonly origin?: ExecutionOrigin | undefined;
+  /** It takes one of the places of this key until it ends. */
+  readonly concurrencyKey?: string | undefined;
   /** Epoch milliseconds. */
   readonly createdMs: number;
   readonly endedMs: number | undefined;

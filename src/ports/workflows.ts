@@ -1,7 +1,7 @@
 import type { ExecutionId } from '../base/ids.ts';
 import type { ExecutionOrigin, ExecutionRecord } from '../model/execution.ts';
 import type { AppName } from '../model/function.ts';
-import type { JournalEntry, Outcome } from '../model/journal.ts';
+import type { Failure, JournalEntry, Outcome } from '../model/journal.ts';
 import type { ExecutionStep, StepData, StepPage } from './execution-steps.ts';
 import type { ExecutionQuery } from './journal-store.ts';
 
@@ -28,6 +28,11 @@ export interface Workflows {
    * `E_BAD_REQUEST` where there is nothing to go on from.
    */
   retry(id: ExecutionId, from?: number | 'failed'): Promise<StartedExecution>;
+  /**
+   * Holds what it recorded against the code that is live now; nothing of it happens. `E_NOT_FOUND`, `E_BAD_REQUEST` of
+   * a state machine, `E_TIMEOUT`.
+   */
+  replay(id: ExecutionId): Promise<Replay>;
   /**
    * Answers who waits for this token. The token is the permission, so the answer is read only once somebody is found
    * to wait for it. `E_BAD_REQUEST`, `E_CALLBACK_EXPIRED`.
@@ -75,6 +80,16 @@ export interface StartedExecution {
   readonly id: ExecutionId;
   /** False: it had been started before (same key), or took the place of one that had not begun. */
   readonly isNew: boolean;
+}
+
+export interface Replay {
+  readonly id: ExecutionId;
+  /** What it was held against. */
+  readonly version: string;
+  readonly deployment: number;
+  readonly status: 'same' | 'differs';
+  /** Where the code goes another way. */
+  readonly error: Failure | undefined;
 }
 
 export type CallbackAnswer =

@@ -48,6 +48,7 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
   const workflows = createWorkflows({
     store: journal,
     catalog,
+    code,
     clock,
     random,
     mintUuid,

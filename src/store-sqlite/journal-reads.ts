@@ -11,7 +11,7 @@ export const JOURNAL_PAGE_MAX = 1_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 
 export const RECORD_COLUMNS = `id, app, workflow, kind, version, deployment, status, priority, parent, parent_op,
-  created_ms, ended_ms, due_ms, expires_ms, node, entries, bytes, depth, traceparent`;
+  created_ms, ended_ms, due_ms, expires_ms, node, entries, bytes, depth, traceparent, slot`;
 
 /** One transition's entries as JSON text, and the place of the first. */
 export interface StoredEntries {
@@ -128,6 +128,7 @@ function pageOf(limit: number): number {
 export function toRecord(row: Row): ExecutionRecord {
   const parent = optionalTextOf(row, 'parent');
   const [depth, traceparent] = [numberOf(row, 'depth'), optionalTextOf(row, 'traceparent')];
+  const slot = optionalTextOf(row, 'slot');
   return {
     id: textOf(row, 'id') as ExecutionId,
     app: textOf(row, 'app') as AppName,
@@ -139,6 +140,8 @@ export function toRecord(row: Row): ExecutionRecord {
     priority: numberOf(row, 'priority'),
     parent:
       parent === undefined ? undefined : { execution: parent as ExecutionId, op: numberOf(row, 'parent_op') },
+    // A slot is app, workflow and key.
+    ...(slot === undefined ? {} : { concurrencyKey: (JSON.parse(slot) as string[])[2]! }),
     origin: depth === 0 && traceparent === undefined ? undefined : { depth, traceparent },
     createdMs: numberOf(row, 'created_ms'),
     endedMs: optionalNumberOf(row, 'ended_ms'),

@@ -346,6 +346,8 @@ export class WorkflowEngine implements HotHost {
     const waiters = this.#endWaiters.get(id) ?? [];
     this.#endWaiters.delete(id);
     this.#losses.delete(id);
+    // One that was queued behind it can begin.
+    if (hot.record.concurrencyKey !== undefined) this.wake();
     // Whoever waits for the result waits for the successor's.
     if (outcome.status === 'continued') {
       if (waiters.length > 0) this.#endWaiters.set(outcome.execution as ExecutionId, waiters);
@@ -389,6 +391,7 @@ function createdClaim(start: NewExecution, nowMs: number, node: NodeId): Omit<Cl
     dueMs: undefined,
     entries: entries.length,
     bytes: 0,
+    ...(start.concurrency === undefined ? {} : { concurrencyKey: start.concurrency.key }),
   } as const;
   return { record, entries, inbox: [] };
 }

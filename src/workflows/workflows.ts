@@ -9,6 +9,7 @@ import type { Failure, Outcome, Payload } from '../model/journal.ts';
 import { PAYLOAD_BYTES_MAX } from '../model/journal.ts';
 import type { Awaiting, JournalStore } from '../ports/journal-store.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
+import type { WorkflowProgram } from '../ports/workflow-program.ts';
 import type {
   CallbackAnswer,
   StartedExecution,
@@ -20,6 +21,7 @@ import { callbackKey, findCallback, parseCallbackToken } from './callback-token.
 import type { WorkflowEngine } from './engine.ts';
 import { createExecutionSteps } from './execution-steps.ts';
 import { failure } from './failures.ts';
+import { createReplay } from './replay-execution.ts';
 import { createRetry } from './retry-execution.ts';
 import { mintSeed } from './transition.ts';
 
@@ -35,6 +37,8 @@ export interface WorkflowsOptions {
   readonly mintUuid: MintUuid;
   /** What an execution of a state machine runs, as JSON text. */
   definitionOf(record: ExecutionRecord): Promise<string | undefined>;
+  /** What runs durable code; without it nothing can be replayed. */
+  readonly code: WorkflowProgram | undefined;
 }
 
 export function createWorkflows(options: WorkflowsOptions): Workflows {
@@ -78,6 +82,7 @@ export function createWorkflows(options: WorkflowsOptions): Workflows {
     },
     cancel: (id, reason, force) => deliver(id, { kind: 'cancel', reason, ...(force ? { force } : {}) }),
     retry: createRetry(options, start),
+    replay: createReplay(options),
     ...createAnswering(options),
     ...createStepReads(store),
     async definition(id) {

@@ -23,9 +23,9 @@ interface OutcomeView {
 
 export const runCommand: Command = {
   name: 'run',
-  summary: 'Start a workflow; show, cancel or retry an execution',
+  summary: 'Start a workflow; show, cancel, retry or replay an execution',
   positionals: [
-    { name: 'NAME|show|cancel|retry', required: true },
+    { name: 'NAME|show|cancel|retry|replay', required: true },
     { name: 'ID', required: false },
   ],
   options: {
@@ -57,6 +57,7 @@ stderr and the exit code is 5. \`show\` prints an execution as a tree of its ope
     ['lambent run show 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'what it did so far'],
     ['lambent run retry 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'start anew with the same input'],
     ['lambent run retry 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a --from failed', 'keep what had succeeded'],
+    ['lambent run replay 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'would the code of now go the same way?'],
   ],
   run,
 };
@@ -79,6 +80,7 @@ async function run(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     });
     return await finish(client, started, args, terminal);
   }
+  if (id !== undefined && first === 'replay') return await replay(client, id, args, terminal);
   const input = await readJsonInput(args.text('input') ?? 'null', terminal);
   const chosen = await chooseFunction(client, first, args.text('app'));
   const started = await client.send<OutcomeView>({
@@ -120,6 +122,27 @@ async function finish(
     error === undefined ? '' : `: ${error.code}: ${visible(error.errorType)}: ${visible(error.errorMessage)}`;
   terminal.err.write(`${style.red(outcome.status)}${what}\n  What it did: \`lambent run show ${id}\`\n`);
   return EXIT.functionFailed;
+}
+
+interface ReplayView {
+  readonly status: 'same' | 'differs';
+  readonly deployment: number;
+  readonly error?: StepError;
+}
+
+/** Says whether the code that is live now would have gone the way that an execution went. */
+async function replay(client: ApiClient, id: string, args: Arguments, terminal: Terminal): Promise<ExitCode> {
+  const path = `/executions/${segment(id)}/replay`;
+  const found = await client.send<ReplayView>({ method: 'POST', path, patient: true });
+  const isSame = found.status === 'same';
+  if (args.flag('json')) printJson(terminal.out, found);
+  else if (isSame) terminal.out.write(`The code of d${found.deployment} goes the same way.\n`);
+  else {
+    const style = createStyle(terminal.err, terminal.env);
+    const why = visible(found.error?.errorMessage ?? '');
+    terminal.err.write(`${style.red(`The code of d${found.deployment} goes another way`)}: ${why}\n`);
+  }
+  return isSame ? EXIT.ok : EXIT.functionFailed;
 }
 
 async function show(client: ApiClient, id: string, args: Arguments, terminal: Terminal): Promise<ExitCode> {
