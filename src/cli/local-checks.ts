@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { freemem, totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { LANGUAGE_LOOKS } from '../functions/build/look-languages.ts';
+import { bubblewrapCheck } from '../server/bubblewrap-check.ts';
 import { checkDisk } from '../server/doctor-checks.ts';
 import type { Check } from './api-views.ts';
 import { readPinnedNode } from './package-facts.ts';
@@ -26,6 +27,7 @@ export async function checkMachine(terminal: Terminal, dataDir: string): Promise
       'installs the dependencies of apps',
       'It comes with Node.js; install it to deploy apps with dependencies.',
     ),
+    bubblewrapCheck.run(),
     ...LANGUAGE_LOOKS.map((look) => look.run()),
   ]);
 }

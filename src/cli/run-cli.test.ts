@@ -159,6 +159,7 @@ describe('lambent doctor without a server', () => {
       'memory',
       'disk',
       'npm',
+      'bubblewrap',
       'language python',
       'language go',
       'port',
