@@ -29,13 +29,13 @@ const AT_MOST: readonly (readonly [path: RegExp, everyMs: number])[] = [
   [/^\/activity.*stepMinutes|\/graph$/, 30_000],
   [/^\/(?:activity|usage)\b/, 3_000],
   [/^\/(?:functions|instances|apps)\b/, 1_000],
-  [/^\//, 400],
 ];
+const LEAST_MS = 400;
 /** A stream that the server ended, or refused, is asked for again after this time. */
 const REOPEN_MS = 2_000;
 
-/** Keys of questions that are to be read again, with the timer that does it. */
-const due = new Map<string, ReturnType<typeof setTimeout> | undefined>();
+/** Keys of questions that will be read again. */
+const due = new Set<string>();
 let place = '';
 let stream: EventSource | undefined;
 let reopening: ReturnType<typeof setTimeout> | undefined;
@@ -108,13 +108,16 @@ function readSoon(query: Query): void {
   const { queryHash, queryKey, state } = query;
   const pages = (state.data as { pages?: readonly unknown[] } | undefined)?.pages;
   if (due.has(queryHash) || (pages !== undefined && pages.length > 1)) return;
-  const everyMs = AT_MOST.find(([pattern]) => pattern.test(String(queryKey[0])))?.[1] ?? 400;
-  const waitMs = Math.max(0, state.dataUpdatedAt + everyMs - Date.now());
-  due.set(
-    queryHash,
-    setTimeout(() => {
-      due.delete(queryHash);
-      void queryClient.refetchQueries({ queryKey, exact: true }, { cancelRefetch: false });
-    }, waitMs),
-  );
+  const everyMs = AT_MOST.find(([pattern]) => pattern.test(String(queryKey[0])))?.[1] ?? LEAST_MS;
+  const read = (): void => {
+    // An answer that is on its way may be of before: the next question waits for it.
+    if (query.state.fetchStatus === 'fetching') {
+      setTimeout(read, LEAST_MS);
+      return;
+    }
+    due.delete(queryHash);
+    void queryClient.refetchQueries({ queryKey, exact: true });
+  };
+  due.add(queryHash);
+  setTimeout(read, Math.max(0, state.dataUpdatedAt + everyMs - Date.now()));
 }

@@ -7,32 +7,27 @@ import type { JournalStore } from '../ports/journal-store.ts';
  * changed nothing.
  */
 
+function after<Value>(written: Promise<Value>, note: () => void): Promise<Value> {
+  written.then(note, () => {});
+  return written;
+}
+
 export function noteExecutions(journal: JournalStore, changes: Changes): JournalStore {
-  const noted = <Value>(written: Promise<Value>, id?: string): Promise<Value> => {
-    written.then(
-      () => changes.note('executions', id),
-      () => {},
-    );
-    return written;
-  };
+  const noted = <Value>(id: string, written: Promise<Value>): Promise<Value> =>
+    after(written, () => changes.note('executions', id));
   return {
     ...journal,
-    create: (execution, nowMs) => noted(journal.create(execution, nowMs), execution.id),
-    append: (transition) => noted(journal.append(transition), transition.id),
-    release: (id, fence, dueMs, nowMs) => noted(journal.release(id, fence, dueMs, nowMs), id),
-    deliver: (id, input, nowMs) => noted(journal.deliver(id, input, nowMs), id),
-    settleAwaiting: (id, op, input, nowMs) => noted(journal.settleAwaiting(id, op, input, nowMs), id),
+    create: (execution, nowMs) => noted(execution.id, journal.create(execution, nowMs)),
+    append: (transition) => noted(transition.id, journal.append(transition)),
+    release: (id, fence, dueMs, nowMs) => noted(id, journal.release(id, fence, dueMs, nowMs)),
+    deliver: (id, input, nowMs) => noted(id, journal.deliver(id, input, nowMs)),
+    settleAwaiting: (id, op, input, nowMs) => noted(id, journal.settleAwaiting(id, op, input, nowMs)),
   };
 }
 
 export function noteEvents(events: EventStore, changes: Changes): EventStore {
-  const noted = <Value>(written: Promise<Value>): Promise<Value> => {
-    written.then(
-      () => changes.note('events'),
-      () => {},
-    );
-    return written;
-  };
+  const noted = <Value>(written: Promise<Value>): Promise<Value> =>
+    after(written, () => changes.note('events'));
   return {
     ...events,
     append: (append) => noted(events.append(append)),

@@ -9,7 +9,7 @@ import { CodeSteps } from './code-steps.ts';
 import type { StepFold } from './growing-step.ts';
 
 /** Executions whose steps are kept, so that who watches one does not have its whole history read again and again. */
-const KEPT_MAX = 16;
+const KEPT_MAX = 8;
 const ENTRIES_A_READ = 1_000;
 
 interface Kept {
