@@ -58,6 +58,14 @@ export class InstanceCalls {
     return this.#open.size > 0;
   }
 
+  /** How many invocations of the instance have calls open: they wait, as far as the platform can know. */
+  get callers(): number {
+    const invocations = new Set<unknown>();
+    for (const { caller } of this.#open.values())
+      if (caller.invocation !== undefined) invocations.add(caller.invocation);
+    return invocations.size;
+  }
+
   static owns(stream: number): boolean {
     return stream >= CALL_STREAM;
   }

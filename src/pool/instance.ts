@@ -72,6 +72,7 @@ export class Instance {
     setPace: (pace) => this.#process!.setPace(pace),
   });
   memoryPeakKb = 0;
+  readonly calls: InstanceCalls;
   /** Why it ended; set once it is gone. */
   lossReason: LambentError | undefined;
   /** Somebody else ended it while it loaded its code. */
@@ -85,7 +86,6 @@ export class Instance {
   #writer: FrameWriter | undefined;
   #nextStream = 1;
   readonly #recent = new RecentStreams();
-  readonly #calls: InstanceCalls;
   readonly #pong: PongWatch;
   #endReason: LambentError | undefined;
   #killed = false;
@@ -116,7 +116,7 @@ export class Instance {
     this.#parser = new FrameParser((kind, flags, stream, payload) =>
       this.#onFrame(kind, flags, stream, payload),
     );
-    this.#calls = new InstanceCalls({
+    this.calls = new InstanceCalls({
       operations,
       frame: (kind, flags, stream, payload) => this.#writer!.frame(kind, flags, stream, payload),
       breach: (what) => this.#breach(what),
@@ -268,7 +268,7 @@ export class Instance {
     };
     this.lossReason = exitReason(this.version, exit, last);
     this.bootInterrupted = wasInterrupted(exit, last);
-    this.#calls.close();
+    this.calls.close();
     this.#streams.forEach((stream, entry) => {
       this.#streams.delete(stream);
       if (!this.#broken && this.#order?.isHeld(stream) === true) this.#takeBack(entry);
@@ -342,7 +342,7 @@ export class Instance {
       return;
     }
     if (InstanceCalls.owns(stream)) {
-      this.#calls.onFrame(kind, flags, stream, payload);
+      this.calls.onFrame(kind, flags, stream, payload);
       return;
     }
     const entry = this.#streams.get(stream);
@@ -431,7 +431,7 @@ export class Instance {
         this.#pong.answered();
         break;
       case FRAME.RESTING:
-        if (this.state === 'ready' && this.#streams.size === 0 && !this.#calls.areOpen)
+        if (this.state === 'ready' && this.#streams.size === 0 && !this.calls.areOpen)
           this.rest.answered(this.served);
         break;
       case FRAME.WAITING:

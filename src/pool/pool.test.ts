@@ -7,12 +7,14 @@ import { delay, systemClock } from '../base/clock.ts';
 import { createDefects } from '../base/defects.ts';
 import type { LambentError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
+import { ManualClock } from '../base/manual-clock.ts';
 import type { LogLine } from '../model/invocation.ts';
 import type { InstancePool, Lease } from '../ports/instance-pool.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
 import { call, createScriptedPool, opening, version } from './fixtures/scripted-pool.ts';
 import type { PoolLimits } from './pool.ts';
+import type { ScaleUpOptions } from './scale-up.ts';
 
 /** A promise with its resolver at hand, for signals. */
 function signal(): { promise: Promise<void>; fire: () => void } {
@@ -53,7 +55,7 @@ describe('pool', () => {
   const pools: InstancePool[] = [];
   const defects = createDefects(silentLog);
 
-  function open(limits: Partial<PoolLimits> = {}): InstancePool {
+  function open(limits: Partial<PoolLimits> = {}, scaleUp?: ScaleUpOptions): InstancePool {
     const pool = createScriptedPool(
       sandbox,
       folder,
@@ -63,6 +65,7 @@ describe('pool', () => {
         onLine(line);
       },
       defects,
+      scaleUp,
     );
     pools.push(pool);
     return pool;
@@ -133,6 +136,30 @@ describe('pool', () => {
     const many = 2 * availableParallelism();
     const most = await press(open(), '/wait', 32, 160);
     assert.ok(most > many, `${most} instances`);
+  });
+
+  it('starts instances for calls that have every place and wait for each other', {
+    timeout: 30_000,
+  }, async () => {
+    // However busy the machine is: on this clock no time passes after which more instances are tried out.
+    const busy = { clock: new ManualClock(0), processors: 1, isMachineBusy: () => true };
+    const pool = open({}, busy);
+    const which = version({ concurrency: 1, maxInstances: 100 });
+    const chains = [1, 2].map(async () => {
+      for (let depth = 0; depth < 5; depth += 1) {
+        const { promise, fire } = signal();
+        const chain = depth === 0 ? undefined : Array.from({ length: depth }, () => which.id);
+        void call(pool, which, '/call', fire, chain);
+        await promise;
+      }
+    });
+    // Neither has all places by itself.
+    await Promise.all(chains);
+    assert.equal(
+      pool.instances().reduce((sum, { activeInvocations }) => sum + activeInvocations, 0),
+      10,
+    );
+    await pool.close(0);
   });
 
   it('ends a call whose caller has a defect, and no other', async () => {

@@ -87,6 +87,8 @@ export interface PoolOptions {
   readonly defects: Defects;
   readonly mintInstanceId: MintUuid;
   readonly limits?: Partial<PoolLimits>;
+  /** The machine as decisions about more instances see it; left out: as it is. */
+  readonly scaleUp?: ScaleUpOptions;
   /** What instances may ask of the platform. */
   readonly operations: PlatformCalls;
   /**
@@ -118,7 +120,7 @@ class Pool implements InstancePool, VersionPoolHost {
     this.#options = options;
     this.clock = options.clock;
     const load = new MachineLoad(this.clock);
-    this.scaleUp = {
+    this.scaleUp = options.scaleUp ?? {
       clock: this.clock,
       processors: availableParallelism(),
       isMachineBusy: () => load.isBusy(),

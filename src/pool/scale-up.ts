@@ -32,6 +32,8 @@ export interface Load {
   readonly waitedMs: number;
   /** Calls that each instance takes at once. */
   readonly each: number;
+  /** Every place is taken by a call that waits for another one, and some of them for one that waits here. */
+  readonly stuck?: boolean;
 }
 
 interface Level {
@@ -89,6 +91,12 @@ export class ScaleUp {
   target(load: Load): number {
     const { ready, waiting, waitedMs, each } = load;
     if (ready < this.#target) return this.#target;
+    // Nobody here computes, and nobody ends before more of them are there: there is nothing to learn by waiting.
+    if (load.stuck === true) {
+      this.#target = ready * 2;
+      this.#before = undefined;
+      return this.#target;
+    }
     if (ready > this.#target) {
       this.#target = ready;
       this.#before = undefined;

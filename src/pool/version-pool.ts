@@ -85,7 +85,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     this.#host = host;
     this.#scaleUp = new ScaleUp(host.scaleUp);
     this.#shortCalls = new ShortCalls(host.heldWaitMs);
-    this.#line = new WaitingLine(version.config.queueMax);
+    this.#line = new WaitingLine(version.id, version.config.queueMax);
   }
 
   get instances(): readonly Instance[] {
@@ -441,10 +441,17 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     if (waitedMs < SCALE_UP_WAIT_MS) return;
     const each = this.#capacityOf(known);
     const ready = this.#countReady();
-    const target = this.#scaleUp.target({ ready, waiting: this.waiting, waitedMs, each });
+    const stuck = this.#isStuck();
+    const target = this.#scaleUp.target({ ready, waiting: this.waiting, waitedMs, each, stuck });
     if (target < ready) this.#retireDownTo(Math.max(target, minInstances));
     const room = this.concurrencyMax - this.running;
     this.#startWhile(Math.ceil(Math.min(this.waiting, room) / each), target - ready);
+  }
+
+  /** Whether no place becomes free before there are more: calls that wait for others in the line have them all. */
+  #isStuck(): boolean {
+    if (this.#line.nested === 0) return false;
+    return this.#instances.every(({ state, calls, active }) => state !== 'ready' || calls.callers >= active);
   }
 
   #countReady(): number {

@@ -1,4 +1,5 @@
 import { BoundedQueue } from '../base/bounded-queue.ts';
+import type { VersionId } from '../model/function.ts';
 import type { LeaseWaiter } from '../ports/instance-pool.ts';
 
 export interface Waiting {
@@ -16,14 +17,22 @@ export interface Waiting {
 export class WaitingLine {
   readonly #tookBack: Waiting[] = [];
   readonly #queue: BoundedQueue<Waiting> | undefined;
+  readonly #version: VersionId;
+  #nested = 0;
 
   /** @param limit 0: nothing waits, except for what comes back */
-  constructor(limit: number) {
+  constructor(version: VersionId, limit: number) {
+    this.#version = version;
     this.#queue = limit > 0 ? new BoundedQueue(limit) : undefined;
   }
 
   get size(): number {
     return this.#tookBack.length + (this.#queue?.size ?? 0);
+  }
+
+  /** How many are waited for by calls that have places of the same version. */
+  get nested(): number {
+    return this.#nested;
   }
 
   /** The one whose turn is next. */
@@ -33,20 +42,28 @@ export class WaitingLine {
 
   /** False: there is no room. */
   push(waiting: Waiting): boolean {
-    if (!waiting.tookBack) return this.#queue?.push(waiting) === true;
-    this.#tookBack.push(waiting);
+    if (waiting.tookBack) this.#tookBack.push(waiting);
+    else if (this.#queue?.push(waiting) !== true) return false;
+    this.#count(waiting, 1);
     return true;
   }
 
   shift(): Waiting | undefined {
-    return this.#tookBack.shift() ?? this.#queue?.shift();
+    const first = this.#tookBack.shift() ?? this.#queue?.shift();
+    if (first !== undefined) this.#count(first, -1);
+    return first;
   }
 
   /** False: it does not wait any more. */
   remove(waiting: Waiting): boolean {
     const at = this.#tookBack.indexOf(waiting);
-    if (at < 0) return this.#queue?.remove(waiting) === true;
-    this.#tookBack.splice(at, 1);
+    if (at >= 0) this.#tookBack.splice(at, 1);
+    else if (this.#queue?.remove(waiting) !== true) return false;
+    this.#count(waiting, -1);
     return true;
+  }
+
+  #count({ waiter }: Waiting, change: 1 | -1): void {
+    if (waiter.waiting?.includes(this.#version) === true) this.#nested += change;
   }
 }
