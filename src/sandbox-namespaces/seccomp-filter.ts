@@ -49,6 +49,10 @@ const NETLINK_ROUTE = 0;
 const SOCKET_TYPE_MASK = 0xf;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
+/** What a family makes of a stream or of datagrams by itself, which for IP is TCP and UDP. */
+const PROTOCOL_DEFAULT = 0;
+const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
 
 /** Puts characters into the terminal's input, for whoever reads it next. */
 const TIOCSTI = 0x5412;
@@ -75,24 +79,37 @@ function examineClone(): Instruction[] {
   return [load(atArgument(0)), [JUMP_ANY_BIT, 0, 1, CLONE_NAMESPACES], finish(refuse(EPERM)), finish(ALLOW)];
 }
 
-/** Unix sockets; streams and datagrams of IP, which lead nowhere but to the own loopback; the list of interfaces. */
+/**
+ * Unix sockets; TCP and UDP, which lead nowhere but to the own loopback; the list of interfaces. Other protocols come
+ * as streams and datagrams of IP too (SCTP, L2TP, SMC), and the kernel would load the module of whatever is asked for.
+ */
 function examineSocket(): Instruction[] {
-  const plainType = [
+  const plain = [
     load(atArgument(1)),
     [AND, 0, 0, SOCKET_TYPE_MASK] as const,
-    ...when(SOCK_STREAM, ALLOW),
-    ...when(SOCK_DGRAM, ALLOW),
+    [JUMP_EQUAL, 2, 0, SOCK_STREAM] as const,
+    [JUMP_EQUAL, 1, 0, SOCK_DGRAM] as const,
+    finish(refuse(EACCES)),
+    load(atArgument(2)),
+    ...when(PROTOCOL_DEFAULT, ALLOW),
+    ...when(IPPROTO_TCP, ALLOW),
+    ...when(IPPROTO_UDP, ALLOW),
     finish(refuse(EACCES)),
   ];
   const routeOnly = [load(atArgument(2)), ...when(NETLINK_ROUTE, ALLOW), finish(refuse(EACCES))];
   return [
     load(atArgument(0)),
     ...when(AF_UNIX, ALLOW),
-    ...only(AF_INET, plainType),
-    ...only(AF_INET6, plainType),
+    ...only(AF_INET, plain),
+    ...only(AF_INET6, plain),
     ...only(AF_NETLINK, routeOnly),
     finish(refuse(EAFNOSUPPORT)),
   ];
+}
+
+/** Two ends of one connection are made like sockets, family by family: what `socket` refuses must not come this way. */
+function examineSocketPair(): Instruction[] {
+  return [load(atArgument(0)), ...when(AF_UNIX, ALLOW), finish(refuse(EAFNOSUPPORT))];
 }
 
 function examineIoctl(): Instruction[] {
@@ -121,6 +138,7 @@ function instructions(architecture: Architecture): Instruction[] {
     ...refused.flatMap((number) => when(number, refuse(EPERM))),
     ...only(EXAMINED.clone[column], examineClone()),
     ...only(EXAMINED.socket[column], examineSocket()),
+    ...only(EXAMINED.socketpair[column], examineSocketPair()),
     ...only(EXAMINED.ioctl[column], examineIoctl()),
     finish(ALLOW),
   ];

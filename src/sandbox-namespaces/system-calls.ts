@@ -87,6 +87,7 @@ export const EXAMINED = {
   clone: [56, 220],
   clone3: [435, 435],
   socket: [41, 198],
+  socketpair: [53, 199],
   ioctl: [16, 29],
 } as const satisfies Record<string, Numbers>;
 

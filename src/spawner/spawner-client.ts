@@ -165,8 +165,8 @@ export class SpawnerClient {
     const spawner = spawn(command[0]!, command.slice(1), {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      // Resolving names for the ways out must not wait for four slow ones.
-      env: { PATH: process.env.PATH ?? '', UV_THREADPOOL_SIZE: '16' },
+      // Half of these threads resolve names for the ways out: one instance's slow ones must not keep all others waiting.
+      env: { PATH: process.env.PATH ?? '', UV_THREADPOOL_SIZE: '64' },
       // Out of the platform's process group, so that a signal to that group does not take it first.
       detached: true,
     });
