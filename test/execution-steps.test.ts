@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { runForTest } from '../src/cli/test-terminal.ts';
 import type { ExecutionStep, StepData } from '../src/ports/execution-steps.ts';
+import type { WorkflowGraph } from '../src/ports/workflow-graph.ts';
 import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
 
 /** What executions did, as steps, and how they are taken up from one: durable code and state machines alike. */
@@ -14,6 +16,8 @@ workflows:
   order: {}
   asks: {}
   states: { definition: states.asl.json }
+  turns: {}
+  ways: { definition: ways.asl.json }
 `,
   'functions/moody.js': `
 let calls = 0;
@@ -41,6 +45,41 @@ export default workflow(async (ctx, input: { item: string }) => {
   'workflows/asks.ts': `
 import { workflow } from 'lambent';
 export default workflow(async (ctx) => await ctx.callback<string>({ name: 'approval', timeout: '1h' }).result);`,
+  'workflows/turns.ts': `
+import { workflow } from 'lambent';
+export default workflow(async (ctx, way: string) => {
+  await ctx.map([1, 2], async (each) => {
+    await ctx.step('weigh', () => each);
+    return await ctx.step('pack', () => each);
+  }, { concurrency: 1 });
+  let tries = 0;
+  await ctx.step('label', () => {
+    tries += 1;
+    if (tries === 1) throw new TypeError('no paper');
+  }, { retry: { attempts: 3, initial: '1ms', jitter: false } });
+  if (way === 'air') await ctx.step('fly "it"', () => { throw new Error('fog'); }, { retry: false });
+  await ctx.sleep('1ms');
+});`,
+  'ways.asl.json': JSON.stringify({
+    StartAt: 'start',
+    States: {
+      start: {
+        Type: 'Choice',
+        Choices: [{ Variable: '$.n', NumericGreaterThan: 5, Next: 'Both' }],
+        Default: 'No "way"',
+      },
+      Both: {
+        Type: 'Parallel',
+        Branches: ['A', 'B'].map((name) => ({
+          StartAt: name,
+          States: { [name]: { Type: 'Pass', End: true } },
+        })),
+        Catch: [{ ErrorEquals: ['States.ALL'], Next: 'No "way"' }],
+        End: true,
+      },
+      'No "way"': { Type: 'Fail' },
+    },
+  }),
   'states.asl.json': JSON.stringify({
     StartAt: 'Each',
     States: {
@@ -182,5 +221,77 @@ describe('steps of a state machine', { timeout: 60_000 }, () => {
       codeOf(await lambent.api('POST', `/executions/${again.id}/retry?from=failed`)),
       'E_BAD_REQUEST',
     );
+  });
+});
+
+const graphOf = async (name: string): Promise<WorkflowGraph> =>
+  (await lambent.api('GET', `/apps/flows/workflows/${name}/graph`)).json;
+const cli = (...args: string[]) => runForTest(args, { env: { LAMBENT_URL: lambent.url } });
+/** `from > to`, by labels. */
+const waysOf = ({ nodes, edges }: WorkflowGraph): string[] => {
+  const labels = new Map(nodes.map(({ id, label }) => [id, label]));
+  return edges.map(
+    ({ from, to, label, count }) =>
+      `${labels.get(from)} > ${labels.get(to)}${label === undefined ? '' : ` (${label})`}${count === undefined ? '' : ` x ${count}`}`,
+  );
+};
+
+describe("a workflow's graph", { timeout: 60_000 }, () => {
+  it('is learnt from executions of code, which are laid over each other', async () => {
+    const none = await cli('run', 'graph', 'turns');
+    assert.match(none.err, /turns has none yet/);
+    assert.equal((await start('turns', 'road')).status, 'succeeded');
+    assert.equal((await start('turns', 'air')).status, 'failed');
+    const graph = await graphOf('turns');
+    assert.deepEqual([graph.source, graph.executions, graph.left], ['executions', 2, 0]);
+    assert.deepEqual(waysOf(graph).toSorted(), [
+      'fly "it" > failed x 1',
+      'label > fly "it" x 1',
+      'label > sleep x 1',
+      'map > weigh x 2',
+      'pack > label x 2',
+      'pack > weigh x 2',
+      'sleep > succeeded x 1',
+      'start > map x 2',
+      'weigh > pack x 4',
+    ]);
+    const weigh = graph.nodes.find(({ label }) => label === 'weigh');
+    assert.deepEqual([weigh?.count, weigh?.parent, weigh?.kind], [4, '/scope map', 'step']);
+    const drawn = await cli('run', 'graph', 'flows/turns');
+    assert.match(drawn.out, /^flowchart TD\n {2}n\d+\(\["start"\]\)\n[\s\S]*\["fly #34;it#34;"\]/);
+  });
+
+  it('is that of the definition for a state machine, whether or not it ever ran', async () => {
+    const graph = await graphOf('ways');
+    assert.deepEqual(waysOf(graph), [
+      'start > start',
+      'start > Both ($.n NumericGreaterThan 5)',
+      'start > No "way" (else)',
+      'Both > A',
+      'Both > B',
+      'Both > No "way" (catch States.ALL)',
+      'A > end',
+      'B > end',
+      'No "way" > end',
+    ]);
+    assert.equal(graph.nodes.find(({ label }) => label === 'B')?.parent, '/Both');
+    assert.match((await cli('run', 'graph', 'ways')).out, /n\d+ -->\|"\$\.n NumericGreaterThan 5"\| n\d+\n/);
+  });
+
+  it('is not there for what is no workflow', async () => {
+    const { status, json } = await lambent.api('GET', '/apps/flows/workflows/moody/graph');
+    assert.deepEqual([status, codeOf({ json })], [404, 'E_NOT_FOUND']);
+  });
+});
+
+describe('`lambent run show`', { timeout: 60_000 }, () => {
+  it('tells of each attempt which it was, how long it took, and its error', async () => {
+    const { id } = await start('turns', 'air');
+    const { out } = await cli('run', 'show', id);
+    assert.match(out, /✓ label {2}\d+ ms {2}2 attempts {2}workflows\/turns\.ts:9\n/);
+    assert.match(out, /\n {6}attempt 1, \d+ ms: E_FUNCTION_ERROR TypeError: no paper\n/);
+    assert.match(out, /✗ fly "it" {2}\d+ ms {2}workflows\/turns\.ts:13\n {6}E_FUNCTION_ERROR Error: fog\n/);
+    assert.match(out, /\n {4}✓ weigh/, 'what is within a map is indented');
+    assert.match(out, /\nfailed after .*\n {2}E_FUNCTION_ERROR Error: fog\n$/);
   });
 });

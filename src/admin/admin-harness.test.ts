@@ -180,6 +180,7 @@ function openWorkflows(store: Store, invoker: Invoker, liveApps: LiveApps, clock
   return createWorkflows({
     ...{ ...shared, engine, code: undefined },
     definitionOf: () => Promise.resolve(undefined),
+    deployedDefinition: () => Promise.resolve(undefined),
   });
 }
 

@@ -6,7 +6,6 @@ import { type ExecutionRecord, FINAL_STATUSES } from '../model/execution.ts';
 import { journalEntrySchema, type Outcome, PAYLOAD_BYTES_MAX } from '../model/journal.ts';
 import { parseTraceparent } from '../model/trace-context.ts';
 import type { CallbackAnswer, Workflows } from '../ports/workflows.ts';
-import { executionGraph, graphAsMermaid } from './execution-graph.ts';
 import { addExecutionSteps } from './execution-steps.ts';
 import type { AdminRouter } from './router.ts';
 import {
@@ -17,6 +16,7 @@ import {
   jsonAnswer,
   limitSchema,
 } from './schemas.ts';
+import { addWorkflowGraph } from './workflow-graph.ts';
 
 export interface ExecutionsDeps {
   workflows: Workflows;
@@ -183,28 +183,6 @@ const historyRoute = createRoute({
   },
 });
 
-const graphRoute = createRoute({
-  method: 'get',
-  path: '/apps/{app}/workflows/{name}/graph',
-  operationId: 'getWorkflowGraph',
-  tags: ['executions'],
-  summary: "A workflow's operations and what follows what, learnt from its latest executions.",
-  request: {
-    params: z.strictObject({ app: AppNameSchema, name: FunctionNameSchema }),
-    query: z.strictObject({ format: z.enum(['json', 'mermaid']).default('json') }),
-  },
-  responses: {
-    200: jsonAnswer(
-      z.object({
-        nodes: z.array(z.object({ id: z.string(), kind: z.string(), label: z.string(), count: z.number() })),
-        edges: z.array(z.object({ from: z.string(), to: z.string(), count: z.number() })),
-        mermaid: z.string().optional(),
-      }),
-      'The graph.',
-    ),
-  },
-});
-
 const steerRoutes = {
   signal: steerRoute('signals/{name}', 'signalExecution', 'Sends a signal with a JSON input.'),
   update: steerRoute('updates/{name}', 'updateExecution', 'Sends an update and waits for its answer.'),
@@ -341,6 +319,7 @@ export function addExecutions(router: AdminRouter, { workflows }: ExecutionsDeps
   addStarting(router, workflows);
   addReading(router, workflows);
   addExecutionSteps(router, workflows);
+  addWorkflowGraph(router, workflows);
   addSteering(router, workflows);
 }
 
@@ -398,12 +377,6 @@ function addReading(router: AdminRouter, workflows: Workflows): void {
     const items = (await workflows.history(id, from, limit)).map(withoutSecrets);
     const next = from + items.length;
     return c.json({ items, ...(next < entries && items.length > 0 ? { next } : {}) }, 200);
-  });
-  router.openapi(graphRoute, async (c) => {
-    const { app, name: workflow } = c.req.valid('param');
-    const graph = await executionGraph(workflows, app, workflow);
-    const asked = c.req.valid('query').format;
-    return c.json({ ...graph, ...(asked === 'mermaid' ? { mermaid: graphAsMermaid(graph) } : {}) }, 200);
   });
 }
 

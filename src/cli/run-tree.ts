@@ -1,4 +1,4 @@
-import type { ExecutionStep, StepError } from '../ports/execution-steps.ts';
+import type { ExecutionStep, StepAttempt, StepError } from '../ports/execution-steps.ts';
 import { type Style, visible } from './output.ts';
 
 export interface ExecutionView {
@@ -53,9 +53,23 @@ function addLines(step: ExecutionStep, indent: string, lines: string[], style: S
   lines.push(
     `${indent}${style[COLOURS[status]](SIGNS[status])} ${visible(titleOf(step))}  ${style.dim(facts)}`,
   );
-  const errors = attempts.flatMap(({ error }) => (error === undefined ? [] : [error]));
-  if (errors.length === 0 && step.error !== undefined) errors.push(step.error);
-  for (const error of errors) lines.push(`${indent}    ${style.red(visible(errorText(error)))}`);
+  const earlier = attemptCount - attempts.length;
+  const errors = attempts.flatMap((attempt, place) =>
+    attempt.error === undefined
+      ? []
+      : [`${attemptText(step, attempt, earlier + place + 1)}${errorText(attempt.error)}`],
+  );
+  if (errors.length === 0 && step.error !== undefined) errors.push(errorText(step.error));
+  for (const error of errors) lines.push(`${indent}    ${style.red(visible(error))}`);
+}
+
+/** Which attempt it was and how long it took, where there were several. */
+function attemptText(
+  { attemptCount }: ExecutionStep,
+  { fromMs, toMs = fromMs }: StepAttempt,
+  attempt: number,
+): string {
+  return attemptCount === 1 ? '' : `attempt ${attempt}, ${durationText(toMs - fromMs)}: `;
 }
 
 function titleOf({ kind, name, execution }: ExecutionStep): string {
@@ -85,7 +99,18 @@ function colour(style: Style, status: string): string {
 
 function errorText({ code, errorType, errorMessage }: StepError): string {
   const name = errorType === code ? code : `${code} ${errorType}`;
-  return `${name}: ${errorMessage.split('\n')[0]}`;
+  return `${name}: ${messageOf(errorMessage).split('\n')[0]}`;
+}
+
+/** A state's cause is what the function said, as JSON; for people its message is enough. */
+function messageOf(text: string): string {
+  if (!text.startsWith('{')) return text;
+  try {
+    const { errorMessage } = JSON.parse(text) as { errorMessage?: unknown };
+    return typeof errorMessage === 'string' ? errorMessage : text;
+  } catch {
+    return text;
+  }
 }
 
 function durationText(ms: number): string {

@@ -4,6 +4,7 @@ import type { AppName } from '../model/function.ts';
 import type { Failure, JournalEntry, Outcome } from '../model/journal.ts';
 import type { ExecutionStep, StepData, StepPage } from './execution-steps.ts';
 import type { ExecutionQuery } from './journal-store.ts';
+import type { WorkflowGraph } from './workflow-graph.ts';
 
 /**
  * Starting and steering durable workflows, as the API, triggers and functions do it. Every refusal is a `LambentError`
@@ -50,6 +51,8 @@ export interface Workflows {
   step(id: ExecutionId, step: number): Promise<ExecutionStep & StepData>;
   /** The definition that an execution of a state machine runs, as JSON text. `E_NOT_FOUND`. */
   definition(id: ExecutionId): Promise<string | undefined>;
+  /** What follows what in a workflow that is live. `E_NOT_FOUND`. */
+  graph(app: AppName, workflow: string): Promise<WorkflowGraph>;
   history(id: ExecutionId, from: number, limit: number): Promise<JournalEntry[]>;
   list(query: ExecutionQuery): Promise<ExecutionRecord[]>;
 }

@@ -22,7 +22,7 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
-import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
+import type { WorkflowCatalog, WorkflowTarget } from '../ports/workflow-catalog.ts';
 import type { WorkflowProgram } from '../ports/workflow-program.ts';
 import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import { createAslProgram, createPrograms } from '../workflows/asl/asl-program.ts';
@@ -70,6 +70,8 @@ export interface StateMachines {
   readonly engine: WorkflowEngine;
   /** What an execution of one runs, as JSON text. */
   definitionOf(record: ExecutionRecord): Promise<string | undefined>;
+  /** The definition of an app's workflow, as JSON text. */
+  deployedDefinition(target: WorkflowTarget): Promise<string | undefined>;
   /** Starts one; the same name is the same execution. Rejects as the API's StartExecution does. */
   start(arn: string, name: string, input: string, origin: ExecutionOrigin): Promise<void>;
 }
@@ -114,6 +116,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     engine,
     api: createStepFunctionsApi({ ...parts, authorize, log }),
     definitionOf: async (record) => (await find(record, null))?.definition,
+    deployedDefinition: (target) => apps.definition(target),
     start: (arn, name, input, origin) => startOnce(parts, arn, name, input, origin),
   };
 }

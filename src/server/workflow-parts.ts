@@ -44,7 +44,8 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
     version: (record) => catalog.known(record.app, record.deployment)?.function(record.workflow),
   });
   const call = createFunctionInvoker({ invoker, liveApps, catalog, mintUuid });
-  const { engine, api, start, definitionOf } = createStateMachines({ ...options, code, catalog, call });
+  const machines = createStateMachines({ ...options, code, catalog, call });
+  const { engine, api, start, definitionOf, deployedDefinition } = machines;
   const workflows = createWorkflows({
     store: journal,
     catalog,
@@ -54,6 +55,7 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
     mintUuid,
     engine,
     definitionOf,
+    deployedDefinition,
   });
   for (const [name, operation] of createWorkflowOperations(workflows))
     options.operations.set(name, operation);

@@ -5,10 +5,11 @@ import type { ExecutionId, MintUuid } from '../base/ids.ts';
 import { nearestOf } from '../base/nearest.ts';
 import type { Random } from '../base/random.ts';
 import { type ExecutionInput, type ExecutionRecord, isFinal } from '../model/execution.ts';
+import type { AppName } from '../model/function.ts';
 import type { Failure, Outcome, Payload } from '../model/journal.ts';
 import { PAYLOAD_BYTES_MAX } from '../model/journal.ts';
 import type { Awaiting, JournalStore } from '../ports/journal-store.ts';
-import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
+import type { WorkflowCatalog, WorkflowTarget } from '../ports/workflow-catalog.ts';
 import type { WorkflowProgram } from '../ports/workflow-program.ts';
 import type {
   CallbackAnswer,
@@ -24,6 +25,7 @@ import { failure } from './failures.ts';
 import { createReplay } from './replay-execution.ts';
 import { createRetry } from './retry-execution.ts';
 import { mintSeed } from './transition.ts';
+import { workflowGraph } from './workflow-graph.ts';
 
 /** How often a result that may come about on another node is looked for. */
 const LOOK_MS = 1_000;
@@ -37,6 +39,8 @@ export interface WorkflowsOptions {
   readonly mintUuid: MintUuid;
   /** What an execution of a state machine runs, as JSON text. */
   definitionOf(record: ExecutionRecord): Promise<string | undefined>;
+  /** The definition of an app's workflow, as JSON text. */
+  deployedDefinition(target: WorkflowTarget): Promise<string | undefined>;
   /** What runs durable code; without it nothing can be replayed. */
   readonly code: WorkflowProgram | undefined;
 }
@@ -89,6 +93,7 @@ export function createWorkflows(options: WorkflowsOptions): Workflows {
       const record = await mustFind(store, id);
       return record.kind === 'asl' ? await options.definitionOf(record) : undefined;
     },
+    graph: async (app, workflow) => await workflowGraph(options, mustBeLive(options.catalog, app, workflow)),
     find: (id) => store.find(id),
     history: (id, from, limit) => store.history(id, from, limit),
     list: (query) => store.list(query),
@@ -97,8 +102,7 @@ export function createWorkflows(options: WorkflowsOptions): Workflows {
 
 function createStarter({ engine, catalog, clock, random, mintUuid }: WorkflowsOptions) {
   return async ({ app, workflow, input, options }: StartRequest): Promise<StartedExecution> => {
-    const target = catalog.live(app, workflow);
-    if (target === undefined) throw unknownWorkflow(catalog, app, workflow);
+    const target = mustBeLive(catalog, app, workflow);
     const payload = payloadOf(input, `the input of workflow ${workflow}`);
     const nowMs = clock.nowMs();
     const outcome = await engine.create({
@@ -135,7 +139,9 @@ function startLimits(
   };
 }
 
-function unknownWorkflow(catalog: WorkflowCatalog, app: StartRequest['app'], workflow: string): LambentError {
+function mustBeLive(catalog: WorkflowCatalog, app: AppName, workflow: string): WorkflowTarget {
+  const target = catalog.live(app, workflow);
+  if (target !== undefined) return target;
   const names = catalog.names(app);
   const nearest = nearestOf(workflow, names);
   const hint =
@@ -144,7 +150,7 @@ function unknownWorkflow(catalog: WorkflowCatalog, app: StartRequest['app'], wor
       : names.length === 0
         ? 'Put a file into `workflows/`, or name workflows in lambent.yaml.'
         : `It has: ${names.slice(0, 20).join(', ')}.`;
-  return new LambentError('E_NOT_FOUND', `app ${app} has no live workflow named ${workflow}`, { hint });
+  throw new LambentError('E_NOT_FOUND', `app ${app} has no live workflow named ${workflow}`, { hint });
 }
 
 function createResult({ engine, store, clock }: WorkflowsOptions) {

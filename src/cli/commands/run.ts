@@ -1,6 +1,7 @@
 import { FINAL_STATUSES } from '../../model/execution.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import type { ExecutionStep, StepError } from '../../ports/execution-steps.ts';
+import type { WorkflowGraph } from '../../ports/workflow-graph.ts';
 import { type ApiClient, createApiClient, segment } from '../api-client.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
@@ -23,10 +24,10 @@ interface OutcomeView {
 
 export const runCommand: Command = {
   name: 'run',
-  summary: 'Start a workflow; show, cancel, retry or replay an execution',
+  summary: 'Start or draw a workflow; show, cancel, retry or replay an execution',
   positionals: [
-    { name: 'NAME|show|cancel|retry|replay', required: true },
-    { name: 'ID', required: false },
+    { name: 'NAME|graph|show|cancel|retry|replay', required: true },
+    { name: 'NAME|ID', required: false },
   ],
   options: {
     input: {
@@ -50,11 +51,14 @@ export const runCommand: Command = {
     ...JSON_OPTION,
   },
   details: `NAME is the workflow, or app/workflow. The result is printed as JSON; when the workflow fails, its error goes to
-stderr and the exit code is 5. \`show\` prints an execution as a tree of its operations with times, attempts and errors.`,
+stderr and the exit code is 5. \`show\` prints an execution as a tree of its operations with times, attempts and errors.
+\`graph\` prints what follows what in a workflow as Mermaid, which Markdown draws: of a state machine as its definition
+has it, of code as its latest executions went. With --json the same as nodes and edges.`,
   examples: [
     [`lambent run order --input '{"id": 42}'`, 'start it, wait, print the result'],
     ['lambent run order --detach --key order-42', 'start it once for this key, print the id'],
     ['lambent run show 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'what it did so far'],
+    ['lambent run graph order', 'what follows what, as Mermaid'],
     ['lambent run retry 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'start anew with the same input'],
     ['lambent run retry 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a --from failed', 'keep what had succeeded'],
     ['lambent run replay 0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a', 'would the code of now go the same way?'],
@@ -65,6 +69,7 @@ stderr and the exit code is 5. \`show\` prints an execution as a tree of its ope
 async function run(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const [first, id] = args.positionals as [string, string | undefined];
   const client = createApiClient(args, terminal);
+  if (id !== undefined && first === 'graph') return await graph(client, id, args, terminal);
   if (id !== undefined && first === 'show') return await show(client, id, args, terminal);
   if (id !== undefined && first === 'cancel') {
     const query = { reason: args.text('reason'), force: args.flag('force') ? 'true' : undefined };
@@ -143,6 +148,24 @@ async function replay(client: ApiClient, id: string, args: Arguments, terminal: 
     terminal.err.write(`${style.red(`The code of d${found.deployment} goes another way`)}: ${why}\n`);
   }
   return isSame ? EXIT.ok : EXIT.functionFailed;
+}
+
+async function graph(
+  client: ApiClient,
+  name: string,
+  args: Arguments,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const chosen = await chooseFunction(client, name, args.text('app'));
+  const path = `/apps/${segment(chosen.app)}/workflows/${segment(chosen.name)}/graph`;
+  const { mermaid, ...drawn } = await client.send<WorkflowGraph & { readonly mermaid: string }>({
+    ...{ method: 'GET', path, query: { format: 'mermaid' } },
+  });
+  if (args.flag('json')) printJson(terminal.out, drawn);
+  else terminal.out.write(mermaid);
+  if (drawn.source === 'executions' && drawn.executions === 0)
+    terminal.err.write(`Of code the graph is learnt from executions, and ${chosen.name} has none yet.\n`);
+  return EXIT.ok;
 }
 
 async function show(client: ApiClient, id: string, args: Arguments, terminal: Terminal): Promise<ExitCode> {
