@@ -85,6 +85,7 @@ function recordOf(id: InvocationId, arrivedMs: number, at: number, random: Rando
     memoryPeakMb: 61,
     httpStatus: trigger === 'http' ? (status === 'ok' ? 200 : 500) : 0,
     summary: trigger === 'http' ? `GET /orders/${at}${at === 12_345 ? '/needle' : ''}` : '',
+    callerRequestId: undefined,
     attempt: 0,
     error:
       status === 'ok'

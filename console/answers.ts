@@ -77,6 +77,7 @@ export interface Invocation {
   readonly memoryPeakMb: number;
   readonly httpStatus: number;
   readonly summary: string;
+  readonly callerRequestId?: string;
   readonly attempt: number;
   readonly error?: InvocationError;
 }

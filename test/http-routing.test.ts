@@ -366,6 +366,24 @@ describe('routing of HTTP requests', { timeout: 60_000 }, () => {
       }
     });
 
+    it('a caller’s id is kept with the call, and found by', async () => {
+      const ways: [string, string[]][] = [
+        ['plain-18', []],
+        ['general-18', ['Connection: close']],
+      ];
+      for (const [own, further] of ways) {
+        const { requestId } = toldOf(await ask('GET /any', [`X-Request-Id: ${own}`, ...further]));
+        const record = await platform.waitForInvocation(({ id }) => id === requestId);
+        assert.equal(record.callerRequestId, own);
+        const { json } = await platform.api('GET', `/invocations?text=${own}`);
+        const found = (json as { items: { id: string; callerRequestId: string }[] }).items;
+        assert.deepEqual(
+          found.map((each) => [each.id, each.callerRequestId]),
+          [[record.id, own]],
+        );
+      }
+    });
+
     it('an id is minted where there is none, and where it is not fit to be passed on', async () => {
       const cases = [[], ['X-Request-Id: a b'], [`X-Request-Id: ${'x'.repeat(200)}`], ['X-Request-Id: "; x']];
       for (const headers of cases) {

@@ -225,6 +225,9 @@ function CallFacts({ call }: { call: Invocation }) {
         ['Billed', `${call.billedMs} ms`],
         ['Memory', `${Math.round(call.memoryPeakMb)} of ${call.memoryMb} MB`],
         call.instance === undefined ? undefined : ['Instance', <code key="instance">{call.instance}</code>],
+        call.callerRequestId === undefined
+          ? undefined
+          : ["Caller's request id", <code key="request">{call.callerRequestId}</code>],
         call.attempt === 0 ? undefined : ['Attempt', String(call.attempt)],
       ]}
     />

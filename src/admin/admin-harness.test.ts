@@ -460,6 +460,7 @@ export function sampleRecord(changes: Partial<InvocationRecord> = {}): Invocatio
     memoryPeakMb: 40,
     httpStatus: 200,
     summary: 'GET /hello',
+    callerRequestId: undefined,
     attempt: 0,
     error: undefined,
     ...changes,

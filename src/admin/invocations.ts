@@ -93,7 +93,7 @@ const listRoute = createRoute({
         description: 'At least this run time, in milliseconds.',
       }),
       text: SearchTextSchema.optional().openapi({
-        description: 'Occurs in the summary or the error, ignoring case.',
+        description: "Occurs in the summary, the caller's request id or the error, ignoring case.",
       }),
       limit: limitSchema(1_000, 50),
       cursor: z.string().min(1).max(500).optional().openapi({ description: '`next` of the page before.' }),

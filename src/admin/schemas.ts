@@ -143,6 +143,10 @@ export const InvocationRecordSchema = z
     memoryPeakMb: z.number(),
     httpStatus: z.number().int(),
     summary: z.string(),
+    callerRequestId: z
+      .string()
+      .optional()
+      .openapi({ description: "The caller's own x-request-id, where it sent one." }),
     attempt: z.number().int(),
     error: InvocationErrorSchema.optional(),
   })

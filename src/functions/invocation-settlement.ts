@@ -94,6 +94,7 @@ export interface CallFacts {
   readonly version: FunctionVersion;
   readonly deployment: number;
   readonly trigger: TriggerKind;
+  readonly callerRequestId?: string | undefined;
 }
 
 /** How a call went. */
@@ -118,7 +119,7 @@ export function billedMsOf(runMs: number): number {
 /** Records a call that ends now. */
 export function settle(
   { activity, clock }: { readonly activity: ActivitySink; readonly clock: Clock },
-  { id, version, deployment, trigger }: CallFacts,
+  { id, version, deployment, trigger, callerRequestId }: CallFacts,
   { lease, arrivedMs, startedMonotonicMs, httpStatus, summary, attempt, error }: CallEnd,
 ): void {
   const heldMs = lease?.heldMs() ?? 0;
@@ -142,6 +143,7 @@ export function settle(
     memoryPeakMb: lease?.memoryPeakMb() ?? 0,
     httpStatus,
     summary,
+    callerRequestId,
     attempt,
     error,
   });

@@ -227,6 +227,7 @@ export function callFunction(
       method: incoming.method,
       target: incoming.target,
       headerLines: lines,
+      callerRequestId: incoming.requestId,
       body: call.body,
       bodyComplete: call.bodyComplete,
     },

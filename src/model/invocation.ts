@@ -50,6 +50,8 @@ export interface InvocationRecord {
   readonly httpStatus: number;
   /** `GET /users/42` for HTTP (no query string: it may hold secrets); empty otherwise. At most 256 characters. */
   readonly summary: string;
+  /** The x-request-id that an HTTP caller sent with it, at most 128 characters; the answer bore it, instead of `id`. */
+  readonly callerRequestId: string | undefined;
   /** Attempt number of an asynchronous invocation, from 1; 0 otherwise. */
   readonly attempt: number;
   readonly error: InvocationError | undefined;

@@ -29,6 +29,8 @@ export interface HttpCall {
   readonly target: string;
   /** Header lines joined by `\n`, each `name: value` with the name in lower case, already validated. */
   readonly headerLines: string;
+  /** The x-request-id among them, where the caller sent it: of at most 128 characters, safe to be shown. */
+  readonly callerRequestId: string | undefined;
   /** First bytes of the body, at most BODY_CHUNK_BYTES; `undefined` for none. */
   readonly body: Uint8Array | undefined;
   /** True when `body` is all there is. */

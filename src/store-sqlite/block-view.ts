@@ -7,7 +7,7 @@ import {
   type InvocationRecord,
   TRIGGER_KINDS,
 } from '../model/invocation.ts';
-import { type AsciiFolded, ByteReader, type NumberColumn, type StringTable } from './byte-columns.ts';
+import { type AsciiFolded, ByteReader, NumberColumn, StringTable } from './byte-columns.ts';
 import { PART, REST_COLUMNS } from './invocation-block.ts';
 import { COLUMN, COLUMN_COUNT, type InvocationColumns, type Site } from './invocation-columns.ts';
 import { unpackId } from './packed-ids.ts';
@@ -54,6 +54,8 @@ export interface BlockTexts {
   readonly error: NumberColumn;
   readonly errorTypes: StringTable;
   readonly errorMessages: StringTable;
+  readonly requestId: NumberColumn;
+  readonly requestIds: StringTable;
 }
 
 export function decodeTexts(part: Uint8Array<ArrayBuffer>, count: number): BlockTexts {
@@ -64,6 +66,9 @@ export function decodeTexts(part: Uint8Array<ArrayBuffer>, count: number): Block
     error: reader.numbers(count),
     errorTypes: reader.strings(),
     errorMessages: reader.strings(),
+    // Blocks of format 1 end before them.
+    requestId: reader.ended ? NumberColumn.zeros(count) : reader.numbers(count),
+    requestIds: reader.ended ? StringTable.empty() : reader.strings(),
   };
 }
 
@@ -72,18 +77,24 @@ export function decodeTriggers(part: Uint8Array<ArrayBuffer>, count: number): Fl
   return new ByteReader(part).numbers(count).values();
 }
 
-/** 1 for each row whose summary, or whose error's type or message, holds the text; `undefined`: none does. */
+/** 1 for each row whose summary, caller's request id, or error's type or message holds the text; `undefined`: none does. */
 export function matchTexts(texts: BlockTexts, text: AsciiFolded): Uint8Array | undefined {
   const inSummaries = texts.summaries.matches(text);
   const inTypes = texts.errorTypes.matches(text);
   const inMessages = texts.errorMessages.matches(text);
-  if (!inSummaries.includes(1) && !inTypes.includes(1) && !inMessages.includes(1)) return undefined;
+  const inRequestIds = texts.requestIds.matches(text);
+  if (![inSummaries, inTypes, inMessages, inRequestIds].some((found) => found.includes(1))) return undefined;
   const summary = texts.summary.values();
   const errors = texts.error.values();
+  const requestIds = texts.requestId.values();
   const rows = new Uint8Array(summary.length);
   for (let row = 0; row < rows.length; row += 1) {
     const error = errors[row]! - 1;
-    rows[row] = inSummaries[summary[row]!]! | (error < 0 ? 0 : inTypes[error]! | inMessages[error]!);
+    const requestId = requestIds[row]! - 1;
+    rows[row] =
+      inSummaries[summary[row]!]! |
+      (error < 0 ? 0 : inTypes[error]! | inMessages[error]!) |
+      (requestId < 0 ? 0 : inRequestIds[requestId]!);
   }
   return rows;
 }
@@ -114,6 +125,7 @@ export class BlockView {
     columns[COLUMN.runUs] = keys.runUs;
     columns[COLUMN.summary] = texts.summary;
     columns[COLUMN.error] = texts.error;
+    columns[COLUMN.callerRequestId] = texts.requestId;
     for (const column of REST_COLUMNS) columns[column] = rest.numbers(count);
     this.count = count;
     this.#keys = keys;
@@ -132,6 +144,7 @@ export class BlockView {
     const site = this.#keys.sites[at(COLUMN.site)] ?? damaged();
     const instance = at(COLUMN.instance);
     const error = at(COLUMN.error);
+    const requestId = at(COLUMN.callerRequestId);
     return {
       id: unpackId(this.#ids, row) as InvocationId,
       app: site.app,
@@ -151,6 +164,7 @@ export class BlockView {
       memoryPeakMb: at(COLUMN.memoryPeakMb),
       httpStatus: at(COLUMN.httpStatus),
       summary: this.#texts.summaries.at(at(COLUMN.summary)),
+      callerRequestId: requestId === 0 ? undefined : this.#texts.requestIds.at(requestId - 1),
       attempt: at(COLUMN.attempt),
       error: error === 0 ? undefined : this.#error(error - 1),
     };
@@ -171,6 +185,7 @@ export class BlockView {
       sites: this.#keys.sites,
       instances: this.#instances.all(),
       summaries: this.#texts.summaries.all(),
+      requestIds: this.#texts.requestIds.all(),
       errors: this.#errorCodes.all().map((_, index) => this.#error(index)),
       ids: ids.join(''),
     };

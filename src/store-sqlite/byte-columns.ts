@@ -122,6 +122,11 @@ export class ByteReader {
     this.#bytes = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
   }
 
+  /** Whether all has been read. */
+  get ended(): boolean {
+    return this.#at >= this.#bytes.byteLength;
+  }
+
   u32(): number {
     const bytes = this.bytes(8);
     return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
@@ -172,6 +177,11 @@ export class NumberColumn {
     else if (kind === KIND.f64) this.#packed = new Float64Array(bytes.buffer, bytes.byteOffset, count);
   }
 
+  /** For what blocks of an older format do not have. */
+  static zeros(count: number): NumberColumn {
+    return new NumberColumn(KIND.constant, 0, count, new Uint8Array());
+  }
+
   /** One value. For a few; whoever wants many takes `values`. */
   at(row: number): number {
     if (this.#values !== undefined) return this.#values[row]!;
@@ -208,6 +218,10 @@ export class StringTable {
   constructor(ends: Uint32Array, bytes: Uint8Array<ArrayBuffer>) {
     this.#ends = ends;
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  static empty(): StringTable {
+    return new StringTable(new Uint32Array(), new Uint8Array());
   }
 
   get size(): number {

@@ -9,7 +9,7 @@ import { idTimeMs, packIds } from './packed-ids.ts';
  */
 
 /** The stored form. A change gets the next number, and this file goes on reading the old one. */
-export const BLOCK_FORMAT = 1;
+export const BLOCK_FORMAT = 2;
 /** Most invocations a block is written with; merging may add those of one more block. */
 export const BLOCK_RECORDS_MAX = 4_096;
 /** A block whose errors would take more than this many characters is split. */
@@ -84,6 +84,9 @@ function textsOf(columns: InvocationColumns): Uint8Array {
   writer.numbers(columnOf(columns, COLUMN.error));
   writer.strings(columns.errors.map((error) => error.errorType));
   writer.strings(columns.errors.map((error) => error.errorMessage));
+  // Since format 2.
+  writer.numbers(columnOf(columns, COLUMN.callerRequestId));
+  writer.strings(columns.requestIds);
   return writer.finish();
 }
 

@@ -35,8 +35,10 @@ export const COLUMN = {
   memoryPeakMb: 14,
   httpStatus: 15,
   attempt: 16,
+  /** Place in `requestIds` plus 1; 0: none. */
+  callerRequestId: 17,
 } as const;
-export const COLUMN_COUNT = 17;
+export const COLUMN_COUNT = 18;
 
 /** Where an invocation ran. */
 export interface Site {
@@ -53,6 +55,7 @@ export interface InvocationColumns {
   readonly sites: readonly Site[];
   readonly instances: readonly string[];
   readonly summaries: readonly string[];
+  readonly requestIds: readonly string[];
   readonly errors: readonly InvocationError[];
   /** 36 characters each, one behind the other. */
   readonly ids: string;
@@ -148,6 +151,7 @@ export function batchRecords(records: RecordList): InvocationBatch {
   const numbers = new Float64Array(COLUMN_COUNT * count);
   const sites = new SiteDictionary();
   const instances = new Dictionary();
+  const requestIds = new Dictionary();
   const errors = new ErrorDictionary();
   let ids = '';
   let summaryText = '';
@@ -188,6 +192,8 @@ export function batchRecords(records: RecordList): InvocationBatch {
     numbers[at] = record.httpStatus;
     at += count;
     numbers[at] = record.attempt;
+    at += count;
+    if (record.callerRequestId !== undefined) numbers[at] = requestIds.place(record.callerRequestId) + 1;
     row += 1;
   }
   return {
@@ -195,6 +201,7 @@ export function batchRecords(records: RecordList): InvocationBatch {
     numbers,
     sites: sites.values,
     instances: instances.values,
+    requestIds: requestIds.values,
     errors: errors.values,
     ids,
     summaryText,
@@ -229,6 +236,7 @@ export function gatherRows(ranges: readonly RowRange[]): InvocationColumns {
   const sites = new SiteDictionary();
   const instances = new Dictionary();
   const summaries = new Dictionary();
+  const requestIds = new Dictionary();
   const errors = new ErrorDictionary();
   let ids = '';
   let start = 0;
@@ -257,6 +265,7 @@ export function gatherRows(ranges: readonly RowRange[]): InvocationColumns {
       return sites.place(site.app, site.function, site.version, site.deployment);
     });
     renumber(COLUMN.summary, 0, (old) => summaries.place(columns.summaries[old]!));
+    renumber(COLUMN.callerRequestId, 1, (old) => requestIds.place(columns.requestIds[old]!));
     renumber(COLUMN.instance, 1, (old) => instances.place(columns.instances[old]!));
     renumber(COLUMN.error, 1, (old) => errors.place(columns.errors[old]!));
     for (let index = 0; index < rows.length; index += 1) {
@@ -271,6 +280,7 @@ export function gatherRows(ranges: readonly RowRange[]): InvocationColumns {
     sites: sites.values,
     instances: instances.values,
     summaries: summaries.values,
+    requestIds: requestIds.values,
     errors: errors.values,
     ids,
   };

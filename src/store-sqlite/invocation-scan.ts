@@ -201,7 +201,7 @@ function nameNeedles(filter: InvocationFilter): { app: string | null; function: 
 
 function blockOf(row: Row): number {
   const format = numberOf(row, 'format');
-  if (format !== BLOCK_FORMAT)
+  if (format > BLOCK_FORMAT)
     throw new LambentError('E_STORE_NEWER', `A block of invocations has format ${format}.`);
   return numberOf(row, 'id');
 }

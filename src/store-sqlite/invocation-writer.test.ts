@@ -83,6 +83,31 @@ describe('blocks of invocations', () => {
     assert.deepEqual(listAll(reads), wanted);
   });
 
+  it('are found by what the caller called its request', () => {
+    const { append, reads } = setUp();
+    const records = mixedRecords(40, 1_000, 4);
+    append(records);
+    const found = reads.listInvocations({ text: 'Order-35' }, 10).items;
+    assert.deepEqual(found, [records[35]]);
+  });
+
+  it('of the first format, which had no request ids of callers, are read and merged as before', () => {
+    const { db, append, reads, writer } = setUp();
+    const records = mixedRecords(MERGE_BLOCKS, 1_000, 5).map((each) => ({
+      ...each,
+      callerRequestId: undefined,
+    }));
+    for (const each of records) append([each]);
+    // A constant column and an empty table of strings, at the end of the texts.
+    db.exec('UPDATE invocation_parts SET data = substr(data, 1, length(data) - 24) WHERE id % 4 = 1');
+    db.exec('UPDATE invocation_blocks SET format = 1');
+    const wanted = records.toReversed().sort((a, b) => b.arrivedMs - a.arrivedMs);
+    assert.deepEqual(listAll(reads), wanted);
+    assert.equal(reads.listInvocations({ text: 'items' }, 100).items.length, MERGE_BLOCKS);
+    assert.equal(writer.merge(), true);
+    assert.deepEqual(listAll(reads), wanted);
+  });
+
   it('that are large are left alone', () => {
     const { append, writer } = setUp();
     for (let count = 0; count < MERGE_BLOCKS; count += 1) append(mixedRecords(1_024, 1_000, count));

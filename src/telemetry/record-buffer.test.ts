@@ -28,6 +28,7 @@ function varied(number: number): InvocationRecord {
     memoryPeakMb: number % 90,
     httpStatus: 200 + (number % 300),
     summary: `GET /${number % 11}`,
+    callerRequestId: number % 3 === 0 ? `r${number}` : undefined,
     attempt: number % 3,
     error: number % 4 === 0 ? error : undefined,
   });

@@ -27,6 +27,7 @@ interface Words {
   readonly site: Site;
   readonly instance: InstanceId | undefined;
   readonly summary: string;
+  readonly callerRequestId: string | undefined;
   readonly error: InvocationError | undefined;
 }
 
@@ -143,12 +144,13 @@ export class RecordBuffer {
       sameSite &&
       last.instance === record.instance &&
       last.error === record.error &&
-      last.summary === record.summary
+      last.summary === record.summary &&
+      last.callerRequestId === record.callerRequestId
     )
       return last;
-    const { app, function: name, version, deployment, instance, summary, error } = record;
+    const { app, function: name, version, deployment, instance, summary, callerRequestId, error } = record;
     const site = sameSite ? last.site : { app, function: name, version, deployment };
-    this.#lastWords = { site, instance, summary, error };
+    this.#lastWords = { site, instance, summary, callerRequestId, error };
     return this.#lastWords;
   }
 }
@@ -164,7 +166,7 @@ function isSite(site: Site, record: InvocationRecord): boolean {
 
 function recordOf({ numbers, ids, words }: Rows, row: number): InvocationRecord {
   const at = row * WIDTH;
-  const { site, instance, summary, error } = words[row]!;
+  const { site, instance, summary, callerRequestId, error } = words[row]!;
   const kinds = numbers[at + 9]!;
   return {
     id: ids.toString('latin1', row * ID_BYTES, (row + 1) * ID_BYTES) as InvocationId,
@@ -185,6 +187,7 @@ function recordOf({ numbers, ids, words }: Rows, row: number): InvocationRecord 
     memoryPeakMb: numbers[at + 6]!,
     httpStatus: numbers[at + 7]!,
     summary,
+    callerRequestId,
     attempt: numbers[at + 8]!,
     error,
   };

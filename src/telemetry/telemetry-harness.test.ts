@@ -26,6 +26,7 @@ export function sampleRecord(
     memoryPeakMb: 40,
     httpStatus: 200,
     summary: 'GET /',
+    callerRequestId: undefined,
     attempt: 0,
     error: undefined,
     ...changes,

@@ -82,6 +82,7 @@ export function exerciseInvocations(open: OpenFresh<TelemetryStore>): void {
             memoryPeakMb: 61.5,
             httpStatus: 0,
             summary: 'GET /naïve/☃/𝄞',
+            callerRequestId: 'order-17',
             attempt: 3,
             error: failure,
           }),
