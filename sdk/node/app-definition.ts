@@ -263,6 +263,18 @@ export interface TriggerDefinition {
  */
 export type NetworkDefinition = 'none' | 'internet' | readonly string[];
 
+/** A window in which instances stay up without work. */
+export interface KeepWarmDefinition {
+  /** When the window opens: a cron expression, `every 12h`, or `at 2026-03-01T09:00`. */
+  readonly schedule: string;
+  /** The zone of the schedule. Default: UTC. */
+  readonly timezone?: string | undefined;
+  /** How long the window stays open, 1s to 24h. */
+  readonly for: Duration;
+  /** Instances that stay up without work meanwhile. Default: 1. */
+  readonly instances?: number | undefined;
+}
+
 /** Settings of one function; every one has a default. */
 export interface FunctionDefinition {
   /**
@@ -305,6 +317,8 @@ export interface FunctionDefinition {
   readonly maxInstances?: number | undefined;
   /** Instances that stay up without work. Default: 0. */
   readonly minInstances?: number | undefined;
+  /** Windows in which more instances stay up without work than `minInstances`. Default: none. */
+  readonly keepWarm?: readonly KeepWarmDefinition[] | undefined;
   /** Concurrency kept free for this function alone. Default: 0, none. */
   readonly reservedConcurrency?: number | undefined;
   /** How long an instance without work lives on, up to 24h. Default: 5m. */

@@ -1,7 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { FunctionVersion } from '../model/function.ts';
+import { keptAt } from '../model/keep-warm.ts';
 import type { PoolView } from '../ports/activity.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { AdminRouter } from './router.ts';
@@ -10,6 +12,7 @@ import { AppNameSchema, FunctionConfigSchema, FunctionParams, jsonAnswer } from 
 export interface FunctionsDeps {
   liveApps: LiveApps;
   pool: PoolView;
+  clock: Clock;
 }
 
 const FunctionSchema = z
@@ -23,6 +26,15 @@ const FunctionSchema = z
     config: FunctionConfigSchema,
     routes: z.array(z.object({ method: z.string(), host: z.string().optional(), path: z.string() })),
     instances: z.number().int().openapi({ description: 'Processes of this version now.' }),
+    kept: z
+      .object({
+        instances: z.number().int().openapi({ description: 'Processes that stay up without work now.' }),
+        untilMs: z
+          .number()
+          .optional()
+          .openapi({ description: 'When a window of `keepWarm` opens or closes.' }),
+      })
+      .openapi({ description: '`minInstances`, or more while a window of `keepWarm` is open.' }),
   })
   .openapi('Function');
 
@@ -46,7 +58,7 @@ const getRoute = createRoute({
   responses: { 200: jsonAnswer(FunctionSchema, 'The function.') },
 });
 
-export function addFunctions(api: AdminRouter, { liveApps, pool }: FunctionsDeps): void {
+export function addFunctions(api: AdminRouter, { liveApps, pool, clock }: FunctionsDeps): void {
   const functionsOf = ({ live, deployments }: LiveAppEntry, instances: ReadonlyMap<string, number>) =>
     deployments.flatMap((deployment, index) =>
       deployment.functions.map((version) => ({
@@ -59,6 +71,7 @@ export function addFunctions(api: AdminRouter, { liveApps, pool }: FunctionsDeps
         config: version.config,
         routes: routesOf(deployment, version),
         instances: instances.get(instanceKey(version.app, version.name, version.id)) ?? 0,
+        kept: keptAt(version.config, clock.nowMs()),
       })),
     );
 

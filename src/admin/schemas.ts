@@ -99,6 +99,21 @@ export const FunctionConfigSchema = z
     maxConcurrency: z.number(),
     maxInstances: z.number(),
     minInstances: z.number(),
+    keepWarm: z
+      .array(
+        z.object({
+          when: z.union([
+            z.object({ kind: z.literal('cron'), expression: z.string() }),
+            z.object({ kind: z.literal('rate'), everyMs: z.number() }),
+            z.object({ kind: z.literal('at'), time: z.string() }),
+          ]),
+          timeZone: z.string(),
+          lengthMs: z.number(),
+          instances: z.number(),
+        }),
+      )
+      .readonly()
+      .optional(),
     reservedConcurrency: z.number(),
     idleMs: z.number(),
     startMs: z.number().optional(),

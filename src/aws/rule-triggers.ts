@@ -1,8 +1,7 @@
 import type { AppName, FunctionName } from '../model/function.ts';
-import { parseScheduleTime } from '../model/schedule-time.ts';
+import { parseScheduleTime, type ScheduleTime } from '../model/schedule-time.ts';
 import {
   DELIVERY_DEFAULTS,
-  type ScheduleTime,
   type TargetInput,
   type Trigger,
   type TriggerName,

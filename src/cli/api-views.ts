@@ -2,6 +2,7 @@ import type { ErrorRecord } from '../base/errors.ts';
 import type { PreviewAddress } from '../model/app-hosts.ts';
 import type { Deployment, LiveApp, RouteMethod, TrafficShare } from '../model/deployment.ts';
 import type { FunctionConfig } from '../model/function.ts';
+import type { Kept } from '../model/keep-warm.ts';
 import type { InvocationError, LogLine } from '../model/invocation.ts';
 import type { TriggerSource } from '../model/trigger.ts';
 import type { DeploymentSummary } from '../ports/app-store.ts';
@@ -31,6 +32,7 @@ export interface FunctionView {
     readonly path: string;
   }[];
   readonly instances: number;
+  readonly kept: Kept;
 }
 
 export type DeploymentView = DeploymentSummary & { readonly weight: number };

@@ -1,4 +1,5 @@
 import type { Branded } from '../base/ids.ts';
+import type { KeepWarmWindow } from './keep-warm.ts';
 import type { NetworkPolicy } from './network-policy.ts';
 
 /** Name of an app: lower-case letters, digits and hyphens, at most 63 (it becomes a DNS label of preview hosts). */
@@ -27,6 +28,8 @@ export interface FunctionConfig {
   maxInstances: number;
   /** How many instances stay up without work. */
   minInstances: number;
+  /** When more of them do, by the clock; `undefined`: never. */
+  keepWarm?: readonly KeepWarmWindow[] | undefined;
   /** Concurrency kept free for this function alone, out of the node's total. 0: none. */
   reservedConcurrency: number;
   /** How long an instance without work lives on, in milliseconds. */

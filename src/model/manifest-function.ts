@@ -1,4 +1,5 @@
 import { APP_NAME, type AppName, FUNCTION_DEFAULTS, type FunctionConfig, START_MS } from './function.ts';
+import { planKeepWarm } from './manifest-keep-warm.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import type { FunctionInput, ManifestInput } from './manifest-schema.ts';
 import { parseDurationMs, parseMemoryMb } from './manifest-units.ts';
@@ -41,6 +42,8 @@ export function parseFunctionConfig(
   if (input.startTimeout !== undefined)
     config.startMs = durationOf(input.startTimeout, START_MS, 100, [...path, 'startTimeout'], problems);
   if (input.freeze === false) config.freeze = false;
+  if (input.keepWarm !== undefined && input.keepWarm.length > 0)
+    config.keepWarm = planKeepWarm(input.keepWarm, config.maxInstances, [...path, 'keepWarm'], problems);
   if (input.callers !== undefined) config.callers = callersOf(input.callers, path, problems);
   if (input.connections !== undefined) config.connections = [...new Set(input.connections)];
   if (input.secrets !== undefined) config.secrets = secretsOf(input.secrets, config.env, path, problems);

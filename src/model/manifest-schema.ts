@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { connectionsSchema } from './manifest-connections.ts';
+import { keepWarmSchema } from './manifest-keep-warm.ts';
 import { sharesSchema } from './manifest-shares.ts';
 import {
   duration,
@@ -174,6 +175,7 @@ export const functionSchema = z
       ),
       maxInstances: whole(1, 1_000, 'Instances that may exist. Default: 20.'),
       minInstances: whole(0, 1_000, 'Instances that stay up without work. Default: 0.'),
+      keepWarm: keepWarmSchema,
       reservedConcurrency: whole(
         0,
         100_000,

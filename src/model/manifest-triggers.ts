@@ -7,10 +7,10 @@ import { chooseConnection } from './manifest-connections.ts';
 import { planFilesSource } from './manifest-files.ts';
 import { MESSAGE_KINDS, planMessageSource } from './manifest-message-sources.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
+import { planSchedule } from './manifest-schedule.ts';
 import type { FunctionInput } from './manifest-schema.ts';
 import type { TriggerInput } from './manifest-trigger-schema.ts';
 import { parseDurationMs, parseMemoryMb } from './manifest-units.ts';
-import { isTimeZone, parseScheduleTime, SCHEDULE_EXPECTED } from './schedule-time.ts';
 import {
   DELIVERY_DEFAULTS,
   type DeliveryPolicy,
@@ -153,16 +153,10 @@ function sourceOf(
     case 'events':
       return busSourceOf(reading);
     case 'schedule': {
-      const when = parseScheduleTime(input.schedule!);
-      const timeZone = input.timezone ?? 'UTC';
-      if (when === undefined) problems.addWrong([...path, 'schedule'], SCHEDULE_EXPECTED, input.schedule);
-      if (!isTimeZone(timeZone)) {
-        const nearest = nearestOf(timeZone, Intl.supportedValuesOf('timeZone'));
-        problems.addWrong([...path, 'timezone'], 'a time zone such as `Europe/Berlin`', timeZone, nearest);
-      }
-      if (when === undefined) return undefined;
+      const schedule = planSchedule(input, path, problems);
       const { missed = 'last', overlap = 'wait' } = input;
-      return { kind, when, timeZone, missed, overlap, jitterMs: ms(reading, 'jitter', 0, 0, DAY_MS) };
+      const jitterMs = ms(reading, 'jitter', 0, 0, DAY_MS);
+      return schedule === undefined ? undefined : { kind, ...schedule, missed, overlap, jitterMs };
     }
     case 'webhook': {
       const verify = schemeOf(input.webhook!);

@@ -40,6 +40,7 @@ functions:
     maxConcurrency: 200
     maxInstances: 5
     minInstances: 1
+    keepWarm: [{ schedule: 0 8 * * 1-5, timezone: Europe/Berlin, for: 10h, instances: 5 }, { schedule: every 12h, for: 90 }]
     reservedConcurrency: 20
     idle: 10
     startTimeout: 2m
@@ -69,6 +70,15 @@ functions:
           maxConcurrency: 200,
           maxInstances: 5,
           minInstances: 1,
+          keepWarm: [
+            {
+              when: { kind: 'cron', expression: '0 8 * * 1-5' },
+              timeZone: 'Europe/Berlin',
+              lengthMs: 36_000_000,
+              instances: 5,
+            },
+            { when: { kind: 'rate', everyMs: 43_200_000 }, timeZone: 'UTC', lengthMs: 90_000, instances: 1 },
+          ],
           reservedConcurrency: 20,
           idleMs: 10_000,
           startMs: 120_000,
@@ -270,6 +280,18 @@ functions:
     assert.match(fault('functions: { hello: { timeout: 25h } }').message, /1:32: .*from 1ms to 24h/);
     assert.match(fault('functions: { hello: { memory: 1mb } }').message, /from 32mb to 32gb/);
     assert.match(fault('functions: { hello: { minInstances: 30 } }').message, /at most maxInstances \(20\)/);
+    for (const [window, message] of [
+      [
+        'schedule: 0 8 * * 9, for: 1h',
+        /1:46: `functions.hello.keepWarm.0..schedule` must be a cron expression/,
+      ],
+      ['schedule: every 1h', /keepWarm.0..for` is missing/],
+      ['schedule: every 1h, for: 25h', /from 1s to 24h/],
+      ['schedule: every 1h, for: 1h, instances: 21', /at most maxInstances \(20\)/],
+      ['schedule: every 1h, for: 1h, timezone: Europe/Berln', /did you mean `Europe\/Berlin`/],
+      ['schedule: every 1h, for: 1h, instance: 2', /did you mean `instances`/],
+    ] as const)
+      assert.match(fault(`functions: { hello: { keepWarm: [{ ${window} }] } }`).message, message);
     assert.match(fault('env: { AWS_LAMBDA_X: y }').message, /1:8: .*set by the platform/);
     assert.match(fault('cors: { credentials: true }').message, /1:22: browsers refuse/);
     assert.match(

@@ -21,6 +21,7 @@ import {
 } from './manifest-connections.ts';
 import { parseCors } from './manifest-cors.ts';
 import { parseFunctionConfig } from './manifest-function.ts';
+import { keepWarmWindowSchema } from './manifest-keep-warm.ts';
 import type { FoundFunction, FunctionPlan } from './manifest-plan.ts';
 import {
   type KeysAt,
@@ -161,6 +162,7 @@ const KEYS = {
   appRoute: Object.keys(appRouteSchema.shape),
   cors: Object.keys(corsSchema.shape),
   trigger: Object.keys(triggerSchema.shape),
+  keepWarm: Object.keys(keepWarmWindowSchema.shape),
   connection: Object.keys(connectionSchema.shape),
   connectionTls: Object.keys(connectionTlsSchema.shape),
 };
@@ -170,6 +172,7 @@ const keysAt: KeysAt = (path) => {
   if (path.at(-1) === 'cors') return KEYS.cors;
   if (path[0] === 'routes') return KEYS.appRoute;
   if (path[0] === 'connections') return path.length === 2 ? KEYS.connection : KEYS.connectionTls;
+  if (path[2] === 'keepWarm') return KEYS.keepWarm;
   if (path[2] === 'on') return KEYS.trigger;
   if (path[0] === 'functions' && path.length === 2) return KEYS.function;
   if (path[0] === 'workflows' && path.length === 2) return KEYS.workflow;

@@ -9,7 +9,12 @@
  * memory of when it began.
  */
 import { Cron } from 'croner';
-import type { ScheduleTime } from './trigger.ts';
+
+export type ScheduleTime =
+  | { readonly kind: 'cron'; readonly expression: string }
+  | { readonly kind: 'rate'; readonly everyMs: number }
+  /** Local wall time `YYYY-MM-DDTHH:MM:SS`, or with `Z` or an offset. */
+  | { readonly kind: 'at'; readonly time: string };
 
 /** The shortest rate, in milliseconds. */
 export const RATE_MS_MIN = 1_000;

@@ -2,6 +2,7 @@ import type { Branded } from '../base/ids.ts';
 import type { Connection } from './connection.ts';
 import type { AppName, FunctionName } from './function.ts';
 import type { MessageSource } from './message-source.ts';
+import type { ScheduleTime } from './schedule-time.ts';
 
 /** Name of a trigger within its app: as of a function, at most 128. It keeps its position across deployments. */
 export type TriggerName = Branded<'TriggerName'>;
@@ -102,12 +103,6 @@ export interface ScheduleSource {
   /** When the one before still runs: run beside it, wait for it, or leave this one out. */
   readonly overlap: 'allow' | 'wait' | 'skip';
 }
-
-export type ScheduleTime =
-  | { readonly kind: 'cron'; readonly expression: string }
-  | { readonly kind: 'rate'; readonly everyMs: number }
-  /** Local wall time `YYYY-MM-DDTHH:MM:SS`, or with `Z` or an offset. */
-  | { readonly kind: 'at'; readonly time: string };
 
 /** A URL of its own that checks who calls: `/_lambent/hooks/APP/TRIGGER`. */
 export interface WebhookSource {

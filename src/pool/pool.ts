@@ -1,6 +1,7 @@
 /**
  * The pool keeps instances ready for calls: it starts them when calls wait, shares each among as many calls as
- * its version allows, and ends them when they have been idle, are no longer live, or overstep a limit.
+ * its version allows, and ends them when they have been idle, are no longer live, or overstep a limit. Some it keeps
+ * without work, always or by the clock (keep-warm).
  *
  * Guarantees: an instance serves one version only; a call that was not handed over yet never fails because an
  * instance died; every wait is bounded in number and every running call in time; no more processes are being
@@ -161,6 +162,12 @@ class Pool implements InstancePool, VersionPoolHost {
 
   warm(version: FunctionVersion, deployment: number): void {
     if (!this.#closed) this.#poolOf(version, deployment).warm();
+  }
+
+  keep(version: FunctionVersion, deployment: number): void {
+    const { minInstances, keepWarm } = version.config;
+    if (this.#closed || (minInstances === 0 && keepWarm === undefined)) return;
+    this.#poolOf(version, deployment).keep();
   }
 
   async foresee(version: FunctionVersion, deployment: number): Promise<void> {

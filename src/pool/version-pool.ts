@@ -9,6 +9,7 @@ import type { LeaseWaiter } from '../ports/instance-pool.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { InstanceLease } from './instance-lease.ts';
+import { KeepWarm } from './keep-warm.ts';
 import { ScaleUp, type ScaleUpOptions } from './scale-up.ts';
 import { ShortCalls } from './short-calls.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
@@ -71,6 +72,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
   readonly #line: WaitingLine;
   readonly #shortCalls: ShortCalls;
   readonly #scaleUp: ScaleUp;
+  readonly #kept: KeepWarm;
   #starting = 0;
   #lastReadyMs = 0;
   #bootFailure: LambentError | undefined;
@@ -86,6 +88,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     this.#scaleUp = new ScaleUp(host.scaleUp);
     this.#shortCalls = new ShortCalls(host.heldWaitMs);
     this.#line = new WaitingLine(version.id, version.config.queueMax);
+    this.#kept = new KeepWarm(version.config, host.clock, () => this.pump());
   }
 
   get instances(): readonly Instance[] {
@@ -94,7 +97,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
 
   /** All but those that the author wants to stay up. */
   get dispensable(): readonly Instance[] {
-    return this.#instances.slice(this.version.config.minInstances);
+    return this.#instances.slice(this.#kept.instances);
   }
 
   get waiting(): number {
@@ -141,20 +144,27 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     this.#startWanted();
   }
 
-  /** Starts one instance, or as many as always stay up, unless they are there. */
+  /** Starts as many instances as stay up, now and whenever that becomes more. */
+  keep(): void {
+    this.#kept.watch();
+  }
+
+  /** The same, and at least one now. */
   warm(): void {
-    this.#startUpTo(Math.max(1, this.version.config.minInstances));
+    this.keep();
+    this.#startUpTo(1);
   }
 
   /** Ends idle instances whose time is over, lets others rest, and streams past their deadline. */
   sweep(nowMs: number, monotonicMs: number): void {
-    const { idleMs, minInstances, freeze } = this.version.config;
+    const { idleMs, freeze } = this.version.config;
     let idle = 0;
     for (const instance of [...this.#instances]) {
       if (instance.active > 0) instance.expire(nowMs);
       else if (instance.state === 'ready') {
         idle += 1;
-        const keep = !this.retired && (idle <= minInstances || monotonicMs - instance.idleSinceMs < idleMs);
+        const keep =
+          !this.retired && (idle <= this.#kept.instances || monotonicMs - instance.idleSinceMs < idleMs);
         if (!keep) instance.retire();
         else if (freeze !== false && monotonicMs - instance.idleSinceMs >= REST_AFTER_MS)
           instance.rest.ask(instance.served, monotonicMs);
@@ -172,6 +182,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
 
   retire(): void {
     this.retired = true;
+    this.#kept.stop();
     if (this.waiting > 0) return;
     for (const instance of [...this.#instances]) instance.retire();
   }
@@ -427,8 +438,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
    * the moment when the newest instance began to help; and then only as many as help (ScaleUp).
    */
   #startWanted(): void {
-    const { minInstances } = this.version.config;
-    if (!this.retired) this.#startUpTo(minInstances);
+    if (!this.retired) this.#startUpTo(this.#kept.instances);
     const head = this.#line.first;
     if (head === undefined) return;
     const known = this.#instances.find((instance) => instance.ready !== undefined);
@@ -443,7 +453,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     const ready = this.#countReady();
     const stuck = this.#isStuck();
     const target = this.#scaleUp.target({ ready, waiting: this.waiting, waitedMs, each, stuck });
-    if (target < ready) this.#retireDownTo(Math.max(target, minInstances));
+    if (target < ready) this.#retireDownTo(Math.max(target, this.#kept.instances));
     const room = this.concurrencyMax - this.running;
     this.#startWhile(Math.ceil(Math.min(this.waiting, room) / each), target - ready);
   }

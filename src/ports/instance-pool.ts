@@ -17,9 +17,11 @@ export interface InstancePool extends PoolView {
    */
   acquire(version: FunctionVersion, deployment: number, waiter: LeaseWaiter): () => void;
   /**
-   * Starts an instance if the version has none, or as many as always stay up, so that the first call finds it warm.
-   * Failures show at that call.
+   * Has as many instances of the version as its configuration wants to stay up without work: from now on, as windows by
+   * the clock open and close, until `retainOnly` leaves it out. Failures show at the next call.
    */
+  keep(version: FunctionVersion, deployment: number): void;
+  /** The same, and starts one if there is none, so that the first call finds it warm. */
   warm(version: FunctionVersion, deployment: number): void;
   /** Says that this version may soon be called: a process of its kind is made ready, without its code. Never rejects. */
   foresee(version: FunctionVersion, deployment: number): Promise<void>;

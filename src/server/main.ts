@@ -218,7 +218,8 @@ function keepPoolCurrent({ liveApps, pool }: Wired): () => void {
       const few =
         deployment.functions.length <= WARM_FUNCTIONS_MAX && pool.instances().length < WARM_INSTANCES_MAX;
       for (const version of deployment.functions.filter(hasInstances))
-        if (few || version.config.minInstances > 0) pool.warm(version, deployment.number);
+        if (few) pool.warm(version, deployment.number);
+        else pool.keep(version, deployment.number);
     }
   });
 }
@@ -239,7 +240,7 @@ function warmMinimum({ liveApps, pool, deployer }: Wired): void {
     for (const deployment of entry.deployments)
       for (const version of deployment.functions.filter(hasInstances)) {
         runtimes.add(version.runtime);
-        if (version.config.minInstances > 0) pool.warm(version, deployment.number);
+        pool.keep(version, deployment.number);
         const kind = `${version.runtime} ${version.config.memoryMb}`;
         if (kinds.has(kind) || kinds.size >= FORESEEN_KINDS_MAX) continue;
         kinds.add(kind);

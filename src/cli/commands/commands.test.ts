@@ -46,6 +46,7 @@ function fn(app: string, name: string, routes: string[]) {
     config: { memoryMb: 256, timeoutMs: 30_000 },
     routes: routes.map((route) => ({ method: route.split(' ')[0], path: route.split(' ')[1] })),
     instances: 0,
+    kept: { instances: 0 },
   };
 }
 

@@ -71,7 +71,7 @@ function functionRow(item: FunctionView): string[] {
     item.config.workflow ? `${item.runtime}, workflow` : item.runtime,
     `${item.config.memoryMb} MB`,
     formatDuration(item.config.timeoutMs),
-    String(item.instances),
+    item.kept.instances === 0 ? String(item.instances) : `${item.instances}, ${item.kept.instances} kept`,
     routes.join(', ') || 'none',
   ];
 }
