@@ -102,23 +102,14 @@ export interface FunctionSums {
   readonly errors: number;
   readonly coldStarts: number;
   readonly billedMs: number;
+  readonly billedMbMs: number;
   readonly awsCostUsd: number;
 }
 
 export interface Activity {
   readonly stepMs: number;
   readonly items: readonly { readonly fromMs: number; readonly functions: readonly FunctionSums[] }[];
-}
-
-export interface Usage
-  extends List<FunctionSums & { readonly memoryMb: number; readonly billedMbMs: number }> {
-  readonly totals: Omit<FunctionSums, 'app' | 'function'>;
-  readonly priceTable: {
-    readonly source: string;
-    readonly date: string;
-    readonly region: string;
-    readonly cpu: string;
-  };
+  readonly priceTable: { readonly date: string; readonly region: string };
 }
 
 export interface TriggerView {

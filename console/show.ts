@@ -32,6 +32,10 @@ export const clock = (ms: number): string =>
 export const dateAndClock = (ms: number): string =>
   `${new Date(ms).toLocaleDateString(undefined, { month: 'short', day: 'numeric' })} ${clock(ms)}`;
 
+/** A day as the API counts them, by UTC. */
+export const day = (ms: number): string =>
+  new Date(ms).toLocaleDateString(undefined, { month: 'short', day: 'numeric', timeZone: 'UTC' });
+
 export const exact = (ms: number): string => new Date(ms).toISOString();
 
 export const count = (value: number): string => value.toLocaleString('en');
@@ -42,9 +46,10 @@ export function compact(value: number): string {
     : new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 }).format(value);
 }
 
-export function dollars(usd: number): string {
+/** To the cent, small amounts to two digits; below `finest` (not under 0.000001) it says only that it is less. */
+export function dollars(usd: number, finest = 0.0001): string {
   if (usd === 0) return '$0';
-  return usd < 0.01 ? (usd < 0.0001 ? '<$0.0001' : `$${usd.toPrecision(2)}`) : `$${usd.toFixed(2)}`;
+  return usd < 0.01 ? (usd < finest ? `<$${finest}` : `$${usd.toPrecision(2)}`) : `$${usd.toFixed(2)}`;
 }
 
 export function bytes(value: number): string {

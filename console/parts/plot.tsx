@@ -21,8 +21,10 @@ export function Bars(props: {
   steps: readonly Step[];
   layers: readonly Layer[];
   show(value: number): string;
+  /** How a step's time is written. */
+  when?: (ms: number) => string;
 }) {
-  const { steps, layers } = props;
+  const { steps, layers, when = clock } = props;
   const sums = steps.map((step) => step.values.reduce((sum, value) => sum + value, 0));
   const most = Math.max(...sums, 0);
   const scale = most === 0 ? 0 : (HEIGHT - FOOT - TOP) / most;
@@ -40,7 +42,7 @@ export function Bars(props: {
         let y = HEIGHT - FOOT;
         return (
           <g key={step.fromMs} className="slot">
-            <title>{`${clock(step.fromMs)}  ${layers.map(({ name }, layer) => `${name}: ${props.show(step.values[layer] ?? 0)}`).join(', ')}`}</title>
+            <title>{`${when(step.fromMs)}  ${layers.map(({ name }, layer) => `${name}: ${props.show(step.values[layer] ?? 0)}`).join(', ')}`}</title>
             <rect className="hover" x={at * slot} y="0" width={slot} height={HEIGHT - FOOT} />
             {layers.map(({ look, name }, layer) => {
               const height = (step.values[layer] ?? 0) * scale;
@@ -64,10 +66,11 @@ export function Bars(props: {
 }
 
 /** Below a plot: when it begins and ends, and how high it goes. */
-export function PlotFoot({ steps, most }: { steps: readonly Step[]; most: string }) {
+export function PlotFoot(props: { steps: readonly Step[]; most: string; when?: (ms: number) => string }) {
+  const { steps, most, when = clock } = props;
   return (
     <div className="row soft" style={{ justifyContent: 'space-between', fontSize: 12 }}>
-      <span>{steps[0] === undefined ? '' : clock(steps[0].fromMs)}</span>
+      <span>{steps[0] === undefined ? '' : when(steps[0].fromMs)}</span>
       <span>highest {most}</span>
       <span>now</span>
     </div>

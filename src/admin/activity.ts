@@ -5,6 +5,7 @@ import type { ActivityFeed } from '../ports/activity-feed.ts';
 import type { CostModel } from '../ports/cost-model.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { storeNewest } from './fresh-reads.ts';
+import { CpuSchema, PriceTableSchema } from './price-table.ts';
 import type { AdminRouter } from './router.ts';
 import { jsonAnswer, TimeSchema } from './schemas.ts';
 
@@ -26,7 +27,8 @@ const SumsSchema = z.object({
   errors: z.number().int(),
   coldStarts: z.number().int(),
   billedMs: z.number(),
-  awsCostUsd: z.number(),
+  billedMbMs: z.number().openapi({ description: 'Billed milliseconds times megabytes.' }),
+  awsCostUsd: z.number().openapi({ description: 'What the same calls would cost at AWS Lambda.' }),
 });
 
 const activityRoute = createRoute({
@@ -41,6 +43,7 @@ const activityRoute = createRoute({
       to: TimeSchema.optional().openapi({ description: 'The last step holds this time. Default: now.' }),
       stepMinutes: z.coerce.number().int().min(1).max(1_440).default(1),
       steps: z.coerce.number().int().min(1).max(ACTIVITY_STEPS_MAX).default(60),
+      cpu: CpuSchema,
     }),
   },
   responses: {
@@ -49,6 +52,7 @@ const activityRoute = createRoute({
         .object({
           stepMs: z.number().int(),
           items: z.array(z.object({ fromMs: z.number(), functions: z.array(SumsSchema) })),
+          priceTable: PriceTableSchema,
         })
         .openapi('Activity'),
       'The steps.',
@@ -58,7 +62,7 @@ const activityRoute = createRoute({
 
 export function addActivity(api: AdminRouter, { telemetry, feed, clock, cost }: ActivityDeps): void {
   api.openapi(activityRoute, async (c) => {
-    const { stepMinutes, steps, to = clock.nowMs() } = c.req.valid('query');
+    const { stepMinutes, steps, cpu, to = clock.nowMs() } = c.req.valid('query');
     const stepMs = stepMinutes * MINUTE_MS;
     const lastMs = Math.floor(to / stepMs) * stepMs;
     if (lastMs < steps * stepMs) throw new LambentError('E_BAD_REQUEST', 'query parameter `to`: too early.');
@@ -68,11 +72,11 @@ export function addActivity(api: AdminRouter, { telemetry, feed, clock, cost }: 
     const items = sums.map((rows, step) => {
       const functions = rows.map(({ app, function: name, ...row }) => ({
         ...{ app, function: name, invocations: row.invocations, errors: row.errors },
-        ...{ coldStarts: row.coldStarts, billedMs: row.billedMs },
-        awsCostUsd: cost.price(row, 'x86_64').totalUsd,
+        ...{ coldStarts: row.coldStarts, billedMs: row.billedMs, billedMbMs: row.billedMbMs },
+        awsCostUsd: cost.price(row, cpu).totalUsd,
       }));
       return { fromMs: firstMs + step * stepMs, functions };
     });
-    return c.json({ stepMs, items }, 200);
+    return c.json({ stepMs, items, priceTable: { ...cost.table, cpu } }, 200);
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { openBench } from './admin-harness.test.ts';
+import { openBench, sampleRecord } from './admin-harness.test.ts';
 
 test('the console takes its place where it is built: strict, packed, and kept by browsers', async () => {
   const file = (contentType: string, text: string) => ({
@@ -43,5 +43,27 @@ test('activity: calls by function in whole minutes, the oldest first', async () 
     [0, 300_000, 600_000],
   );
   assert.equal((await bench.call('GET', '/activity?steps=181')).body.error.code, 'E_BAD_REQUEST');
+  await bench.close();
+});
+
+test('activity: use and its list price, for either processor', async () => {
+  const bench = await openBench();
+  bench.recorder.invocation(sampleRecord({ billedMs: 1_000, memoryMb: 1_024 }));
+  const priceOn = async (cpu: string) => {
+    const { text } = await bench.call(
+      'GET',
+      `/activity?steps=1&stepMinutes=1440&to=1800000000000&cpu=${cpu}`,
+    );
+    const { items, priceTable } = JSON.parse(text) as {
+      items: { functions: { billedMbMs: number; awsCostUsd: number }[] }[];
+      priceTable: { cpu: string };
+    };
+    assert.equal(priceTable.cpu, cpu);
+    assert.equal(items[0]!.functions[0]!.billedMbMs, 1_024_000);
+    return items[0]!.functions[0]!.awsCostUsd;
+  };
+  // 1 GB-s and one request.
+  assert.ok(Math.abs((await priceOn('x86_64')) - 0.0000168667) < 1e-12);
+  assert.ok(Math.abs((await priceOn('arm64')) - 0.0000135334) < 1e-12);
   await bench.close();
 });

@@ -5,6 +5,7 @@ import type { ActivityFeed } from '../ports/activity-feed.ts';
 import type { CostModel, CpuArchitecture } from '../ports/cost-model.ts';
 import type { TelemetryStore, UsageRow } from '../ports/telemetry-store.ts';
 import { storeNewest } from './fresh-reads.ts';
+import { CpuSchema, PriceTableSchema } from './price-table.ts';
 import type { AdminRouter } from './router.ts';
 import { jsonAnswer, TimeSchema } from './schemas.ts';
 
@@ -40,7 +41,7 @@ const usageRoute = createRoute({
     query: z.strictObject({
       from: TimeSchema.optional(),
       to: TimeSchema.optional(),
-      cpu: z.enum(['x86_64', 'arm64']).default('x86_64'),
+      cpu: CpuSchema,
     }),
   },
   responses: {
@@ -55,12 +56,7 @@ const usageRoute = createRoute({
             ),
           ),
           totals: SumsSchema.openapi('UsageTotals'),
-          priceTable: z.object({
-            source: z.string(),
-            date: z.string(),
-            region: z.string(),
-            cpu: z.enum(['x86_64', 'arm64']),
-          }),
+          priceTable: PriceTableSchema,
         })
         .openapi('Usage'),
       'The sums.',
