@@ -71,7 +71,7 @@ export function nextDueMs(when: ScheduleTime, timeZone: string, afterMs: number)
 }
 
 /** Windows in which the last instant of a cron expression is looked for: most have one in the first. */
-const LOOK_BACK_MS = [3_600_000, 86_400_000, 32 * 86_400_000, 366 * 86_400_000, 8 * 366 * 86_400_000];
+const LOOK_BACK_MS = [60_000, 3_600_000, 86_400_000, 32 * 86_400_000, 366 * 86_400_000, 8 * 366 * 86_400_000];
 
 /** The last due instant after `afterMs` and not after `untilMs`; `undefined`: there was none. */
 export function lastDueMs(
@@ -87,14 +87,27 @@ export function lastDueMs(
   }
   for (const windowMs of LOOK_BACK_MS) {
     const fromMs = Math.max(afterMs, untilMs - windowMs);
-    let last: number | undefined;
-    for (let next = nextDueMs(when, timeZone, fromMs); next !== undefined && next <= untilMs; ) {
-      last = next;
-      next = nextDueMs(when, timeZone, next);
-    }
-    if (last !== undefined || fromMs === afterMs) return last;
+    const first = nextDueMs(when, timeZone, fromMs);
+    if (first !== undefined && first <= untilMs) return lastFrom(first, when, timeZone, untilMs);
+    if (fromMs === afterMs) return undefined;
   }
   return undefined;
+}
+
+/** The last due instant of `firstMs` and those after it, until then. By halves: there may be thousands between. */
+function lastFrom(firstMs: number, when: ScheduleTime, timeZone: string, untilMs: number): number {
+  let lastMs = firstMs;
+  // Nothing is due after this.
+  let endMs = untilMs;
+  for (;;) {
+    const nextMs = nextDueMs(when, timeZone, lastMs) ?? Number.POSITIVE_INFINITY;
+    if (nextMs > endMs) return lastMs;
+    lastMs = nextMs;
+    const middleMs = Math.floor((lastMs + endMs) / 2);
+    const laterMs = nextDueMs(when, timeZone, middleMs) ?? Number.POSITIVE_INFINITY;
+    if (laterMs > endMs) endMs = middleMs;
+    else lastMs = laterMs;
+  }
 }
 
 /** Compiled expressions, because compiling costs more than asking. */
