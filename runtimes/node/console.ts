@@ -81,7 +81,11 @@ export class OutputCapture {
     for (const name of ['debug', 'trace', 'warn'] as const) this.#wrap(name);
     // Node's own listener writes to descriptor 2, where the platform cannot tell whose line it is.
     process.removeAllListeners('warning');
-    process.on('warning', (warning) => this.line(`${warning.name}: ${warning.message}`, true, SEVERITY.warn));
+    process.on('warning', ({ name, message }) => {
+      // As --disable-warning of the command line has it, which Node's own listener alone looks at: it is the runtime that
+      // uses what is experimental, to load code.
+      if (name !== 'ExperimentalWarning') this.line(`${name}: ${message}`, true, SEVERITY.warn);
+    });
   }
 
   /** A line of the platform's own runtime, such as an error's stack: not subject to the limits on the author's lines. */

@@ -84,7 +84,9 @@ export function addAccessKeys(api: AdminRouter, { accessKeys }: AccessKeysDeps):
   api.openapi(deleteRoute, async (c) => {
     const { name } = c.req.valid('param');
     if (!(await accessKeys.remove(name)))
-      throw new LambentError('E_NOT_FOUND', `There is no access key named ${name}.`);
+      throw new LambentError('E_NOT_FOUND', `There is no access key named ${name}.`, {
+        hint: '`lambent keys` lists them.',
+      });
     return c.json({ name, deleted: true as const }, 200);
   });
 }

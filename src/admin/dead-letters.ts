@@ -111,7 +111,10 @@ export function addDeadLetters(api: AdminRouter, { events, eventControl }: DeadL
   api.openapi(getRoute, async (c) => {
     const { key } = c.req.valid('param');
     const found = await events.findDead(key);
-    if (found === undefined) throw new LambentError('E_NOT_FOUND', `There is no dead letter ${key}.`);
+    if (found === undefined)
+      throw new LambentError('E_NOT_FOUND', `There is no dead letter ${key}.`, {
+        hint: '`lambent dead-letters` lists them.',
+      });
     return c.json({ ...found, event: JSON.parse(Buffer.from(found.event).toString()) as unknown }, 200);
   });
 

@@ -421,7 +421,11 @@ async function readAnswer(
 
 async function mustFind(workflows: Workflows, id: ExecutionId): Promise<ExecutionRecord> {
   const record = await workflows.find(id);
-  if (record === undefined) throw new LambentError('E_NOT_FOUND', `There is no execution ${id}.`);
+  if (record === undefined) {
+    throw new LambentError('E_NOT_FOUND', `There is no execution ${id}.`, {
+      hint: '`lambent runs` lists executions. One that ended long ago is kept no more.',
+    });
+  }
   return record;
 }
 

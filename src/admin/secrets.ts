@@ -71,7 +71,9 @@ export function addSecrets(api: AdminRouter, { secrets }: SecretsDeps): void {
   api.openapi(removeRoute, async (c) => {
     const { app, name } = c.req.valid('param');
     if (!(await secrets.remove(app as AppName, name)))
-      throw new LambentError('E_NOT_FOUND', `The app ${app} has no secret ${name}.`);
+      throw new LambentError('E_NOT_FOUND', `The app ${app} has no secret ${name}.`, {
+        hint: `\`lambent secrets list ${app}\` lists them.`,
+      });
     return c.json({ app, name, deleted: true as const }, 200);
   });
 }

@@ -101,7 +101,10 @@ export function addTokens(api: AdminRouter, deps: TokensDeps, guard: Guard): voi
     }
     const removed = await access.removeToken(name);
     guard.forgetTokens();
-    if (!removed) throw new LambentError('E_NOT_FOUND', `There is no token named ${name}.`);
+    if (!removed)
+      throw new LambentError('E_NOT_FOUND', `There is no token named ${name}.`, {
+        hint: '`lambent tokens` lists them.',
+      });
     return c.json({ name, deleted: true as const }, 200);
   });
 }

@@ -10,13 +10,14 @@ export interface FunctionName {
 }
 
 /**
- * The function that a person named: `app/name`, or `name` alone where that is enough.
+ * The function or workflow that a person named: `app/name`, or `name` alone where that is enough.
  * `E_NOT_FOUND` with the nearest name; `E_USAGE` where several apps have one.
  */
 export async function chooseFunction(
   client: ApiClient,
   given: string,
   app: string | undefined,
+  what: 'function' | 'workflow' = 'function',
 ): Promise<FunctionName> {
   const slash = given.indexOf('/');
   const wanted =
@@ -32,12 +33,12 @@ export async function chooseFunction(
   if (first !== undefined && found.size === 1) return first;
   if (first !== undefined) {
     const names = [...found.keys()].join(', ');
-    throw usage(`Several apps have a function ${quoted(given)}`, `Name one of them: ${names}.`);
+    throw usage(`Several apps have a ${what} ${quoted(given)}`, `Name one of them: ${names}.`);
   }
   const known = items.flatMap((item) => [item.name, `${item.app}/${item.name}`]);
   const meant = nearestOf(given, known);
   const suggestion = meant === undefined ? '' : `Did you mean ${meant}? `;
-  throw new LambentError('E_NOT_FOUND', `There is no function ${quoted(given)} at ${client.address}.`, {
+  throw new LambentError('E_NOT_FOUND', `There is no ${what} ${quoted(given)} at ${client.address}.`, {
     hint:
       items.length === 0
         ? 'Nothing is deployed there yet.'

@@ -97,7 +97,8 @@ function colour(style: Style, status: string): string {
   return status === 'failed' || status === 'timedOut' ? style.red(status) : style.yellow(status);
 }
 
-function errorText({ code, errorType, errorMessage }: StepError): string {
+/** Its first line: the code, what was thrown where that says more, and the message. */
+export function errorText({ code, errorType, errorMessage }: StepError): string {
   const name = errorType === code ? code : `${code} ${errorType}`;
   return `${name}: ${messageOf(errorMessage).split('\n')[0]}`;
 }

@@ -282,6 +282,33 @@ describe('invoke', () => {
   });
 });
 
+describe('run', () => {
+  const start = 'POST /apps/shop/workflows/cart/executions';
+  const id = '0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a';
+
+  it('speaks of workflows and of --input', async () => {
+    const notJson = await against(['run', 'cart', '--input', '{a:1}']);
+    assert.deepEqual([notJson.code, notJson.seen.length], [2, 0]);
+    assert.match(notJson.err, /The input is not JSON: .*\n.*--input @file/);
+    const unknown = await against(['run', 'crat']);
+    assert.match(unknown.err, /^E_NOT_FOUND: There is no workflow "crat" at .*\n {2}Did you mean cart\?/);
+  });
+
+  it('names the code of a failure once, and what was thrown where that says more', async () => {
+    const failedWith = async (errorType: string) => {
+      const error = { code: 'E_SECRET_MISSING', errorType, errorMessage: 'no value', stackTrace: [] };
+      const outcome = await against(['run', 'cart'], (server) => {
+        server.answer(start, { id, status: 'running' });
+        server.answer(`GET /executions/${id}/result`, { id, status: 'failed', error });
+      });
+      assert.equal(outcome.code, 5);
+      return outcome.err.split('\n')[0];
+    };
+    assert.equal(await failedWith('E_SECRET_MISSING'), 'failed: E_SECRET_MISSING: no value');
+    assert.equal(await failedWith('KeyError'), 'failed: E_SECRET_MISSING KeyError: no value');
+  });
+});
+
 describe('logs', () => {
   it('prints lines without what would steer the terminal', async () => {
     const outcome = await against(['logs', 'cart', '--severity', 'warn', '--limit', '5'], (server) =>

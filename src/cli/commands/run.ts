@@ -9,7 +9,7 @@ import { readJsonInput } from '../json-input.ts';
 import { chooseFunction } from '../name-choice.ts';
 import { createStyle, printJson, visible } from '../output.ts';
 import { withProgress } from '../progress.ts';
-import { type ExecutionView, executionTree } from '../run-tree.ts';
+import { errorText, type ExecutionView, executionTree } from '../run-tree.ts';
 import type { Terminal } from '../terminal.ts';
 
 const WAIT_S = 900;
@@ -86,8 +86,11 @@ async function run(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     return await finish(client, started, args, terminal);
   }
   if (id !== undefined && first === 'replay') return await replay(client, id, args, terminal);
-  const input = await readJsonInput(args.text('input') ?? 'null', terminal);
-  const chosen = await chooseFunction(client, first, args.text('app'));
+  const input = await readJsonInput(args.text('input') ?? 'null', terminal, {
+    what: 'input',
+    option: '--input',
+  });
+  const chosen = await chooseFunction(client, first, args.text('app'), 'workflow');
   const started = await client.send<OutcomeView>({
     method: 'POST',
     path: `/apps/${segment(chosen.app)}/workflows/${segment(chosen.name)}/executions`,
@@ -123,8 +126,7 @@ async function finish(
   if (outcome.status === 'succeeded') return EXIT.ok;
   const style = createStyle(terminal.err, terminal.env);
   const { error } = outcome;
-  const what =
-    error === undefined ? '' : `: ${error.code}: ${visible(error.errorType)}: ${visible(error.errorMessage)}`;
+  const what = error === undefined ? '' : `: ${visible(errorText(error))}`;
   terminal.err.write(`${style.red(outcome.status)}${what}\n  What it did: \`lambent run show ${id}\`\n`);
   return EXIT.functionFailed;
 }
