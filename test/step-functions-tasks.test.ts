@@ -13,6 +13,7 @@ import {
   SendTaskFailureCommand,
   SendTaskHeartbeatCommand,
   SendTaskSuccessCommand,
+  StopExecutionCommand,
   UpdateMapRunCommand,
 } from '@aws-sdk/client-sfn';
 import {
@@ -41,6 +42,11 @@ before(async () => {
 });
 
 after(() => bench.close());
+
+const waitThenFail = {
+  StartAt: 'W',
+  States: { W: { Type: 'Wait', Seconds: 1, Next: 'F' }, F: { Type: 'Fail', Error: 'Enough' } },
+};
 
 describe('tasks', () => {
   test('functions by ARN and by lambda:invoke; their errors by name', async () => {
@@ -159,6 +165,52 @@ describe('tasks', () => {
       End: true,
     });
     assert.equal((await ended(await start(nowhere))).error, 'Sfn.StateMachineDoesNotExistException');
+  });
+
+  test('a child execution is stopped with whoever waits for it, and told why', async () => {
+    const stateMachineArn = await machine(one({ Type: 'Wait', Seconds: 3_600, End: true }));
+    const task = (more: object): object => ({
+      Type: 'Task',
+      Resource: 'arn:aws:states:::states:startExecution.sync',
+      Parameters: { StateMachineArn: stateMachineArn },
+      ...more,
+    });
+    const childOf = async (parent: string): Promise<string> => {
+      let child: string | undefined;
+      await until(parent, async () => {
+        const { executions } = await sfn.send(
+          new ListExecutionsCommand({ stateMachineArn, statusFilter: 'RUNNING' }),
+        );
+        child = executions?.[0]?.executionArn;
+        return child !== undefined;
+      });
+      return child!;
+    };
+    const stopped = await start(one(task({ End: true })));
+    const first = await childOf(stopped);
+    await sfn.send(new StopExecutionCommand({ executionArn: stopped, error: 'Changed', cause: 'our mind' }));
+    const child = await ended(first);
+    assert.equal(child.status, 'ABORTED');
+    assert.match(child.cause!, /^execution [0-9a-f-]{36} waits for it no longer$/);
+    assert.equal((await ended(stopped)).cause, 'our mind');
+    // A branch that is given up, because another one failed.
+    const failing = await start({
+      StartAt: 'P',
+      States: {
+        P: {
+          Type: 'Parallel',
+          Branches: [one(task({ End: true })), waitThenFail],
+          End: true,
+        },
+      },
+    });
+    const second = await childOf(failing);
+    assert.equal((await ended(second)).status, 'ABORTED');
+    assert.equal((await ended(failing)).error, 'Enough');
+    // One that only took too long.
+    const late = await start(one(task({ TimeoutSeconds: 1, End: true })));
+    assert.equal((await ended(await childOf(late))).status, 'ABORTED');
+    assert.equal((await ended(late)).status, 'FAILED');
   });
 
   test('an HTTP endpoint', async () => {

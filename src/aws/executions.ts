@@ -116,6 +116,8 @@ function readInput(fields: RequestFields): string {
 
 /** What led to an execution, and who waits for its end. */
 export interface ExecutionCause {
+  /** The id that it gets, unless it was started before. */
+  readonly id?: ExecutionId | undefined;
   readonly parent?: ParentOperation | undefined;
   readonly origin?: ExecutionOrigin | undefined;
 }
@@ -131,7 +133,7 @@ export async function startExecution(
   const { store, clock, mintUuid } = parts;
   const target = await resolveTarget(parts, arn);
   const called = checkName(name ?? mintUuid());
-  const id = mintUuid() as ExecutionId;
+  const id = cause.id ?? (mintUuid() as ExecutionId);
   const nowMs = clock.nowMs();
   const value: ExecutionValue = { id, ...target, name: called, input, startedMs: nowMs, redrives: 0 };
   const nameKey = `${target.machine}:${called}`;

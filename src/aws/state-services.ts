@@ -1,11 +1,12 @@
 import { type LambentError, toLambentError } from '../base/errors.ts';
-import type { InvocationId } from '../base/ids.ts';
+import type { ExecutionId, InvocationId } from '../base/ids.ts';
 import { parseCloudEvent } from '../model/cloud-event.ts';
 import { EgressPolicy } from '../model/egress-policy.ts';
-import type { ExecutionRecord } from '../model/execution.ts';
+import { type ExecutionRecord, isFinal } from '../model/execution.ts';
 import { EVERYBODY, scopeOfApp } from '../model/event-scope.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import { taskExecutionId } from '../model/workflow-wire.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
@@ -13,7 +14,7 @@ import type { ObjectFiles } from '../ports/object-files.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { ServiceCall, ServiceOutcome, ServiceRequest, StateServices } from '../ports/state-services.ts';
 import { STATES_APP } from './execution-value.ts';
-import { startExecution } from './executions.ts';
+import { type ExecutionCause, startExecution } from './executions.ts';
 import { callHttp } from './http-task.ts';
 import { AwsJsonError } from './json-protocol.ts';
 import { readItems } from './read-items.ts';
@@ -182,11 +183,16 @@ async function begin(
   const { StateMachineArn: arn, Name: called, Input: input } = parameters;
   const text = typeof input === 'string' ? input : JSON.stringify(input ?? {});
   const wanted = typeof called === 'string' ? called : name;
-  const parent = waits ? { execution: record.id, op } : undefined;
+  const cause: ExecutionCause = waits
+    ? { parent: { execution: record.id, op }, id: taskExecutionId(record.id, name) as ExecutionId }
+    : {};
   const { value, startedMs } = await startExecution(parts, String(arn), wanted, text, {
-    ...{ parent, origin: origin() },
+    ...{ ...cause, origin: origin() },
   });
-  if (waits) return { status: 'begun' };
+  if (waits) {
+    await stopOrphan(parts, record, value.id);
+    return { status: 'begun' };
+  }
   return {
     status: 'ok',
     output: {
@@ -195,6 +201,17 @@ async function begin(
       StartDate: service === 'aws-sdk:sfn' ? new Date(startedMs).toISOString() : startedMs,
     },
   };
+}
+
+/** Who ended before its child began told nobody. */
+async function stopOrphan(
+  { journal, engine }: StateServicesParts,
+  { id: parent }: ExecutionRecord,
+  child: ExecutionId,
+): Promise<void> {
+  const record = await journal.find(parent);
+  if (record !== undefined && !isFinal(record.status)) return;
+  await engine.deliver(child, { kind: 'cancel', reason: `execution ${parent} waits for it no longer` });
 }
 
 async function writeObjects(

@@ -71,3 +71,13 @@ export function childExecutionId(op: number, atMs: number, seed: string): string
   const time = Math.floor(atMs).toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(0, 3)}-8${hex.slice(3, 6)}-${hex.slice(6, 18)}`;
 }
+
+/**
+ * The id of an execution that a task of a state machine begins and waits for (`startExecution.sync`). It follows from
+ * the task alone, so that who gives the task up can tell the execution in the same transition. `taskName`:
+ * `childExecutionId` at the time 0.
+ */
+export function taskExecutionId(parent: string, taskName: string): string {
+  const timeChars = 13;
+  return parent.slice(0, timeChars) + taskName.slice(timeChars);
+}

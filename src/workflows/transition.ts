@@ -11,7 +11,7 @@ import {
   type Outcome,
   type Task,
 } from '../model/journal.ts';
-import { callbackToken, childExecutionId } from '../model/workflow-wire.ts';
+import { callbackToken, childExecutionId, taskExecutionId } from '../model/workflow-wire.ts';
 import type { NewExecution, Transition } from '../ports/journal-store.ts';
 import type { DeploymentCatalog } from '../ports/workflow-catalog.ts';
 import type { Offer, ProgramAct, UpdateResult } from '../ports/workflow-program.ts';
@@ -21,6 +21,9 @@ import { failure, failureOf } from './failures.ts';
 import { applyEntry, type ExecutionState } from './journal.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import type { EventWait } from './tell-waiting.ts';
+
+/** The resource of a state that begins another execution and waits for it. */
+const BEGINS_EXECUTION = /:states:startExecution\.sync(?::2)?$/;
 
 /** A longer reason of a cancellation is cut. */
 const REASON_CHARS_MAX = 32_768;
@@ -356,9 +359,17 @@ export class TransitionBuilder {
   /** What runs elsewhere for an operation hears that nobody waits for it any more. Who has ended passes it over. */
   #giveUp(op: number, task: Task): void {
     if (task.kind === 'call') this.effects.push({ kind: 'withdraw', op });
-    if (task.kind !== 'child' || !task.waits) return;
+    const to = this.#waitedFor(op, task);
+    if (to === undefined) return;
     const reason = `execution ${this.#tools.record.id} waits for it no longer`;
-    this.#messages.push({ to: task.execution as ExecutionId, input: { kind: 'cancel', reason } });
+    this.#messages.push({ to: to as ExecutionId, input: { kind: 'cancel', reason } });
+  }
+
+  /** The execution that an operation waits for. */
+  #waitedFor(op: number, task: Task): string | undefined {
+    if (task.kind === 'child') return task.waits ? task.execution : undefined;
+    if (task.kind !== 'resource' || !BEGINS_EXECUTION.test(task.resource)) return undefined;
+    return taskExecutionId(this.#tools.record.id, childExecutionId(op, 0, this.#state.seed));
   }
 
   /** The program's time, which it has acted upon already, unless that cannot be true. */
