@@ -73,6 +73,10 @@ async function deploy(version: number): Promise<void> {
   assert.equal(answer.status, 200);
 }
 
+/** On its own machine `dev` asks for no token, but who signs in with a wrong one is refused. */
+const signIn = async (token: string): Promise<number> =>
+  (await lambent.api('POST', '/sign-in', { token })).status;
+
 /** Presses a button that asks, looks at what it says, and confirms. */
 async function confirm(page: Page, button: string, says: string | RegExp): Promise<void> {
   await page.getByRole('button', { name: button }).first().click();
@@ -162,6 +166,49 @@ describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
       .first()
       .waitFor();
     await screenshot(page, 'connection-tested');
+    await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
+  it('tokens, which are shown once and of no use once deleted, runtimes, health and isolation', async () => {
+    const { page, problems } = await openConsole(browser, lambent.url, '/settings');
+    await page.getByLabel('Name of the new token').fill('ci');
+    await page.getByRole('button', { name: 'Make a token' }).click();
+    await page.getByText('it is not shown again').waitFor();
+    const token = await page.getByRole('status', { name: 'The new token' }).innerText();
+    assert.match(token, /^lmb_\w+/);
+    assert.equal(await signIn(token), 200);
+    await screenshot(page, 'token-made');
+    await page.reload();
+    const row = page.getByRole('row').filter({ hasText: 'since' });
+    await row.getByText('ci', { exact: true }).waitFor();
+    assert.ok(!(await page.content()).includes(token));
+    await row.getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('dialog').getByText('is refused at once').waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByText('No tokens').waitFor();
+    assert.equal(await signIn(token), 401);
+
+    const panel = (title: string) =>
+      page.locator('section').filter({ has: page.getByRole('heading', { name: title }) });
+    for (const name of ['store', 'async-queue', 'disk', 'memory', 'defects'])
+      await panel('Health of this node').getByRole('cell', { name, exact: true }).waitFor();
+    for (const name of ['node', 'python', 'go'])
+      await panel('Runtimes').getByRole('cell', { name, exact: true }).waitFor();
+    await panel('Runtimes').scrollIntoViewIfNeeded();
+    await screenshot(page, 'settings-health');
+    const { isolation } = (await lambent.api('GET', '/doctor')).json as {
+      isolation: { level: string; protections: { name: string; note: string }[] };
+    };
+    assert.ok(isolation.protections.length > 0);
+    for (const { name, note } of isolation.protections)
+      await panel(`Isolation: level ${isolation.level}`)
+        .getByRole('row')
+        .filter({ hasText: name })
+        .filter({ hasText: note })
+        .first()
+        .waitFor();
     await assertAccessible(page);
     assert.deepEqual(problems, []);
     await page.context().close();

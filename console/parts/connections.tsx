@@ -20,7 +20,7 @@ export function Connections() {
         query={connections}
         empty={
           <Empty title="No connections">
-            `connections:` in a manifest names a database or a broker, and which secrets log in.
+            <code>connections:</code> in a manifest names a database or a broker, and which secrets log in.
           </Empty>
         }
       >

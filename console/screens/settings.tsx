@@ -54,18 +54,55 @@ export function Settings() {
         <Tokens />
         <Secrets />
         <Connections />
-        <DoctorPanel doctor={doctor.data} error={doctor.error} />
-        {doctor.data === undefined ? null : <IsolationPanel isolation={doctor.data.isolation} />}
+        {doctor.data === undefined ? (
+          <Panel title="Health of this node">
+            <div className="pad">
+              {doctor.error === null ? <p className="soft">Loading…</p> : <Problem error={doctor.error} />}
+            </div>
+          </Panel>
+        ) : (
+          <>
+            <HealthPanel doctor={doctor.data} />
+            <RuntimesPanel doctor={doctor.data} />
+            <IsolationPanel isolation={doctor.data.isolation} />
+          </>
+        )}
       </div>
     </>
   );
 }
 
-function DoctorPanel({ doctor, error }: { doctor: Doctor | undefined; error: Error | null }) {
+const LANGUAGE = /^language /;
+
+/** The store, queue, disk, memory, port and defects; isolation and languages have panels of their own. */
+function HealthPanel({ doctor }: { doctor: Doctor }) {
   return (
-    <Panel title="Doctor" className="half" more={<span className="soft">checks of this server</span>}>
-      <Problem error={error} />
-      <Findings findings={doctor?.checks ?? []} />
+    <Panel
+      title="Health of this node"
+      className="half"
+      more={<span className="soft">looked at again every 15 seconds</span>}
+    >
+      <Findings findings={doctor.checks.filter(({ name }) => name !== 'isolation' && !LANGUAGE.test(name))} />
+    </Panel>
+  );
+}
+
+/** Each language: whether functions in it can be built and run here, and else the command that brings it. */
+function RuntimesPanel({ doctor }: { doctor: Doctor }) {
+  const languages = doctor.checks
+    .filter(({ name }) => LANGUAGE.test(name))
+    .map(({ name, status, ...rest }) => ({
+      ...rest,
+      ...{ name: name.replace(LANGUAGE, ''), status, label: status === 'ok' ? 'ready' : 'not ready' },
+    }));
+  const own = { name: 'node', status: 'ok', label: 'ready', text: 'Node.js comes with the platform.' };
+  return (
+    <Panel
+      title="Runtimes"
+      className="half"
+      more={<span className="soft">languages that functions may be written in</span>}
+    >
+      <Findings findings={[own, ...languages]} />
     </Panel>
   );
 }
@@ -74,7 +111,6 @@ function IsolationPanel({ isolation }: { isolation: Doctor['isolation'] }) {
   return (
     <Panel
       title={`Isolation: level ${isolation.level}`}
-      className="half"
       more={<span className="soft">by {isolation.driver}</span>}
     >
       <div className="pad">
@@ -180,9 +216,9 @@ function NewToken() {
       {made === undefined ? null : (
         <div className="note good">
           <strong>{made.name}</strong>: keep it now, it is not shown again.
-          <p className="mono" style={{ overflowWrap: 'anywhere' }}>
+          <output className="mono" style={{ overflowWrap: 'anywhere' }} aria-label="The new token">
             {made.token}
-          </p>
+          </output>
         </div>
       )}
     </div>

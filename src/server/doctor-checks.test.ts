@@ -8,7 +8,7 @@ import type { DoctorFinding } from '../admin/doctor.ts';
 import { systemClock } from '../base/clock.ts';
 import { createDefects } from '../base/defects.ts';
 import { silentLog } from '../base/log.ts';
-import { createDoctorChecks, type ListeningAddress } from './doctor-checks.ts';
+import { checkMemory, createDoctorChecks, type ListeningAddress } from './doctor-checks.ts';
 
 const defects = createDefects(silentLog);
 const servers: Server[] = [];
@@ -46,6 +46,17 @@ describe('what the server checks of itself', () => {
       ['ok', 'Listens on [::]:80, from every network that leads to this machine.'],
     );
     assert.equal((await find('port', undefined)).status, 'fail');
+  });
+
+  it('says how much memory there is, and warns when it is little', async () => {
+    assert.match((await find('memory', undefined)).text, /^\d+ MB of memory are available; .* has \d+ MB\.$/);
+    const mb = 1024 * 1024;
+    assert.equal(checkMemory(256 * mb, mb).status, 'ok');
+    const { status, text } = checkMemory(100 * mb, 80 * mb);
+    assert.deepEqual(
+      [status, text],
+      ['warn', '100 MB of memory are available; the platform itself has 80 MB.'],
+    );
   });
 
   it('says that defects were contained', async () => {

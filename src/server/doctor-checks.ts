@@ -9,6 +9,8 @@ import { bubblewrapCheck } from './bubblewrap-check.ts';
 const MB = 1024 * 1024;
 /** Below this a small platform with a few functions gets into trouble. */
 const DISK_MB_MIN = 1_024;
+/** Below this the next instance of a function may not start. */
+const MEMORY_MB_MIN = 256;
 /** A connection on one machine is there at once, or never. */
 const CONNECT_WAIT_MS = 1_000;
 
@@ -27,6 +29,7 @@ export function createDoctorChecks(
 ): readonly DoctorCheck[] {
   return [
     { name: 'disk', run: () => checkDisk(dataDir) },
+    { name: 'memory', run: async () => checkMemory(process.availableMemory(), process.memoryUsage.rss()) },
     { name: 'port', run: () => checkListening(listening(), clock) },
     { name: 'defects', run: async () => checkDefects(defects) },
     bubblewrapCheck,
@@ -41,6 +44,19 @@ function checkDefects({ count }: Defects): DoctorFinding {
     status: 'warn',
     text: `${count} defects of Lambent were contained since the start.`,
     fix: 'Look for "a defect in Lambent" in the log of the platform, and please report what it says.',
+  };
+}
+
+/** What the machine, or the group that limits this process, has left; each instance of a function takes its own. In bytes. */
+export function checkMemory(available: number, own: number): DoctorFinding {
+  const [availableMb, ownMb] = [Math.round(available / MB), Math.round(own / MB)];
+  const text = `${availableMb} MB of memory are available; the platform itself has ${ownMb} MB.`;
+  if (availableMb >= MEMORY_MB_MIN) return { name: 'memory', status: 'ok', text };
+  return {
+    name: 'memory',
+    status: 'warn',
+    text,
+    fix: `Functions may fail to start below ${MEMORY_MB_MIN} MB: end other programs, or give the machine more.`,
   };
 }
 
