@@ -24,11 +24,8 @@ export async function send(
 ): Promise<{ readonly id: string }> {
   const isBytes = message instanceof Uint8Array;
   const as = isBytes ? 'bytes' : typeof message === 'string' ? 'text' : 'json';
-  const value = isBytes ? base64(message) : message;
+  // Types of an author's project may be older than what the platform's Node.js has.
+  const value = isBytes ? (message as unknown as { toBase64(): string }).toBase64() : message;
   const args = { connection, destination, as, id, headers, contentType };
   return (await callPlatform('send', args, value)) as { readonly id: string };
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }

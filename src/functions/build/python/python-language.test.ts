@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../base/clock.ts';
 import type { LambentError } from '../../../base/errors.ts';
 import type { FunctionPlan } from '../../../model/manifest.ts';
@@ -14,6 +15,8 @@ import type { BuildOutput } from '../build-job.ts';
 import type { PlannedBuild } from '../language.ts';
 import { findPython, findPythonLike, lookForPython } from './find-python.ts';
 import { PythonLanguage } from './python-language.ts';
+
+const SDK = fileURLToPath(new URL('../../../../sdk/python/lambent', import.meta.url));
 
 type Files = Readonly<Record<string, string>>;
 
@@ -178,11 +181,13 @@ describe('PythonLanguage', { timeout: 120_000 }, () => {
       'functions/other.py': '',
     });
     const { files } = await build(folder, 'functions/shop/main.py');
+    const sdk = (await readdir(SDK)).filter((name) => name.endsWith('.py')).sort();
+    assert.ok(sdk.includes('__init__.py'), 'the SDK is there');
     assert.deepEqual(files, [
       'functions/shop/main.py',
       'functions/shop/prices.py',
       'functions/shop/static/a.css',
-      ...['__init__', 'calls', 'handlers', 'http', 'workflow'].map((name) => `lambent/${name}.py`),
+      ...sdk.map((name) => `lambent/${name}`),
     ]);
   });
 
