@@ -4,7 +4,7 @@ import { BoundedQueue } from './bounded-queue.ts';
 import { systemClock } from './clock.ts';
 import { LambentError, toLambentError } from './errors.ts';
 import { createUuidMinter, uuidTimeMs } from './ids.ts';
-import { createLog } from './log.ts';
+import { createLog, createTextLog } from './log.ts';
 import { ManualClock } from './manual-clock.ts';
 import { createSeededRandom, systemRandom } from './random.ts';
 
@@ -135,5 +135,17 @@ describe('log', () => {
       [{ time: '1970-01-01T00:00:00.000Z', level: 'error', message: 'two\nlines', n: 1 }],
     );
     assert.ok(lines[0]!.endsWith('}\n') && lines[0]!.indexOf('\n') === lines[0]!.length - 1);
+  });
+
+  it('writes a line for a person, whatever the fields hold', () => {
+    const lines: string[] = [];
+    const log = createTextLog((line) => lines.push(line), new ManualClock(0), 'warn');
+    log.info('quiet');
+    log.warn('not started', { function: 'fetch', error: 'no\n\x1b[2J', absent: undefined });
+    log.error('full');
+    assert.match(
+      lines.join(''),
+      /^\d\d:\d\d:\d\d {2}warn: not started \(function: "fetch", error: "no\\n\\u001b\[2J"\)\n\d\d:\d\d:\d\d {2}error: full\n$/,
+    );
   });
 });

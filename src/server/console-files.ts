@@ -29,7 +29,7 @@ export type ConsoleBuild =
   | { readonly status: 'failed'; readonly text: string };
 
 export interface OpenConsole extends ConsoleFiles {
-  /** Builds it if that is needed here. Resolves with what came of it; `undefined`: there was nothing to do. */
+  /** Builds it if that is needed here. Resolves with what came of it; `undefined`: there was nothing to do, or it was ended. */
   refresh(): Promise<ConsoleBuild | undefined>;
   /** Ends a build that runs. */
   close(): void;
@@ -38,6 +38,7 @@ export interface OpenConsole extends ConsoleFiles {
 export async function openConsoleFiles(): Promise<OpenConsole> {
   let files = await readFiles();
   let stop: (() => void) | undefined;
+  let closed = false;
   return {
     find: (name) => files.get(name),
     async refresh() {
@@ -46,12 +47,15 @@ export async function openConsoleFiles(): Promise<OpenConsole> {
         stop = kill;
       });
       stop = undefined;
-      if (code === 0 && output === '') return undefined;
+      if ((code === 0 && output === '') || closed) return undefined;
       if (code !== 0) return { status: 'failed', text: output.trim() };
       files = await readFiles();
       return { status: 'built', text: output.trim() };
     },
-    close: () => stop?.(),
+    close() {
+      closed = true;
+      stop?.();
+    },
   };
 }
 

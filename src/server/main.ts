@@ -9,7 +9,7 @@
 import { hashToken, mintToken } from '../admin/access-token.ts';
 import { systemClock } from '../base/clock.ts';
 import { type LambentError, toLambentError } from '../base/errors.ts';
-import { createLog, type Log } from '../base/log.ts';
+import { createLog, createTextLog, type Log } from '../base/log.ts';
 import { systemRandom } from '../base/random.ts';
 import { watchFolder } from '../functions/watch.ts';
 import type { EventsKept } from '../events/retention.ts';
@@ -89,12 +89,10 @@ const FIRST_TOKEN_NAME = 'first';
 
 /** Rejects with `E_ISOLATION_TOO_WEAK`, `E_PORT_IN_USE`, `E_STORE_LOCKED`, `E_STORE_NEWER`, `E_STORE_DAMAGED` and other codes of the store. */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const write = (line: string): boolean => process.stdout.write(line);
-  const log = createLog(
-    options.log === 'json' ? write : (line) => process.stderr.write(line),
-    systemClock,
-    options.log === 'json' ? 'info' : 'warn',
-  );
+  const log =
+    options.log === 'json'
+      ? createLog((line) => process.stdout.write(line), systemClock)
+      : createTextLog((line) => process.stderr.write(line), systemClock, 'warn');
   const { mode, dataDir, allowHosts, domain, gatewayLimits } = options;
   const storeFailed = Promise.withResolvers<LambentError>();
   const consoleFiles = await openConsoleFiles();
