@@ -134,6 +134,8 @@ const AWS = `package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -145,6 +147,10 @@ type key struct{}
 
 func handle(ctx context.Context, request events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	facts, _ := lambdacontext.FromContext(ctx)
+	if request.RawPath == "/aws/trace" {
+		body := fmt.Sprint(ctx.Value("x-amzn-trace-id"), " ", os.Getenv("_X_AMZN_TRACE_ID"))
+		return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: body}, nil
+	}
 	if request.RawPath == "/aws/fail" {
 		return events.APIGatewayV2HTTPResponse{}, errors.New("no luck")
 	}

@@ -112,6 +112,14 @@ describe('functions in Go', { skip: WITHOUT_GO, timeout: 240_000 }, () => {
     assert.deepEqual([failed.error?.errorType, failed.error?.errorMessage], ['errorString', 'no luck']);
   });
 
+  it('of aws-lambda-go find the trace of their call where that module has it', async () => {
+    const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const told = `Root=1-${trace.slice(0, 8)}-${trace.slice(8)};Parent=00f067aa0ba902b7;Sampled=1`;
+    const headers = { traceparent: `00-${trace}-00f067aa0ba902b7-01` };
+    assert.equal(await (await lambent.fetch('/aws/trace', { headers })).text(), `${told} ${told}`);
+    assert.match(await (await lambent.fetch('/aws/trace')).text(), /^Root=1-\S+ Root=1-/);
+  });
+
   it('may have any signature that aws-lambda-go documents', async () => {
     const given: [name: string, event: unknown, result: unknown][] = [
       ['none', {}, null],

@@ -30,13 +30,17 @@ type Program struct {
 	CleanUp []func()
 }
 
-// callContext is cancelled with the call and finds the program's values.
+// callContext is cancelled with the call and finds its trace and the program's values.
 type callContext struct {
 	context.Context
-	base context.Context
+	base  context.Context
+	trace string
 }
 
 func (c callContext) Value(key any) any {
+	if key == traceKey {
+		return c.trace
+	}
 	if value := c.Context.Value(key); value != nil {
 		return value
 	}
@@ -74,7 +78,7 @@ func (program *Program) answer(inv *instance.Invocation) error {
 	if err != nil {
 		return err
 	}
-	ctx := program.Context(callContext{inv.Context(), program.Base}, inv.Info.RequestID, inv.Info.ClientContext)
+	ctx := program.Context(callContext{inv.Context(), program.Base, tellTrace(inv)}, inv.Info.RequestID, inv.Info.ClientContext)
 	response, err := program.Call(ctx, payload)
 	if err != nil {
 		return err

@@ -69,6 +69,8 @@ type bootMessage struct {
 	CodeDir   string `json:"codeDir"`
 	MemoryMB  int64  `json:"memoryMb"`
 	TimeoutMS int64  `json:"timeoutMs"`
+	// Concurrency is the manifest's; 0: it says nothing.
+	Concurrency int `json:"concurrency"`
 }
 
 type readyMessage struct {

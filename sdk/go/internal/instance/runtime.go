@@ -105,6 +105,9 @@ func (r *Runtime) Function() (app, name, version string, memoryMB int64) {
 	return r.boot.App, r.boot.Function, r.boot.Version, r.boot.MemoryMB
 }
 
+// OneAtATime says whether a handler of the kind `lambda` has the process to itself during a call.
+func (r *Runtime) OneAtATime() bool { return r.boot.Concurrency <= 1 }
+
 // Run answers invocations until the platform ends the instance. It does not return.
 func (r *Runtime) Run(handler Handler) {
 	r.handler = handler
