@@ -21,6 +21,8 @@ functions:
   site: {}
   script: {}
   shell: {}
+  order: { entry: functions/order.py }
+  wrapped: { entry: functions/wrapped.py, handler: main }
 `,
   'functions/add.ts': `
 export const handler = async (event: { readonly a: number; readonly b: number }) => ({ sum: event.a + event.b });`,
@@ -33,6 +35,31 @@ export default async () => (await invoke('add', { a: 1, b: 2 })).sum;`,
   'functions/site.ts': 'export default { fetch: () => new Response("") };',
   'functions/script.js': 'export const handler = async () => 1;',
   'functions/shell/bootstrap': '#!/bin/sh\n',
+  'functions/order.py': `
+from __future__ import annotations
+import nowhere
+from dataclasses import dataclass
+from typing import Literal, NotRequired, Optional, TypedDict
+
+@dataclass
+class Line:
+    price: float
+    note: Optional[str] = None
+
+class Order(TypedDict):
+    id: str
+    lines: list[Line]
+    kind: Literal["new", "old"]
+    rest: NotRequired[nowhere.Rest]
+
+async def handler(event: Order, context) -> dict[str, int] | None:
+    raise SystemExit("nobody runs this")
+`,
+  'functions/wrapped.py': `
+import nowhere
+@nowhere.wraps
+def main(event: str, context) -> str: ...
+`,
   'right.ts': `
 import { invoke, type CallError } from 'lambent';
 export const sum: number = (await invoke('add', { a: 1, b: 2 })).sum;
@@ -40,7 +67,9 @@ export const length: number = await invoke('named', ['x']);
 export const plain: number = await invoke('plain');
 export const site: unknown = await invoke('site', { any: 'thing' });
 export const later: { id: string } = await invoke('add', { a: 1, b: 2 }, { async: true });
-export const unknowns: unknown[] = [await invoke('script', 1), await invoke('shell')];
+const order = { id: 'a', lines: [{ price: 1, note: null }], kind: 'new' } as const;
+export const sold: number | undefined = (await invoke('order', { ...order, lines: [...order.lines] }))?.sold;
+export const unknowns: unknown[] = [await invoke('script', 1), await invoke('shell'), await invoke('wrapped', 1)];
 export const codeOf = (error: CallError): string => error.code;`,
   'wrong.ts': `
 import { invoke } from 'lambent';
@@ -49,6 +78,7 @@ await invoke('add', { a: 'x', b: 2 });
 await invoke('add', { a: 1 });
 const text: string = await invoke('plain');
 await invoke('named', 'x');
+await invoke('order', { id: 'a', lines: [{ price: '1', note: null }], kind: 'new' });
 export { text };`,
   'tsconfig.json': JSON.stringify({
     compilerOptions: {
@@ -85,7 +115,7 @@ describe('lambent types', { timeout: 60_000 }, () => {
   it('writes what the compiler then holds calls to', async () => {
     const outcome = await runForTest(['types', folder]);
     assert.equal(outcome.code, 0, outcome.err);
-    assert.match(outcome.out, /Wrote the types of 6 functions to .*lambent-functions\.d\.ts/);
+    assert.match(outcome.out, /Wrote the types of 8 functions to .*lambent-functions\.d\.ts/);
     const { stdout } = spawnSync(process.execPath, [TSC, '-p', folder, '--pretty', 'false'], {
       cwd: folder,
       encoding: 'utf8',
@@ -99,6 +129,7 @@ describe('lambent types', { timeout: 60_000 }, () => {
         'wrong.ts(5 TS2741',
         'wrong.ts(6 TS2322',
         'wrong.ts(7 TS2345',
+        'wrong.ts(8 TS2322',
       ],
       stdout,
     );

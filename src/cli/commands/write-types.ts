@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../base/clock.ts';
 import type { FunctionPlan } from '../../model/manifest.ts';
 import { type Arguments, type Command, JSON_OPTION } from '../command.ts';
@@ -11,6 +13,12 @@ import type { Terminal } from '../terminal.ts';
 const FILE = 'lambent-functions.d.ts';
 /** Endings of sources that TypeScript knows the types of. */
 const TYPED = /\.(?:ts|mts|cts|tsx)$/;
+/** Reads the annotations of handlers in Python; it runs none of the app's code. */
+const PYTHON_PROGRAM = fileURLToPath(new URL('../python_signatures.py', import.meta.url));
+const PYTHON_MS_MAX = 30_000;
+const PYTHON_BYTES_MAX = 16 * 1024 * 1024;
+/** What the platform calls where the manifest names no handler. */
+const PYTHON_HANDLERS = ['handler', 'lambda_handler'];
 
 export const typesCommand: Command = {
   name: 'types',
@@ -22,8 +30,9 @@ export const typesCommand: Command = {
   },
   details: `It writes ${FILE} into the app's folder. With it, \`invoke('name', event)\` from the package
 \`lambent\` knows the functions of the app, the events that they take and what they give. The types themselves stay
-in the functions: run it again only when functions come, go or move. Functions in other languages and in JavaScript
-take and give \`unknown\`.`,
+in the functions: run it again only when functions come, go or move. Those of Python functions are written out, from
+annotations by builtins, TypedDicts and dataclasses of the same file: run it again when they change. Functions in
+other languages and in JavaScript take and give \`unknown\`.`,
   examples: [
     ['lambent types', 'for the app in the present folder'],
     ['lambent types shop --check', 'in continuous integration'],
@@ -36,7 +45,7 @@ async function types(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   // Loaded here: most commands do without the reader of apps.
   const { readApp } = await import('../../functions/read/read-app.ts');
   const plan = await readApp(folder, { clock: systemClock, confined: false });
-  const text = typesText(plan.functions);
+  const text = typesText(plan.functions, pythonSignatures(folder, plan.functions, terminal));
   const path = join(folder, FILE);
   const before = await readFile(path, 'utf8').catch(() => undefined);
   const changed = text !== before;
@@ -50,10 +59,40 @@ async function types(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   return changed && args.flag('check') ? EXIT.failed : EXIT.ok;
 }
 
-function typesText(functions: readonly FunctionPlan[]): string {
+/** What Python functions take and give as TypeScript types, by name; those that do not say are not there. */
+function pythonSignatures(
+  folder: string,
+  functions: readonly FunctionPlan[],
+  terminal: Terminal,
+): ReadonlyMap<string, string> {
+  const signatures = new Map<string, string>();
+  const plans = functions.filter(({ runtime, entry }) => runtime === 'python' && entry.endsWith('.py'));
+  if (plans.length === 0) return signatures;
+  const input = JSON.stringify(
+    plans.map(({ entry, handler }) => ({
+      path: join(folder, entry),
+      handlers: handler === undefined ? PYTHON_HANDLERS : [handler],
+    })),
+  );
+  const { status, stdout } = spawnSync('python3', ['-I', PYTHON_PROGRAM], {
+    ...{ input, encoding: 'utf8', timeout: PYTHON_MS_MAX, maxBuffer: PYTHON_BYTES_MAX },
+  });
+  if (status !== 0) {
+    terminal.err.write('The types of Python functions are left unknown: python3 could not read them\n');
+    return signatures;
+  }
+  const found = JSON.parse(stdout) as readonly (readonly [event: string, result: string] | null)[];
+  plans.forEach(({ name }, place) => {
+    const [event, result] = found[place] ?? [];
+    if (event !== undefined) signatures.set(name, `FunctionIn<{ handler: (event: ${event}) => ${result} }>`);
+  });
+  return signatures;
+}
+
+function typesText(functions: readonly FunctionPlan[], python: ReadonlyMap<string, string>): string {
   const entries = functions
     .toSorted((left, right) => (left.name < right.name ? -1 : 1))
-    .map((plan) => `    ${JSON.stringify(plan.name)}: ${signatureText(plan)};\n`);
+    .map((plan) => `    ${JSON.stringify(plan.name)}: ${python.get(plan.name) ?? signatureText(plan)};\n`);
   return `// Written by \`lambent types\`: what the functions of this app take and give.
 import type { FunctionIn, UntypedFunction } from 'lambent';
 
