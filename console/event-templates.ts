@@ -13,10 +13,12 @@ export const EVENT_TEMPLATES: Readonly<Record<string, unknown>> = {
   Schedule: {
     specversion: '1.0',
     id: 'test-1',
-    source: '/app/schedule/nightly',
-    type: 'dev.lambent.schedule',
+    source: '/lambent/schedules/app/nightly',
+    type: 'lambent.schedule',
+    subject: 'app/nightly',
     time: '2026-01-31T02:00:00Z',
-    data: { scheduledFor: '2026-01-31T02:00:00Z' },
+    datacontenttype: 'application/json',
+    data: { scheduledTime: '2026-01-31T02:00:00Z', timeZone: 'UTC' },
   },
   'HTTP request (API Gateway v2)': {
     version: '2.0',
