@@ -76,7 +76,7 @@ export interface ConnectionTlsDefinition {
 
 /** An outside service: `url`, or else `host` and what goes with it. */
 export interface ConnectionDefinition {
-  readonly kind: 'postgres' | 'mysql' | 'sqlite' | 'redis' | 'rabbitmq' | 'nats';
+  readonly kind: 'postgres' | 'mysql' | 'sqlite' | 'redis' | 'rabbitmq' | 'nats' | 'mqtt';
   /** Secret with the whole address. */
   readonly url?: string | undefined;
   /** Name or address of the host. */
@@ -174,6 +174,18 @@ export interface NatsDefinition extends BrokerDefinition {
   readonly from?: 'all' | 'new' | undefined;
 }
 
+/** Messages of a topic of MQTT. */
+export interface MqttDefinition extends BrokerDefinition {
+  /** The topic. May have wildcards, and `$share/GROUP/` before it. */
+  readonly topic: string;
+  /** How the broker gives messages, at most; with 0 without a promise. Default: 1. */
+  readonly qos?: 0 | 1 | 2 | undefined;
+  /** What the client id begins with. Default: made of the trigger. */
+  readonly client?: string | undefined;
+  /** Where the first start begins: with what the broker retains, or with what comes. Default: `all`. */
+  readonly from?: 'all' | 'new' | undefined;
+}
+
 /** Files of a folder of the platform's machine. */
 export interface FilesDefinition {
   /** The folder, as an absolute path. The operator must allow it. */
@@ -222,6 +234,7 @@ export interface TriggerDefinition {
   readonly redis?: RedisDefinition | undefined;
   readonly rabbitmq?: RabbitDefinition | undefined;
   readonly nats?: NatsDefinition | undefined;
+  readonly mqtt?: MqttDefinition | undefined;
   /** Name of the trigger: it keeps its place across deployments. Default: made of the function and the kind. */
   readonly name?: string | undefined;
   /** Attempts of one event, the first included; then it is a dead letter. Default: 8. */

@@ -5,7 +5,7 @@ import { LambentError } from '../base/errors.ts';
  * are looked up whenever a connection is made, so that a new value needs no deploy.
  */
 
-export const CONNECTION_KINDS = ['postgres', 'mysql', 'sqlite', 'redis', 'rabbitmq', 'nats'] as const;
+export const CONNECTION_KINDS = ['postgres', 'mysql', 'sqlite', 'redis', 'rabbitmq', 'nats', 'mqtt'] as const;
 export type ConnectionKind = (typeof CONNECTION_KINDS)[number];
 
 export const CONNECTION_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
@@ -73,6 +73,7 @@ const SCHEMES: Readonly<Record<ConnectionKind, readonly [plain: string, tls: str
   redis: ['redis', 'rediss'],
   rabbitmq: ['amqp', 'amqps'],
   nats: ['nats', 'tls'],
+  mqtt: ['mqtt', 'mqtts'],
 };
 
 /** A trigger's address that is in one secret. */

@@ -6,7 +6,7 @@ import type { MessageSource } from './message-source.ts';
 
 /** Triggers on messages, as the manifest gives them. Each `error` text completes "… must be". */
 
-export const MESSAGE_KINDS = ['redis', 'rabbitmq', 'nats'] as const;
+export const MESSAGE_KINDS = ['redis', 'rabbitmq', 'nats', 'mqtt'] as const;
 
 export const PREFETCH_DEFAULT = 100;
 
@@ -22,6 +22,19 @@ const from = z
   .enum(['all', 'new'], { error: 'all or new' })
   .describe('Where the first start begins: with what is there, or with what comes. Default: all.')
   .optional();
+
+const TOPIC_EXPECTED = 'a topic such as `orders/+/new`, where + and # stand alone and # is the last';
+const CLIENT_EXPECTED = 'letters, digits and `_.:-`, at most 64';
+/** The protocol has 65,535 bytes; names of topics of sense are far shorter. */
+const TOPIC_CHARS_MAX = 1_024;
+
+function isTopicFilter(topic: string): boolean {
+  if (/^$|\0/.test(topic)) return false;
+  const levels = topic.split('/');
+  return levels.every((level, at) =>
+    level === '#' ? at === levels.length - 1 : level === '+' || !/[+#]/.test(level),
+  );
+}
 
 export const messageSchemas = {
   redis: z
@@ -69,6 +82,29 @@ export const messageSchemas = {
       error: 'an object with `connection`, and `stream` or `subject`',
     })
     .describe('Messages of a stream of JetStream, or of a subject of NATS.'),
+  mqtt: z
+    .strictObject(
+      {
+        ...common('mqtt://user:password@host:1883'),
+        topic: z
+          .string({ error: TOPIC_EXPECTED })
+          .max(TOPIC_CHARS_MAX, { error: TOPIC_EXPECTED })
+          .refine(isTopicFilter, { error: TOPIC_EXPECTED })
+          .describe('The topic. May have wildcards, and `$share/GROUP/` before it.'),
+        qos: z
+          .literal([0, 1, 2], { error: '0, 1 or 2' })
+          .describe('How the broker gives messages, at most; with 0 without a promise. Default: 1.')
+          .optional(),
+        client: z
+          .string({ error: CLIENT_EXPECTED })
+          .regex(/^[\w.:-]{1,64}$/, { error: CLIENT_EXPECTED })
+          .describe('What the client id begins with. Default: made of the trigger.')
+          .optional(),
+        from,
+      },
+      { error: 'an object with `connection` and `topic`' },
+    )
+    .describe('Messages of a topic of MQTT.'),
 };
 
 type Given = {
@@ -92,6 +128,10 @@ export function planMessageSource(
     case 'nats': {
       const { stream, subject, consumer, queue, from = 'all', prefetch = PREFETCH_DEFAULT } = input.nats!;
       return { kind, connection, prefetch, stream, subject, consumer, queue, from };
+    }
+    case 'mqtt': {
+      const { topic, qos = 1, client, from = 'all', prefetch = PREFETCH_DEFAULT } = input.mqtt!;
+      return { kind, connection, prefetch, topic, qos, client, from };
     }
   }
 }

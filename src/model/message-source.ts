@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 
 /** Messages of brokers as sources of events. What is common to all is in `MessageSettings`. */
-export type MessageSource = RedisSource | RabbitSource | NatsSource;
+export type MessageSource = RedisSource | RabbitSource | NatsSource | MqttSource;
 
 export interface MessageSettings {
   /** The broker. */
@@ -12,6 +12,19 @@ export interface MessageSettings {
 
 /** Where reading begins when the broker knows nothing of the trigger yet. */
 export type MessageStart = 'all' | 'new';
+
+/** A topic of MQTT. */
+export interface MqttSource extends MessageSettings {
+  readonly kind: 'mqtt';
+  /** A topic filter: with wildcards, and `$share/GROUP/` before it. */
+  readonly topic: string;
+  /** How the broker gives messages, at most. 0: once, or not at all. */
+  readonly qos: 0 | 1 | 2;
+  /** What the client id begins with; `undefined`: made of the trigger's id. */
+  readonly client: string | undefined;
+  /** `all`: also what the broker retains. */
+  readonly from: MessageStart;
+}
 
 /** A stream of JetStream, or a subject of NATS. */
 export interface NatsSource extends MessageSettings {

@@ -138,6 +138,8 @@ function sourceText(source: TriggerSource): string {
       return `rabbitmq ${source.queue}`;
     case 'nats':
       return `nats ${source.stream ?? source.subject}`;
+    case 'mqtt':
+      return `mqtt ${source.topic}`;
     case 'destination':
       return 'outcomes of triggers';
     case 'schedule':

@@ -4,6 +4,9 @@ import type { ConnectionDriver, Sender, Sending } from '../../ports/connection-d
 import type { SourceFactory } from '../../ports/source.ts';
 import { explainBrokerFailure } from './broker-failure.ts';
 import { BrokerSource, type ReadBroker } from './broker-source.ts';
+import { checkMqtt } from './mqtt-check.ts';
+import { openMqttSender } from './mqtt-sender.ts';
+import { readMqtt } from './mqtt-topic.ts';
 import { checkNats } from './nats-check.ts';
 import { readNats } from './nats-messages.ts';
 import { openNatsSender } from './nats-sender.ts';
@@ -23,6 +26,7 @@ export const messageSources: readonly SourceFactory[] = [
   factory('redis', readRedisStream),
   factory('rabbitmq', readRabbitQueue),
   factory('nats', readNats),
+  factory('mqtt', readMqtt),
 ];
 
 function sendingBy(connect: (address: Address) => Promise<Sender>): Sending {
@@ -39,4 +43,8 @@ export const messageDrivers: readonly ConnectionDriver[] = [
     ...{ check: checkRabbit, sending: sendingBy(openRabbitSender) },
   },
   { kind: 'nats', port: 4222, tls: undefined, check: checkNats, sending: sendingBy(openNatsSender) },
+  {
+    ...{ kind: 'mqtt', port: 1883, tls: { scheme: 'mqtts:', port: 8883 } },
+    ...{ check: checkMqtt, sending: sendingBy(openMqttSender) },
+  },
 ];
