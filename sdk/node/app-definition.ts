@@ -117,6 +117,8 @@ export interface PostgresDefinition extends TableDefinition {
   readonly where?: string | undefined;
   /** What the server may keep of its log while nothing of it is read; then the slot is dropped. Default: no limit. */
   readonly maxLag?: MemorySize | undefined;
+  /** Tell the rows first that the table has when the trigger begins. Default: false. */
+  readonly backfill?: boolean | undefined;
 }
 
 /** Changed rows of a table in MariaDB or MySQL. */

@@ -123,6 +123,9 @@ const postgres = z.strictObject(
         'What PostgreSQL may keep of its log for the trigger while nothing of it is read; then its slot is dropped, and changes are lost, loudly. Default: no limit.',
       )
       .optional(),
+    backfill: yesOrNo(
+      'Tell the rows first that the table has when the trigger begins. Default: false.',
+    ).optional(),
   },
   { error: 'an object with `connection` and `table`' },
 );

@@ -197,9 +197,12 @@ function tableSourceOf(
   const common = { connection, table, columns, maxPerMinute };
   switch (kind) {
     case 'postgres': {
-      const { where, maxLag } = input.postgres!;
+      const { where, maxLag, backfill } = input.postgres!;
       const maxLagMb = maxLag === undefined ? undefined : parseMemoryMb(maxLag);
-      return { ...common, kind, schema: schema ?? 'public', actions: actionsOf(given), where, maxLagMb };
+      return {
+        ...{ ...common, kind, schema: schema ?? 'public', actions: actionsOf(given) },
+        ...{ where, maxLagMb, backfill },
+      };
     }
     case 'mysql':
       return { ...common, kind, schema, actions: actionsOf(given) };

@@ -143,6 +143,8 @@ export interface PostgresSource {
   readonly maxPerMinute?: number | undefined;
   /** What the server may keep of its log for the trigger while nothing of it is read, in megabytes; then the slot is dropped. */
   readonly maxLagMb?: number | undefined;
+  /** Whether the rows that were there before are told first. */
+  readonly backfill?: boolean | undefined;
 }
 
 /** Changed rows of a table in MariaDB or MySQL, by the binary log. */

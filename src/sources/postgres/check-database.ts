@@ -5,6 +5,7 @@ import type { PostgresSource, TriggerSource } from '../../model/trigger.ts';
 import type { ConnectionCheck, ConnectionDriver } from '../../ports/connection-driver.ts';
 import { connect } from './connect.ts';
 import { explainFailure } from './connection-failure.ts';
+import { checkExistingRows } from './existing-rows.ts';
 import { checkTable, readServer, serverProblems } from './table-setup.ts';
 
 /** PostgreSQL as `lambent connections test` sees it: everything that reading its changes needs. */
@@ -59,7 +60,8 @@ async function checkOne(client: Client, settings: PostgresSource): Promise<Conne
   const { schema, table } = settings;
   const name = `table ${schema}.${table}`;
   try {
-    await checkTable(client, settings);
+    const facts = await checkTable(client, settings);
+    if (settings.backfill === true) checkExistingRows(facts, settings);
     return { name, ok: true, text: 'It is there, and what the trigger needs can be made.' };
   } catch (error) {
     return { ...failed(error, name), name };

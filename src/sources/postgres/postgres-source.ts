@@ -9,6 +9,7 @@ import { RowQueue } from '../rows/row-queue.ts';
 import { newSourceName, type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
 import { connect } from './connect.ts';
 import { describeFailure } from './connection-failure.ts';
+import { checkExistingRows, readExistingRows } from './existing-rows.ts';
 import { ReplicationStream } from './replication-stream.ts';
 import {
   checkServer,
@@ -18,6 +19,7 @@ import {
   parseLsn,
   publicationStatement,
   quoteName,
+  type TableFacts,
 } from './table-setup.ts';
 import { TransactionReader } from './transaction-reader.ts';
 
@@ -30,8 +32,10 @@ import { TransactionReader } from './transaction-reader.ts';
  *
  * A slot that is lost means that changes are lost. It is never replaced silently: the trigger stands still and says so.
  *
- * Deliberately absent: rows that were there before the slot (no backfill), partitioned tables as a whole, and changes of
- * the schema as events.
+ * Rows that were there before the slot are told first where the trigger wants them (existing-rows.ts): the stream begins
+ * when all of them are stored.
+ *
+ * Deliberately absent: partitioned tables as a whole, and changes of the schema as events.
  */
 
 /** How often the slot is looked at, and an idle stream confirmed. */
@@ -52,6 +56,8 @@ interface Position {
   readonly lsn: string | undefined;
   /** The slot was dropped by us, when it held so many bytes. */
   readonly droppedBytes?: number | undefined;
+  /** Rows that were there before are still to be told: those behind this key. */
+  readonly existing?: { readonly after?: readonly string[] } | undefined;
 }
 
 class SlotReader implements RowReader {
@@ -72,7 +78,12 @@ class SlotReader implements RowReader {
     const before = parsePosition(context.position);
     const url = placeOf(settings.connection);
     this.#isKnown = before?.url === url;
-    this.#position = this.#isKnown ? before! : { slot: newSourceName(context), url, lsn: undefined };
+    this.#position = this.#isKnown
+      ? before!
+      : {
+          ...{ slot: newSourceName(context), url, lsn: undefined },
+          existing: settings.backfill === true ? {} : undefined,
+        };
   }
 
   readonly describeFailure = describeFailure;
@@ -123,16 +134,18 @@ class SlotReader implements RowReader {
     let timer: Timer | undefined;
     let stream: ReplicationStream | undefined;
     let queue: RowQueue<bigint> | undefined;
+    let filled: Promise<void> | undefined;
     try {
       const control = await this.#connect(false, lose);
       clients.push(control);
       const facts = await checkServer(control, this.#settings);
+      if (this.#owesExisting) checkExistingRows(facts, this.#settings);
       await this.#announce();
       await this.#checkDropped(control);
       await this.#publication(control);
       const replica = await this.#connect(true, lose);
       clients.push(replica);
-      const from = await this.#slot(control, replica, link);
+      const { from, snapshot } = await this.#slot(control, replica, link);
       const reader = new TransactionReader(this.#context.id, this.#position.slot, facts);
       const opened = new ReplicationStream(
         replica,
@@ -150,6 +163,13 @@ class SlotReader implements RowReader {
       });
       [stream, queue] = [opened, rows];
       timer = this.#context.clock.every(LOOK_MS, () => void this.#look(control, rows, link).catch(lose));
+      if (this.#owesExisting && !link.signal.aborted) {
+        // Its end is no news: whatever it is asked after that fails.
+        const client = await this.#connect(false, () => {});
+        clients.push(client);
+        filled = this.#fill(client, facts, snapshot, link);
+        await Promise.race([filled, link.lost, link.closed]);
+      }
       if (link.signal.aborted) return;
       opened.start(this.#position.slot, this.#position.slot);
       link.connected();
@@ -159,7 +179,35 @@ class SlotReader implements RowReader {
       stream?.close();
       await queue?.close();
       for (const client of clients) client.connection.stream.destroy();
+      // Of what failed here somebody else has heard; but nothing is stored when this is over.
+      await filled?.catch(() => {});
     }
+  }
+
+  get #owesExisting(): boolean {
+    return this.#settings.backfill === true && this.#position.existing !== undefined;
+  }
+
+  /** Stores the rows that were there before, each chunk together with how far it came. */
+  async #fill(client: Client, facts: TableFacts, snapshot: string | undefined, link: RowLink): Promise<void> {
+    const { id: trigger, clock, log } = this.#context;
+    const after = this.#position.existing?.after;
+    const place = { trigger, slot: this.#position.slot, timeMs: clock.nowMs() };
+    log.info('the rows that a table has are told before its changes', {
+      trigger,
+      goesOn: after !== undefined,
+    });
+    link.connected();
+    let count = 0;
+    const settings = this.#settings;
+    for await (const rows of readExistingRows({ client, settings, facts, place, snapshot, after })) {
+      if (link.signal.aborted) return;
+      await this.#keep(rows.events, { ...this.#position, existing: { after: rows.after } }, 0);
+      count += rows.events.length;
+    }
+    await this.#keep([], { ...this.#position, existing: undefined }, 0);
+    await client.end();
+    log.info('all rows that a table had are told; its changes follow', { trigger, rows: count });
   }
 
   async #connect(replicates: boolean, onLost: (error: unknown) => void): Promise<Client> {
@@ -190,24 +238,34 @@ class SlotReader implements RowReader {
   }
 
   /** Makes the slot, or finds it as it was left. `E_SLOT_LOST`. */
-  async #slot(control: Client, replica: Client, link: RowLink): Promise<bigint> {
+  async #slot(
+    control: Client,
+    replica: Client,
+    link: RowLink,
+  ): Promise<{ readonly from: bigint; readonly snapshot: string | undefined }> {
     const { slot, lsn } = this.#position;
     let found = await findSlot(control, slot);
+    let snapshot: string | undefined;
     if (lsn === undefined) {
       if (found === undefined) {
-        await replica.query(`CREATE_REPLICATION_SLOT ${quoteName(slot)} LOGICAL pgoutput NOEXPORT_SNAPSHOT`);
+        // It holds until the next command on that connection.
+        const kind = this.#owesExisting ? 'EXPORT_SNAPSHOT' : 'NOEXPORT_SNAPSHOT';
+        const made = await replica.query<{ snapshot_name: string | null }>(
+          `CREATE_REPLICATION_SLOT ${quoteName(slot)} LOGICAL pgoutput ${kind}`,
+        );
+        snapshot = made.rows[0]?.snapshot_name ?? undefined;
         found = await findSlot(control, slot);
       }
       const from = found!.confirmed;
       link.lag(found!.lagBytes);
       await this.#store([], from, 0);
-      return from;
+      return { from, snapshot };
     }
     if (found === undefined) throw slotLost(`The replication slot ${slot} is gone`);
     if (found.isLost) throw slotLost(`PostgreSQL has thrown away what the slot ${slot} had still to send`);
     if (found.confirmed > parseLsn(lsn)) throw slotLost(`Somebody else has read from the slot ${slot}`);
     await this.#checkLag(found.lagBytes, link);
-    return parseLsn(lsn);
+    return { from: parseLsn(lsn), snapshot };
   }
 
   async #store(
@@ -215,7 +273,19 @@ class SlotReader implements RowReader {
     lsn: bigint | undefined,
     depth: number,
   ): Promise<void> {
-    const next = lsn === undefined ? undefined : { ...this.#position, lsn: formatLsn(lsn) };
+    await this.#keep(
+      events,
+      lsn === undefined ? undefined : { ...this.#position, lsn: formatLsn(lsn) },
+      depth,
+    );
+  }
+
+  /** Events and the position after them, in one step. */
+  async #keep(
+    events: Parameters<SourceContext['publish']>[0],
+    next: Position | undefined,
+    depth: number,
+  ): Promise<void> {
     await this.#context.publish(events, next === undefined ? undefined : JSON.stringify(next), depth);
     if (next !== undefined) this.#position = next;
   }
@@ -248,8 +318,7 @@ class SlotReader implements RowReader {
     const { slot } = this.#position;
     // With the next connection it is dropped: this one still reads from it.
     const next = { ...this.#position, droppedBytes: lagBytes };
-    await this.#context.publish([], JSON.stringify(next));
-    this.#position = next;
+    await this.#keep([], next, 0);
     throw slotLost(droppedText(slot, lagBytes));
   }
 }

@@ -34,7 +34,7 @@ export class ReplicationStream {
   readonly #clock: Clock;
   readonly #handler: StreamHandler;
   #confirmed: bigint;
-  #heardMs: number;
+  #heardMs = 0;
   #timer: Timer | undefined;
   #isPaused = false;
 
@@ -43,11 +43,11 @@ export class ReplicationStream {
     this.#clock = clock;
     this.#handler = handler;
     this.#confirmed = from;
-    this.#heardMs = clock.monotonicMs();
   }
 
   start(slot: string, publication: string): void {
     const { connection } = this.#client;
+    this.#heardMs = this.#clock.monotonicMs();
     connection.on('copyData', ({ chunk }: { chunk: Buffer }) => {
       try {
         this.#receive(chunk);

@@ -52,8 +52,32 @@ export function toChangeEvent(
   );
 }
 
+/** A row that was there before. Not a change: it has no place in the log. */
+export function toExistingEvent(
+  row: Pick<RowChange, 'relation' | 'primaryKey' | 'bytes'> & { readonly tuple: Tuple },
+  { trigger, id, timeMs }: { readonly trigger: string; readonly id: string; readonly timeMs: number },
+  arrayTypes: ReadonlySet<number>,
+): CloudEvent {
+  const { relation, primaryKey, bytes, tuple } = row;
+  const omitted = new Set<string>();
+  const next = newRow({ relation, new: tuple, old: undefined }, arrayTypes, omitted);
+  const key = keyOfRow(keyColumns({ relation, primaryKey }), undefined, next);
+  return toRowEvent(
+    {
+      ...{ action: 'existing', schema: relation.schema, table: relation.table },
+      ...{ key, new: next, old: undefined, omitted },
+      bytes: bytes + relation.columns.length * COLUMN_BYTES,
+    },
+    { kind: 'postgres', trigger, id, timeMs, depth: 0, details: {} },
+  );
+}
+
 /** What did not change and is large is not sent: it is taken from the old row where that is whole. */
-function newRow(change: RowChange, arrayTypes: ReadonlySet<number>, omitted: Set<string>): Row {
+function newRow(
+  change: Pick<RowChange, 'relation' | 'new' | 'old'>,
+  arrayTypes: ReadonlySet<number>,
+  omitted: Set<string>,
+): Row {
   const row: Row = {};
   change.relation.columns.forEach(({ name, type }, at) => {
     let text = change.new![at];
@@ -75,7 +99,7 @@ function oldRow({ relation, old }: RowChange, arrayTypes: ReadonlySet<number>): 
 }
 
 /** With the whole row as identity and no primary key, a row has no key. */
-function keyColumns({ relation, primaryKey }: RowChange): string[] {
+function keyColumns({ relation, primaryKey }: Pick<RowChange, 'relation' | 'primaryKey'>): string[] {
   const { columns, identity } = relation;
   return columns
     .filter(({ name, isKey }) => (primaryKey.size > 0 ? primaryKey.has(name) : isKey && identity !== 'f'))

@@ -17,6 +17,7 @@ export interface SlotState {
 }
 
 export interface TableFacts {
+  /** In the order of its index. */
   readonly primaryKey: ReadonlySet<string>;
   /** Types of the database's own that are arrays. */
   readonly arrayTypes: ReadonlySet<number>;
@@ -31,7 +32,9 @@ function quoteText(text: string): string {
   return `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
-const tableName = ({ schema, table }: Settings): string => `${quoteName(schema)}.${quoteName(table)}`;
+export function tableName({ schema, table }: Settings): string {
+  return `${quoteName(schema)}.${quoteName(table)}`;
+}
 
 /** The statement that makes the publication: what is about to be changed in the database, in its own words. */
 export function publicationStatement(name: string, settings: Settings): string {
@@ -99,13 +102,14 @@ export async function checkServer(client: Client, settings: Settings): Promise<T
 }
 
 /** Whether the publication could be made: it is, and taken back. `E_SOURCE_SETUP` with the statement that mends it. */
-export async function checkTable(client: Client, settings: Settings): Promise<void> {
-  await readTable(client, settings);
+export async function checkTable(client: Client, settings: Settings): Promise<TableFacts> {
+  const facts = await readTable(client, settings);
   await checkRights(client, settings);
   await client.query('BEGIN');
   try {
     await client.query(publicationStatement('lambent_check', settings));
     await checkWrites(client, settings);
+    return facts;
   } finally {
     await client.query('ROLLBACK');
   }
@@ -149,8 +153,8 @@ async function readTable(client: Client, settings: Settings): Promise<TableFacts
       'Name a table; of a partitioned one, its partitions.',
     );
   const keys = await client.query<{ name: string }>(
-    `SELECT attname AS name FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
-      WHERE indrelid = $1 AND indisprimary`,
+    `SELECT attname AS name FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY ((indkey::int2[])[0:indnkeyatts - 1])
+      WHERE indrelid = $1 AND indisprimary ORDER BY array_position(indkey::int2[], attnum)`,
     [found.oid],
   );
   const arrays = await client.query<{ oid: number }>(

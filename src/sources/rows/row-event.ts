@@ -15,7 +15,8 @@ export const COLUMN_BYTES = 128;
 export type Row = Record<string, unknown>;
 
 export interface ChangedRow {
-  readonly action: TableAction;
+  /** `existing`: nothing changed, the row was there before. */
+  readonly action: TableAction | 'existing';
   readonly schema: string;
   readonly table: string;
   /** The key's columns, before the change. Empty: the row has none. */
