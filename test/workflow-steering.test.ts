@@ -62,6 +62,20 @@ describe('starting and steering', { timeout: 60_000 }, () => {
     assert.deepEqual([status, error.code], [409, 'E_IDEMPOTENCY_CONFLICT']);
   });
 
+  it('inputs beyond 6 MiB are refused, of starts as of signals, and change nothing', async () => {
+    const large = 'x'.repeat(6 * 1024 * 1024);
+    const id = await start('holds', 'kept', '');
+    for (const path of ['/apps/steer/workflows/holds/executions', `/executions/${id}/signals/go`]) {
+      const { status, json } = await platform.api('POST', path, large);
+      assert.deepEqual(
+        [status, (json as { error: { code: string } }).error.code],
+        [413, 'E_PAYLOAD_TOO_LARGE'],
+      );
+    }
+    await go(id);
+    assert.equal(await outputOf(id), 'kept');
+  });
+
   it('a concurrency key lets so many through, the most urgent of those that wait first', async () => {
     const limits = 'concurrencyKey=printer&concurrencyLimit=1';
     const first = await start('holds', 'first', limits);
