@@ -140,7 +140,7 @@ describe('a server of which parts are killed', { timeout: 90_000, skip }, () => 
     process.kill(spawner, 'SIGKILL');
     const broken = await waiting;
     const { error } = (await broken.json()) as { error: { code: string; message: string } };
-    assert.deepEqual([broken.status, error.code], [502, 'E_FUNCTION_EXITED'], error.message);
+    assert.deepEqual([broken.status, error.code], [502, 'E_INSTANCE_LOST'], error.message);
     assert.ok(gone.includes(first));
     await untilGone(gone);
     const second = Number(await (await fetch(`${server.url}/pid`)).text());

@@ -156,6 +156,7 @@ const SANDBOX_ERROR_TYPES: Readonly<Record<string, string>> = {
   E_FUNCTION_TIMEOUT: 'Sandbox.Timedout',
   E_OUT_OF_MEMORY: 'Runtime.OutOfMemory',
   E_FUNCTION_EXITED: 'Runtime.ExitError',
+  E_INSTANCE_LOST: 'Runtime.ExitError',
   E_HANDLER_MISSING: 'Runtime.HandlerNotFound',
 };
 

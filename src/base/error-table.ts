@@ -277,6 +277,13 @@ export const ERROR_TABLE = {
     'The process of the function ended while it was working.',
     'Do not end the process in a function (`process.exit()`, `os._exit()`); look for crashes in `lambent logs`.',
   ),
+  E_INSTANCE_LOST: row(
+    502,
+    'operator',
+    false,
+    'The process that worked on the call was stopped from outside: what starts processes had ended.',
+    'It may have done a part of its work. The log of the platform says when it ended; who ends it, and why, is for the operator.',
+  ),
   E_OUT_OF_MEMORY: row(
     502,
     'author',

@@ -21,6 +21,7 @@ const REPORTABLE: ReadonlySet<string> = new Set<ErrorCode>([
 const STATUS_OF: Partial<Record<ErrorCode, InvocationStatus>> = {
   E_FUNCTION_TIMEOUT: 'timeout',
   E_FUNCTION_EXITED: 'crashed',
+  E_INSTANCE_LOST: 'crashed',
   E_OUT_OF_MEMORY: 'crashed',
   E_PROTOCOL: 'crashed',
   E_CONCURRENCY_LIMIT: 'throttled',

@@ -47,11 +47,8 @@ export function exitReason(
   if (last.decided !== undefined) return last.decided;
   if (exit.orphaned === true)
     return new LambentError(
-      'E_START_FAILED',
+      last.loading ? 'E_START_FAILED' : 'E_INSTANCE_LOST',
       `the process of function ${name} was stopped: what starts processes had ended`,
-      {
-        hint: 'Call again. The log of the platform says when it ended; who ends it, and why, is for the operator.',
-      },
     );
   const how = exit.signal === null ? `with exit code ${exit.code}` : `by signal ${exit.signal}`;
   const words = last.lastWords === undefined ? '' : `: ${last.lastWords}`;

@@ -101,6 +101,6 @@ export interface StreamListener {
   onCredit(bytes: number): void;
   /** FAILED (end). */
   onFailed(failure: FailureMessage): void;
-  /** The platform ended it (end): `E_FUNCTION_TIMEOUT`, `E_FUNCTION_EXITED`, `E_OUT_OF_MEMORY`, `E_PROTOCOL`, `E_SHUTTING_DOWN`. */
+  /** The platform ended it (end): `E_FUNCTION_TIMEOUT`, `E_FUNCTION_EXITED`, `E_INSTANCE_LOST`, `E_OUT_OF_MEMORY`, `E_PROTOCOL`, `E_SHUTTING_DOWN`. */
   onLost(error: LambentError): void;
 }
