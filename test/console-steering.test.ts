@@ -232,19 +232,21 @@ describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
       await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
     }
     await page.keyboard.press('Control+k');
+    await page.getByRole('combobox', { name: 'Go to' }).waitFor();
     await page.keyboard.type('bill');
+    await page.getByRole('option', { name: 'bill' }).first().waitFor();
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'bill' }).waitFor();
-    // Whatever has the focus can be seen to have it.
     await page.keyboard.press('Tab');
-    assert.ok(await page.evaluate(() => document.activeElement !== document.body));
+    await page.waitForFunction(() => document.activeElement !== document.body);
     await page.getByRole('button', { name: 'Light or dark' }).focus();
     await page.keyboard.press('Enter');
-    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+    const dark = page.locator('html[data-theme="dark"]');
+    await dark.waitFor();
     await page.reload();
-    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark', 'it is kept');
+    await dark.waitFor(); // it is kept
     await page.context().close();
   });
 });
