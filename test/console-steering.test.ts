@@ -239,6 +239,7 @@ describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'bill' }).waitFor();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
     await page.keyboard.press('Tab');
     await page.waitForFunction(() => document.activeElement !== document.body);
     await page.getByRole('button', { name: 'Light or dark' }).focus();
