@@ -11,6 +11,8 @@ export function validateChoices(
   findings: Findings,
   around: Surroundings,
 ): void {
+  if (state.Default !== undefined && typeof state.Default !== 'string')
+    findings.error(pointer(here, 'Default'), 'Default names a state.');
   around.follow(state.Default, pointer(here, 'Default'));
   const at = pointer(here, 'Choices');
   if (!Array.isArray(state.Choices) || state.Choices.length === 0) {

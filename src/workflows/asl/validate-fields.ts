@@ -171,7 +171,7 @@ const SUBSTITUTION = /\$\{[A-Za-z0-9_.:-]+\}/g;
 const LAMBDA = /^arn:[a-z-]*:lambda:[^:]*:[^:]*:function:[\w-]+(?::(?:\$LATEST|[\w-]+))?$/;
 
 /** An ARN, or what CloudFormation will put one in place of. */
-const resource: FieldCheck = (value, at, _jsonata, findings) => {
+export const resource: FieldCheck = (value, at, _jsonata, findings) => {
   if (isObject(value)) {
     const names = Object.keys(value);
     if (names.length === 1 && /^(?:Ref|Fn::\w+)$/.test(names[0]!)) return;
@@ -188,7 +188,7 @@ const resource: FieldCheck = (value, at, _jsonata, findings) => {
 };
 const taskResource: FieldCheck = (value, at, jsonata, findings, type) => {
   resource(value, at, jsonata, findings, type);
-  if (typeof value !== 'string' || value.includes('${')) return;
+  if (typeof value !== 'string' || !value.startsWith('arn:') || value.includes('${')) return;
   if (findings.isExpress && waitsForOthers(value))
     findings.error(at, `"${value}" waits for somebody else, which an EXPRESS state machine does not.`);
   const missing = missingService(value);

@@ -1,7 +1,7 @@
 import { isDistributed, processorOf } from './definition.ts';
 import { type Findings, pointer, type Surroundings } from './diagnostics.ts';
 import { isObject, type Json, type JsonObject } from './json-value.ts';
-import { FIELDS, type FieldCheck, number, payload } from './validate-fields.ts';
+import { FIELDS, type FieldCheck, number, payload, resource } from './validate-fields.ts';
 
 /** Fields that only a distributed Map has. */
 const DISTRIBUTED_ONLY = ['ItemReader', 'ItemBatcher', 'ResultWriter'];
@@ -19,7 +19,7 @@ const BATCHER: Checks = {
   MaxInputBytesPerBatchPath: path,
 };
 const READER: Checks = {
-  Resource: FIELDS.Resource!,
+  Resource: resource,
   ReaderConfig: plain,
   Parameters: payload,
   Arguments: payload,
@@ -39,7 +39,7 @@ const READER_CONFIG: Checks = {
   ItemsPointer: FIELDS.Comment!,
 };
 const WRITER: Checks = {
-  Resource: FIELDS.Resource!,
+  Resource: resource,
   WriterConfig: plain,
   Parameters: payload,
   Arguments: payload,
@@ -82,6 +82,11 @@ export function validateMap(
   if (isObject(state.ResultWriter))
     within(state.ResultWriter.WriterConfig, `${here}/ResultWriter/WriterConfig`, WRITER_CONFIG);
   if (isDistributed(state)) {
+    if ((processor.ProcessorConfig as JsonObject).ExecutionType === undefined)
+      findings.error(
+        `${here}/${name}/ProcessorConfig`,
+        'A distributed Map says its ExecutionType, STANDARD or EXPRESS.',
+      );
     if (findings.isExpress)
       findings.error(
         `${here}/${name}/ProcessorConfig/Mode`,
@@ -113,6 +118,11 @@ function checkObject(
   for (const [name, value] of Object.entries(json)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
     if (check === undefined) findings.error(pointer(at, name), `Field "${name}" is not supported here.`);
+    else if (jsonata ? name === 'Parameters' || name.endsWith('Path') : name === 'Arguments')
+      findings.error(
+        pointer(at, name),
+        `Field "${name}" is only supported in a ${jsonata ? 'JSONPath' : 'JSONata'} state.`,
+      );
     else check(value, pointer(at, name), jsonata, findings, 'Map');
     if (json[`${name}Path`] !== undefined) {
       findings.error(pointer(at, `${name}Path`), `Only one of ${name}, ${name}Path can be given.`);

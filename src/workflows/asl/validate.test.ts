@@ -12,6 +12,15 @@ const map = (more: object): object => ({
   ...more,
 });
 
+const query = (state: object): object => ({ ...state, QueryLanguage: 'JSONata' });
+const STANDARD = { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' };
+const reader = 'arn:aws:states:::s3:getObject';
+const distributed = (config: object, more: object = {}): object =>
+  map({
+    ItemProcessor: { ProcessorConfig: config, StartAt: 'I', States: { I: { Type: 'Succeed' } } },
+    ...more,
+  });
+
 /** A definition, and one of the faults that it must be told. */
 const cases: readonly (readonly [object | string, code: string, location: string])[] = [
   ['{', 'INVALID_JSON_DESCRIPTION', '/'],
@@ -130,6 +139,61 @@ const cases: readonly (readonly [object | string, code: string, location: string
     'INVALID_JSONPATH',
     '/States/A/Choices/0/Not/Variable',
   ],
+  [
+    one({ Type: 'Choice', Choices: [{ Variable: '$.a', IsNull: true, Next: 'A' }], Default: 1 }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/Default',
+  ],
+  [
+    one(query({ ...task, Arguments: { a: '{% $states.result %}' } })),
+    'INVALID_JSONATA_EXPRESSION',
+    '/States/A/Arguments/a',
+  ],
+  [
+    one(query({ Type: 'Pass', ...end, Output: '{% $sum($states.result) %}' })),
+    'INVALID_JSONATA_EXPRESSION',
+    '/States/A/Output',
+  ],
+  [
+    one(query({ ...task, Output: '{% $states.errorOutput.Cause %}' })),
+    'INVALID_JSONATA_EXPRESSION',
+    '/States/A/Output',
+  ],
+  [
+    one(query({ ...task, Output: '{% $states.result %}', Assign: { a: ['{% $states.result.b %}'] } })),
+    'OK',
+    '',
+  ],
+  [
+    {
+      StartAt: 'A',
+      States: {
+        A: query({
+          ...task,
+          Catch: [{ ErrorEquals: ['States.ALL'], Next: 'B', Output: '{% $states.errorOutput %}' }],
+        }),
+        B: { Type: 'Succeed' },
+      },
+    },
+    'OK',
+    '',
+  ],
+  [
+    one(distributed({ Mode: 'DISTRIBUTED' })),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/ItemProcessor/ProcessorConfig',
+  ],
+  [one(distributed(STANDARD, { ItemReader: { Resource: reader, Parameters: {} } })), 'OK', ''],
+  [
+    one(distributed(STANDARD, { ItemReader: { Resource: reader, Arguments: {} } })),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/ItemReader/Arguments',
+  ],
+  [
+    one(query(distributed(STANDARD, { ItemBatcher: { MaxItemsPerBatchPath: '$.n' } }))),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/ItemBatcher/MaxItemsPerBatchPath',
+  ],
   [one(map({ ItemSelector: {}, Parameters: {} })), 'SCHEMA_VALIDATION_FAILED', '/States/A/Parameters'],
   [
     one({ Type: 'Parallel', ...end, Branches: [one({ Type: 'Succeed' })] }),
@@ -178,9 +242,7 @@ test('an EXPRESS machine waits for nobody else', () => {
     'states:us-east-1:1:activity:a',
   ])
     assert.deepEqual(faults(one({ ...task, Resource: `arn:aws:${resource}` })), ['/States/A/Resource']);
-  const distributed = { ...one({ Type: 'Succeed' }), ProcessorConfig: { Mode: 'DISTRIBUTED' } };
-  const outer = { StartAt: 'M', States: { M: map({ ItemProcessor: distributed }) } };
-  assert.deepEqual(faults(outer), ['/States/M/ItemProcessor/ProcessorConfig/Mode']);
+  assert.deepEqual(faults(one(distributed(STANDARD))), ['/States/A/ItemProcessor/ProcessorConfig/Mode']);
   assert.deepEqual(faults(one(task)), []);
 });
 
