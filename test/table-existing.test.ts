@@ -6,18 +6,12 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../src/base/clock.ts';
-import { silentLog } from '../src/base/log.ts';
-import { systemRandom } from '../src/base/random.ts';
-import type { CloudEvent } from '../src/model/cloud-event.ts';
-import { connectionByUrl } from '../src/model/connection.ts';
-import { DELIVERY_DEFAULTS, type Trigger, type TriggerId } from '../src/model/trigger.ts';
-import type { Published } from '../src/ports/event-bus.ts';
-import type { Source } from '../src/ports/source.ts';
 import { postgresSources } from '../src/sources/postgres/postgres-source.ts';
 import { writeApp } from './platform-harness.ts';
 import { findPostgres, PostgresCluster } from './postgres-cluster.ts';
 import { poll } from './process-table.ts';
 import { type Server, startServer } from './server-process.ts';
+import { SourceLog } from './source-log.ts';
 
 /** Rows that a table of a real PostgreSQL has before its trigger begins, while others write it, and when all is broken off. */
 
@@ -42,10 +36,7 @@ function replay(told: readonly RowData[]): Map<string, unknown> {
 describe('rows that a table has', { timeout: 60_000, skip }, () => {
   const ROWS = 1_500;
   let cluster: PostgresCluster;
-  let source: Source | undefined;
-  let stored: CloudEvent[];
-  let position: string | undefined;
-  let settings: object;
+  let log: SourceLog;
   /** What happens before a chunk of rows is stored. */
   let beforeChunk: (chunk: number) => Promise<void>;
 
@@ -60,37 +51,25 @@ describe('rows that a table has', { timeout: 60_000, skip }, () => {
         twice int GENERATED ALWAYS AS (n * 2) STORED, PRIMARY KEY (region, n) INCLUDE (note));
       INSERT INTO rows (n, region) SELECT each, CASE each % 2 WHEN 0 THEN 'north' ELSE 'so''uth' END
         FROM generate_series(1, ${ROWS}) AS each`);
-    [stored, position, settings, beforeChunk] = [[], undefined, {}, async () => {}];
+    beforeChunk = async () => {};
+    log = new SourceLog(postgresSources, systemClock, () => cluster.url, {
+      ...{ schema: 'public', table: 'rows', actions: ['insert', 'update', 'delete'], backfill: true },
+    });
   });
   afterEach(async () => {
-    await source?.remove?.();
+    await log.source?.remove?.();
     await cluster.sql('DROP TABLE rows');
   });
 
   function open(): void {
     let chunks = 0;
-    source = postgresSources.open({
-      ...{ id: 'shop/rows' as TriggerId, app: 'shop' as never, position, clock: systemClock },
-      ...{ random: systemRandom, log: silentLog, secret: async () => undefined, isBusy: async () => false },
-      alert: async () => {},
-      address: async () => ({ label: 'DB', url: cluster.url, tls: undefined }),
-      trigger: {
-        source: {
-          ...{ kind: 'postgres', connection: connectionByUrl('postgres', 'DB'), schema: 'public' },
-          ...{ table: 'rows', actions: ['insert', 'update', 'delete'], backfill: true, ...settings },
-        },
-        delivery: DELIVERY_DEFAULTS,
-      } as unknown as Trigger,
-      async publish(events, next): Promise<Published[]> {
-        if (events.some(({ type }) => type === 'lambent.postgres.existing')) await beforeChunk(chunks++);
-        stored.push(...events);
-        position = next ?? position;
-        return [];
-      },
-    });
+    log.beforeStore = async (events) => {
+      if (events.some(({ type }) => type === 'lambent.postgres.existing')) await beforeChunk(chunks++);
+    };
+    log.open();
   }
 
-  const told = (): RowData[] => stored.map(({ data }) => data as RowData);
+  const told = (): RowData[] => log.stored.map(({ data }) => data as RowData);
   const existing = (): RowData[] => told().filter(({ action }) => action === 'existing');
   const rowsNow = async (where = 'true'): Promise<Map<string, unknown>> => {
     const rows = await cluster.sql(`SELECT n, region, flag, code, note FROM rows WHERE ${where}`);
@@ -110,7 +89,7 @@ describe('rows that a table has', { timeout: 60_000, skip }, () => {
       if (chunk === 1) await change();
     };
     open();
-    await poll(() => stored.length >= ROWS + 4);
+    await poll(() => log.stored.length >= ROWS + 4);
     assert.deepEqual(replay(told().slice(0, ROWS)), former);
     assert.deepEqual(
       told()
@@ -120,9 +99,9 @@ describe('rows that a table has', { timeout: 60_000, skip }, () => {
       ['delete 1497', 'insert 1', 'update 1499', 'update 2'],
     );
     assert.deepEqual(replay(told()), await rowsNow());
-    assert.equal(new Set(stored.map(({ id }) => id)).size, ROWS + 4);
+    assert.equal(new Set(log.stored.map(({ id }) => id)).size, ROWS + 4);
     assert.deepEqual(
-      [stored[0]!.type, stored[0]!.subject],
+      [log.stored[0]!.type, log.stored[0]!.subject],
       ['lambent.postgres.existing', 'public.rows/2,north'],
     );
   });
@@ -134,8 +113,8 @@ describe('rows that a table has', { timeout: 60_000, skip }, () => {
       throw new Error('the disk is full');
     };
     open();
-    await poll(async () => stored.length > 0 && (await isStreaming()));
-    await source!.close();
+    await poll(async () => log.stored.length > 0 && (await isStreaming()));
+    await log.source!.close();
     // And once more, in the next life of the platform: nothing is told again.
     open();
     await poll(isStreaming);
@@ -154,7 +133,7 @@ describe('rows that a table has', { timeout: 60_000, skip }, () => {
       open();
     });
     await second;
-    await source!.close();
+    await log.source!.close();
     const before = existing().length;
     assert.ok(before > 0 && before < ROWS, `${before} were told`);
     await change();
@@ -167,7 +146,7 @@ describe('rows that a table has', { timeout: 60_000, skip }, () => {
   });
 
   it('are those that `where` and `columns` leave', async () => {
-    settings = { columns: ['region', 'n'], where: `n > 1000 AND region = 'north'` };
+    log.settings = { ...log.settings, columns: ['region', 'n'], where: `n > 1000 AND region = 'north'` };
     open();
     await poll(isStreaming);
     assert.equal(existing().length, 250);
@@ -177,7 +156,9 @@ describe('rows that a table has', { timeout: 60_000, skip }, () => {
   it('are not told without a primary key, and nothing is made then', async () => {
     await cluster.sql('ALTER TABLE rows DROP CONSTRAINT rows_pkey; ALTER TABLE rows REPLICA IDENTITY FULL');
     open();
-    await poll(() => /`backfill` reads public\.rows by its primary key/.test(source!.status().trouble ?? ''));
+    await poll(() =>
+      /`backfill` reads public\.rows by its primary key/.test(log.source!.status().trouble ?? ''),
+    );
     assert.deepEqual(await cluster.sql('SELECT 1 FROM pg_publication'), []);
   });
 });

@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { silentLog } from '../src/base/log.ts';
 import { ManualClock } from '../src/base/manual-clock.ts';
-import { systemRandom } from '../src/base/random.ts';
-import type { CloudEvent } from '../src/model/cloud-event.ts';
-import { connectionByUrl } from '../src/model/connection.ts';
-import { DELIVERY_DEFAULTS, type Trigger, type TriggerId } from '../src/model/trigger.ts';
-import type { Published } from '../src/ports/event-bus.ts';
-import type { Source } from '../src/ports/source.ts';
 import { postgresSources } from '../src/sources/postgres/postgres-source.ts';
 import { findPostgres, PostgresCluster } from './postgres-cluster.ts';
 import { poll } from './process-table.ts';
+import { SourceLog } from './source-log.ts';
 
 /** When a change is confirmed to a real PostgreSQL, and when it is not: the test owns the log and the clock. */
 
@@ -20,15 +14,8 @@ const LOOK_MS = 10_000;
 
 describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
   let cluster: PostgresCluster;
-  let source: Source | undefined;
   let clock: ManualClock;
-  let stored: CloudEvent[];
-  let maxLagMb: number | undefined;
-  /** Ids of all that was to be stored, in their order. */
-  let attempted: Set<string>;
-  let position: string | undefined;
-  /** What storing waits for, where there are events. */
-  let gate: Promise<void>;
+  let log: SourceLog;
 
   before(async () => {
     cluster = await PostgresCluster.start(programs!);
@@ -37,44 +24,16 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
   beforeEach(async () => {
     await cluster.sql('CREATE TABLE rows (id int PRIMARY KEY); CREATE TABLE others (id int)');
     clock = new ManualClock(Date.now());
-    maxLagMb = undefined;
-    [stored, attempted, position, gate] = [[], new Set(), undefined, Promise.resolve()];
-    open();
+    log = new SourceLog(postgresSources, clock, () => cluster.url, {
+      ...{ schema: 'public', table: 'rows', actions: ['insert'] },
+    });
+    log.open();
     await poll(isStreaming);
   });
   afterEach(async () => {
-    await source?.remove?.();
+    await log.source?.remove?.();
     await cluster.sql('DROP TABLE rows, others');
   });
-
-  function open(): void {
-    source = postgresSources.open({
-      ...{ id: 'shop/rows' as TriggerId, app: 'shop' as never, position, clock },
-      ...{ random: systemRandom, log: silentLog, secret: async () => undefined, isBusy: async () => false },
-      alert: async () => {},
-      address: async () => ({ label: 'DB', url: cluster.url, tls: undefined }),
-      trigger: {
-        source: {
-          ...{
-            kind: 'postgres',
-            connection: connectionByUrl('postgres', 'DB'),
-            schema: 'public',
-            table: 'rows',
-            actions: ['insert'],
-          },
-          ...{ columns: undefined, where: undefined, maxLagMb },
-        },
-        delivery: DELIVERY_DEFAULTS,
-      } as unknown as Trigger,
-      async publish(events, next): Promise<Published[]> {
-        for (const { id } of events) attempted.add(id);
-        if (events.length > 0) await gate;
-        stored.push(...events);
-        position = next ?? position;
-        return [];
-      },
-    });
-  }
 
   const isStreaming = async (): Promise<boolean> =>
     (await cluster.sql(`SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'`)).length === 1;
@@ -86,10 +45,8 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
     (await cluster.sql('SELECT pg_current_wal_lsn() AS lsn'))[0]!.lsn;
 
   it('is what is stored, and nothing before, however often the server asks', async () => {
-    let release: () => void = () => {};
-    gate = new Promise((resolve) => {
-      release = resolve;
-    });
+    const { promise, resolve: release } = Promise.withResolvers<void>();
+    log.beforeStore = () => promise;
     await cluster.sql('INSERT INTO rows VALUES (1)');
     const lsn = await place();
     const sent = `SELECT sent_lsn >= '${lsn}' AS is FROM pg_stat_replication`;
@@ -105,10 +62,10 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
       });
     }
     assert.equal(await isConfirmed(lsn), false);
-    assert.deepEqual(stored, []);
+    assert.deepEqual(log.stored, []);
     release();
     await poll(() => isConfirmed(lsn));
-    assert.equal(stored.length, 1);
+    assert.equal(log.stored.length, 1);
   });
 
   it('moves while only other tables change, so that the server keeps nothing for a quiet one', async () => {
@@ -118,21 +75,20 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
       clock.advance(LOOK_MS);
       return isConfirmed(lsn);
     });
-    assert.deepEqual(stored, []);
+    assert.deepEqual(log.stored, []);
     await cluster.sql('INSERT INTO rows VALUES (1)');
-    await poll(() => stored.length === 1);
+    await poll(() => log.stored.length === 1);
   });
 
   it('is given up beyond the limit that the trigger sets, for the sake of the disk', async () => {
-    await source!.close();
-    maxLagMb = 1;
-    open();
-    gate = Promise.reject(new Error('the disk is full'));
-    gate.catch(() => {});
+    await log.source!.close();
+    log.settings = { ...log.settings, maxLagMb: 1 };
+    log.open();
+    log.beforeStore = () => Promise.reject(new Error('the disk is full'));
     await cluster.sql(`INSERT INTO rows VALUES (1); INSERT INTO others SELECT generate_series(1, 30000)`);
     await poll(() => {
       clock.advance(1_000);
-      return /held \d+ MB, more than `maxLag`, and is dropped/.test(source!.status().trouble ?? '');
+      return /held \d+ MB, more than `maxLag`, and is dropped/.test(log.source!.status().trouble ?? '');
     });
     await poll(async () => {
       clock.advance(1_000);
@@ -141,24 +97,23 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
   });
 
   it('comes again under the same ids when storing failed', async () => {
-    gate = Promise.reject(new Error('the disk is full'));
-    gate.catch(() => {});
+    log.beforeStore = () => Promise.reject(new Error('the disk is full'));
     await cluster.sql('INSERT INTO rows VALUES (1), (2)');
-    await poll(() => source!.status().trouble === 'the disk is full');
-    gate = Promise.resolve();
+    await poll(() => log.source!.status().trouble === 'the disk is full');
+    log.beforeStore = async () => {};
     await poll(() => {
       clock.advance(1_000);
-      return stored.length === 2;
+      return log.stored.length === 2;
     });
-    assert.equal(attempted.size, 2);
+    assert.equal(log.attempted.size, 2);
     assert.deepEqual(
-      stored.map(({ id }) => id),
-      [...attempted],
+      log.stored.map(({ id }) => id),
+      [...log.attempted],
     );
   });
 
   it('stands still and says so when somebody else has read from the slot', async () => {
-    await source!.close();
+    await log.source!.close();
     await poll(async () => !(await isStreaming()));
     await cluster.sql('INSERT INTO rows VALUES (1)');
     await poll(() =>
@@ -169,7 +124,7 @@ describe('what is confirmed to PostgreSQL', { timeout: 60_000, skip }, () => {
           () => false,
         ),
     );
-    open();
-    await poll(() => /Somebody else has read from the slot/.test(source!.status().trouble ?? ''));
+    log.open();
+    await poll(() => /Somebody else has read from the slot/.test(log.source!.status().trouble ?? ''));
   });
 });

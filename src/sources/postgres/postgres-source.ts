@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { delay, type Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
+import type { CloudEvent } from '../../model/cloud-event.ts';
 import { type Address, placeOf } from '../../model/connection.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
 import type { SourceContext, SourceFactory } from '../../ports/source.ts';
@@ -22,6 +23,7 @@ import {
   type TableFacts,
 } from './table-setup.ts';
 import { TransactionReader } from './transaction-reader.ts';
+import { UnchangedValues } from './unchanged-values.ts';
 
 /*
  * Changed rows of PostgreSQL, by logical replication. Each trigger has a publication and a replication slot of its own,
@@ -146,7 +148,8 @@ class SlotReader implements RowReader {
       const replica = await this.#connect(true, lose);
       clients.push(replica);
       const { from, snapshot } = await this.#slot(control, replica, link);
-      const reader = new TransactionReader(this.#context.id, this.#position.slot, facts);
+      const unchanged = new UnchangedValues(control, this.#settings, facts, this.#context.clock);
+      const reader = new TransactionReader(this.#context.id, this.#position.slot, facts, unchanged);
       const opened = new ReplicationStream(
         replica,
         this.#context.clock,
@@ -159,7 +162,7 @@ class SlotReader implements RowReader {
       );
       const rows = new RowQueue<bigint>({
         ...{ context: this.#context, stream: opened, guard: this.#guard, lost: lose },
-        store: (events, lsn, depth) => this.#store(events, lsn, depth),
+        store: (events, lsn, depth) => this.#storeFilled(unchanged, events, lsn, depth),
       });
       [stream, queue] = [opened, rows];
       timer = this.#context.clock.every(LOOK_MS, () => void this.#look(control, rows, link).catch(lose));
@@ -266,6 +269,21 @@ class SlotReader implements RowReader {
     if (found.confirmed > parseLsn(lsn)) throw slotLost(`Somebody else has read from the slot ${slot}`);
     await this.#checkLag(found.lagBytes, link);
     return { from: parseLsn(lsn), snapshot };
+  }
+
+  /** In parts where they are large: the position goes with the last. */
+  async #storeFilled(
+    unchanged: UnchangedValues,
+    events: readonly CloudEvent[],
+    lsn: bigint | undefined,
+    depth: number,
+  ): Promise<void> {
+    let former: readonly CloudEvent[] | undefined;
+    for await (const filled of unchanged.fill(events, lsn)) {
+      if (former !== undefined) await this.#store(former, undefined, depth);
+      former = filled;
+    }
+    await this.#store(former!, lsn, depth);
   }
 
   async #store(

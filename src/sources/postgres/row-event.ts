@@ -13,6 +13,8 @@ export interface RowChange {
   readonly primaryKey: ReadonlySet<string>;
   /** As it was sent. */
   readonly bytes: number;
+  /** Columns of the new row that were read from the table afterwards. */
+  readonly maybeNewer?: readonly string[];
 }
 
 export interface TransactionPlace {
@@ -47,7 +49,12 @@ export function toChangeEvent(
     },
     {
       ...{ kind: 'postgres', trigger, id: `${slot}/${lsn}/${index}`, timeMs, depth },
-      details: { lsn, transaction: xid },
+      details: {
+        ...{ lsn, transaction: xid },
+        ...(change.maybeNewer === undefined || change.maybeNewer.length === 0
+          ? {}
+          : { maybeNewer: change.maybeNewer }),
+      },
     },
   );
 }
@@ -72,7 +79,7 @@ export function toExistingEvent(
   );
 }
 
-/** What did not change and is large is not sent: it is taken from the old row where that is whole. */
+/** What did not change and is large is not sent: it is taken from the old row where that is whole (else see unchanged-values.ts). */
 function newRow(
   change: Pick<RowChange, 'relation' | 'new' | 'old'>,
   arrayTypes: ReadonlySet<number>,
@@ -99,7 +106,7 @@ function oldRow({ relation, old }: RowChange, arrayTypes: ReadonlySet<number>): 
 }
 
 /** With the whole row as identity and no primary key, a row has no key. */
-function keyColumns({ relation, primaryKey }: Pick<RowChange, 'relation' | 'primaryKey'>): string[] {
+export function keyColumns({ relation, primaryKey }: Pick<RowChange, 'relation' | 'primaryKey'>): string[] {
   const { columns, identity } = relation;
   return columns
     .filter(({ name, isKey }) => (primaryKey.size > 0 ? primaryKey.has(name) : isKey && identity !== 'f'))

@@ -2,6 +2,7 @@ import type { Read } from '../rows/row-queue.ts';
 import { type Message, parseMessage, type Relation } from './pgoutput.ts';
 import { type RowChange, toChangeEvent } from './row-event.ts';
 import { formatLsn, type TableFacts } from './table-setup.ts';
+import type { UnchangedValues } from './unchanged-values.ts';
 
 /** Prefix of `pg_logical_emit_message` under which a function says which event led to its transaction. */
 export const DEPTH_MESSAGE = 'lambent';
@@ -24,14 +25,21 @@ export class TransactionReader {
   readonly #slot: string;
   readonly #primaryKey: ReadonlySet<string>;
   readonly #arrayTypes: Set<number>;
+  readonly #unchanged: UnchangedValues;
   readonly #relations = new Map<number, Relation>();
   #transaction: Transaction | undefined;
 
-  constructor(trigger: string, slot: string, { primaryKey, arrayTypes }: TableFacts) {
+  constructor(
+    trigger: string,
+    slot: string,
+    { primaryKey, arrayTypes }: TableFacts,
+    unchanged: UnchangedValues,
+  ) {
     this.#trigger = trigger;
     this.#slot = slot;
     this.#primaryKey = primaryKey;
     this.#arrayTypes = new Set(arrayTypes);
+    this.#unchanged = unchanged;
   }
 
   get isInside(): boolean {
@@ -87,7 +95,9 @@ export class TransactionReader {
       ...{ lsn, index: transaction.index, timeMs, xid, depth },
     };
     transaction.index += 1;
-    return { kind: 'event', event: toChangeEvent(change, place, this.#arrayTypes), depth, bytes };
+    const event = toChangeEvent(change, place, this.#arrayTypes);
+    this.#unchanged.note(event, change, place);
+    return { kind: 'event', event, depth, bytes };
   }
 
   #tellDepth(prefix: string, content: string): void {
