@@ -1,37 +1,40 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { InvocationError } from '../model/invocation.ts';
 import type { ClaimedDelivery, ReplayItem, Session, Settlement, TriggerKey } from '../ports/event-store.ts';
+import { createDeliveryRows, type DeliveryKeys, type DeliveryRows } from './delivery-rows.ts';
 import { createAppend } from './event-log.ts';
 import type { PackedAppend, PackedAppended } from './packed-append.ts';
 import { bytesOf, numberOf, optionalTextOf, type Row, textOf } from './row.ts';
 
 /*
  * What is owed: claims, endings, parking, dead letters. A delivery is held by a session or by nobody; only its
- * holder ends it. Made deliveries are deleted, so that the tables hold what is to be done and nothing else.
+ * holder ends it. Made deliveries are deleted, so that the tables hold what is to be done and nothing else. Many share a row
+ * (delivery-rows.ts).
  */
 
 /** Most that one `claim` gives, and most bytes of their events unless a single one has more. */
 export const CLAIM_MAX = 4_096;
 export const CLAIM_BYTES_MAX = 16 * 1024 * 1024;
 
-export function createDeliveryWrites(db: DatabaseSync) {
+export function createDeliveryWrites(db: DatabaseSync, keys: DeliveryKeys) {
+  const rows = createDeliveryRows(db);
   return {
-    ...createClaim(db),
-    settle: createSettle(db),
+    ...createClaim(db, rows),
+    settle: createSettle(db, rows, keys),
     ...createParking(db),
-    ...createRevival(db),
+    ...createRevival(db, keys),
     ...createDeadEdits(db),
   };
 }
 
-function createClaim(db: DatabaseSync) {
+function createClaim(db: DatabaseSync, rows: DeliveryRows) {
   const listDue = db.prepare(`
-    SELECT d.key, d.event AS seq, e.id, e.source, e.type, e.received_ms, e.depth, d.ordering, d.attempts, d.owed_ms,
-      coalesce(d.body, e.event) AS event
-    FROM deliveries d JOIN events e ON e.seq = d.event
+    SELECT d.key + e.seq - d.event AS key, e.seq, e.id, e.source, e.type, e.received_ms, e.depth,
+      iif(d.by_subject, e.subject, d.ordering) AS ordering, d.attempts, d.owed_ms, coalesce(d.body, e.event) AS event
+    FROM deliveries d CROSS JOIN events e ON e.seq BETWEEN d.event AND d.event + d.count - 1
     WHERE d.trigger = ? AND d.session IS NULL AND d.parked = 0 AND d.due_ms <= ?
-    ORDER BY d.due_ms, d.key LIMIT ?`);
-  const claim = db.prepare('UPDATE deliveries SET session = ? WHERE key = ?');
+    ORDER BY d.due_ms, d.key, e.seq LIMIT ?`);
+  const claim = db.prepare('UPDATE deliveries SET session = ? WHERE key BETWEEN ? AND ?');
   return {
     claim(session: Session, trigger: TriggerKey, nowMs: number, limit: number): ClaimedDelivery[] {
       const claimed: ClaimedDelivery[] = [];
@@ -43,10 +46,24 @@ function createClaim(db: DatabaseSync) {
         if (claimed.length > 0 && bytes > CLAIM_BYTES_MAX) break;
         claimed.push(delivery);
       }
-      for (const { key } of claimed) claim.run(session, key);
+      if (claimed.length > 0) rows.split(claimed.at(-1)!.key + 1);
+      forEachRun(
+        claimed.map(({ key }) => key),
+        (from, to) => claim.run(session, from, to),
+      );
       return claimed;
     },
   };
+}
+
+/** Tells of keys that follow on one another as one: the first, and the last. */
+function forEachRun(keys: ArrayLike<number>, tell: (from: number, to: number) => void): void {
+  for (let first = 0; first < keys.length; ) {
+    let last = first;
+    while (last + 1 < keys.length && keys[last + 1] === keys[last]! + 1) last += 1;
+    tell(keys[first]!, keys[last]!);
+    first = last + 1;
+  }
 }
 
 /** Counts to write once a call. */
@@ -58,8 +75,9 @@ interface Sums {
 
 function createSettle(
   db: DatabaseSync,
+  rows: DeliveryRows,
+  deliveryKeys: DeliveryKeys,
 ): (settlements: readonly Settlement[], append: PackedAppend) => PackedAppended {
-  const deliver = createDeliver(db);
   const retry = db.prepare(`
     UPDATE deliveries SET session = NULL, attempts = attempts + 1, due_ms = ? WHERE key = ? AND session = ?`);
   const release = db.prepare(
@@ -70,7 +88,7 @@ function createSettle(
     'UPDATE event_triggers SET owed = owed + ?, delivered = delivered + ?, dead = dead + ? WHERE key = ?',
   );
   const addTotals = db.prepare('UPDATE event_totals SET owed = owed + ?, dead = dead + ?');
-  const append = createAppend(db);
+  const append = createAppend(db, deliveryKeys);
   return (settlements, appended) => {
     const { session } = appended;
     const sums = new Map<TriggerKey, Sums>();
@@ -82,19 +100,24 @@ function createSettle(
     for (const settlement of settlements) {
       switch (settlement.kind) {
         case 'delivered':
-          deliver(settlement.keys, session, (trigger, count) => {
-            const sum = sumsOf(trigger);
-            sum.owed -= count;
-            sum.delivered += count;
-          });
+          forEachRun(Float64Array.from(settlement.keys).sort(), (from, to) =>
+            rows.remove(from, to, session, (trigger, count) => {
+              const sum = sumsOf(trigger);
+              sum.owed -= count;
+              sum.delivered += count;
+            }),
+          );
           break;
         case 'retry':
+          rows.isolate(settlement.key, session);
           retry.run(settlement.dueMs, settlement.key, session);
           break;
         case 'released':
+          rows.isolate(settlement.key, session);
           release.run(settlement.parked ? 1 : 0, settlement.key, session);
           break;
         case 'dead': {
+          rows.isolate(settlement.key, session);
           const trigger = bury(settlement.key, session, settlement.error, settlement.diedMs);
           if (trigger === undefined) break;
           const sum = sumsOf(trigger);
@@ -112,26 +135,6 @@ function createSettle(
     }
     if (sums.size > 0) addTotals.run(all.owed, all.dead);
     return append(appended);
-  };
-}
-
-/** Deletes deliveries that were made. Keys that follow on one another, which they mostly do, go in one statement. */
-function createDeliver(
-  db: DatabaseSync,
-): (keys: readonly number[], session: Session, count: (trigger: TriggerKey, count: number) => void) => void {
-  const list = db.prepare(`
-    SELECT trigger, count(*) AS n FROM deliveries WHERE key BETWEEN ? AND ? AND session = ? GROUP BY trigger`);
-  const remove = db.prepare('DELETE FROM deliveries WHERE key BETWEEN ? AND ? AND session = ?');
-  return (keys, session, count) => {
-    const sorted = Float64Array.from(keys).sort();
-    for (let first = 0; first < sorted.length; ) {
-      let last = first;
-      while (last + 1 < sorted.length && sorted[last + 1]! - sorted[last]! <= 1) last += 1;
-      const [from, to] = [sorted[first]!, sorted[last]!];
-      for (const row of list.all(from, to, session)) count(numberOf(row, 'trigger'), numberOf(row, 'n'));
-      remove.run(from, to, session);
-      first = last + 1;
-    }
   };
 }
 
@@ -161,13 +164,13 @@ function createParking(db: DatabaseSync) {
 }
 
 /** What becomes owed again: stored events by replay, dead letters by redriving. */
-function createRevival(db: DatabaseSync) {
+function createRevival(db: DatabaseSync, deliveryKeys: DeliveryKeys) {
   const owe = db.prepare(`
-    INSERT INTO deliveries (trigger, event, owed_ms, due_ms, ordering)
-    SELECT ?1, seq, ?3, ?3, ?4 FROM events WHERE seq = ?2`);
+    INSERT INTO deliveries (key, trigger, event, count, owed_ms, due_ms, ordering)
+    SELECT ?5, ?1, seq, 1, ?3, ?3, ?4 FROM events WHERE seq = ?2`);
   const redrive = db.prepare(`
-    INSERT INTO deliveries (trigger, event, owed_ms, due_ms, ordering, body)
-    SELECT trigger, event, ?2, ?2, ordering, body FROM dead_letters WHERE key = ?1`);
+    INSERT INTO deliveries (key, trigger, event, count, owed_ms, due_ms, ordering, body)
+    SELECT ?3, trigger, event, 1, ?2, ?2, ordering, body FROM dead_letters WHERE key = ?1`);
   const removeDead = db.prepare('DELETE FROM dead_letters WHERE key = ? RETURNING trigger');
   const addTrigger = db.prepare('UPDATE event_triggers SET owed = owed + ?, dead = dead + ? WHERE key = ?');
   const addTotals = db.prepare('UPDATE event_totals SET owed = owed + ?, dead = dead + ?');
@@ -182,16 +185,19 @@ function createRevival(db: DatabaseSync) {
     replay(items: readonly ReplayItem[], nowMs: number): number {
       let count = 0;
       for (const { seq, trigger, ordering } of items) {
-        if (owe.run(trigger, seq, nowMs, ordering ?? null).changes === 0) continue;
+        if (owe.run(trigger, seq, nowMs, ordering ?? null, deliveryKeys.take(1)).changes === 0) continue;
         addTrigger.run(1, 0, trigger);
         count += 1;
       }
       if (count > 0) addTotals.run(count, 0);
+      deliveryKeys.save();
       return count;
     },
     redriveDead(keys: readonly number[], nowMs: number): number {
       let count = 0;
-      for (const key of keys) if (redrive.run(key, nowMs).changes > 0) count += remove(key, 1);
+      for (const key of keys)
+        if (redrive.run(key, nowMs, deliveryKeys.take(1)).changes > 0) count += remove(key, 1);
+      deliveryKeys.save();
       return count;
     },
     removeDead: (keys: readonly number[]): number => keys.reduce((count, key) => count + remove(key, 0), 0),

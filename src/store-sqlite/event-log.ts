@@ -8,20 +8,21 @@ import type {
   TriggerKey,
   TriggerTotals,
 } from '../ports/event-store.ts';
-import type { PackedAppend, PackedAppended, Run } from './packed-append.ts';
+import { type DeliveryKeys, ROW_DELIVERIES_MAX } from './delivery-rows.ts';
+import { type PackedAppend, type PackedAppended, readerOf, type Run } from './packed-append.ts';
 import { numberOf, optionalNumberOf, type Row, textOf } from './row.ts';
 
 /*
- * Writing events. An event is one row, one entry of the index that finds repetitions, and one row for each delivery;
- * what a session takes into its hands at once never enters the index of what waits. Events in a row that are owed alike
- * are owed by one statement, and sums are kept once a call.
+ * Writing events. An event is one row and one entry of the index that finds repetitions; what is owed of events in a row
+ * that are owed alike is one row more for all of them (delivery-rows.ts). What a session takes into its hands at once
+ * never enters the index of what waits, and sums are kept once a call.
  */
 
-export function createEventLogWrites(db: DatabaseSync) {
+export function createEventLogWrites(db: DatabaseSync, keys: DeliveryKeys) {
   return {
     ...createSessions(db),
     ...createTriggerTable(db),
-    append: createAppend(db),
+    append: createAppend(db, keys),
   };
 }
 
@@ -71,7 +72,10 @@ function createTriggerTable(db: DatabaseSync) {
 }
 
 /** Stores events with their deliveries; shared with settling, which stores what comes of deliveries. */
-export function createAppend(db: DatabaseSync): (append: PackedAppend) => PackedAppended {
+export function createAppend(
+  db: DatabaseSync,
+  deliveryKeys: DeliveryKeys,
+): (append: PackedAppend) => PackedAppended {
   const insert = createInsert(db);
   const addTotals = db.prepare(
     'UPDATE event_totals SET events = events + ?, bytes = bytes + ?, owed = owed + ?',
@@ -80,9 +84,10 @@ export function createAppend(db: DatabaseSync): (append: PackedAppend) => Packed
   const move = db.prepare(`
     INSERT INTO source_positions (source, position, moved_ms) VALUES (?1, ?2, ?3)
     ON CONFLICT (source) DO UPDATE SET position = ?2, moved_ms = ?3`);
-  const owe = createOwe(db);
+  const owe = createOwe(db, deliveryKeys);
   return (append) => {
     const { nowMs, positions, runs, ends } = append;
+    const store = insert(append);
     const owedByTrigger = new Map<TriggerKey, number>();
     const sums = { events: 0, bytes: 0, owed: 0 };
     const seqs = new Float64Array(ends.length);
@@ -90,15 +95,16 @@ export function createAppend(db: DatabaseSync): (append: PackedAppend) => Packed
     let at = 0;
     for (const run of runs) {
       const stored: number[] = [];
+      const begin = at;
       for (const end = at + run.count; at < end; at += 1) {
-        const seq = insert(append, at);
+        const seq = store(at);
         seqs[at] = seq;
         if (seq < 0) continue;
         stored.push(seq);
         sums.events += 1;
         sums.bytes += ends[at]! - (at === 0 ? 0 : ends[at - 1]!);
       }
-      const owed = owe(run, stored, append);
+      const owed = owe(run, stored, append.receivedMs[begin]!, append);
       run.deliveries.forEach(({ trigger }, place) => {
         let count = 0;
         for (let key = place; key < owed.length; key += run.deliveries.length)
@@ -110,67 +116,83 @@ export function createAppend(db: DatabaseSync): (append: PackedAppend) => Packed
     }
     for (const { source, position } of positions) move.run(source, position, nowMs);
     if (sums.events > 0) addTotals.run(sums.events, sums.bytes, sums.owed);
+    if (sums.owed > 0) deliveryKeys.save();
     for (const [trigger, count] of owedByTrigger) addOwed.run(count, trigger);
     return { seqs, keys };
   };
 }
 
-/** Stores one event. Returns its place in the log; negative: it was there already. */
-function createInsert(db: DatabaseSync): (append: PackedAppend, at: number) => number {
+/** Stores the events of an append one after another. Gives their places in the log; negative: it was there already. */
+function createInsert(db: DatabaseSync): (append: PackedAppend) => (at: number) => number {
   // Without RETURNING, which would keep a journal of its own for each statement.
   const insert = db.prepare(`
     INSERT INTO events (scope, source, id, type, subject, received_ms, depth, event)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, source, id) DO NOTHING`);
   const find = db.prepare('SELECT seq FROM events WHERE scope = ? AND source = ? AND id = ?');
-  return ({ scopes, sources, ids, types, subjects, receivedMs, depths, texts, ends }, at) => {
-    const scope = scopes[at]!;
-    const source = sources[at]!;
-    const id = ids[at]!;
-    const { changes, lastInsertRowid } = insert.run(
-      scope,
-      source,
-      id,
-      types[at]!,
-      subjects[at]!,
-      receivedMs[at]!,
-      depths[at]!,
-      texts.subarray(at === 0 ? 0 : ends[at - 1]!, ends[at]!),
-    );
-    return changes === 0 ? -numberOf(find.get(scope, source, id)!, 'seq') : Number(lastInsertRowid);
+  return ({ scopes, sources, ids, types, subjects, receivedMs, depths, texts, ends }) => {
+    const [scopeAt, sourceAt, typeAt] = [readerOf(scopes), readerOf(sources), readerOf(types)];
+    return (at) => {
+      const scope = scopeAt(at);
+      const source = sourceAt(at);
+      const id = ids[at]!;
+      const { changes, lastInsertRowid } = insert.run(
+        scope,
+        source,
+        id,
+        typeAt(at),
+        subjects[at]!,
+        receivedMs[at]!,
+        depths[at]!,
+        texts.subarray(at === 0 ? 0 : ends[at - 1]!, ends[at]!),
+      );
+      return changes === 0 ? -numberOf(find.get(scope, source, id)!, 'seq') : Number(lastInsertRowid);
+    };
   };
 }
 
-/** Owes the events of a run. Returns the keys, event by event; NaN: a repetition. */
+/** Owes the events of a run, of which the first is at a place of the append. Returns the keys, event by event; NaN: a repetition. */
 function createOwe(
   db: DatabaseSync,
-): (run: Run, seqs: readonly number[], append: PackedAppend) => readonly number[] {
-  const oweOne = createOweOne(db);
+  deliveryKeys: DeliveryKeys,
+): (run: Run, seqs: readonly number[], receivedMs: number, append: PackedAppend) => readonly number[] {
+  const oweOne = createOweOne(db, deliveryKeys);
   const oweMany = db.prepare(`
-    INSERT INTO deliveries (trigger, event, owed_ms, due_ms, session)
-    SELECT ?, seq, ?, received_ms, ? FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq`);
-  return ({ deliveries, isPlain }, seqs, append) => {
-    const { session, nowMs } = append;
-    const first = seqs[0]!;
-    const isUnbroken = isPlain && seqs.length > 1 && seqs.at(-1)! - first === seqs.length - 1;
-    if (!isUnbroken)
+    INSERT INTO deliveries (key, trigger, event, count, owed_ms, due_ms, session, by_subject)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+  return ({ deliveries, isPlain }, seqs, receivedMs, { session, nowMs }) => {
+    if (!isPlain)
       return seqs.flatMap((seq) => deliveries.map((delivery) => oweOne(seq, delivery, session, nowMs)));
     const keys = new Array<number>(seqs.length * deliveries.length);
-    deliveries.forEach(({ trigger, claimed }, place) => {
-      const { lastInsertRowid } = oweMany.run(trigger, nowMs, claimed ? session : null, first, seqs.at(-1)!);
-      // One statement of the only writer: they follow on one another.
-      const firstKey = Number(lastInsertRowid) - seqs.length + 1;
-      for (let at = 0; at < seqs.length; at += 1) keys[at * deliveries.length + place] = firstKey + at;
-    });
+    for (let first = 0; first < seqs.length; ) {
+      const count = countUnbroken(seqs, first);
+      deliveries.forEach(({ trigger, claimed, ordering }, place) => {
+        const key = deliveryKeys.take(count);
+        const holder = claimed ? session : null;
+        const bySubject = ordering === undefined ? 0 : 1;
+        oweMany.run(key, trigger, seqs[first]!, count, nowMs, receivedMs, holder, bySubject);
+        for (let at = 0; at < count; at += 1) keys[(first + at) * deliveries.length + place] = key + at;
+      });
+      first += count;
+    }
     return keys;
   };
 }
 
+/** How many follow on one another from there on, as far as one row reaches. */
+function countUnbroken(seqs: readonly number[], first: number): number {
+  const most = Math.min(seqs.length - first, ROW_DELIVERIES_MAX);
+  let count = 1;
+  while (count < most && seqs[first + count] === seqs[first]! + count) count += 1;
+  return count;
+}
+
 function createOweOne(
   db: DatabaseSync,
+  deliveryKeys: DeliveryKeys,
 ): (seq: number, delivery: NewDelivery, session: Session, nowMs: number) => number {
   const insert = db.prepare(`
-    INSERT INTO deliveries (trigger, event, owed_ms, due_ms, session, ordering, parked)
-    VALUES (?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO deliveries (key, trigger, event, count, owed_ms, due_ms, session, ordering, parked)
+    VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?)`);
   const see = db.prepare(`
     INSERT INTO event_repetitions (trigger, value, until_ms) VALUES (?1, ?2, ?3)
     ON CONFLICT (trigger, value) DO UPDATE SET until_ms = ?3 WHERE until_ms <= ?4 RETURNING 1 AS fresh`);
@@ -178,16 +200,9 @@ function createOweOne(
     if (once !== undefined && see.get(trigger, once.value, once.untilMs, nowMs) === undefined)
       return Number.NaN;
     const holder = claimed ? session : null;
-    const { lastInsertRowid } = insert.run(
-      trigger,
-      seq,
-      nowMs,
-      dueMs,
-      holder,
-      ordering ?? null,
-      parked ? 1 : 0,
-    );
-    return Number(lastInsertRowid);
+    const key = deliveryKeys.take(1);
+    insert.run(key, trigger, seq, nowMs, dueMs, holder, ordering ?? null, parked ? 1 : 0);
+    return key;
   };
 }
 

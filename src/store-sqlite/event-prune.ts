@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { PruneLimits } from '../ports/event-store.ts';
+import { ROW_DELIVERIES_MAX } from './delivery-rows.ts';
 import { numberOf, type Row } from './row.ts';
 
 /** Removes what the limits no longer keep, one bounded step a call, so that nobody waits long behind it. */
@@ -7,8 +8,9 @@ export function createEventPrune(db: DatabaseSync) {
   const totals = db.prepare('SELECT bytes, dead FROM event_totals');
   const oldest = db.prepare(`
     SELECT seq, received_ms, length(event) AS bytes,
-      EXISTS (SELECT 1 FROM deliveries WHERE event = seq) OR EXISTS (SELECT 1 FROM dead_letters WHERE event = seq) AS kept
+      EXISTS (SELECT 1 FROM dead_letters WHERE event = seq) AS dead
     FROM events WHERE seq > ? ORDER BY seq LIMIT ?`);
+  const owedAmong = createOwedAmong(db);
   const removeEvent = db.prepare('DELETE FROM events WHERE seq = ?');
   const subtract = db.prepare(
     'UPDATE event_totals SET events = events - ?, bytes = bytes - ?, dead = dead - ?',
@@ -41,13 +43,14 @@ export function createEventPrune(db: DatabaseSync) {
     let bytes = 0;
     const rows: Row[] = oldest.all(passed, limit);
     let more = rows.length === limit;
+    const isOwed = owedAmong(rows);
     for (const row of rows) {
       if (excess <= 0 && numberOf(row, 'received_ms') >= beforeMs) {
         more = false;
         break;
       }
       passed = numberOf(row, 'seq');
-      if (numberOf(row, 'kept') === 1) continue;
+      if (isOwed(passed) || numberOf(row, 'dead') === 1) continue;
       removeEvent.run(passed);
       removed += 1;
       bytes += numberOf(row, 'bytes');
@@ -67,5 +70,24 @@ export function createEventPrune(db: DatabaseSync) {
       const { removed, more } = pruneEvents(limits);
       return { removed: removed + dead, more: more || dead === limits.limit || repetitions === limits.limit };
     },
+  };
+}
+
+/** Says of events, asked in the order of the log, whether they are owed. */
+function createOwedAmong(db: DatabaseSync): (events: readonly Row[]) => (seq: number) => boolean {
+  // Of each event at which rows of deliveries begin, how far the longest of them reaches.
+  const listOwed = db.prepare(`
+    SELECT event, max(count) AS count FROM deliveries
+    WHERE event BETWEEN ? - ${ROW_DELIVERIES_MAX - 1} AND ? GROUP BY event ORDER BY event`);
+  return (events) => {
+    if (events.length === 0) return () => false;
+    const owed = listOwed.all(numberOf(events[0]!, 'seq'), numberOf(events.at(-1)!, 'seq'));
+    let next = 0;
+    let end = 0;
+    return (seq) => {
+      for (; next < owed.length && numberOf(owed[next]!, 'event') <= seq; next += 1)
+        end = Math.max(end, numberOf(owed[next]!, 'event') + numberOf(owed[next]!, 'count'));
+      return seq < end;
+    };
   };
 }

@@ -14,6 +14,7 @@ import type {
   TriggerKey,
   TriggerTotals,
 } from '../ports/event-store.ts';
+import { ROW_DELIVERIES_MAX } from './delivery-rows.ts';
 import { toTriggerTotals } from './event-log.ts';
 import { bytesOf, jsonOf, numberOf, optionalNumberOf, optionalTextOf, type Row, textOf } from './row.ts';
 
@@ -48,9 +49,9 @@ function createLogReads(db: DatabaseSync) {
     `SELECT seq, scope, received_ms, event, ${MATCHES} FROM events WHERE seq > ?8 ORDER BY seq LIMIT ?9`,
   );
   const find = db.prepare(`SELECT ${SUMMARY}, event, length(event) AS bytes FROM events WHERE seq = ?`);
-  const listOwed = db.prepare(
-    'SELECT DISTINCT t.id FROM deliveries d JOIN event_triggers t ON t.key = d.trigger WHERE d.event = ? LIMIT 100',
-  );
+  const listOwed = db.prepare(`
+    SELECT DISTINCT t.id FROM deliveries d JOIN event_triggers t ON t.key = d.trigger
+    WHERE d.event BETWEEN ?1 - ${ROW_DELIVERIES_MAX - 1} AND ?1 AND d.event + d.count > ?1 LIMIT 100`);
   const listDead = db.prepare(
     'SELECT DISTINCT t.id FROM dead_letters d JOIN event_triggers t ON t.key = d.trigger WHERE d.event = ? LIMIT 100',
   );

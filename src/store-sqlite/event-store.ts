@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Append, EventStore } from '../ports/event-store.ts';
+import { createDeliveryKeys } from './delivery-rows.ts';
 import { createDeliveryWrites } from './event-deliveries.ts';
 import { createEventLogWrites } from './event-log.ts';
 import { createEventPrune } from './event-prune.ts';
@@ -42,7 +43,8 @@ export function createEventStore(write: Caller<EventWrites>, read: Caller<EventR
 }
 
 export function createEventWrites(db: DatabaseSync) {
-  return { ...createEventLogWrites(db), ...createDeliveryWrites(db), ...createEventPrune(db) };
+  const keys = createDeliveryKeys(db);
+  return { ...createEventLogWrites(db, keys), ...createDeliveryWrites(db, keys), ...createEventPrune(db) };
 }
 
 /** The texts were copied for the message, so they can be handed over. */

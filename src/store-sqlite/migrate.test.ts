@@ -23,6 +23,7 @@ const RELEASED: Record<string, string> = {
   '0009-event-scopes': 'c05dacb7693bd013538f71f813b1d528a77b3e3ced5f43c46a0a3c853bce6314',
   '0010-execution-origin': '9998702872788c9de9db42a1f2faf731f71c14e16bd971599b14c04169f5fa55',
   '0011-lists': '3acab640d460ead766995e7d33471bacb26003427dd856399d6cd928cce17e24',
+  '0012-delivery-rows': '98cd6ef18f7cd2ccc7fb2fe0f100cd0569d11b23d80bacc1531e93b143dbd342',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });
@@ -82,5 +83,22 @@ describe('migrations', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  it('keep what is owed, and the keys that were given', () => {
+    const db = new DatabaseSync(':memory:');
+    const known = loadMigrations();
+    const before = known.findIndex(({ name }) => name === 'delivery-rows');
+    migrate(db, known.slice(0, before), 0, 5);
+    db.exec(`INSERT INTO deliveries (key, trigger, event, owed_ms, due_ms, attempts, ordering)
+      VALUES (3, 1, 8, 10, 11, 2, 'k'), (9, 1, 9, 10, 10, 0, NULL);
+      DELETE FROM deliveries WHERE key = 9`);
+    migrate(db, known, before, 6);
+    const row = { ...db.prepare('SELECT * FROM deliveries').get()! };
+    assert.deepEqual(row, {
+      ...{ key: 3, trigger: 1, event: 8, count: 1, owed_ms: 10, due_ms: 11, attempts: 2, session: null },
+      ...{ ordering: 'k', by_subject: 0, parked: 0, body: null },
+    });
+    assert.equal(db.prepare('SELECT next_key FROM event_totals').get()!.next_key, 10);
   });
 });

@@ -11,17 +11,17 @@ import type {
 /*
  * Events on their way to the writer's thread and back. They come by the ten thousand a second, and a message of
  * objects costs both threads several times what one of columns does. Events in a row that are owed to the same
- * triggers in the same way share what is said of that, so that the writer can owe them in one statement.
+ * triggers in the same way share what is said of that, so that the writer can owe them in one row.
  */
 
 export interface PackedAppend {
   readonly session: Session;
   readonly nowMs: number;
   readonly positions: readonly SourcePosition[];
-  readonly scopes: readonly EventScope[];
-  readonly sources: readonly string[];
+  readonly scopes: Repeated<EventScope>;
+  readonly sources: Repeated<string>;
   readonly ids: readonly string[];
-  readonly types: readonly string[];
+  readonly types: Repeated<string>;
   readonly subjects: readonly (string | null)[];
   readonly receivedMs: Float64Array;
   readonly depths: Float64Array;
@@ -31,11 +31,17 @@ export interface PackedAppend {
   readonly runs: readonly Run[];
 }
 
+/** A column in which a value mostly is that of the event before: values, and at which event each begins. */
+export interface Repeated<Value> {
+  readonly values: Value[];
+  readonly begins: number[];
+}
+
 /** So many events in a row, and what is owed of each. */
 export interface Run {
   count: number;
   readonly deliveries: readonly NewDelivery[];
-  /** No ordering, no repetitions, nothing parked, due when received: one statement owes all of them. */
+  /** No repetitions, nothing parked, due when received, ordered by the subject or not at all: rows of many. */
   readonly isPlain: boolean;
 }
 
@@ -61,8 +67,7 @@ export function packAppend({ session, nowMs, positions, events }: Append): Packe
     depths[at] = event.depth;
     ends[at] = end;
     const isPlain = event.deliveries.every((delivery) => isPlainFor(event, delivery));
-    if (run !== undefined && isPlain && run.isPlain && areAlike(run.deliveries, event.deliveries))
-      run.count += 1;
+    if (run?.isPlain === true && isPlain && areAlike(run.deliveries, event.deliveries)) run.count += 1;
     else {
       run = { count: 1, deliveries: event.deliveries, isPlain };
       runs.push(run);
@@ -70,10 +75,10 @@ export function packAppend({ session, nowMs, positions, events }: Append): Packe
   });
   return {
     ...{ session, nowMs, positions, receivedMs, depths, texts, ends, runs },
-    scopes: events.map(({ scope }) => scope),
-    sources: events.map(({ source }) => source),
+    scopes: repeated(events, ({ scope }) => scope),
+    sources: repeated(events, ({ source }) => source),
     ids: events.map(({ id }) => id),
-    types: events.map(({ type }) => type),
+    types: repeated(events, ({ type }) => type),
     subjects: events.map(({ subject }) => subject ?? null),
   };
 }
@@ -98,13 +103,44 @@ export function bytesOfEvents(events: readonly NewEvent[]): number {
   return bytes;
 }
 
-function isPlainFor({ receivedMs }: NewEvent, { parked, dueMs, ordering, once }: NewDelivery): boolean {
-  return !parked && dueMs === receivedMs && ordering === undefined && once === undefined;
+function repeated<Value>(events: readonly NewEvent[], of: (event: NewEvent) => Value): Repeated<Value> {
+  const column: Repeated<Value> = { values: [], begins: [] };
+  let last: Value | undefined;
+  events.forEach((event, at) => {
+    const value = of(event);
+    if (at > 0 && value === last) return;
+    last = value;
+    column.values.push(value);
+    column.begins.push(at);
+  });
+  return column;
 }
 
+/** Reads such a column from its first event to its last. */
+export function readerOf<Value>({ values, begins }: Repeated<Value>): (at: number) => Value {
+  let place = 0;
+  return (at) => {
+    while (begins[place + 1]! <= at) place += 1;
+    return values[place]!;
+  };
+}
+
+function isPlainFor(
+  { receivedMs, subject }: NewEvent,
+  { parked, dueMs, ordering, once }: NewDelivery,
+): boolean {
+  const isOrdered = ordering !== undefined;
+  return !parked && dueMs === receivedMs && once === undefined && (!isOrdered || ordering === subject);
+}
+
+/** Of plain ones. */
 function areAlike(one: readonly NewDelivery[], other: readonly NewDelivery[]): boolean {
   return (
     one.length === other.length &&
-    one.every(({ trigger, claimed }, at) => trigger === other[at]!.trigger && claimed === other[at]!.claimed)
+    one.every(({ trigger, claimed, ordering }, at) => {
+      const { trigger: otherTrigger, claimed: otherClaimed, ordering: otherOrdering } = other[at]!;
+      const isOrderedAlike = (ordering === undefined) === (otherOrdering === undefined);
+      return trigger === otherTrigger && claimed === otherClaimed && isOrderedAlike;
+    })
   );
 }

@@ -1,77 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { NodeId } from '../../base/ids.ts';
-import type { InvocationError } from '../../model/invocation.ts';
 import { EVERYBODY, scopeOfApp } from '../../model/event-scope.ts';
 import type { AppName } from '../../model/function.ts';
-import type { TriggerId } from '../../model/trigger.ts';
-import type {
-  Append,
-  ClaimedDelivery,
-  EventStore,
-  NewDelivery,
-  NewEvent,
-  PruneLimits,
-  Session,
-} from '../event-store.ts';
+import type { EventStore, Session } from '../event-store.ts';
+import { exerciseManyAlike } from './event-many-alike.ts';
+import {
+  append,
+  begin,
+  bill,
+  delivery,
+  event,
+  failure,
+  idsOf,
+  laterMs,
+  mail,
+  nodeB,
+  pruneAll,
+  startMs,
+} from './event-samples.ts';
 import { type OpenFresh, withFresh } from './harness.ts';
-
-const startMs = 1_800_000_000_000;
-const nodeA = '01a3d0b2-0000-7000-8000-00000000000a' as NodeId;
-const nodeB = '01a3d0b2-0000-7000-8000-00000000000b' as NodeId;
-const mail = 'shop/mail' as TriggerId;
-const bill = 'shop/bill' as TriggerId;
-const failure: InvocationError = {
-  code: 'E_FUNCTION_ERROR',
-  errorType: 'TypeError',
-  errorMessage: 'nope',
-  stackTrace: ['at home (index.js:1:1)'],
-};
-
-function delivery(trigger: number, more: Partial<NewDelivery> = {}): NewDelivery {
-  return {
-    trigger,
-    claimed: false,
-    parked: false,
-    dueMs: startMs,
-    ordering: undefined,
-    once: undefined,
-    ...more,
-  };
-}
-
-function event(
-  place: number,
-  deliveries: readonly NewDelivery[] = [],
-  more: Partial<NewEvent> = {},
-): NewEvent {
-  return {
-    scope: EVERYBODY,
-    source: '/shop',
-    id: `e${place}`,
-    type: place % 2 === 0 ? 'even' : 'odd',
-    subject: place === 0 ? undefined : `s${place}`,
-    receivedMs: startMs + place,
-    depth: 0,
-    event: Buffer.from(JSON.stringify({ id: `e${place}`, data: 'grüße' })),
-    deliveries,
-    ...more,
-  };
-}
-
-function append(session: Session, events: readonly NewEvent[], more: Partial<Append> = {}): Append {
-  return { session, nowMs: startMs, events, positions: [], ...more };
-}
-
-/** A session with two triggers. */
-async function begin(store: EventStore): Promise<{ session: Session; mailKey: number; billKey: number }> {
-  const { session } = await store.openSession(nodeA);
-  const [first, second] = await store.registerTriggers([mail, bill]);
-  return { session, mailKey: first!.key, billKey: second!.key };
-}
-
-const idsOf = (claimed: readonly ClaimedDelivery[]): string[] => claimed.map(({ id }) => id);
-const laterMs = startMs + 1_000_000;
 
 function exerciseLog(open: OpenFresh<EventStore>): void {
   describe('EventStore: the log', () => {
@@ -354,20 +301,6 @@ function exerciseRevival(open: OpenFresh<EventStore>): void {
   });
 }
 
-async function pruneAll(store: EventStore, limits: Partial<PruneLimits>): Promise<number> {
-  let removed = 0;
-  for (let step = 0; step < 100; step += 1) {
-    const outcome = await store.prune({
-      ...{ beforeMs: 0, bytesMax: Number.MAX_SAFE_INTEGER, deadBeforeMs: 0, deadMax: 100, nowMs: startMs },
-      limit: 2,
-      ...limits,
-    });
-    removed += outcome.removed;
-    if (!outcome.more) return removed;
-  }
-  throw new Error('pruning does not end');
-}
-
 function exercisePruning(open: OpenFresh<EventStore>): void {
   describe('EventStore: pruning', () => {
     it('removes by age and by size, oldest first, and nothing that is owed or dead', () =>
@@ -407,6 +340,7 @@ function exercisePruning(open: OpenFresh<EventStore>): void {
 export function exerciseEventStore(open: OpenFresh<EventStore>): void {
   exerciseLog(open);
   exerciseDeliveries(open);
+  exerciseManyAlike(open);
   exerciseRevival(open);
   exercisePruning(open);
 }
