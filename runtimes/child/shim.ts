@@ -126,9 +126,11 @@ export class Shim {
       this.#open(this.invocations.start(stream, kind === FRAME.HTTP_REQUEST, payload, last));
     else {
       const invocation = this.invocations.get(stream);
-      if (kind === FRAME.BODY) invocation?.receive(payload, last);
-      else if (kind === FRAME.CREDIT) invocation?.credit(payload.readUInt32LE(0));
-      else if (kind === FRAME.CANCEL) invocation?.cancel(payload[0] ?? 0);
+      if (invocation === undefined) return;
+      if (kind === FRAME.BODY) invocation.receive(payload, last);
+      else if (kind === FRAME.TRAILERS) invocation.trailers = payload.toString('latin1');
+      else if (kind === FRAME.CREDIT) invocation.credit(payload.readUInt32LE(0));
+      else if (kind === FRAME.CANCEL) invocation.cancel(payload[0] ?? 0);
     }
   }
 

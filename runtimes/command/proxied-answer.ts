@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BODY_CHUNK_BYTES } from '../../src/model/frames.ts';
+import { trailerLines } from '../../src/model/trailers.ts';
 import { RuntimeFailure } from '../node/failure.ts';
 import type { Invocation } from '../node/invocations.ts';
 
@@ -10,7 +11,6 @@ const HOP_BY_HOP = new Set([
   'keep-alive',
   'proxy-connection',
   'te',
-  'trailer',
   'transfer-encoding',
   'upgrade',
 ]);
@@ -65,8 +65,10 @@ export class ProxiedAnswer {
     const body = early.length === 1 ? early[0]! : Buffer.concat(early);
     const fits = body.length <= BODY_CHUNK_BYTES;
     const first = fits && body.length > 0 ? body : undefined;
-    this.#invocation.respond(statusCode, block, first, first?.length ?? 0, this.#complete && fits);
-    if (!fits) this.#write(body, this.#complete);
+    const last = this.#complete && !this.#trails;
+    this.#invocation.respond(statusCode, block, first, first?.length ?? 0, last && fits);
+    if (!fits) this.#write(body, last);
+    if (this.#complete && !last) this.#end();
   }
 
   #take(chunk: Buffer): void {
@@ -83,7 +85,16 @@ export class ProxiedAnswer {
   #finish(): void {
     this.#complete = this.#response.complete;
     if (!this.#complete) this.#broken();
-    else if (this.#early === undefined) this.#invocation.write(EMPTY, true);
+    else if (this.#early === undefined) this.#end();
+  }
+
+  get #trails(): boolean {
+    return this.#response.rawTrailers.length > 0;
+  }
+
+  #end(): void {
+    if (this.#trails) this.#invocation.trail(trailerLines(this.#response.rawTrailers));
+    this.#invocation.write(EMPTY, true);
   }
 
   #broken(): void {

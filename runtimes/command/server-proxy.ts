@@ -1,5 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import type { HttpRequestHead } from '../../src/model/frames.ts';
+import { fieldPairs } from '../../src/model/trailers.ts';
 import { CALLER_HEADER } from '../child/calls-api.ts';
 import { RuntimeFailure } from '../node/failure.ts';
 import type { Invocation } from '../node/invocations.ts';
@@ -11,7 +12,13 @@ const IDLE_MS = 1_500;
 /** Which invocation a request is for, for calls that the server makes on its behalf. */
 export const REQUEST_ID_HEADER = 'x-lambent-request-id';
 /** Headers that only this process may set. */
-const REPLACED = new Set(['x-forwarded-host', 'x-forwarded-proto', REQUEST_ID_HEADER, CALLER_HEADER]);
+const REPLACED = new Set([
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  REQUEST_ID_HEADER,
+  CALLER_HEADER,
+  'trailer',
+]);
 
 /** Passes requests on to the server, and its answers back. */
 export class ServerProxy {
@@ -104,6 +111,7 @@ function feed(invocation: Invocation, request: ClientRequest): void {
       }
       invocation.onBody = undefined;
       if (piece === null) {
+        if (invocation.trailers !== '') request.addTrailers(fieldPairs(invocation.trailers));
         request.end();
         return;
       }

@@ -60,8 +60,11 @@ export class Invocation {
   /** Unfinished lines of its stdout and stderr. */
   partialOut = '';
   partialErr = '';
+  /** What followed the body of the request, as `name: value\r\n` lines; complete once the body is. */
+  trailers = '';
   readonly #owner: Invocations;
   readonly #channel: Channel;
+  #trailersOut = '';
   #incoming: Buffer[] | undefined;
   #incomingDone: boolean;
   /** What comes is of a protocol that the code has not switched to: the request itself has no body. */
@@ -220,6 +223,11 @@ export class Invocation {
     return true;
   }
 
+  /** `name: value\r\n` lines that follow the body, after the last `write`. */
+  trail(lines: string): void {
+    this.#trailersOut = lines;
+  }
+
   /** Bytes written that wait for the reader. */
   get queuedBytes(): number {
     return this.#queuedBytes;
@@ -299,6 +307,8 @@ export class Invocation {
   #send(kind: number, bytes: Uint8Array, last: boolean): void {
     this.#room -= bytes.length;
     if (last) this.#beforeEnd();
+    if (last && this.#trailersOut !== '')
+      this.#channel.frame(FRAME.TRAILERS, 0, this.stream, Buffer.from(this.#trailersOut, 'latin1'));
     this.#channel.frame(kind, last ? FLAG_FIN : 0, this.stream, bytes);
     if (last) this.#ended();
   }

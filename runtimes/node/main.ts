@@ -114,6 +114,7 @@ class Runtime implements HandlerDeps {
     if (invocation === undefined) return;
     try {
       if (kind === FRAME.BODY) invocation.receive(payload, last);
+      else if (kind === FRAME.TRAILERS) invocation.trailers = payload.toString('latin1');
       else if (kind === FRAME.CREDIT) invocation.credit(payload.readUInt32LE(0));
       else if (kind === FRAME.CANCEL) invocation.cancel(payload[0] ?? 0);
     } catch (thrown) {

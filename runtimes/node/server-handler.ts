@@ -1,5 +1,6 @@
 import { IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { HttpRequestHead } from '../../src/model/frames.ts';
+import { fieldsOf } from '../../src/model/trailers.ts';
 import { expressOf, mountExpress } from './express-mount.ts';
 import { EVENT_URL, sendTextResult } from './fetch-handler.ts';
 import type { Handler, HandlerDeps } from './handler.ts';
@@ -182,7 +183,12 @@ function feed(invocation: Invocation, request: RequestInside): void {
         return;
       }
       invocation.onBody = undefined;
-      if (piece === null) request.complete = true;
+      if (piece === null) {
+        request.complete = true;
+        // After a complete request these count as trailers.
+        const trailers = fieldsOf(invocation.trailers);
+        request._addHeaderLines(trailers, trailers.length);
+      }
       if (!request.push(piece) || piece === null) return;
     }
   } catch (error) {
@@ -256,6 +262,7 @@ function captureAnswer(invocation: Invocation, deps: HandlerDeps): ResponseExcha
       if (last) finish();
       return true;
     },
+    trail() {},
     queuedBytes: 0,
     onDrain: undefined,
   });

@@ -14,7 +14,6 @@ const HOP_HEADERS = new Set([
   'keep-alive',
   'proxy-connection',
   'te',
-  'trailer',
   'transfer-encoding',
   'upgrade',
 ]);
@@ -29,6 +28,8 @@ interface ResponseInside extends ServerResponse {
   _hasBody: boolean;
   _contentLength: number | null;
   _closed: boolean;
+  /** What `addTrailers` gathered, as `name: value\r\n` lines. */
+  _trailer: string;
   destroyed: boolean;
   [EXCHANGE]?: ResponseExchange;
   [symbol: symbol]: unknown;
@@ -56,6 +57,8 @@ export interface AnswerSink {
     last: boolean,
   ): void;
   write(chunk: Uint8Array, last: boolean): boolean;
+  /** `name: value\r\n` lines that follow the body; before its last `write`. */
+  trail(lines: string): void;
   readonly queuedBytes: number;
   onDrain: (() => void) | undefined;
 }
@@ -88,9 +91,11 @@ export class ResponseExchange {
   store(response: ResponseInside, firstLine: string, headers: unknown): void {
     let block = '';
     let length: number | undefined;
+    let trails = response._trailer !== '';
     const add = (name: string, value: unknown): void => {
       const key = headerName(name);
       if (HOP_HEADERS.has(key)) return;
+      if (key === 'trailer') trails = true;
       if (key === 'content-length') {
         length = Number(value);
         if (!response._hasBody) block += `${key}: ${value}\r\n`;
@@ -102,7 +107,8 @@ export class ResponseExchange {
     eachHeader(response, headers, add);
     if (!response._hasBody) this.#expected = 0;
     else {
-      if (length === undefined && typeof response._contentLength === 'number')
+      // Only a body without a length has room for trailers.
+      if (length === undefined && !trails && typeof response._contentLength === 'number')
         length = response._contentLength;
       this.#expected = length !== undefined && length >= 0 ? length : undefined;
       if (this.#expected !== undefined) block += `content-length: ${this.#expected}\r\n`;
@@ -144,6 +150,7 @@ export class ResponseExchange {
   finish(response: ResponseInside): void {
     if (!response._headerSent) this.send(response, '', null, undefined);
     this.complete = true;
+    if (response._trailer !== '') this.#sink.trail(response._trailer);
     this.#sink.write(EMPTY, true);
     response.emit('prefinish');
     this.onFinished?.();

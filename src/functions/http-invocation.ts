@@ -8,12 +8,13 @@ import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/
 import type { CancelReason, HttpCall, HttpExchange, HttpSink } from '../ports/invoker.ts';
 import { type CallOrigin, NO_CHAIN } from '../ports/platform-calls.ts';
 import { errorOfFailure, errorOfPlatform, explain, lambentErrorOf, settle } from './invocation-settlement.ts';
-import { parseResponseHead, type ResponseHead, type ResponseHeads } from './response-head.ts';
+import { parseResponseHead, parseTrailers, type ResponseHead, type ResponseHeads } from './response-head.ts';
 
 /** Fixed part of an HTTP_RESPONSE payload: u16 status, u16 zero, u32 head length. */
 const RESPONSE_FIXED_BYTES = 8;
 const SUMMARY_CHARS_MAX = 256;
 const CONTENT_LENGTH_LINE = /^content-length: .*\r\n/im;
+const TRAILER_LINES = /^trailer: .*\r\n/gim;
 
 interface Parts {
   readonly activity: ActivitySink;
@@ -44,12 +45,15 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
   #lease: Lease | undefined;
   #withdraw: () => void = () => {};
   /** Request body that came before there was an instance; at most the caller's window. */
-  #early: { chunk: Uint8Array; last: boolean }[] | undefined;
+  #early: { chunk: Uint8Array; last: boolean; trailers: string | undefined }[] | undefined;
   #status = 0;
   #headSent = false;
   #bytesOut = 0;
   /** -1: the head declared no length. */
   #declaredBytes = -1;
+  /** The body is sent in chunks, and so trailers may follow it. */
+  #mayTrail = false;
+  #trailers: string | undefined;
   #done = false;
 
   constructor(call: HttpCall, sink: HttpSink, heads: ResponseHeads, parts: Parts) {
@@ -86,7 +90,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
       listener: this,
     });
     if (this.#early === undefined) return;
-    for (const { chunk, last } of this.#early) lease.body(chunk, last);
+    for (const { chunk, last, trailers } of this.#early) lease.body(chunk, last, trailers);
     this.#early = undefined;
   }
 
@@ -99,12 +103,12 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     this.#fail(errorOfPlatform(error), error);
   }
 
-  writeBody(chunk: Uint8Array, last: boolean): void {
+  writeBody(chunk: Uint8Array, last: boolean, trailers?: string): void {
     if (this.#done) return;
-    if (this.#lease !== undefined) this.#lease.body(chunk, last);
+    if (this.#lease !== undefined) this.#lease.body(chunk, last, trailers);
     else {
       this.#early ??= [];
-      this.#early.push({ chunk, last });
+      this.#early.push({ chunk, last, trailers });
     }
   }
 
@@ -144,10 +148,13 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     }
     // A 204 declares no length (RFC 9110, 8.6).
     if (status === 204 && head.contentLength >= 0)
-      head = { block: head.block.replace(CONTENT_LENGTH_LINE, ''), contentLength: -1 };
+      head = { ...head, block: head.block.replace(CONTENT_LENGTH_LINE, ''), contentLength: -1 };
     this.#status = status;
     if (status === 101) this.#lease!.setDeadline(Number.POSITIVE_INFINITY);
     this.#declaredBytes = head.contentLength;
+    this.#mayTrail = !last && head.contentLength < 0 && !this.#isBodiless();
+    if (head.announcesTrailers && !this.#mayTrail)
+      head = { ...head, block: head.block.replace(TRAILER_LINES, '') };
     const body = bodyAt < payload.length ? payload.subarray(bodyAt) : undefined;
     if (!this.#countBody(body?.length ?? 0, last)) return;
     this.#headSent = true;
@@ -178,6 +185,21 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     if (last) this.#end();
   }
 
+  onTrailers(payload: Buffer): void {
+    if (this.#done) return;
+    if (this.#status === 0) {
+      this.#refuse('trailers before its head');
+      return;
+    }
+    try {
+      const trailers = parseTrailers(payload);
+      if (this.#mayTrail) this.#trailers = trailers;
+    } catch (error) {
+      if (!(error instanceof LambentError)) throw error;
+      this.#stop(error);
+    }
+  }
+
   onResult(): void {
     this.#refuse('the result of an event');
   }
@@ -202,8 +224,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
   #countBody(bytes: number, last: boolean): boolean {
     this.#bytesOut += bytes;
     if (this.#status === 101) return true;
-    const bodiless = this.#call.method === 'HEAD' || this.#status === 204 || this.#status === 304;
-    const declared = bodiless ? -1 : this.#declaredBytes;
+    const declared = this.#isBodiless() ? -1 : this.#declaredBytes;
     const limitMb = this.#call.version.config.maxResponseMb;
     if (Math.max(this.#bytesOut, declared) > limitMb * 2 ** 20) {
       const message = `function ${this.#call.version.name} answered more than its ${limitMb} MB`;
@@ -216,6 +237,10 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
       return false;
     }
     return true;
+  }
+
+  #isBodiless(): boolean {
+    return this.#call.method === 'HEAD' || this.#status === 204 || this.#status === 304;
   }
 
   #refuse(what: string): void {
@@ -232,7 +257,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
 
   #end(): void {
     this.#settle(undefined);
-    this.#sink.onEnd();
+    this.#sink.onEnd(this.#trailers);
   }
 
   #fail(error: InvocationError, told: LambentError): void {

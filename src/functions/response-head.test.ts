@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LambentError } from '../base/errors.ts';
-import { parseResponseHead, ResponseHeads } from './response-head.ts';
+import { parseResponseHead, parseTrailers, ResponseHeads } from './response-head.ts';
 
 describe('response head', () => {
   it('keeps what a function may say', () => {
@@ -13,8 +13,14 @@ describe('response head', () => {
       block:
         'Content-Type: text/plain\r\ncontent-length: 12\r\nset-cookie: a=1\r\nset-cookie: b=2\r\nx-empty: \r\nx: \xe9\r\n',
       contentLength: 12,
+      announcesTrailers: false,
     });
-    assert.deepEqual(parseResponseHead('', false), { block: '', contentLength: -1 });
+    assert.deepEqual(parseResponseHead('', false), {
+      block: '',
+      contentLength: -1,
+      announcesTrailers: false,
+    });
+    assert.equal(parseResponseHead('Trailer: x-sum\r\n', false).announcesTrailers, true);
   });
 
   it('drops what belongs to the connection or the platform', () => {
@@ -22,7 +28,7 @@ describe('response head', () => {
       'connection: close\r\ntransfer-encoding: chunked\r\nkeep-alive: x\r\nupgrade: h2c\r\ndate: x\r\nx-request-id: y\r\na: b\r\n',
       false,
     );
-    assert.deepEqual(head, { block: 'a: b\r\n', contentLength: -1 });
+    assert.deepEqual(head, { block: 'a: b\r\n', contentLength: -1, announcesTrailers: false });
     assert.equal(parseResponseHead('upgrade: websocket\r\n', true).block, 'upgrade: websocket\r\n');
   });
 
@@ -47,6 +53,21 @@ describe('response head', () => {
       );
     });
   }
+
+  it('checks trailers in the same way, and leaves out what may not follow a body', () => {
+    const parse = (block: string): string => parseTrailers(Buffer.from(block, 'latin1'));
+    assert.equal(parse('X-Sum:  4\r\nset-cookie: a\r\nx: \xe9\r\n'), 'X-Sum: 4\r\nx: \xe9\r\n');
+    for (const block of [
+      'a: b\nc: d\r\n',
+      'a: b\r\n\r\nGET / HTTP/1.1\r\n',
+      'a',
+      `a: ${'b'.repeat(17_000)}\r\n`,
+    ])
+      assert.throws(
+        () => parse(block),
+        (error) => error instanceof LambentError && error.code === 'E_FUNCTION_RESPONSE_INVALID',
+      );
+  });
 
   it('remembers checked blocks, and not without bound', () => {
     const heads = new ResponseHeads();

@@ -1,4 +1,5 @@
 import { LambentError } from '../base/errors.ts';
+import { fieldsOf, TRAILERS_BYTES_MAX, trailerLines } from '../model/trailers.ts';
 
 /** A response's head as it came from an instance, checked: what may be sent to a caller as it is. */
 export interface ResponseHead {
@@ -6,6 +7,8 @@ export interface ResponseHead {
   readonly block: string;
   /** -1 when not declared. */
   readonly contentLength: number;
+  /** It has a Trailer header, which only a body in chunks may have. */
+  readonly announcesTrailers: boolean;
 }
 
 /** Header blocks of a function repeat: this many checked ones are remembered, so that the usual one costs a look-up. */
@@ -25,7 +28,6 @@ const NOT_THE_FUNCTIONS = new Set([
   'proxy-connection',
   'transfer-encoding',
   'te',
-  'trailer',
   'proxy-authenticate',
   'proxy-authorization',
   'date',
@@ -49,18 +51,20 @@ function show(text: string): string {
  */
 export function parseResponseHead(block: string, upgrade: boolean): ResponseHead {
   if (block.length > BLOCK_BYTES_MAX) throw refuse(`all headers together are over ${BLOCK_BYTES_MAX} bytes`);
-  if (block === '') return { block, contentLength: -1 };
+  if (block === '') return { block, contentLength: -1, announcesTrailers: false };
   if (!block.endsWith('\r\n')) throw refuse('the last line does not end');
   const lines = block.slice(0, -2).split('\r\n');
   if (lines.length > HEADERS_MAX) throw refuse(`there are more than ${HEADERS_MAX}`);
   let kept = '';
   let contentLength = -1;
+  let announcesTrailers = false;
   for (const line of lines) {
     const match = HEADER_LINE.exec(line);
     if (match === null) throw refuse(show(line));
     const name = match[1]!.toLowerCase();
     const value = match[2]!;
     if (NOT_THE_FUNCTIONS.has(name) || (name === 'upgrade' && !upgrade)) continue;
+    if (name === 'trailer') announcesTrailers = true;
     if (name === 'content-length') {
       if (!/^[0-9]{1,15}$/.test(value)) throw refuse(`content-length ${show(value)}`);
       if (contentLength !== -1 && contentLength !== Number(value))
@@ -70,7 +74,14 @@ export function parseResponseHead(block: string, upgrade: boolean): ResponseHead
     }
     kept += `${match[1]}: ${value}\r\n`;
   }
-  return { block: kept, contentLength };
+  return { block: kept, contentLength, announcesTrailers };
+}
+
+/** Checks trailers as the head was checked: as lines that may be sent as they are. */
+export function parseTrailers(payload: Buffer): string {
+  if (payload.length > TRAILERS_BYTES_MAX)
+    throw refuse(`all trailers together are over ${TRAILERS_BYTES_MAX} bytes`);
+  return trailerLines(fieldsOf(parseResponseHead(payload.toString('latin1'), false).block));
 }
 
 /** Remembers checked blocks. One for each version, so that no function can push out another's. */

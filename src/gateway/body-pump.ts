@@ -10,13 +10,17 @@ export class BodyPump {
   #windowBytes = WINDOW_BYTES;
   #discarding = false;
 
-  /** @param admit is asked for each piece; after `false` the body is discarded */
+  /**
+   * @param admit is asked for each piece; after `false` the body is discarded
+   * @param trailers is asked at the end for what followed the body, as lines
+   */
   constructor(
     host: { readonly defects: Defects },
     socket: Duplex,
     source: Readable,
     upstream: HttpExchange,
     admit: (bytes: number) => boolean,
+    trailers: () => string = () => '',
   ) {
     this.#source = source;
     const take = (chunk: Buffer): void => {
@@ -31,7 +35,7 @@ export class BodyPump {
       if (this.#windowBytes <= 0) source.pause();
     };
     const end = (): void => {
-      if (!this.#discarding) upstream.writeBody(new Uint8Array(0), true);
+      if (!this.#discarding) upstream.writeBody(new Uint8Array(0), true, trailers());
     };
     source.on('data', contained(host, socket, take));
     source.on('end', contained(host, socket, end));

@@ -245,8 +245,8 @@ class FastExchange implements HttpSink {
     socket.uncork();
   }
 
-  onEnd(): void {
-    if (this.#chunked) this.#connection.socket.write('0\r\n\r\n', 'latin1');
+  onEnd(trailers = ''): void {
+    if (this.#chunked) this.#connection.socket.write(`0\r\n${trailers}\r\n`, 'latin1');
     this.#connection.finished(true);
   }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import { type Defects, defectError } from '../base/defects.ts';
 import { LambentError } from '../base/errors.ts';
+import { fieldPairs, fieldsOf, trailerLines } from '../model/trailers.ts';
 import type { HttpExchange, HttpSink } from '../ports/invoker.ts';
 import { BodyPump } from './body-pump.ts';
 import { contained } from './contained.ts';
@@ -137,12 +138,7 @@ function takeIn(host: GeneralHost, request: IncomingMessage, done: () => void): 
 }
 
 function rawHeaders(block: string, date: DateHeader, id: string): string[] {
-  const raw: string[] = [];
-  for (const line of `${block}${date.line()}x-request-id: ${id}\r\n`.slice(0, -2).split('\r\n')) {
-    const colon = line.indexOf(':');
-    raw.push(line.slice(0, colon), line.slice(colon + 2));
-  }
-  return raw;
+  return fieldsOf(`${block}${date.line()}x-request-id: ${id}\r\n`);
 }
 
 function serve(
@@ -179,12 +175,14 @@ function serve(
   if (!read.hasBody || exchange.over) return;
   if (awaitsContinue) response.writeContinue();
   let receivedBytes = 0;
-  const pump = new BodyPump(host, request.socket, request, upstream, (bytes) => {
+  const admit = (bytes: number): boolean => {
     receivedBytes += bytes;
     if (receivedBytes <= limitBytes) return true;
     exchange.breakOff(tooLarge());
     return false;
-  });
+  };
+  const trailers = (): string => trailerLines(request.rawTrailers);
+  const pump = new BodyPump(host, request.socket, request, upstream, admit, trailers);
   exchange.receive(pump);
   const breakOff = (error: LambentError): void => exchange.breakOff(error);
   connection.breakOff = breakOff;
@@ -265,7 +263,11 @@ class GeneralExchange implements HttpSink {
     if (complete && contentLength < 0 && status !== 204 && status !== 304)
       headers.push('content-length', String(body?.length ?? 0));
     if (this.#host.closing) headers.push('connection', 'close');
-    this.#endsWithConnection = !complete && contentLength < 0 && this.#request.httpVersion === '1.0';
+    const isOld = this.#request.httpVersion === '1.0';
+    this.#endsWithConnection = !complete && contentLength < 0 && isOld;
+    // HTTP/1.0 knows no trailers, and `node:http` would refuse to announce any.
+    const trailer = isOld ? headers.findIndex((name, at) => at % 2 === 0 && /^trailer$/i.test(name)) : -1;
+    if (trailer >= 0) headers.splice(trailer, 2);
     this.#response.writeHead(status, headers);
     if (body !== undefined) this.onBody(body);
     else if (!complete) this.#response.flushHeaders();
@@ -276,12 +278,13 @@ class GeneralExchange implements HttpSink {
     else this.#owedBytes += chunk.length;
   }
 
-  onEnd(): void {
+  onEnd(trailers = ''): void {
     this.over = true;
-    contained(this.#host, this.#request.socket, () => this.#end())();
+    contained(this.#host, this.#request.socket, () => this.#end(trailers))();
   }
 
-  #end(): void {
+  #end(trailers: string): void {
+    if (trailers !== '' && this.#response.chunkedEncoding) this.#response.addTrailers(fieldPairs(trailers));
     this.#response.end();
     if (this.#pump === undefined || this.#request.readableEnded) return;
     // The function answered without reading the whole body. The connection is of use again after the rest of it.

@@ -10,7 +10,6 @@ const HOP_BY_HOP = new Set([
   'proxy-connection',
   'transfer-encoding',
   'te',
-  'trailer',
   'expect',
   'http2-settings',
 ]);

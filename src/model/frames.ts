@@ -112,6 +112,8 @@ export const FRAME = {
   BODY: 0x80,
   /** u32 LE bytes of body that the receiver has passed on. */
   CREDIT: 0x81,
+  /** Trailers of an HTTP message (model/trailers.ts): latin1 `name: value\r\n` lines, right before the last BODY of their side. */
+  TRAILERS: 0x82,
 } as const;
 
 export const CANCEL_REASON = { timeout: 1, callerGone: 2, shutdown: 3, responseRefused: 4 } as const;

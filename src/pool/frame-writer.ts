@@ -1,5 +1,5 @@
 import { atEndOfTurn } from '../base/clock.ts';
-import { encodeFrame, FLAG_FIN, FRAME_HEADER_BYTES, writeFrameHeader } from '../model/frames.ts';
+import { encodeFrame, FLAG_FIN, FRAME, FRAME_HEADER_BYTES, writeFrameHeader } from '../model/frames.ts';
 
 /** Takes bytes; true when the buffer may be reused at once (see `SandboxProcess.write`). */
 export type WriteBytes = (bytes: Uint8Array) => boolean;
@@ -55,6 +55,12 @@ export class FrameWriter {
     const at = this.#reserve(FRAME_HEADER_BYTES + payloadBytes);
     writeFrameHeader(this.#batch, at, kind, flags, stream, payloadBytes);
     if (payload !== undefined) this.#batch.set(payload, at + FRAME_HEADER_BYTES);
+  }
+
+  /** A piece of a body; `trailers`, as latin1 lines, come with the last. */
+  body(stream: number, chunk: Uint8Array, last: boolean, trailers: string): void {
+    if (trailers !== '') this.frame(FRAME.TRAILERS, 0, stream, Buffer.from(trailers, 'latin1'));
+    this.frame(FRAME.BODY, last ? FLAG_FIN : 0, stream, chunk);
   }
 
   flush(): void {

@@ -49,8 +49,8 @@ export class InstanceLease implements Lease {
     this.#stream = this.#instance.open(opening, this.#sentAheadFor);
   }
 
-  body(chunk: Uint8Array, last: boolean): void {
-    this.#instance.body(this.#stream, chunk, last);
+  body(chunk: Uint8Array, last: boolean, trailers = ''): void {
+    this.#instance.body(this.#stream, chunk, last, trailers);
   }
 
   credit(bytes: number): void {

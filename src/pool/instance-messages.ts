@@ -125,6 +125,10 @@ export function tellListener(
     case FRAME.BODY:
       listener.onBody(payload, last);
       return undefined;
+    case FRAME.TRAILERS:
+      if (last || listener.onTrailers === undefined) return 'trailers where there can be none';
+      listener.onTrailers(payload);
+      return undefined;
     case FRAME.RESULT:
       listener.onResult(payload, last);
       return undefined;

@@ -184,8 +184,8 @@ export class Instance {
     return stream;
   }
 
-  body(stream: number, chunk: Uint8Array, last: boolean): void {
-    if (this.#streams.has(stream)) this.#writer!.frame(FRAME.BODY, last ? FLAG_FIN : 0, stream, chunk);
+  body(stream: number, chunk: Uint8Array, last: boolean, trailers: string): void {
+    if (this.#streams.has(stream)) this.#writer!.body(stream, chunk, last, trailers);
   }
 
   credit(stream: number, bytes: number): void {

@@ -66,7 +66,8 @@ export interface Lease {
   memoryPeakMb(): number;
   /** Hands the call over. Once, and before anything else. */
   open(opening: StreamOpening): void;
-  body(chunk: Uint8Array, last: boolean): void;
+  /** `trailers`: of an HTTP request, with the last piece. */
+  body(chunk: Uint8Array, last: boolean, trailers?: string): void;
   /** Returns the bytes of RESULT, HTTP_RESPONSE and BODY payloads that were passed on. */
   credit(bytes: number): void;
   /** Moves the moment at which the stream is stopped, epoch milliseconds: infinity where it may last. */
@@ -98,6 +99,8 @@ export interface StreamListener {
   onResult(payload: Buffer, last: boolean): void;
   /** BODY; `last`: (end). */
   onBody(payload: Buffer, last: boolean): void;
+  /** TRAILERS, not yet checked. Who takes no HTTP answer takes none. */
+  onTrailers?(payload: Buffer): void;
   onCredit(bytes: number): void;
   /** FAILED (end). */
   onFailed(failure: FailureMessage): void;

@@ -53,7 +53,8 @@ export interface HttpSink {
   ): void;
   /** A further piece of the body, the sink's to keep. Return its bytes with `exchange.credit` once passed on. */
   onBody(chunk: Buffer): void;
-  onEnd(): void;
+  /** `trailers`: validated `name: value\r\n` lines, only after a body without a declared length. */
+  onEnd(trailers?: string): void;
   /** Instead of a head, or after one (the answer then breaks off). */
   onFailure(error: LambentError): void;
   /** The function took this many bytes of the request's body: more may be written. */
@@ -61,8 +62,8 @@ export interface HttpSink {
 }
 
 export interface HttpExchange {
-  /** Sends more of the request's body. At most WINDOW_BYTES may be uncredited; the caller keeps count by `onCredit`. */
-  writeBody(chunk: Uint8Array, last: boolean): void;
+  /** Sends more of the request's body. At most WINDOW_BYTES may be uncredited; the caller keeps count by `onCredit`. Trailers come with the last. */
+  writeBody(chunk: Uint8Array, last: boolean, trailers?: string): void;
   /** The caller passed on this many bytes of the answer's body. */
   credit(bytes: number): void;
   /** `why` is what the record of the call says; left out: that the caller went away. */

@@ -42,8 +42,9 @@ const (
 	frameCall         = 0x4b
 	frameResting      = 0x4f
 
-	frameBody   = 0x80
-	frameCredit = 0x81
+	frameBody     = 0x80
+	frameCredit   = 0x81
+	frameTrailers = 0x82
 )
 
 const cancelTimeout = 1

@@ -51,6 +51,8 @@ type Invocation struct {
 	mayUpgrade bool
 	hadBody    bool
 	consumed   int
+	// trailers of the request, as lines; complete once the body is.
+	trailers string
 
 	room      int
 	answered  bool
@@ -282,6 +284,22 @@ func (inv *Invocation) receive(payload []byte, last bool) {
 	inv.wake.Broadcast()
 }
 
+func (inv *Invocation) receiveTrailers(payload []byte) {
+	inv.mu.Lock()
+	inv.trailers = latin1(payload)
+	inv.mu.Unlock()
+}
+
+// Trailers gives the `name: value` lines that followed the body. Only once Read has come to its end.
+func (inv *Invocation) Trailers() []string {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	if inv.trailers == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(inv.trailers, "\r\n"), "\r\n")
+}
+
 // ---- The answer.
 
 // Respond sends the head of the answer, with its first bytes, or all of it when last is true. The block has
@@ -343,6 +361,11 @@ func (inv *Invocation) WriteBody(body []byte, last bool) error {
 		}
 		body = body[size:]
 	}
+}
+
+// WriteTrailers sends what follows the body, in `name: value\r\n` lines. Only the last WriteBody may come after it.
+func (inv *Invocation) WriteTrailers(block []byte) error {
+	return inv.send(frameTrailers, nil, block, false)
 }
 
 // send passes on one frame of the answer, unless the answer has ended or nobody waits for it.

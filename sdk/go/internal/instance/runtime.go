@@ -156,6 +156,8 @@ func (r *Runtime) onFrame(kind, flags byte, stream uint32, payload []byte) {
 	switch {
 	case kind == frameBody:
 		inv.receive(payload, last)
+	case kind == frameTrailers:
+		inv.receiveTrailers(payload)
 	case kind == frameCredit && len(payload) == 4:
 		inv.credit(int(binary.LittleEndian.Uint32(payload)))
 	case kind == frameCancel && len(payload) >= 1:

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -37,15 +38,35 @@ func (a address) String() string { return a.text }
 
 // body reads a request's body. Close stops reading it; what still comes is not taken in.
 type body struct {
-	inv    *instance.Invocation
-	closed bool
+	inv     *instance.Invocation
+	request *http.Request
+	closed  bool
+	// trailed: what followed the body has been filled in.
+	trailed bool
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.closed {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	return b.inv.Read(p)
+	n, err := b.inv.Read(p)
+	if err == io.EOF && !b.trailed {
+		b.trailed = true
+		b.takeTrailers()
+	}
+	return n, err
+}
+
+// takeTrailers fills in what followed the body, as net/http's server does when the body has been read.
+func (b *body) takeTrailers() {
+	for _, line := range b.inv.Trailers() {
+		name, value, _ := strings.Cut(line, ": ")
+		if b.request.Trailer == nil {
+			b.request.Trailer = http.Header{}
+		}
+		// What was announced is there, and has no values yet.
+		b.request.Trailer.Add(name, value)
+	}
 }
 
 func (b *body) Close() error {
@@ -74,8 +95,10 @@ func newRequest(inv *instance.Invocation) (*http.Request, error) {
 		// Ended at the gateway: handlers look at it to see how they were called.
 		request.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: request.Host}
 	}
+	var incoming *body
 	if inv.HasBody() {
-		request.Body = &body{inv: inv}
+		incoming = &body{inv: inv}
+		request.Body = incoming
 		request.ContentLength = -1
 		if length := request.Header.Get("Content-Length"); length != "" {
 			request.ContentLength, err = strconv.ParseInt(length, 10, 64)
@@ -92,10 +115,14 @@ func newRequest(inv *instance.Invocation) (*http.Request, error) {
 			request.SetPathValue(name, value)
 		}
 	}
-	return request.WithContext(requestContext{inv.Context()}), nil
+	request = request.WithContext(requestContext{inv.Context()})
+	if incoming != nil {
+		incoming.request = request
+	}
+	return request, nil
 }
 
-// setHeaders does as net/http's server does: canonical names, and Host and Transfer-Encoding apart.
+// setHeaders does as net/http's server does: canonical names, and Host, Transfer-Encoding and Trailer apart.
 func setHeaders(request *http.Request, lines []string) {
 	header := make(http.Header, len(lines))
 	values := make([]string, len(lines))
@@ -111,6 +138,9 @@ func setHeaders(request *http.Request, lines []string) {
 		case "transfer-encoding":
 			request.TransferEncoding = []string{value}
 			continue
+		case "trailer":
+			announceTrailers(request, value)
+			continue
 		}
 		key := textproto.CanonicalMIMEHeaderKey(name)
 		if before, known := header[key]; known {
@@ -122,4 +152,16 @@ func setHeaders(request *http.Request, lines []string) {
 		header[key] = values[i : i+1 : i+1]
 	}
 	request.Header = header
+}
+
+func announceTrailers(request *http.Request, names string) {
+	for _, name := range strings.Split(names, ",") {
+		if name = textproto.TrimString(name); name == "" {
+			continue
+		}
+		if request.Trailer == nil {
+			request.Trailer = http.Header{}
+		}
+		request.Trailer[textproto.CanonicalMIMEHeaderKey(name)] = nil
+	}
 }

@@ -25,10 +25,9 @@ const (
 	sniffBytes = 512
 )
 
-// hopHeaders belong to one connection: the gateway speaks for its own. It knows no trailers.
+// hopHeaders belong to one connection: the gateway speaks for its own.
 var hopHeaders = map[string]bool{
-	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Te": true, "Trailer": true,
-	"Transfer-Encoding": true, "Upgrade": true,
+	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Te": true, "Transfer-Encoding": true, "Upgrade": true,
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, bufferBytes); return &b }}
@@ -48,6 +47,8 @@ type responseWriter struct {
 	buffer        *[]byte
 	sent          bool
 	hijacked      bool
+	// trailing names the trailers that were announced before the head left.
+	trailing []string
 }
 
 func newResponseWriter(inv *instance.Invocation) *responseWriter {
@@ -99,6 +100,8 @@ func (w *responseWriter) takeHeader() {
 			continue
 		case "Content-Type":
 			w.typed = true
+		case "Trailer":
+			w.announceTrailers(values)
 		case "Content-Encoding":
 			// Of compressed bytes nothing can be told.
 			w.typed = w.typed || (len(values) > 0 && values[0] != "")
@@ -120,6 +123,35 @@ func (w *responseWriter) declareLength(values []string) {
 		return
 	}
 	w.contentLength = length
+}
+
+func (w *responseWriter) announceTrailers(values []string) {
+	for _, value := range values {
+		for _, name := range strings.Split(value, ",") {
+			if name = textproto.TrimString(name); name != "" {
+				w.trailing = append(w.trailing, textproto.CanonicalMIMEHeaderKey(name))
+			}
+		}
+	}
+}
+
+// trailers gives what is to follow the body: headers that were announced, and those with http.TrailerPrefix.
+func (w *responseWriter) trailers() []byte {
+	var block []byte
+	add := func(name string, values []string) {
+		for _, value := range values {
+			block = appendHeader(block, name, value)
+		}
+	}
+	for _, name := range w.trailing {
+		add(name, w.header[name])
+	}
+	for name, values := range w.header {
+		if plain, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			add(plain, values)
+		}
+	}
+	return block
 }
 
 var lineBreaks = strings.NewReplacer("\n", " ", "\r", " ")
@@ -279,10 +311,20 @@ func (w *responseWriter) finish() {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
+	trailers := w.trailers()
+	if len(trailers) > 0 && !w.sent && w.contentLength < 0 && w.takesBody() && !w.isHead() {
+		// Only a body without a length has room for them.
+		_ = w.flush(nil)
+	}
 	if w.sent {
 		var gathered []byte
 		if w.buffer != nil && !w.isHead() {
 			gathered = *w.buffer
+		}
+		if len(trailers) > 0 {
+			_ = w.inv.WriteBody(gathered, false)
+			_ = w.inv.WriteTrailers(trailers)
+			gathered = nil
 		}
 		_ = w.inv.WriteBody(gathered, true)
 		w.inv.End()

@@ -1,8 +1,8 @@
 // Package web lets net/http handlers answer invocations: each request becomes an *http.Request and an
 // http.ResponseWriter around the invocation's frames, so that middleware finds what it knows.
 //
-// Bodies stream both ways, Flush sends what is there, Hijack takes over an upgraded connection. Trailers, 1xx answers
-// and HTTP/2 push are absent: the protocol has no frames for them.
+// Bodies stream both ways and may have trailers, Flush sends what is there, Hijack takes over an upgraded connection. 1xx
+// answers and HTTP/2 push are absent: the protocol has no frames for them.
 package web
 
 import (
