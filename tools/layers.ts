@@ -25,7 +25,7 @@ export const LAYERS: readonly Layer[] = [
   { name: 'base', files: /^src\/base\//, may: ['base'], packages: [] },
   {
     name: 'frames',
-    files: /^src\/model\/(?:frames|stream-table|workflow-wire|code-cache)\.ts$/,
+    files: /^src\/model\/(?:frames|stream-table|trailers|workflow-wire|code-cache)\.ts$/,
     may: [],
     packages: [],
   },

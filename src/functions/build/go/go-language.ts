@@ -114,7 +114,7 @@ export class GoLanguage implements Language {
       } as const;
       const target = targetOf(source.folder, place.folder, plan.entry);
       const flags = ['-trimpath', '-buildvcs=false', `-overlay=${overlayFile}`];
-      // Go would compare a vendor folder with our go.mod, and refuse it.
+      // Go would compare a vendor folder with our go.mod, and refuse it (go-vendor.ts).
       if (existsSync(join(place.folder, 'vendor'))) flags.push('-mod=readonly');
       const moduleDir = relative(source.folder, place.folder).split(sep).join('/');
       // A name with a space would become further flags of the linker.
@@ -138,7 +138,9 @@ export class GoLanguage implements Language {
       const inputs = readList(listed.value, plan.entry).filter((path) => isBelow(source.folder, path));
       const copier = new FileCopier(outDir);
       await copier.copyIncluded(source.folder, plan.include);
-      const steering = ['go.mod', 'go.sum', 'go.work', 'go.work.sum'].map((name) => join(place.folder, name));
+      const steering = ['go.mod', 'go.sum', 'go.work', 'go.work.sum', 'vendor/modules.txt'].map((name) =>
+        join(place.folder, name),
+      );
       return { entry: PROGRAM, inputs: [...inputs, ...steering, ...copier.sources], remarks: [] };
     } catch (thrown) {
       if (!(thrown instanceof LambentError) || thrown.code !== 'E_BUILD_FAILED') throw thrown;

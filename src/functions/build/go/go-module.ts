@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { LambentError } from '../../../base/errors.ts';
 import { FileCopier, isBelow } from '../copy-files.ts';
 import type { GoPlace, GoToolchain } from './go-toolchain.ts';
+import { planVendored, readVendored } from './go-vendor.ts';
 
 /**
  * What a build adds to a program's module, without touching it: the go command is shown a go.mod of ours in place of
  * the author's (`-overlay`). In it `lambent.dev/go` is the copy that came with the platform, so that program and
  * platform always speak the same protocol and nothing needs to be downloaded; and `github.com/aws/aws-lambda-go` is a
- * copy of the very version that the author chose, with one file more, by which its programs answer the platform.
+ * copy of the very version that the author chose, with one file more, by which its programs answer the platform. What
+ * is vendored is taken from `vendor/` (go-vendor.ts).
  */
 
 export const OWN_MODULE = 'lambent.dev/go';
@@ -94,21 +96,33 @@ export class GoModules {
     if (existsSync(own)) await copyFile(own, ours);
     else await writeFile(ours, `module app\n\ngo ${toolchain.version.split('.').slice(0, 2).join('.')}\n`);
     const mod = await this.#read(toolchain, place, ours);
-    if (confinedTo !== undefined) await checkReplaced(mod, place.folder, confinedTo);
-    const changes = [`-replace=${OWN_MODULE}=${SDK_DIR}`];
-    if (!mod.Require?.some(({ Path }) => Path === OWN_MODULE)) changes.push(`-require=${OWN_MODULE}@v0.0.0`);
+    const vendored = await readVendored(place.folder);
+    if (confinedTo !== undefined && vendored === undefined)
+      await checkReplaced(mod, place.folder, confinedTo);
+    const changes: string[] = [];
+    const overlay: Record<string, string> = { [own]: ours };
     // A replacement of one version would win over one of all versions.
     for (const { Old } of mod.Replace ?? [])
-      if (Old.Version !== undefined && (Old.Path === OWN_MODULE || Old.Path === AWS_MODULE))
-        changes.push(`-dropreplace=${Old.Path}@${Old.Version}`);
+      if (vendored !== undefined || Old.Path === OWN_MODULE || Old.Path === AWS_MODULE)
+        changes.push(`-dropreplace=${Old.Path}${Old.Version === undefined ? '' : `@${Old.Version}`}`);
+    if (vendored !== undefined) {
+      const others = (mod.Require ?? []).filter(({ Path }) => Path !== OWN_MODULE);
+      const modules = vendored.filter(({ path }) => path !== OWN_MODULE);
+      const plan = await planVendored(modules, others, { folder: place.folder, scratchDir, confinedTo });
+      changes.push(...plan.changes);
+      Object.assign(overlay, plan.overlay);
+    }
+    if (!mod.Require?.some(({ Path }) => Path === OWN_MODULE)) changes.push(`-require=${OWN_MODULE}@v0.0.0`);
+    changes.push(`-replace=${OWN_MODULE}=${SDK_DIR}`);
     const aws = mod.Require?.find(({ Path }) => Path === AWS_MODULE);
-    if (aws !== undefined)
-      changes.push(
-        `-replace=${AWS_MODULE}=${await this.#awsCopy(toolchain, place, scratchDir, mod, aws.Version)}`,
-      );
+    const copy =
+      vendored !== undefined
+        ? await this.#vendoredAwsCopy(place, scratchDir, aws?.Version)
+        : aws && (await this.#awsCopy(toolchain, place, scratchDir, mod, aws.Version));
+    if (copy !== undefined) changes.push(`-replace=${AWS_MODULE}=${copy}`);
     await toolchain.run(place, ['mod', 'edit', ...changes, ours], MOD_FAILURE);
     const overlayFile = join(scratchDir, 'overlay.json');
-    await writeFile(overlayFile, JSON.stringify({ Replace: { [own]: ours } }));
+    await writeFile(overlayFile, JSON.stringify({ Replace: overlay }));
     return { folder: place.folder, overlayFile };
   }
 
@@ -133,18 +147,9 @@ export class GoModules {
     )?.New;
     // A fork on the disk may change at any time: its copy is made for this build.
     if (replaced !== undefined && replaced.Version === undefined)
-      return this.#copy(
-        resolve(place.folder, replaced.Path),
-        `fork-${createHash('sha256').update(place.folder).digest('hex').slice(0, 16)}`,
-      );
+      return this.#copy(resolve(place.folder, replaced.Path), join(scratchDir, 'aws'));
     const [path, wanted] = [replaced?.Path ?? AWS_MODULE, replaced?.Version ?? version];
-    const [, minor] = /^v1\.(\d+)\./.exec(wanted) ?? [];
-    if (path === AWS_MODULE && minor !== undefined && Number(minor) < AWS_MINOR_MIN)
-      throw new LambentError(
-        'E_BUILD_FAILED',
-        `${AWS_MODULE} ${wanted} is too old: functions need v1.${AWS_MINOR_MIN}.0 or later`,
-        { hint: `Run \`go get ${AWS_MODULE}@latest\`, then deploy again.` },
-      );
+    if (path === AWS_MODULE) checkAwsVersion(wanted);
     const name = `${createHash('sha256').update(`${path}@${wanted}`).digest('hex').slice(0, 16)}-${this.#sdkDigest}`;
     const target = join(this.#copiesDir, name);
     if (existsSync(target)) return target;
@@ -157,15 +162,28 @@ export class GoModules {
         const args = ['mod', 'download', '-json', `${path}@${wanted}`];
         const there = { ...place, folder: scratchDir };
         const { Dir } = JSON.parse(await toolchain.run(there, args, MOD_FAILURE)) as { Dir: string };
-        return this.#copy(Dir, name);
+        return this.#copy(Dir, target);
       })();
       this.#copies.set(name, copy);
     }
     return copy;
   }
 
-  async #copy(from: string, name: string): Promise<string> {
-    const target = join(this.#copiesDir, name);
+  /** The same of what is vendored, for this build alone. */
+  async #vendoredAwsCopy(
+    place: GoPlace,
+    scratchDir: string,
+    version: string | undefined,
+  ): Promise<string | undefined> {
+    const folder = join(place.folder, 'vendor', AWS_MODULE);
+    if (version === undefined || !existsSync(join(folder, 'lambda'))) return undefined;
+    checkAwsVersion(version);
+    const copy = await this.#copy(folder, join(scratchDir, 'aws'));
+    await writeFile(join(copy, 'go.mod'), `module ${AWS_MODULE}\n\ngo 1.18\n`);
+    return copy;
+  }
+
+  async #copy(from: string, target: string): Promise<string> {
     const unfinished = `${target}.unfinished`;
     await rm(unfinished, { recursive: true, force: true });
     await new FileCopier(unfinished).copyPackages([{ name: AWS_MODULE, dir: from, to: '.' }]);
@@ -174,6 +192,16 @@ export class GoModules {
     await rename(unfinished, target);
     return target;
   }
+}
+
+function checkAwsVersion(version: string): void {
+  const [, minor] = /^v1\.(\d+)\./.exec(version) ?? [];
+  if (minor === undefined || Number(minor) >= AWS_MINOR_MIN) return;
+  throw new LambentError(
+    'E_BUILD_FAILED',
+    `${AWS_MODULE} ${version} is too old: functions need v1.${AWS_MINOR_MIN}.0 or later`,
+    { hint: `Run \`go get ${AWS_MODULE}@latest\`, then deploy again.` },
+  );
 }
 
 /** An upload must not have code of this machine compiled into it. */
