@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { nearestOf } from '../base/nearest.ts';
 import type { Refusal } from '../gateway/handle-request.ts';
 import type { Route } from '../model/deployment.ts';
-import type { InvocationRecord } from '../model/invocation.ts';
+import { type InvocationRecord, isFailure } from '../model/invocation.ts';
 import type { DeployResult } from '../ports/deployer.ts';
 import type { PlatformEvent } from '../server/main.ts';
 import { formatLogLine } from './log-line.ts';
@@ -150,7 +150,7 @@ function outcome(record: InvocationRecord, style: Style): string {
   const { httpStatus, status } = record;
   const text = httpStatus === 0 ? status : String(httpStatus);
   const shown = status === 'ok' || httpStatus === 0 ? text : `${text} ${record.error?.code ?? status}`;
-  if (httpStatus >= 500 || (status !== 'ok' && status !== 'cancelled')) return style.red(shown);
+  if (httpStatus >= 500 || isFailure(status)) return style.red(shown);
   if (httpStatus >= 400 || status === 'cancelled') return style.yellow(shown);
   return style.green(shown);
 }

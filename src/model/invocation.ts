@@ -21,6 +21,11 @@ export const INVOCATION_STATUSES = [
 ] as const;
 export type InvocationStatus = (typeof INVOCATION_STATUSES)[number];
 
+/** Whether sums count an ending among the errors. A caller who went away (a stream has no other end) is none. */
+export function isFailure(status: InvocationStatus): boolean {
+  return status !== 'ok' && status !== 'cancelled';
+}
+
 /** One finished call of a function: the unit of history, metrics and cost. */
 export interface InvocationRecord {
   readonly id: InvocationId;

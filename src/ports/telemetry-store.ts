@@ -46,7 +46,7 @@ export interface UsageRow {
   readonly function: FunctionName;
   readonly memoryMb: number;
   readonly invocations: number;
-  /** Those that ended otherwise than `ok`. */
+  /** Those whose status is a failure (`isFailure`). */
   readonly errors: number;
   readonly coldStarts: number;
   readonly billedMs: number;

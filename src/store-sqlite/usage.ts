@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { AppName, FunctionName } from '../model/function.ts';
+import { INVOCATION_STATUSES, isFailure } from '../model/invocation.ts';
 import type { UsageRow } from '../ports/telemetry-store.ts';
 import { COLUMN, columnOf, type InvocationColumns } from './invocation-columns.ts';
 import type { FunctionNumbers } from './log-lines.ts';
@@ -16,6 +17,9 @@ const HOUR_MS = 3_600_000;
 export const USAGE_MINUTES_KEPT_MS = 48 * HOUR_MS;
 /** How long sums by hour are kept behind the age at which invocations go, in milliseconds. */
 export const USAGE_HOURS_KEPT_MS = 400 * 24 * HOUR_MS;
+
+/** By place of a status in the list, as it is stored. */
+const FAILURES = INVOCATION_STATUSES.map(isFailure);
 
 interface Sum {
   readonly startMs: number;
@@ -114,7 +118,7 @@ function sumBySpan(columns: InvocationColumns, spanMs: number): Iterable<Sum> {
       }
     }
     sum.invocations += 1;
-    if (statuses[row] !== 0) sum.errors += 1;
+    if (FAILURES[statuses[row]!]) sum.errors += 1;
     sum.coldStarts += cold[row]!;
     sum.billedMs += billed[row]!;
   }

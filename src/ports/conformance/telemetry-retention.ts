@@ -24,7 +24,7 @@ function sumOf(records: readonly InvocationRecord[], fromMs: number, toMs: numbe
       function: name,
       memoryMb,
       invocations: group.length,
-      errors: group.filter((each) => each.status !== 'ok').length,
+      errors: group.filter(({ status }) => status !== 'ok' && status !== 'cancelled').length,
       coldStarts: group.filter((each) => each.cold).length,
       billedMs,
       billedMbMs: billedMs * memoryMb,

@@ -74,7 +74,7 @@ export function line(text: string, change: Partial<LogLine> = {}): LogLine {
   };
 }
 
-const STATUSES: readonly InvocationStatus[] = ['ok', 'error', 'timeout', 'throttled'];
+const STATUSES: readonly InvocationStatus[] = ['ok', 'error', 'timeout', 'throttled', 'cancelled'];
 
 /** Records of all sorts, arriving over `spanMs`, stored in another order than they arrived. */
 export function mixedRecords(count: number, spanMs: number, seed: number): InvocationRecord[] {
