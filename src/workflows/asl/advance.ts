@@ -156,27 +156,13 @@ function start(run: Run): void {
 
 /** Runs a piece of a thread; a failure in it is the thread's. */
 async function attempt(run: Run, thread: Thread, piece: () => Promise<void>): Promise<void> {
-  let failure: StateFailure | undefined;
-  let failed = thread;
   try {
     await piece();
   } catch (thrown) {
     if (!(thrown instanceof StateFailure)) throw thrown;
-    failure = thrown;
     // What follows from the end of a branch or iteration belongs to the state around it.
-    if (thread.parent !== undefined && thread.waiting === undefined && run.ended === thread)
-      failed = thread.parent;
-  }
-  // A Catch or a tolerated failure may itself go wrong.
-  for (let rounds = 0; failure !== undefined && rounds < 100; rounds += 1) {
-    const current: StateFailure = failure;
-    failure = undefined;
-    try {
-      await failState(run, failed, current);
-    } catch (thrown) {
-      if (!(thrown instanceof StateFailure)) throw thrown;
-      failure = thrown;
-    }
+    const around = thread.waiting === undefined && run.ended === thread ? thread.parent : undefined;
+    await failState(run, around ?? thread, thrown);
   }
   if (run.state.status === 'running' && run.state.lastEvent >= HISTORY_EVENTS_MAX - 1) {
     run.history.splice(run.history.length - (run.state.lastEvent - (HISTORY_EVENTS_MAX - 1)));
@@ -200,6 +186,7 @@ async function step(run: Run, thread: Thread, how: 'enter' | 'run' | 'ended'): P
     thread.enteredMs = run.nowMs;
     thread.retries = [];
     thread.retryCount = 0;
+    thread.exitAfter = undefined;
     run.note(thread, 'input', thread.input);
   }
   switch (type) {

@@ -1,14 +1,15 @@
 import { drawFraction } from './chance.ts';
 import { assignByPath } from './complete-state.ts';
 import { RuntimeFailure, StateFailure } from './failure.ts';
-import { abortedEvent } from './history-event.ts';
+import { abortedEvent, iterationDetails } from './history-event.ts';
 import { isObject, type JsonObject } from './json-value.ts';
 import { evaluate } from './jsonata-expression.ts';
-import type { Thread } from './machine-state.ts';
+import type { ChildrenWaiting, Thread } from './machine-state.ts';
+import { endMapRun } from './map-run.ts';
 import { iterationFailed } from './map-state.ts';
 import { placeResult } from './path-scope.ts';
 import type { Run } from './run.ts';
-import { abandon } from './start-thread.ts';
+import { giveUp, isBetweenStates } from './start-thread.ts';
 
 /* Failures: Retry, then Catch, then the state around, up to the end of the execution. */
 
@@ -20,22 +21,92 @@ export async function failState(run: Run, failed: Thread, thrown: StateFailure):
   let thread = failed;
   releaseTask(run, failed);
   let failure = explained(run, thread, thrown);
+  cutChildren(run, thread, thread, failure);
   for (;;) {
-    if (await handled(run, thread, failure)) return;
-    const { type } = thread.node;
-    const own = thread === failed;
-    if ((type === 'Map' || type === 'Parallel') && !(own && failure.error === 'States.Runtime')) {
-      run.emit(thread, `${type}StateFailed`);
-    }
+    const inCatch = await handled(run, thread, failure);
+    if (inCatch === undefined) return;
+    // What goes wrong in a Catch is the state's own failure, which no other entry of it catches.
+    if (inCatch !== failure) failure = explained(run, thread, inCatch);
     const { parent } = thread;
+    if (!isSilent(failure)) tellFailed(run, thread);
     if (parent === undefined) return run.fail(thread, failure.error, failure.reason);
-    if (parent.node.type === 'Map') {
-      const above = await iterationFailed(run, parent, thread, failure);
-      if (above === undefined) return;
-      failure = above;
-    } else parent.lastEvent = thread.lastEvent;
+    const above = await failWithin(run, parent, thread, failure);
+    if (above === undefined) return;
+    failure = above;
     thread = parent;
   }
+}
+
+/** Mistakes in data end the execution from wherever they are: the states around tell nothing. */
+function isSilent(failure: StateFailure): boolean {
+  return failure.error === 'States.Runtime';
+}
+
+function tellFailed(run: Run, thread: Thread): void {
+  const { type } = thread.node;
+  if (type === 'Map' || type === 'Parallel') run.emit(thread, `${type}StateFailed`);
+}
+
+/** A branch or iteration has failed. What the state around fails with; `undefined` where that bears it. */
+async function failWithin(
+  run: Run,
+  parent: Thread,
+  child: Thread,
+  failure: StateFailure,
+): Promise<StateFailure | undefined> {
+  const { run: mapRun } = parent.waiting as ChildrenWaiting;
+  if (mapRun !== undefined) {
+    const own = await failureOfMapRun(run, parent, child, failure);
+    if (own === undefined) return undefined;
+    const told = explained(run, parent, own);
+    cutChildren(run, parent, parent, told);
+    return told;
+  }
+  parent.lastEvent = child.lastEvent;
+  cutChildren(run, parent, child, failure);
+  if (parent.node.type === 'Map' && !isSilent(failure))
+    run.emitAside(parent, 'MapIterationFailed', iterationDetails('Failed', parent.node.name, child.index));
+  return failure;
+}
+
+async function failureOfMapRun(
+  run: Run,
+  parent: Thread,
+  child: Thread,
+  failure: StateFailure,
+): Promise<StateFailure | undefined> {
+  try {
+    return await iterationFailed(run, parent, child, failure);
+  } catch (thrown) {
+    if (thrown instanceof StateFailure) return thrown;
+    throw thrown;
+  }
+}
+
+/**
+ * Gives up what goes on within a Map or Parallel that fails. The events of that follow the last one of what failed,
+ * and nothing follows them. What iterations of a distributed Map were at is no part of this history.
+ */
+function cutChildren(run: Run, parent: Thread, failed: Thread, failure: StateFailure): void {
+  const { waiting, node } = parent;
+  if (waiting?.kind !== 'children') return;
+  const tells = !isSilent(failure);
+  const apart = waiting.run !== undefined;
+  for (const thread of waiting.threads) {
+    // A task that was at work was so until now.
+    const aborted = thread === failed ? thread.taskEnded : !isBetweenStates(run, thread);
+    const event = aborted && tells && !apart ? abortedEvent(thread.node.type) : undefined;
+    if (thread !== failed) {
+      if (tells && !apart && node.type === 'Map')
+        run.emitAside(parent, 'MapIterationAborted', iterationDetails('Aborted', node.name, thread.index));
+      if (!apart) thread.lastEvent = parent.lastEvent;
+      cutChildren(run, thread, thread, failure);
+      giveUp(run, thread);
+    }
+    if (event !== undefined) run.emitAside(parent, event);
+  }
+  run.close(waiting.op);
+  if (tells && waiting.run?.status === 'RUNNING') endMapRun(run, parent, waiting.run, failure);
 }
 
 /** A task whose parameters could not be evaluated may have its token and timer already: nobody waits for them. */
@@ -59,26 +130,32 @@ function explained(run: Run, thread: Thread, failure: StateFailure): StateFailur
   return new StateFailure(failure.error, cause);
 }
 
-async function handled(run: Run, thread: Thread, failure: StateFailure): Promise<boolean> {
+/** `undefined`: something goes on. Otherwise what the state fails with: the failure, or one in its Catch. */
+async function handled(run: Run, thread: Thread, failure: StateFailure): Promise<StateFailure | undefined> {
   const { definition } = thread.node;
-  if (failure.error === 'States.Runtime') return false;
+  if (isSilent(failure)) return failure;
   const retriers = (definition.Retry ?? []) as JsonObject[];
-  const at = retriers.findIndex((entry) => matches(entry, failure.error));
-  if (at >= 0 && retry(run, thread, retriers[at]!, at)) return true;
+  const at = retriers.findIndex((entry) => matches(entry, failure));
+  if (at >= 0 && retry(run, thread, retriers[at]!, at)) return undefined;
   const catchers = (definition.Catch ?? []) as JsonObject[];
-  const catchIndex = catchers.findIndex((entry) => matches(entry, failure.error));
+  const catchIndex = catchers.findIndex((entry) => matches(entry, failure));
   const catcher = catchers[catchIndex];
-  if (catcher === undefined) return false;
+  if (catcher === undefined) return failure;
   run.note(thread, 'errorDetails', { catchIndex });
+  const before = thread.lastEvent;
   // A Map or Parallel that is caught has failed all the same.
-  const { type } = thread.node;
-  giveUpChildren(run, thread);
-  if (type === 'Map' || type === 'Parallel') run.emit(thread, `${type}StateFailed`);
-  await takeCatch(run, thread, catcher, failure);
-  return true;
+  tellFailed(run, thread);
+  try {
+    await takeCatch(run, thread, catcher, failure, `Catch[${catchIndex}]`);
+    return undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof StateFailure)) throw thrown;
+    thread.lastEvent = before;
+    return thrown;
+  }
 }
 
-function matches(entry: JsonObject, error: string | undefined): boolean {
+function matches(entry: JsonObject, { error }: StateFailure): boolean {
   const names = entry.ErrorEquals as string[];
   if (error !== undefined && names.includes(error)) return true;
   if (names.includes('States.ALL')) return error === undefined || !NOT_ALL.has(error);
@@ -100,7 +177,6 @@ function retry(run: Run, thread: Thread, entry: JsonObject, at: number): boolean
   const grown = number('IntervalSeconds', 1) * number('BackoffRate', 2) ** used;
   const seconds = Math.min(grown, number('MaxDelaySeconds', 99_999_999));
   const delaySeconds = entry.JitterStrategy === 'FULL' ? seconds * drawFraction(run.state.chance) : seconds;
-  giveUpChildren(run, thread);
   const dueInMs = Math.round(delaySeconds * 1000);
   run.note(thread, 'errorDetails', { retryIndex: at, retryBackoffIntervalSeconds: delaySeconds });
   thread.waiting = { kind: 'retry', op: run.open(thread, { kind: 'sleep', name: 'retry' }, { dueInMs }) };
@@ -112,14 +188,15 @@ async function takeCatch(
   thread: Thread,
   catcher: JsonObject,
   failure: StateFailure,
+  place: string,
 ): Promise<void> {
   const errorOutput: JsonObject = { Error: failure.error ?? '' };
   if (failure.reason !== undefined) errorOutput.Cause = failure.reason;
   const { Assign: assign, Output: output } = catcher;
   if (thread.node.jsonata) {
     const scope = run.queryScope(thread, { errorOutput });
-    const assigned = assign === undefined ? undefined : await evaluate(assign, 'Assign', scope);
-    const given = output === undefined ? errorOutput : await evaluate(output, 'Output', scope);
+    const assigned = assign === undefined ? undefined : await evaluate(assign, `${place}/Assign`, scope);
+    const given = output === undefined ? errorOutput : await evaluate(output, `${place}/Output`, scope);
     run.leave(thread, given, isObject(assigned) ? new Map(Object.entries(assigned)) : undefined);
   } else {
     const assigned = assignByPath(run, thread, assign, errorOutput);
@@ -127,23 +204,4 @@ async function takeCatch(
     run.leave(thread, placeResult(thread.input, errorOutput, catcher.ResultPath), assigned);
   }
   run.follow(thread, catcher.Next as string);
-}
-
-/** Ends what goes on within a Map or Parallel that goes on otherwise. */
-function giveUpChildren(run: Run, thread: Thread): void {
-  const { waiting } = thread;
-  if (waiting?.kind !== 'children') return;
-  const inMap = thread.node.type === 'Map' && waiting.run === undefined;
-  abandon(run, waiting.threads, (child) => {
-    if (child.parent === thread && inMap && child.lastEvent !== thread.lastEvent) {
-      run.emit(child, 'MapIterationAborted', {
-        mapIterationAbortedEventDetails: { name: thread.node.name, index: child.index },
-      });
-    } else {
-      const event = child.lastEvent === thread.lastEvent ? undefined : abortedEvent(child.node.type);
-      if (event !== undefined) run.emit(child, event);
-    }
-  });
-  run.close(waiting.op);
-  thread.waiting = undefined;
 }

@@ -52,3 +52,11 @@ export function failureDetails(
 ): Record<string, unknown> {
   return { ...(error !== undefined && { error }), ...(cause !== undefined && { cause }) };
 }
+
+export function iterationDetails(
+  how: 'Started' | 'Succeeded' | 'Failed' | 'Aborted',
+  name: string,
+  index: number,
+): Record<string, unknown> {
+  return { [`mapIteration${how}EventDetails`]: { name, index } };
+}

@@ -111,6 +111,10 @@ export interface Thread {
   retries: number[];
   retryCount: number;
   taskToken: string | undefined;
+  /** An event has told that the task failed or timed out. */
+  taskEnded: boolean;
+  /** The event that leaving the state follows, where it is not the last one: what a Map or Parallel ends with is passed by. */
+  exitAfter: number | undefined;
   waiting: Waiting | undefined;
 }
 

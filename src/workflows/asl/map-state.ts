@@ -3,7 +3,7 @@ import { isDistributed } from './definition.ts';
 import { queryFailure, runtimeFailure, StateFailure } from './failure.ts';
 import type { Json, JsonObject } from './json-value.ts';
 import { evaluate, evaluateAs } from './jsonata-expression.ts';
-import { failureDetails, outputOf } from './history-event.ts';
+import { failureDetails, iterationDetails, outputOf } from './history-event.ts';
 import type {
   ChildrenWaiting,
   IterationRecord,
@@ -154,7 +154,7 @@ async function startIterations(run: Run, thread: Thread, waiting: ChildrenWaitin
     const before = thread.lastEvent;
     thread.lastEvent = waiting.startedEvent;
     if (mapRun === undefined)
-      run.emit(thread, 'MapIterationStarted', { mapIterationStartedEventDetails: { name, index } });
+      run.emit(thread, 'MapIterationStarted', iterationDetails('Started', name, index));
     const child = startThread(run, {
       parent: thread,
       index,
@@ -185,9 +185,7 @@ export async function iterationSucceeded(run: Run, parent: Thread, child: Thread
   waiting.results[child.index] = child.input;
   waiting.done += 1;
   if (waiting.run === undefined) {
-    run.emit(child, 'MapIterationSucceeded', {
-      mapIterationSucceededEventDetails: { name: parent.node.name, index: child.index },
-    });
+    run.emit(child, 'MapIterationSucceeded', iterationDetails('Succeeded', parent.node.name, child.index));
     parent.lastEvent = child.lastEvent;
   } else {
     waiting.run.succeeded += 1;
@@ -212,7 +210,7 @@ async function iterationDone(run: Run, parent: Thread, waiting: ChildrenWaiting)
   else await startIterations(run, parent, waiting);
 }
 
-/** An iteration failed and nothing within caught it. What the Map fails with; `undefined` where it tolerates that. */
+/** An iteration of a distributed Map failed. What the Map fails with; `undefined` where it tolerates that. */
 export async function iterationFailed(
   run: Run,
   parent: Thread,
@@ -220,14 +218,7 @@ export async function iterationFailed(
   failure: StateFailure,
 ): Promise<StateFailure | undefined> {
   const waiting = parent.waiting as ChildrenWaiting;
-  const mapRun: MapRun | undefined = waiting.run;
-  if (mapRun === undefined) {
-    run.emit(child, 'MapIterationFailed', {
-      mapIterationFailedEventDetails: { name: parent.node.name, index: child.index },
-    });
-    parent.lastEvent = child.lastEvent;
-    return failure;
-  }
+  const mapRun = waiting.run!;
   waiting.threads.delete(child);
   waiting.done += 1;
   mapRun.failed += 1;
@@ -235,14 +226,8 @@ export async function iterationFailed(
     ...{ status: 'FAILED', endedMs: run.nowMs, error: failure.error, cause: failure.reason },
   });
   mapRun.failures.push({ index: child.index, error: failure.error, cause: failure.reason });
-  if (breachesTolerance(mapRun)) {
-    const breach = new StateFailure(
-      THRESHOLD_ERROR,
-      'The specified tolerated failure threshold was exceeded',
-    );
-    endMapRun(run, parent, mapRun, breach);
-    return breach;
-  }
+  if (breachesTolerance(mapRun))
+    return new StateFailure(THRESHOLD_ERROR, 'The specified tolerated failure threshold was exceeded');
   await iterationDone(run, parent, waiting);
   return undefined;
 }
@@ -268,6 +253,7 @@ export async function closeMap(
   result: Json,
 ): Promise<void> {
   thread.waiting = undefined;
+  thread.exitAfter = thread.lastEvent;
   if (waiting.run !== undefined) endMapRun(run, thread, waiting.run);
   run.emit(thread, 'MapStateSucceeded');
   await completeState(run, thread, result);

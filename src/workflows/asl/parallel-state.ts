@@ -45,6 +45,7 @@ export async function branchEnded(run: Run, parent: Thread, branch: Thread): Pro
   if (waiting.done < parent.node.flows.length) return;
   parent.waiting = undefined;
   parent.lastEvent = branch.lastEvent;
+  parent.exitAfter = branch.lastEvent;
   run.emit(parent, 'ParallelStateSucceeded');
   await completeState(run, parent, waiting.results);
 }

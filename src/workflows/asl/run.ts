@@ -52,6 +52,13 @@ export class Run {
     return id;
   }
 
+  /** An event that nothing follows: the next one follows what this one does. */
+  emitAside(thread: Thread, type: string, details?: Record<string, unknown>): void {
+    const before = thread.lastEvent;
+    this.emit(thread, type, details);
+    thread.lastEvent = before;
+  }
+
   open(thread: Thread | undefined, work: Work, due: { dueInMs?: number; dueMs?: number } = {}): number {
     const op = this.state.lastOp + 1;
     this.state.lastOp = op;
@@ -141,6 +148,8 @@ export class Run {
       checkSize(JSON.stringify(value), name);
       setField(thread.variables, variable, value);
     }
+    thread.lastEvent = thread.exitAfter ?? thread.lastEvent;
+    thread.exitAfter = undefined;
     this.emit(thread, `${type}StateExited`, exitedDetails(name, text, assigned), text.length);
     thread.input = output;
     thread.inputText = text;

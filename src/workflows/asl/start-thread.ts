@@ -42,6 +42,8 @@ export function startThread(run: Run, origin: ThreadOrigin): Thread {
     retries: [],
     retryCount: 0,
     taskToken: undefined,
+    taskEnded: false,
+    exitAfter: undefined,
     waiting: undefined,
   };
   state.ready.push({ thread, how: 'enter' });
@@ -59,19 +61,17 @@ function recordOf(run: Run, mapRun: string, index: number, value: Json): Iterati
   return record;
 }
 
-/** Gives up threads and all that they wait for. */
-export function abandon(run: Run, threads: Iterable<Thread>, tell: (thread: Thread) => void): void {
-  for (const thread of threads) {
-    const { waiting } = thread;
-    if (waiting?.kind === 'children') {
-      abandon(run, waiting.threads, tell);
-      run.close(waiting.op);
-    } else if (waiting?.kind === 'task') {
-      for (const op of [waiting.workOp, waiting.tokenOp, waiting.timeoutOp]) run.close(op);
-    } else if (waiting !== undefined) run.close(waiting.op);
-    thread.waiting = undefined;
-    tell(thread);
-    const { ready } = run.state;
-    for (let at = ready.length - 1; at >= 0; at -= 1) if (ready[at]!.thread === thread) ready.splice(at, 1);
-  }
+/** Whether a thread has left a state and not entered the next. */
+export function isBetweenStates(run: Run, thread: Thread): boolean {
+  return run.state.ready.some((ready) => ready.thread === thread && ready.how !== 'run');
+}
+
+/** Nobody waits for what this thread waits for. It stays where it is, so that a redrive can take it up there. */
+export function giveUp(run: Run, thread: Thread): void {
+  const { waiting } = thread;
+  if (waiting?.kind === 'task') {
+    for (const op of [waiting.workOp, waiting.tokenOp, waiting.timeoutOp]) run.close(op);
+  } else if (waiting !== undefined) run.close(waiting.op);
+  const { ready } = run.state;
+  for (let at = ready.length - 1; at >= 0; at -= 1) if (ready[at]!.thread === thread) ready.splice(at, 1);
 }

@@ -8,6 +8,7 @@ import { isAslNote } from './note.ts';
 interface Details {
   readonly name?: string;
   readonly index?: number;
+  readonly state?: string;
   readonly error?: string;
   readonly cause?: string;
 }
@@ -39,13 +40,67 @@ export class StateSteps implements StepFold {
     if (type === 'MapIterationStarted')
       return this.#begin('iteration', `#${details.index ?? 0}`, atMs, step, place);
     if (step === undefined) return undefined;
-    if (type.endsWith('StateExited') || type === 'MapIterationSucceeded')
-      return this.#end(step, 'succeeded', atMs, place);
-    if (type === 'MapIterationFailed') return this.#end(step, 'failed', atMs, place);
-    if (type.endsWith('StateAborted') || type === 'MapIterationAborted')
-      return this.#end(step, 'cancelled', atMs, place);
-    this.#work(step, type, details, atMs, place);
-    return step;
+    if (type.endsWith('StateExited'))
+      return this.#end(
+        this.#around(step, ({ name }) => name === details.name),
+        'succeeded',
+        atMs,
+        place,
+      );
+    if (type.startsWith('MapIteration')) return this.#endIteration(step, type, details, atMs, place);
+    // Which of several branches it was in, this event does not tell: all of them end with the state around.
+    if (type.endsWith('StateAborted')) return step;
+    const within = /^(Map|Parallel)State/.exec(type)?.[1] ?? details.state;
+    const own =
+      within === undefined
+        ? step
+        : this.#around(step, ({ kind, name }) => within === kind || within === name);
+    if (/^(?:Map|Parallel)State(?:Failed|Started)$/.test(type)) this.#endWithin(own, step, atMs, place);
+    this.#work(own, type, details, atMs, place);
+    return own;
+  }
+
+  /** An iteration is over; what follows is in the Map. One that is given up follows an event of another one. */
+  #endIteration(
+    step: GrowingStep,
+    type: string,
+    { index = 0 }: Details,
+    atMs: number,
+    place: number,
+  ): GrowingStep | undefined {
+    const named = `#${index}`;
+    if (type === 'MapIterationAborted') {
+      const map = this.#around(step, ({ kind }) => kind === 'Map');
+      const cut = [...this.#open].find(({ parent, name }) => parent === map.step && name === named);
+      if (cut !== undefined) this.#end(cut, 'cancelled', atMs, place);
+      return step;
+    }
+    const iteration = this.#around(step, ({ kind, name }) => kind === 'iteration' && name === named);
+    if (type === 'MapIterationSucceeded') return this.#end(iteration, 'succeeded', atMs, place);
+    this.#endWithin(iteration, step, atMs, place);
+    return this.#end(iteration, 'failed', atMs, place);
+  }
+
+  /** Nothing goes on within a state any more: what led to `failed` failed with it, all else was given up. */
+  #endWithin(own: GrowingStep, failed: GrowingStep, atMs: number, place: number): void {
+    for (let step = failed; step !== own; ) {
+      if (step.error !== undefined) own.error = step.error;
+      const parent = this.#parentOf(step);
+      if (step.toMs === undefined) this.#end(step, 'failed', atMs, place);
+      if (parent === undefined) return;
+      step = parent;
+    }
+    for (const step of this.#open) {
+      if (step !== own && this.#around(step, (each) => each === own) === own && step.toMs === undefined)
+        this.#end(step, 'cancelled', atMs, place);
+    }
+  }
+
+  /** This step or the nearest around it of which something holds; this step where it holds of none. */
+  #around(first: GrowingStep, holds: (step: GrowingStep) => boolean): GrowingStep {
+    for (let step: GrowingStep | undefined = first; step !== undefined; step = this.#parentOf(step))
+      if (holds(step)) return step;
+    return first;
   }
 
   /** What happens within a state. */
@@ -60,7 +115,7 @@ export class StateSteps implements StepFold {
     } else if (/^(?:Task|LambdaFunction|Activity)Succeeded$/.test(type)) endAttempt(step, atMs);
     else if (/(?:Failed|TimedOut)$/.test(type)) {
       endAttempt(step, atMs, errorOf(details));
-      step.error = errorOf(details);
+      if (details.error !== undefined || step.error === undefined) step.error = errorOf(details);
       // Another attempt, a Catch, or the end of the execution says what comes of it.
       if (step.attemptCount > 0) step.status = 'waiting';
     }
@@ -94,6 +149,8 @@ export class StateSteps implements StepFold {
   ): GrowingStep | undefined {
     endStep(step, status, atMs, place);
     this.#open.delete(step);
+    if (step.kind === 'iteration' || step.kind === 'Map' || step.kind === 'Parallel')
+      this.#endWithin(step, step, atMs, place);
     return this.#parentOf(step);
   }
 

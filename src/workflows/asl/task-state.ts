@@ -25,6 +25,7 @@ export async function runTask(run: Run, thread: Thread): Promise<void> {
     started: false,
   };
   thread.waiting = waiting;
+  thread.taskEnded = false;
   if (resource.kind !== 'service' || resource.pattern !== 'token') return schedule(run, thread, waiting);
   const due = dueOf(run, thread, waiting);
   waiting.tokenOp = run.open(thread, { kind: 'token', name: thread.node.name }, due);
@@ -232,6 +233,7 @@ function tellEnd(
   error: string,
   cause: string | undefined,
 ): void {
+  thread.taskEnded = true;
   const details = { ...serviceOf(waiting), ...failureDetails(error, cause) };
   const { kind } = waiting.resource;
   if (kind === 'lambda')
