@@ -279,7 +279,9 @@ async function look(parts: StatesParts, arn: string): Promise<Found> {
 
 function describeValue({ value, record, outcome }: Found): Record<string, unknown> {
   const { machine, name, version, alias, input, redrives, redrivenMs } = value;
-  const failed = outcome !== undefined && 'error' in outcome ? outcome.error : undefined;
+  // That it took too long is its status, and no error beside that.
+  const tells = outcome !== undefined && 'error' in outcome && outcome.status !== 'timedOut';
+  const failed = tells ? outcome.error : undefined;
   const ended = isFinal(record.status);
   const redrivable = ended && record.status !== 'succeeded' && value.type === 'STANDARD';
   return {

@@ -10,6 +10,7 @@ import type {
   ExecutionFacts,
   MachineInput,
   MachineState,
+  Ready,
   Thread,
   Watching,
 } from './machine-state.ts';
@@ -27,7 +28,7 @@ import { redrive } from './redrive.ts';
 import { HISTORY_EVENTS_MAX, Run } from './run.ts';
 import { endWait, runChoice, runFail, runPass, runSucceed, runWait } from './simple-states.ts';
 import { startThread } from './start-thread.ts';
-import { runTask, taskHeard } from './task-state.ts';
+import { runTask, taskHeard, taskStarted } from './task-state.ts';
 
 /*
  * Amazon States Language as a machine without surroundings.
@@ -128,7 +129,9 @@ async function takeIn(run: Run, input: MachineInput): Promise<void> {
     default:
   }
   if (input.op === state.timeoutOp) {
-    run.emit(state.root, 'ExecutionTimedOut', { executionTimedOutEventDetails: {} });
+    run.emit(state.root, 'ExecutionTimedOut', {
+      executionTimedOutEventDetails: failureDetails('States.Timeout', undefined),
+    });
     return run.finish('timedOut', undefined, 'States.Timeout', undefined);
   }
   const thread = state.ops.get(input.op);
@@ -172,8 +175,9 @@ async function attempt(run: Run, thread: Thread, piece: () => Promise<void>): Pr
   }
 }
 
-async function step(run: Run, thread: Thread, how: 'enter' | 'run' | 'ended'): Promise<void> {
+async function step(run: Run, thread: Thread, how: Ready['how']): Promise<void> {
   if (how === 'ended') return end(run, thread);
+  if (how === 'started') return taskStarted(run, thread);
   const { name, type } = thread.node;
   if (how === 'enter') {
     const { inputText } = thread;

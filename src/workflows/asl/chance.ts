@@ -39,3 +39,15 @@ export function seededFraction(seed: unknown): number {
     2 ** 48
   );
 }
+
+/** The first number that java.util.Random gives for a seed: what AWS draws by. */
+export function javaFraction(seed: number): number {
+  const mask = (1n << 48n) - 1n;
+  const bits = (count: bigint): bigint => {
+    state = (state * 0x5deece66dn + 0xbn) & mask;
+    return state >> (48n - count);
+  };
+  let state = (BigInt.asIntN(64, BigInt(seed)) ^ 0x5deece66dn) & mask;
+  const high = bits(26n);
+  return Number((high << 27n) + bits(27n)) / 2 ** 53;
+}

@@ -24,7 +24,7 @@ export async function completeState(run: Run, thread: Thread, result: Json): Pro
   goOn(run, thread);
 }
 
-/** Leaves a JSONata state. Output and Assign both see the variables as they were. */
+/** Leaves a JSONata state. Output and Assign both see the variables as they were. `place`: what these fields are in. */
 export async function leaveByQuery(
   run: Run,
   thread: Thread,
@@ -32,11 +32,12 @@ export async function leaveByQuery(
   output: Json | undefined,
   assign: Json | undefined,
   otherwise: Json,
+  place = '',
 ): Promise<void> {
   if (output === undefined && assign === undefined) return run.leave(thread, otherwise, undefined);
   const scope = run.queryScope(thread, more);
-  const assigned = assign === undefined ? undefined : await evaluate(assign, 'Assign', scope);
-  const given = output === undefined ? otherwise : await evaluate(output, 'Output', scope);
+  const assigned = assign === undefined ? undefined : await evaluate(assign, `${place}Assign`, scope);
+  const given = output === undefined ? otherwise : await evaluate(output, `${place}Output`, scope);
   run.leave(thread, given, isObject(assigned) ? new Map(Object.entries(assigned)) : undefined);
 }
 

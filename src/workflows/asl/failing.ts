@@ -13,9 +13,6 @@ import { giveUp, isBetweenStates } from './start-thread.ts';
 
 /* Failures: Retry, then Catch, then the state around, up to the end of the execution. */
 
-/** Failures that States.ALL does not stand for. */
-const NOT_ALL: ReadonlySet<string> = new Set(['States.Runtime', 'States.DataLimitExceeded']);
-
 /** A state failed. Whoever handles it handles it here; unhandled, it ends the execution. */
 export async function failState(run: Run, failed: Thread, thrown: StateFailure): Promise<void> {
   let thread = failed;
@@ -64,8 +61,6 @@ async function failWithin(
   }
   parent.lastEvent = child.lastEvent;
   cutChildren(run, parent, child, failure);
-  if (parent.node.type === 'Map' && !isSilent(failure))
-    run.emitAside(parent, 'MapIterationFailed', iterationDetails('Failed', parent.node.name, child.index));
   return failure;
 }
 
@@ -84,29 +79,31 @@ async function failureOfMapRun(
 }
 
 /**
- * Gives up what goes on within a Map or Parallel that fails. The events of that follow the last one of what failed,
- * and nothing follows them. What iterations of a distributed Map were at is no part of this history.
+ * Gives up what goes on within a Map or Parallel that fails, and tells of it and of what failed, in their order. These
+ * events follow the last one of what failed, and nothing follows them. What iterations of a distributed Map were at is no part of this history.
  */
 function cutChildren(run: Run, parent: Thread, failed: Thread, failure: StateFailure): void {
   const { waiting, node } = parent;
   if (waiting?.kind !== 'children') return;
-  const tells = !isSilent(failure);
-  const apart = waiting.run !== undefined;
+  const tells = !isSilent(failure) && waiting.run === undefined;
   for (const thread of waiting.threads) {
+    const cut = thread !== failed;
     // A task that was at work was so until now.
-    const aborted = thread === failed ? thread.taskEnded : !isBetweenStates(run, thread);
-    const event = aborted && tells && !apart ? abortedEvent(thread.node.type) : undefined;
-    if (thread !== failed) {
-      if (tells && !apart && node.type === 'Map')
-        run.emitAside(parent, 'MapIterationAborted', iterationDetails('Aborted', node.name, thread.index));
-      if (!apart) thread.lastEvent = parent.lastEvent;
+    const aborted = cut ? !isBetweenStates(run, thread) : thread.taskEnded;
+    if (tells && node.type === 'Map') {
+      const how = cut ? 'Aborted' : 'Failed';
+      run.emitAside(parent, `MapIteration${how}`, iterationDetails(how, node.name, thread.index));
+    }
+    if (cut) {
+      if (waiting.run === undefined) thread.lastEvent = parent.lastEvent;
       cutChildren(run, thread, thread, failure);
       giveUp(run, thread);
     }
+    const event = aborted && tells ? abortedEvent(thread.node.type) : undefined;
     if (event !== undefined) run.emitAside(parent, event);
   }
   run.close(waiting.op);
-  if (tells && waiting.run?.status === 'RUNNING') endMapRun(run, parent, waiting.run, failure);
+  if (!isSilent(failure) && waiting.run?.status === 'RUNNING') endMapRun(run, parent, waiting.run, failure);
 }
 
 /** A task whose parameters could not be evaluated may have its token and timer already: nobody waits for them. */
@@ -135,10 +132,10 @@ async function handled(run: Run, thread: Thread, failure: StateFailure): Promise
   const { definition } = thread.node;
   if (isSilent(failure)) return failure;
   const retriers = (definition.Retry ?? []) as JsonObject[];
-  const at = retriers.findIndex((entry) => matches(entry, failure));
+  const at = retriers.findIndex((entry) => matches(entry, thread, failure));
   if (at >= 0 && retry(run, thread, retriers[at]!, at)) return undefined;
   const catchers = (definition.Catch ?? []) as JsonObject[];
-  const catchIndex = catchers.findIndex((entry) => matches(entry, failure));
+  const catchIndex = catchers.findIndex((entry) => matches(entry, thread, failure));
   const catcher = catchers[catchIndex];
   if (catcher === undefined) return failure;
   run.note(thread, 'errorDetails', { catchIndex });
@@ -155,16 +152,16 @@ async function handled(run: Run, thread: Thread, failure: StateFailure): Promise
   }
 }
 
-function matches(entry: JsonObject, { error }: StateFailure): boolean {
+/**
+ * What States.ALL and States.TaskFailed stand for. Data beyond the limit is the end for a state that would pass it on,
+ * and the failure of a task that answered with it.
+ */
+function matches(entry: JsonObject, thread: Thread, { error }: StateFailure): boolean {
   const names = entry.ErrorEquals as string[];
   if (error !== undefined && names.includes(error)) return true;
-  if (names.includes('States.ALL')) return error === undefined || !NOT_ALL.has(error);
   if (names.includes('States.Timeout') && error === 'States.HeartbeatTimeout') return true;
-  return (
-    names.includes('States.TaskFailed') &&
-    error !== 'States.Timeout' &&
-    !(error !== undefined && NOT_ALL.has(error))
-  );
+  if (error === 'States.DataLimitExceeded' && !thread.taskEnded) return false;
+  return names.includes('States.ALL') || (names.includes('States.TaskFailed') && error !== 'States.Timeout');
 }
 
 function retry(run: Run, thread: Thread, entry: JsonObject, at: number): boolean {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseIntrinsic } from './intrinsic.ts';
 import type { Json } from './json-value.ts';
-import { findByPath, type Scope } from './path-scope.ts';
+import { fillTemplate, findByPath, type Scope } from './path-scope.ts';
 
 const data = { list: [1, 2, 3, 4, 5], text: 'a,b;c', who: { name: 'Ada' }, n: 2 };
 const scope: Scope = {
@@ -60,6 +60,31 @@ test('what a function cannot take fails with the call in the cause', () => {
   for (const [text, pattern] of Object.entries(wrong)) {
     assert.throws(() => run(text), { error: 'States.Runtime', reason: pattern }, text);
   }
+});
+
+test('the cause names the whole expression, and where it looked', () => {
+  const missing: Record<string, string> = {
+    "States.Format('{}', States.Format('{}', $.nope))":
+      "The JsonPath argument for the field '$.nope' could not be found in the input '{\"n\":2}'",
+    "States.Format('{}', $.list[5])":
+      "The JsonPath argument for the field '$.list[5]' could not be found in the input '{\"n\":2}'",
+    'States.Array($$.Nope.Deep)':
+      "The JsonPath argument for the field '$.Nope.Deep' could not be found in the input '{\"n\":2}'",
+    'States.Array($.n[0])': 'Filter: [0] can only be applied to arrays. Current context is: 2',
+  };
+  for (const [text, message] of Object.entries(missing)) {
+    const reason = `The function '${text}' had the following error: ${message}`;
+    assert.throws(() => findByPath(text, { ...scope, data: { n: 2 } }), { reason }, text);
+  }
+});
+
+test('white space alone is null; a template takes an item past the end for null', () => {
+  assert.deepEqual([run("States.StringToJson('  ')"), run("States.StringToJson('')")], [null, null]);
+  assert.deepEqual(fillTemplate({ 'a.$': '$.list[9]', 'b.$': '$.list[4]' }, scope), { a: null, b: 5 });
+  assert.throws(() => fillTemplate({ 'a.$': '$.list[9].x' }, scope), { reason: /could not be found/ });
+  assert.throws(() => fillTemplate({ 'a.$': '$' }, { ...scope, data: null }), {
+    reason: 'Unable to apply Path transformation to null or empty input.',
+  });
 });
 
 test('texts that are no calls', () => {

@@ -1,8 +1,8 @@
 import jsonata from 'jsonata';
-import { type Chance, drawFraction, drawUuid, seededFraction } from './chance.ts';
+import type { Chance } from './chance.ts';
 import { queryFailure } from './failure.ts';
-import { hash, partition, range } from './intrinsic-functions.ts';
 import { isObject, type Json, type JsonObject, setField, typeName } from './json-value.ts';
+import { functionsFor, SEQUENCE_ITEMS_MAX } from './jsonata-functions.ts';
 
 /*
  * JSONata in `{% … %}`: the jsonata library, with the `$states` variable and the functions that Step Functions adds.
@@ -10,10 +10,9 @@ import { isObject, type Json, type JsonObject, setField, typeName } from './json
  * nothing in an expression waits for anything.
  */
 
-/** What an expression may take: milliseconds, nested calls, items of a sequence that it makes. */
+/** What an expression may take: milliseconds, and how deep its parts may lie within each other (AWS' own figure). */
 const EVALUATION_MS_MAX = 1_000;
-const NESTED_CALLS_MAX = 500;
-const SEQUENCE_ITEMS_MAX = 1_000_000;
+const NESTING_MAX = 100;
 const EXPRESSIONS_KEPT = 10_000;
 const expressions = new Map<string, jsonata.Expression>();
 
@@ -72,7 +71,7 @@ function compile(text: string): jsonata.Expression {
   if (known !== undefined) return known;
   const compiled = jsonata(text, {
     timeout: EVALUATION_MS_MAX,
-    stack: NESTED_CALLS_MAX,
+    stack: NESTING_MAX,
     sequence: SEQUENCE_ITEMS_MAX,
   });
   if (expressions.size >= EXPRESSIONS_KEPT) expressions.clear();
@@ -124,7 +123,7 @@ async function evaluateExpression(text: string, location: string, scope: QuerySc
   try {
     value = await compile(text).evaluate(undefined, {
       ...scope.variables,
-      ...bindings(scope),
+      ...functionsFor(scope.chance, scope.nowMs),
       states: scope.states,
     });
   } catch (thrown) {
@@ -138,7 +137,8 @@ async function evaluateExpression(text: string, location: string, scope: QuerySc
 function plain(value: unknown, prefix: string, location: string): Json {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
   if (typeof value === 'number') {
-    if (Number.isFinite(value)) return value;
+    // JSON has no such number; AWS writes its name.
+    return Number.isFinite(value) ? value : String(value);
   } else if (Array.isArray(value)) {
     return value.map((item) => (item === undefined ? null : plain(item, prefix, location)));
   } else if (typeof value === 'object' && !('_jsonata_lambda' in value) && !('_jsonata_function' in value)) {
@@ -151,51 +151,18 @@ function plain(value: unknown, prefix: string, location: string): Json {
   throw queryFailure(location, `${prefix} returned an unsupported result type.`);
 }
 
+/** AWS' words for an expression that takes too much. */
+const LIMITS: Readonly<Record<string, string>> = {
+  D1011:
+    'Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive.',
+  D1012: 'Expression evaluation timeout: Check for infinite loop',
+  D2014: 'Expression evaluation memory limit exceeded',
+  D2015: 'Expression evaluation memory limit exceeded',
+};
+
 function messageOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return String(thrown);
   const { code, message } = thrown as { code?: unknown; message?: unknown };
+  if (typeof code === 'string' && Object.hasOwn(LIMITS, code)) return LIMITS[code]!;
   return typeof code === 'string' ? `${code}: ${String(message)}` : String(message);
-}
-
-type Implementation = (this: jsonata.Focus, ...values: unknown[]) => unknown;
-/** How the library marks functions that it gives its environment as `this`. */
-interface LibraryFunction {
-  readonly _jsonata_function: true;
-  readonly implementation: Implementation;
-}
-
-function withFocus(implementation: Implementation): LibraryFunction {
-  return { _jsonata_function: true, implementation };
-}
-
-/** Functions beside the library's own, and in place of those that read a clock or draw by themselves. */
-function bindings({ chance, nowMs }: QueryScope): Record<string, unknown> {
-  const draw = (seed?: number): number => (seed === undefined ? drawFraction(chance) : seededFraction(seed));
-  return {
-    partition: (list: Json[] | undefined, size: number) =>
-      list && partition(Array.isArray(list) ? list : [list], size),
-    range: (first: number, last: number, step: number) => range(first, last, step),
-    hash: (data: Json, algorithm: string) => hash(data, algorithm),
-    random: draw,
-    uuid: () => drawUuid(chance),
-    parse: (text: string | undefined) => (text === undefined ? undefined : (JSON.parse(text) as unknown)),
-    millis: () => nowMs,
-    now: withFocus(function (picture, timezone) {
-      const library = this.environment.lookup('fromMillis') as LibraryFunction;
-      return library.implementation.call(this, nowMs, picture, timezone);
-    }),
-    shuffle: (list: Json[] | undefined) => list && shuffled(Array.isArray(list) ? list : [list], chance),
-    eval: () => {
-      throw new Error('The function $eval is not supported.');
-    },
-  };
-}
-
-function shuffled(list: readonly Json[], chance: Chance): Json[] {
-  const drawn = [...list];
-  for (let last = drawn.length - 1; last > 0; last -= 1) {
-    const pick = Math.floor(drawFraction(chance) * (last + 1));
-    [drawn[last], drawn[pick]] = [drawn[pick]!, drawn[last]!];
-  }
-  return drawn;
 }

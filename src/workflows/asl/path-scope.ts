@@ -36,7 +36,7 @@ function find(path: JsonPath, scope: Scope): PathResult {
 
 /** A path or a call, for fields such as SecondsPath; `undefined` when the path finds nothing. */
 export function findByPath(text: string, scope: Scope): Json | undefined {
-  if (isIntrinsic(text)) return callIntrinsic(parseIntrinsic(text), scope);
+  if (isIntrinsic(text)) return callIntrinsic(text, scope);
   const result = find(parsePath(text), scope);
   return result.found ? result.value : undefined;
 }
@@ -46,18 +46,36 @@ export function applyPath(path: unknown, scope: Scope): Json {
   if (path === undefined || path === '$') return scope.data;
   if (path === null) return {};
   const text = path as string;
-  const result = find(parsePath(text), scope);
+  const parsed = parsePath(text);
+  refuseNull(parsed, scope);
+  const result = find(parsed, scope);
   if (result.found) return result.value;
   throw runtimeFailure(`Invalid path '${text}' : ${result.why}`);
 }
 
 /** A field that must find something, such as CausePath or `name.$` in a template. */
 export function requireByPath(text: string, field: string, scope: Scope): Json {
-  const value = findByPath(text, scope);
-  if (value !== undefined) return value;
+  if (isIntrinsic(text)) return callIntrinsic(text, scope);
+  const path = parsePath(text);
+  refuseNull(path, scope);
+  const result = find(path, scope);
+  if (result.found) return result.value;
+  const [shown, input] =
+    path.root === '$$' ? [shownPath(path), scope.context] : ([text, scope.data] as const);
   throw runtimeFailure(
-    `The JSONPath '${text}' specified for the field '${field}' could not be found in the input '${JSON.stringify(scope.data)}'`,
+    `The JSONPath '${shown}' specified for the field '${field}' could not be found in the input '${JSON.stringify(input)}'`,
   );
+}
+
+/** AWS looks nothing up in null, not even all of it. */
+function refuseNull(path: JsonPath, { data }: Scope): void {
+  if (data === null && path.root === '$')
+    throw runtimeFailure('Unable to apply Path transformation to null or empty input.');
+}
+
+/** A path into the context object as AWS has it in its messages: there it is the root. */
+function shownPath({ root, text }: JsonPath): string {
+  return root === '$$' ? text.slice(1) : text;
 }
 
 /** Parameters, ItemSelector, ResultSelector, Assign: fields whose name ends in `.$` are evaluated, at any depth. */
@@ -66,28 +84,49 @@ export function fillTemplate(template: Json, scope: Scope): Json {
   if (!isObject(template)) return template;
   const filled: JsonObject = {};
   for (const [name, value] of Object.entries(template)) {
-    if (name.endsWith('.$')) setField(filled, name.slice(0, -2), requireByPath(value as string, name, scope));
+    if (name.endsWith('.$')) setField(filled, name.slice(0, -2), fieldByPath(value as string, name, scope));
     else setField(filled, name, fillTemplate(value, scope));
   }
   return filled;
 }
 
-function callIntrinsic(call: IntrinsicCall, scope: Scope): Json {
+/** In a template alone, an item past the end of a list is null. */
+function fieldByPath(text: string, name: string, scope: Scope): Json {
+  if (!isIntrinsic(text)) {
+    const path = parsePath(text);
+    if (path.definite && path.steps.at(-1)?.kind === 'indices') {
+      const list = find({ ...path, steps: path.steps.slice(0, -1) }, scope);
+      if (list.found && Array.isArray(list.value) && !find(path, scope).found) return null;
+    }
+  }
+  return requireByPath(text, name, scope);
+}
+
+function callIntrinsic(text: string, scope: Scope): Json {
+  const call = parseIntrinsic(text);
   try {
-    const values = call.arguments.map((argument) => {
-      if (argument.kind === 'value') return argument.value;
-      if (argument.kind === 'call') return callIntrinsic(argument.call, scope);
-      const result = find(argument.path, scope);
-      if (result.found) return result.value;
-      throw new IntrinsicMistake(
-        `The JsonPath argument for the field '${argument.path.text}' could not be found in the input '${JSON.stringify(scope.data)}'`,
-      );
-    });
-    return runIntrinsic(call, values, scope.chance);
+    return valueOfCall(call, scope);
   } catch (thrown) {
     if (!(thrown instanceof IntrinsicMistake)) throw thrown;
-    throw runtimeFailure(`The function '${call.text}' had the following error: ${thrown.message}`);
+    // The whole expression is named, however deep in it the mistake is.
+    throw runtimeFailure(`The function '${text}' had the following error: ${thrown.message}`);
   }
+}
+
+function valueOfCall(call: IntrinsicCall, scope: Scope): Json {
+  const values = call.arguments.map((argument) => {
+    if (argument.kind === 'value') return argument.value;
+    if (argument.kind === 'call') return valueOfCall(argument.call, scope);
+    const { path } = argument;
+    const result = find(path, scope);
+    if (result.found) return result.value;
+    throw new IntrinsicMistake(
+      result.why.startsWith('Filter:')
+        ? result.why
+        : `The JsonPath argument for the field '${shownPath(path)}' could not be found in the input '${JSON.stringify(scope.data)}'`,
+    );
+  });
+  return runIntrinsic(call, values, scope.chance);
 }
 
 /** ResultPath: puts the result into the input. `null` drops the result. */

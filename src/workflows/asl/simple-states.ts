@@ -76,7 +76,8 @@ export async function runChoice(run: Run, thread: Thread): Promise<void> {
   }
   // A rule that is chosen brings its own Assign and Output; those of the state belong to Default.
   const { Assign: assign, Output: output } = chosen ?? definition;
-  if (jsonata) await leaveByQuery(run, thread, {}, output, assign, thread.input);
+  const place = chosen === undefined ? '' : `Choices[${choices.indexOf(chosen)}]/`;
+  if (jsonata) await leaveByQuery(run, thread, {}, output, assign, thread.input, place);
   else run.leave(thread, throughPaths(run, thread), assignByPath(run, thread, assign, data));
   run.follow(thread, next);
 }
