@@ -56,6 +56,8 @@ export interface FunctionView {
   readonly config: Config;
   readonly routes: readonly RouteView[];
   readonly instances: number;
+  readonly kept: { readonly instances: number; readonly untilMs?: number };
+  readonly concurrency?: { readonly calls: number; readonly reason: string };
 }
 
 export interface Invocation {
@@ -93,6 +95,9 @@ export interface Instance {
   readonly activeInvocations: number;
   readonly servedInvocations: number;
   readonly memoryPeakMb: number;
+  readonly kept: boolean;
+  readonly concurrency: number;
+  readonly concurrencyReason: string;
 }
 
 export interface FunctionSums {

@@ -22,6 +22,10 @@ functions:
   checkout:
     routes: [POST /checkout]
     memory: 128mb
+  steady:
+    minInstances: 1
+    concurrency: 7
+    freeze: false
   bill:
     on:
       - name: orders
@@ -34,6 +38,7 @@ functions:
 `,
   'functions/greet.js':
     'export default { fetch(request) { console.log("greeting", new URL(request.url).pathname); return new Response("<b>hello</b>"); } };',
+  'functions/steady.js': 'export default { fetch: () => new Response("steady") };',
   'functions/checkout.ts': `
 interface Basket { items: number }
 export const handler = async (basket: Basket) => {
@@ -155,6 +160,15 @@ describe('what people do in it', { skip: noChromium, timeout: 120_000 }, () => {
     await page.getByText('the basket is empty', { exact: true }).first().waitFor();
     await screenshot(page, 'invocation-failed');
     await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
+  it('shows what stays up, and how many calls an instance takes at once and why', async () => {
+    const { page, problems } = await visit('/functions/shop/steady');
+    await page.getByText('1 instance', { exact: true }).waitFor();
+    await page.getByText('7 in an instance: the manifest says so').waitFor();
+    await page.getByRole('row', { name: /ready kept/ }).waitFor();
     assert.deepEqual(problems, []);
     await page.context().close();
   });

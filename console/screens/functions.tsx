@@ -11,7 +11,7 @@ import { Tabs } from '../parts/tabs.tsx';
 import { TestPanel } from '../parts/test-panel.tsx';
 import { useLive } from '../query-client.ts';
 import { go, Link, pathOf, setQuery, useRoute } from '../route.tsx';
-import { compact, count, duration, percent, span } from '../show.ts';
+import { compact, count, dateAndClock, duration, percent, plural, span } from '../show.ts';
 
 export function Functions() {
   const { parts } = useRoute();
@@ -207,6 +207,8 @@ function FunctionFacts({ view }: { view: FunctionView }) {
               ['Version', <code key="version">{view.version}</code>],
               ['Time limit', duration(timeoutMs * 1_000)],
               ['Memory', `${count(memoryMb)} MB`],
+              ['Kept up without work', <Kept key="kept" versions={versions} />],
+              ['Calls at once', <CallsAtOnce key="calls" view={view} />],
               ['Traffic', versions.map((each) => `d${each.deployment} ${each.weight} %`).join(', ')],
               [
                 'Variables',
@@ -232,6 +234,26 @@ function FunctionFacts({ view }: { view: FunctionView }) {
   );
 }
 
+/** Processes that stay, now and until when: each version has its own. */
+function Kept({ versions }: { versions: readonly FunctionView[] }) {
+  return versions.map(({ deployment, kept }) => (
+    <div key={deployment}>
+      {versions.length > 1 ? `d${deployment}: ` : null}
+      {kept.instances === 0 ? <span className="soft">none</span> : plural(kept.instances, 'instance')}
+      {kept.untilMs === undefined ? null : <span className="soft"> until {dateAndClock(kept.untilMs)}</span>}
+    </div>
+  ));
+}
+
+function CallsAtOnce({ view: { concurrency } }: { view: FunctionView }) {
+  if (concurrency === undefined) return <span className="soft">not known before an instance runs</span>;
+  return (
+    <>
+      {concurrency.calls} in an instance<span className="soft">: {concurrency.reason}</span>
+    </>
+  );
+}
+
 function InstanceTable({ app, name }: { app: string; name: string }) {
   const all = useLive<List<Instance>>('/instances');
   const own = all.data?.items.filter((each) => each.app === app && each.function === name) ?? [];
@@ -249,6 +271,7 @@ function InstanceTable({ app, name }: { app: string; name: string }) {
                 <th className="num">Process</th>
                 <th className="num">Age</th>
                 <th className="num">Calls now</th>
+                <th className="num">at most</th>
                 <th className="num">Served</th>
                 <th className="num">Peak memory</th>
               </tr>
@@ -258,11 +281,15 @@ function InstanceTable({ app, name }: { app: string; name: string }) {
                 <tr key={each.id}>
                   <td>
                     <Badge status={each.state} />
+                    {each.kept ? <span className="soft"> kept</span> : null}
                   </td>
                   <td className="mono">{each.id}</td>
                   <td className="num">{each.pid}</td>
                   <td className="num">{span(Date.now() - each.startedMs)}</td>
                   <td className="num">{each.activeInvocations}</td>
+                  <td className="num" title={each.concurrencyReason}>
+                    {each.concurrency === 0 ? '' : each.concurrency}
+                  </td>
                   <td className="num">{count(each.servedInvocations)}</td>
                   <td className="num">{Math.round(each.memoryPeakMb)} MB</td>
                 </tr>

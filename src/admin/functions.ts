@@ -4,7 +4,7 @@ import { LambentError } from '../base/errors.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import { keptAt } from '../model/keep-warm.ts';
-import type { PoolView } from '../ports/activity.ts';
+import type { InstanceView, PoolView } from '../ports/activity.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { AdminRouter } from './router.ts';
 import { AppNameSchema, FunctionConfigSchema, FunctionParams, jsonAnswer } from './schemas.ts';
@@ -35,6 +35,13 @@ const FunctionSchema = z
           .openapi({ description: 'When a window of `keepWarm` opens or closes.' }),
       })
       .openapi({ description: '`minInstances`, or more while a window of `keepWarm` is open.' }),
+    concurrency: z
+      .object({
+        calls: z.number().int().openapi({ description: 'Calls that each instance takes at once.' }),
+        reason: z.string().openapi({ description: 'Why so many.' }),
+      })
+      .optional()
+      .openapi({ description: 'Of the instances there are; learnt, where nobody set it.' }),
   })
   .openapi('Function');
 
@@ -59,25 +66,32 @@ const getRoute = createRoute({
 });
 
 export function addFunctions(api: AdminRouter, { liveApps, pool, clock }: FunctionsDeps): void {
-  const functionsOf = ({ live, deployments }: LiveAppEntry, instances: ReadonlyMap<string, number>) =>
+  const functionsOf = (
+    { live, deployments }: LiveAppEntry,
+    instances: ReadonlyMap<string, readonly InstanceView[]>,
+  ) =>
     deployments.flatMap((deployment, index) =>
-      deployment.functions.map((version) => ({
-        app: version.app,
-        name: version.name,
-        version: version.id,
-        deployment: deployment.number,
-        weight: live.traffic[index]?.weight ?? 0,
-        runtime: version.runtime,
-        config: version.config,
-        routes: routesOf(deployment, version),
-        instances: instances.get(instanceKey(version.app, version.name, version.id)) ?? 0,
-        kept: keptAt(version.config, clock.nowMs()),
-      })),
+      deployment.functions.map((version) => {
+        const own = instances.get(instanceKey(version.app, version.name, version.id)) ?? [];
+        return {
+          app: version.app,
+          name: version.name,
+          version: version.id,
+          deployment: deployment.number,
+          weight: live.traffic[index]?.weight ?? 0,
+          runtime: version.runtime,
+          config: version.config,
+          routes: routesOf(deployment, version),
+          instances: own.length,
+          kept: keptAt(version.config, clock.nowMs()),
+          concurrency: concurrencyOf(own),
+        };
+      }),
     );
 
   api.openapi(listRoute, (c) => {
     const { app } = c.req.valid('query');
-    const instances = countInstances(pool);
+    const instances = instancesByVersion(pool);
     const entries = app === undefined ? liveApps.snapshot() : [liveApps.find(app)];
     const items = entries.flatMap((entry) => (entry === undefined ? [] : functionsOf(entry, instances)));
     return c.json({ items }, 200);
@@ -87,7 +101,7 @@ export function addFunctions(api: AdminRouter, { liveApps, pool, clock }: Functi
     const { app, name } = c.req.valid('param');
     const entry = liveApps.find(app);
     const found =
-      entry && functionsOf(entry, countInstances(pool)).findLast((candidate) => candidate.name === name);
+      entry && functionsOf(entry, instancesByVersion(pool)).findLast((candidate) => candidate.name === name);
     if (found === undefined) {
       throw new LambentError('E_NOT_FOUND', `The app ${app} has no live function named ${name}.`);
     }
@@ -101,13 +115,13 @@ function routesOf(deployment: Deployment, version: FunctionVersion) {
     .map(({ method, host, path }) => ({ method, host, path }));
 }
 
-function countInstances(pool: PoolView): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const instance of pool.instances()) {
-    const key = instanceKey(instance.app, instance.function, instance.version);
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
-  return counts;
+function instancesByVersion(pool: PoolView): Map<string, InstanceView[]> {
+  return Map.groupBy(pool.instances(), (each) => instanceKey(each.app, each.function, each.version));
+}
+
+function concurrencyOf(instances: readonly InstanceView[]) {
+  const ready = instances.find(({ concurrency }) => concurrency > 0);
+  return ready && { calls: ready.concurrency, reason: ready.concurrencyReason };
 }
 
 /** Version ids alone would not do: two functions with equal code share one. */

@@ -15,6 +15,12 @@ const InstanceSchema = z
     activeInvocations: z.number().int(),
     servedInvocations: z.number().int(),
     memoryPeakMb: z.number(),
+    kept: z.boolean().openapi({ description: 'It stays up without work.' }),
+    concurrency: z
+      .number()
+      .int()
+      .openapi({ description: 'Invocations that it takes at once; 0 until it is ready.' }),
+    concurrencyReason: z.string().openapi({ description: 'Why so many.' }),
   })
   .openapi('Instance');
 

@@ -33,6 +33,8 @@ export interface FunctionView {
   }[];
   readonly instances: number;
   readonly kept: Kept;
+  /** Calls that each instance takes at once; not there while none is ready. */
+  readonly concurrency?: { readonly calls: number; readonly reason: string };
 }
 
 export type DeploymentView = DeploymentSummary & { readonly weight: number };

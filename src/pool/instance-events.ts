@@ -14,6 +14,8 @@ export interface InstanceEvents<Instance> {
   onReady(instance: Instance): void;
   /** The code cannot be loaded. `onGone` follows. */
   onBootFailed(instance: Instance, failure: FailureMessage): void;
+  /** The first of an answer came, to a call that began at `beganMs` (monotonic). `among`: see `LearntConcurrency`. */
+  onAnswered(instance: Instance, beganMs: number, among: number): void;
   /** A stream ended: there is room again. `beganMs`: when the call began, monotonic, unless it was cut short. */
   onRoom(instance: Instance, beganMs?: number): void;
   /** A call that waited inside for another one has not begun there, and will not. `sinceMs`: when it came, monotonic. */

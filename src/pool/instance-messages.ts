@@ -4,6 +4,7 @@ import {
   CALL_HEAD_BYTES_MAX,
   type CallHead,
   type FailureMessage,
+  FLAG_FIN,
   FRAME,
   PROTOCOL_VERSION,
   type ReadyMessage,
@@ -145,4 +146,9 @@ export function tellListener(
     default:
       return `a frame of unknown kind ${kind}`;
   }
+}
+
+/** Whether a frame of a stream is its last. */
+export function isLast(kind: number, flags: number): boolean {
+  return kind === FRAME.FAILED || ((flags & FLAG_FIN) !== 0 && kind !== FRAME.CREDIT);
 }

@@ -3,15 +3,12 @@ import { defectError } from '../base/defects.ts';
 import type { LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import {
-  BODY_CHUNK_BYTES,
   type BootMessage,
   CALL_STREAM,
   CANCEL_REASON,
-  FLAG_FIN,
   FRAME,
   FrameParser,
   type ReadyMessage,
-  WINDOW_BYTES,
 } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import { StreamTable } from '../model/stream-table.ts';
@@ -24,9 +21,10 @@ import { FrameWriter } from './frame-writer.ts';
 import { identifyCaller } from './identify-caller.ts';
 import { InstanceCalls } from './instance-calls.ts';
 import { blockedByAnother, brokeProtocol, didNotEnd, notWanted, timedOut } from './instance-failures.ts';
-import { parseFailure, parseLog, parseReady, tellListener, wrongKind } from './instance-messages.ts';
+import { isLast, parseFailure, parseLog, parseReady, tellListener, wrongKind } from './instance-messages.ts';
 import type { InstanceEvents, InstanceState } from './instance-events.ts';
 import { InstanceOutput } from './instance-output.ts';
+import { type OpenStream, UNCREDITED_MAX } from './open-stream.ts';
 import { PongWatch } from './pong-watch.ts';
 import { RecentStreams } from './recent-streams.ts';
 import { Rest } from './rest.ts';
@@ -39,21 +37,6 @@ const DRAIN_MS = 5_000;
 const BACKGROUND_MS_MAX = 900_000;
 /** With more bytes than this waiting in memory for one instance, it is too slow to be kept alive. */
 const BUFFERED_MAX = 64 * 1024 * 1024;
-
-/** A response's head may come on top of the window. */
-const UNCREDITED_MAX = WINDOW_BYTES + BODY_CHUNK_BYTES;
-
-interface Stream {
-  /** `undefined` once cancelled: nobody listens any more, but the place is still taken. */
-  listener: StreamListener | undefined;
-  deadlineMs: number;
-  /** When it was handed over, monotonic. */
-  readonly openedMs: number;
-  /** Who gets it back should it not begin; of one that was sent ahead of its turn. */
-  readonly waiter: LeaseWaiter | undefined;
-  /** Bytes received and not yet passed on. */
-  uncredited: number;
-}
 
 /** One process of one version: its channel, its streams, its life. */
 export class Instance {
@@ -79,12 +62,14 @@ export class Instance {
   bootInterrupted = false;
   readonly #clock: Clock;
   readonly #events: InstanceEvents<Instance>;
-  readonly #streams = new StreamTable<Stream>();
+  readonly #streams = new StreamTable<OpenStream>();
   readonly #parser: FrameParser;
   readonly #output: InstanceOutput;
   #process: SandboxProcess | undefined;
   #writer: FrameWriter | undefined;
   #nextStream = 1;
+  /** Streams whose code has not answered, not even in part. */
+  #unanswered = 0;
   readonly #recent = new RecentStreams();
   readonly #pong: PongWatch;
   #endReason: LambentError | undefined;
@@ -175,7 +160,9 @@ export class Instance {
     this.#nextStream = stream + 1 === CALL_STREAM ? 1 : stream + 1;
     const { listener, deadlineMs } = call;
     const openedMs = this.#clock.monotonicMs();
-    this.#streams.set(stream, { listener, deadlineMs, openedMs, waiter, uncredited: 0 });
+    this.#unanswered += 1;
+    const unansweredAmong = this.#unanswered;
+    this.#streams.set(stream, { listener, deadlineMs, openedMs, unansweredAmong, waiter, uncredited: 0 });
     this.#order?.opened(stream);
     this.#recent.note(stream, call.invocation, call.origin);
     this.served += 1;
@@ -270,7 +257,7 @@ export class Instance {
     this.bootInterrupted = wasInterrupted(exit, last);
     this.calls.close();
     this.#streams.forEach((stream, entry) => {
-      this.#streams.delete(stream);
+      this.#drop(stream, entry);
       if (!this.#broken && this.#order?.isHeld(stream) === true) this.#takeBack(entry);
       else {
         this.#lose(entry.listener, this.lossReason!);
@@ -281,7 +268,7 @@ export class Instance {
   }
 
   /** Gives a call that has not begun back to the pool, unless nobody wants it any more. */
-  #takeBack({ waiter, listener, openedMs }: Stream): void {
+  #takeBack({ waiter, listener, openedMs }: OpenStream): void {
     if (waiter === undefined || listener === undefined) this.#events.onRoom(this);
     else this.#events.onTakenBack(this, waiter, openedMs);
   }
@@ -301,9 +288,9 @@ export class Instance {
     });
   }
 
-  #timeOut(stream: number, entry: Stream): void {
+  #timeOut(stream: number, entry: OpenStream): void {
     const error = timedOut(this.version);
-    this.#streams.delete(stream);
+    this.#drop(stream, entry);
     this.#lose(entry.listener, error);
     this.state = 'retiring';
     this.#events.onRoom(this);
@@ -356,7 +343,8 @@ export class Instance {
       return;
     }
     const last = isLast(kind, flags);
-    if (last) this.#streams.delete(stream);
+    if (kind !== FRAME.CREDIT && entry.unansweredAmong > 0) this.#answered(entry);
+    if (last) this.#drop(stream, entry);
     else if (kind !== FRAME.CREDIT) {
       entry.uncredited += payload.length;
       if (entry.uncredited > UNCREDITED_MAX) {
@@ -376,7 +364,21 @@ export class Instance {
     if (last) this.#afterStream(stream, entry);
   }
 
-  #afterStream(stream: number, { openedMs }: Stream): void {
+  #drop(stream: number, entry: OpenStream): void {
+    this.#streams.delete(stream);
+    if (entry.unansweredAmong > 0) this.#unanswered -= 1;
+  }
+
+  /** The first of an answer is there. What follows takes as long as the one who reads it likes. */
+  #answered(entry: OpenStream): void {
+    // Where one runs at a time, none of them holds up another.
+    if (this.#order === undefined)
+      this.#events.onAnswered(this, entry.openedMs, (entry.unansweredAmong + this.#unanswered) / 2);
+    this.#unanswered -= 1;
+    entry.unansweredAmong = 0;
+  }
+
+  #afterStream(stream: number, { openedMs }: OpenStream): void {
     const beganMs = openedMs + (this.#order === undefined ? 0 : this.heldMs(openedMs));
     this.#lastEndMs = this.#clock.monotonicMs();
     if (this.#order !== undefined) {
@@ -393,12 +395,12 @@ export class Instance {
     this.#events.onRoom(this, beganMs);
   }
 
-  #onReturned(stream: number, entry: Stream): void {
+  #onReturned(stream: number, entry: OpenStream): void {
     if (entry.waiter === undefined || this.#order?.isHeld(stream) !== true) {
       this.#breach('it gave a call back that it was not sent ahead of its turn');
       return;
     }
-    this.#streams.delete(stream);
+    this.#drop(stream, entry);
     this.#order.ended(stream);
     this.#takeBack(entry);
   }
@@ -491,9 +493,4 @@ export class Instance {
     });
     return only;
   }
-}
-
-/** Whether a frame of a stream is its last. */
-function isLast(kind: number, flags: number): boolean {
-  return kind === FRAME.FAILED || ((flags & FLAG_FIN) !== 0 && kind !== FRAME.CREDIT);
 }

@@ -194,7 +194,7 @@ class Pool implements InstancePool, VersionPoolHost {
   instances(): readonly InstanceView[] {
     const views: InstanceView[] = [];
     for (const pool of this.#pools.values())
-      for (const instance of pool.instances) views.push(viewOf(instance));
+      for (const instance of pool.instances) views.push(viewOf(pool, instance));
     return views;
   }
 
@@ -241,6 +241,7 @@ class Pool implements InstancePool, VersionPoolHost {
           pool.onReady(which);
         },
         onBootFailed: (which, failure) => pool.onBootFailed(which, failure),
+        onAnswered: (which, beganMs, among) => pool.onAnswered(which, beganMs, among),
         onRoom: (which, beganMs) => pool.onRoom(which, beganMs),
         onTakenBack: (which, waiter, sinceMs) => pool.onTakenBack(which, waiter, sinceMs),
         onRetire: () => pool.onRetire(),
@@ -440,7 +441,8 @@ class Pool implements InstancePool, VersionPoolHost {
   }
 }
 
-function viewOf(instance: Instance): InstanceView {
+function viewOf(pool: VersionPool, instance: Instance): InstanceView {
+  const capacity = pool.capacityOf(instance);
   return {
     id: instance.id,
     app: instance.version.app,
@@ -452,6 +454,9 @@ function viewOf(instance: Instance): InstanceView {
     activeInvocations: instance.active,
     servedInvocations: instance.served,
     memoryPeakMb: Math.ceil(instance.memoryPeakKb / 1024),
+    kept: pool.keeps(instance),
+    concurrency: capacity?.concurrency ?? 0,
+    concurrencyReason: capacity?.why ?? 'it is not ready',
   };
 }
 

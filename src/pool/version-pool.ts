@@ -10,13 +10,11 @@ import type { Instance } from './instance.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { InstanceLease } from './instance-lease.ts';
 import { KeepWarm } from './keep-warm.ts';
+import { type Capacity, Places } from './places.ts';
 import { ScaleUp, type ScaleUpOptions } from './scale-up.ts';
 import { ShortCalls } from './short-calls.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
 
-/** Invocations one instance takes at once where the manifest does not say: Lambda's promise, or a web server's habit. */
-const LAMBDA_CONCURRENCY = 1;
-const WEB_CONCURRENCY = 100;
 /** After code that cannot be loaded, the next start waits this long, doubling up to the maximum. */
 const BOOT_BACKOFF_FIRST_MS = 100;
 const BOOT_BACKOFF_MAX_MS = 5_000;
@@ -71,6 +69,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
   readonly #instances: Instance[] = [];
   readonly #line: WaitingLine;
   readonly #shortCalls: ShortCalls;
+  readonly #places: Places;
   readonly #scaleUp: ScaleUp;
   readonly #kept: KeepWarm;
   #starting = 0;
@@ -87,6 +86,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     this.#host = host;
     this.#scaleUp = new ScaleUp(host.scaleUp);
     this.#shortCalls = new ShortCalls(host.heldWaitMs);
+    this.#places = new Places(version, this.#instances, this.#shortCalls);
     this.#line = new WaitingLine(version.id, version.config.queueMax);
     this.#kept = new KeepWarm(version.config, host.clock, () => this.pump());
   }
@@ -114,15 +114,25 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     return reservedConcurrency > 0 ? Math.min(maxConcurrency, reservedConcurrency) : maxConcurrency;
   }
 
+  /** How many calls at once one of its instances takes; `undefined` until it is ready. */
+  capacityOf(instance: Instance): Capacity | undefined {
+    return this.#places.explain(instance);
+  }
+
+  /** Whether this instance stays up without work. */
+  keeps(instance: Instance): boolean {
+    return !this.retired && this.#instances.indexOf(instance) < this.#kept.instances;
+  }
+
   acquire(waiter: LeaseWaiter): () => void {
     // The usual case first: someone is warm, has room, and nobody waits before us.
     if (this.waiting === 0 && this.#mayRun()) {
-      const instance = this.#findRoom();
+      const instance = this.#places.findRoom(waiter);
       if (instance !== undefined) {
         this.#lease(instance, waiter, 0, 0, false);
         return nothingToWithdraw;
       }
-      const holder = this.#findHolder(waiter);
+      const holder = this.#places.findHolder(waiter);
       if (holder !== undefined) {
         this.#lease(holder, waiter, 0, 0, false, true);
         return nothingToWithdraw;
@@ -134,8 +144,8 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
   /** Starts what is needed and serves what waits. */
   pump(): void {
     for (let first = this.#line.first; first !== undefined && this.#mayRun(); first = this.#line.first) {
-      const free = this.#findRoom();
-      const instance = free ?? (first.tookBack ? undefined : this.#findHolder(first.waiter));
+      const free = this.#places.findRoom(first.waiter);
+      const instance = free ?? (first.tookBack ? undefined : this.#places.findHolder(first.waiter));
       if (instance === undefined) break;
       this.#line.shift();
       this.#host.waits(-1);
@@ -242,6 +252,11 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     instance.kill(error);
   }
 
+  onAnswered(instance: Instance, beganMs: number, among: number): void {
+    if (this.#places.learnsOf(instance))
+      this.#places.answered(this.#host.clock.monotonicMs(), beganMs, among);
+  }
+
   onRoom(instance: Instance, beganMs?: number): void {
     if (beganMs !== undefined) {
       const tookMs = this.#host.clock.monotonicMs() - beganMs;
@@ -317,7 +332,9 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
       return nothingToWithdraw;
     }
     const withdraw = this.#enqueue({ waiter, sinceMs: this.#host.clock.monotonicMs(), tookBack: false });
-    this.#startWanted();
+    // One that goes before those that wait may find a place at once.
+    if (waiter.waiting === undefined) this.#startWanted();
+    else this.pump();
     return withdraw;
   }
 
@@ -336,7 +353,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     const places = waiting.filter((version) => version === id).length;
     if (places === 0) return undefined;
     const known = this.#instances.find((instance) => instance.ready !== undefined);
-    const each = config.concurrency ?? (known === undefined ? WEB_CONCURRENCY : this.#capacityOf(known));
+    const each = this.#places.mostOf(known);
     const most = Math.min(this.concurrencyMax, config.maxInstances * each);
     if (places < most) return undefined;
     const message = `function ${name} calls itself, directly or through others, and all of its ${most} places at once are taken by calls that wait for this one`;
@@ -404,34 +421,6 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     return this.running < this.concurrencyMax && this.#host.mayRun(this);
   }
 
-  #capacityOf(instance: Instance): number {
-    const { concurrency } = this.version.config;
-    if (concurrency !== undefined) return concurrency;
-    const { handlerKind: kind, concurrency: wanted } = instance.ready ?? {};
-    if (wanted !== undefined) return wanted;
-    return kind === 'lambda' || kind === 'plain' ? LAMBDA_CONCURRENCY : WEB_CONCURRENCY;
-  }
-
-  /** The first with room, so that the later ones become idle and end. */
-  #findRoom(): Instance | undefined {
-    for (const instance of this.#instances) {
-      if (instance.state === 'ready' && instance.active < this.#capacityOf(instance)) return instance;
-    }
-    return undefined;
-  }
-
-  /** An instance that may hold the call until it has ended those before it. */
-  #findHolder(waiter: LeaseWaiter): Instance | undefined {
-    const { ahead } = this.#shortCalls;
-    if (ahead === 0 || waiter.mayBeHeld !== true) return undefined;
-    for (const instance of this.#instances) {
-      if (instance.state !== 'ready' || this.#capacityOf(instance) !== 1) continue;
-      if (!instance.holds) instance.askToHold();
-      else if (instance.active < 1 + ahead) return instance;
-    }
-    return undefined;
-  }
-
   /**
    * More instances are worth their start only where the ones there are do not keep up: a queue of short calls is
    * empty again before a process could be ready. So the first waiting call has to have waited a while, counted from
@@ -447,9 +436,10 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
       this.#startWhile(1, Number.POSITIVE_INFINITY);
       return;
     }
+    if (this.#places.areFewer) return;
     const waitedMs = this.#host.clock.monotonicMs() - Math.max(head.sinceMs, this.#lastReadyMs);
     if (waitedMs < SCALE_UP_WAIT_MS) return;
-    const each = this.#capacityOf(known);
+    const each = this.#places.capacityOf(known);
     const ready = this.#countReady();
     const stuck = this.#isStuck();
     const target = this.#scaleUp.target({ ready, waiting: this.waiting, waitedMs, each, stuck });

@@ -20,6 +20,12 @@ export interface InstanceView {
   readonly activeInvocations: number;
   readonly servedInvocations: number;
   readonly memoryPeakMb: number;
+  /** It stays up without work: one of `minInstances`, or of an open window of `keepWarm`. */
+  readonly kept: boolean;
+  /** Invocations that it takes at once; 0 until it is ready. */
+  readonly concurrency: number;
+  /** Why so many, as a part of a sentence. */
+  readonly concurrencyReason: string;
 }
 
 /** What the pool looks like now. */

@@ -50,6 +50,7 @@ const COLUMNS = [
   { title: 'MEMORY', align: 'right' },
   { title: 'TIMEOUT', align: 'right' },
   { title: 'INSTANCES', align: 'right' },
+  { title: 'AT ONCE', align: 'right' },
   { title: 'ROUTES' },
 ] as const;
 
@@ -72,6 +73,7 @@ function functionRow(item: FunctionView): string[] {
     `${item.config.memoryMb} MB`,
     formatDuration(item.config.timeoutMs),
     item.kept.instances === 0 ? String(item.instances) : `${item.instances}, ${item.kept.instances} kept`,
+    item.concurrency === undefined ? '' : String(item.concurrency.calls),
     routes.join(', ') || 'none',
   ];
 }
