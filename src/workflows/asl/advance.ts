@@ -28,7 +28,7 @@ import { redrive } from './redrive.ts';
 import { HISTORY_EVENTS_MAX, Run } from './run.ts';
 import { endWait, runChoice, runFail, runPass, runSucceed, runWait } from './simple-states.ts';
 import { startThread } from './start-thread.ts';
-import { runTask, taskHeard, taskStarted } from './task-state.ts';
+import { runTask, taskHeard } from './task-state.ts';
 
 /*
  * Amazon States Language as a machine without surroundings.
@@ -177,7 +177,6 @@ async function attempt(run: Run, thread: Thread, piece: () => Promise<void>): Pr
 
 async function step(run: Run, thread: Thread, how: Ready['how']): Promise<void> {
   if (how === 'ended') return end(run, thread);
-  if (how === 'started') return taskStarted(run, thread);
   const { name, type } = thread.node;
   if (how === 'enter') {
     const { inputText } = thread;

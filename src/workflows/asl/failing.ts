@@ -61,6 +61,8 @@ async function failWithin(
   }
   parent.lastEvent = child.lastEvent;
   cutChildren(run, parent, child, failure);
+  if (parent.node.type === 'Map' && !isSilent(failure))
+    run.emitAside(parent, 'MapIterationFailed', iterationDetails('Failed', parent.node.name, child.index));
   return failure;
 }
 
@@ -79,8 +81,8 @@ async function failureOfMapRun(
 }
 
 /**
- * Gives up what goes on within a Map or Parallel that fails, and tells of it and of what failed, in their order. These
- * events follow the last one of what failed, and nothing follows them. What iterations of a distributed Map were at is no part of this history.
+ * Gives up what goes on within a Map or Parallel that fails. The events of that follow the last one of what failed,
+ * and nothing follows them. What iterations of a distributed Map were at is no part of this history.
  */
 function cutChildren(run: Run, parent: Thread, failed: Thread, failure: StateFailure): void {
   const { waiting, node } = parent;
@@ -90,11 +92,9 @@ function cutChildren(run: Run, parent: Thread, failed: Thread, failure: StateFai
     const cut = thread !== failed;
     // A task that was at work was so until now.
     const aborted = cut ? !isBetweenStates(run, thread) : thread.taskEnded;
-    if (tells && node.type === 'Map') {
-      const how = cut ? 'Aborted' : 'Failed';
-      run.emitAside(parent, `MapIteration${how}`, iterationDetails(how, node.name, thread.index));
-    }
     if (cut) {
+      if (tells && node.type === 'Map')
+        run.emitAside(parent, 'MapIterationAborted', iterationDetails('Aborted', node.name, thread.index));
       if (waiting.run === undefined) thread.lastEvent = parent.lastEvent;
       cutChildren(run, thread, thread, failure);
       giveUp(run, thread);
@@ -132,10 +132,10 @@ async function handled(run: Run, thread: Thread, failure: StateFailure): Promise
   const { definition } = thread.node;
   if (isSilent(failure)) return failure;
   const retriers = (definition.Retry ?? []) as JsonObject[];
-  const at = retriers.findIndex((entry) => matches(entry, thread, failure));
+  const at = retriers.findIndex((entry) => matches(entry, failure));
   if (at >= 0 && retry(run, thread, retriers[at]!, at)) return undefined;
   const catchers = (definition.Catch ?? []) as JsonObject[];
-  const catchIndex = catchers.findIndex((entry) => matches(entry, thread, failure));
+  const catchIndex = catchers.findIndex((entry) => matches(entry, failure));
   const catcher = catchers[catchIndex];
   if (catcher === undefined) return failure;
   run.note(thread, 'errorDetails', { catchIndex });
@@ -152,15 +152,12 @@ async function handled(run: Run, thread: Thread, failure: StateFailure): Promise
   }
 }
 
-/**
- * What States.ALL and States.TaskFailed stand for. Data beyond the limit is the end for a state that would pass it on,
- * and the failure of a task that answered with it.
- */
-function matches(entry: JsonObject, thread: Thread, { error }: StateFailure): boolean {
+/** States.ALL and States.TaskFailed do not stand for data beyond the limit. */
+function matches(entry: JsonObject, { error }: StateFailure): boolean {
   const names = entry.ErrorEquals as string[];
   if (error !== undefined && names.includes(error)) return true;
   if (names.includes('States.Timeout') && error === 'States.HeartbeatTimeout') return true;
-  if (error === 'States.DataLimitExceeded' && !thread.taskEnded) return false;
+  if (error === 'States.DataLimitExceeded') return false;
   return names.includes('States.ALL') || (names.includes('States.TaskFailed') && error !== 'States.Timeout');
 }
 

@@ -174,9 +174,7 @@ function split(whole: string, separators: string): string[] {
   return parts;
 }
 
-/** A text of white space alone is null. */
 function fromJson(whole: string): Json {
-  if (whole.trim() === '') return null;
   try {
     return JSON.parse(whole) as Json;
   } catch (thrown) {

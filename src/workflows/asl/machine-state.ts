@@ -84,11 +84,8 @@ export interface Trial {
 
 export interface Ready {
   readonly thread: Thread;
-  /**
-   * `enter`: a state that follows; `run`: the same state again, after a retry's interval; `started`: the task that
-   * was scheduled; `ended`: its last state is left.
-   */
-  readonly how: 'enter' | 'run' | 'started' | 'ended';
+  /** `enter`: a state that follows; `run`: the same state again, after a retry's interval; `ended`: its last state is left. */
+  readonly how: 'enter' | 'run' | 'ended';
 }
 
 /** One thread of control: the execution itself, a branch, an iteration. It is in one state at a time. */

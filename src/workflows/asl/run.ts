@@ -173,17 +173,10 @@ export class Run {
 }
 
 export function checkSize(text: string, state: string): void {
-  if (exceedsLimit(text)) throw tooLarge(state);
-}
-
-export function exceedsLimit(text: string): boolean {
-  return text.length > PAYLOAD_BYTES_MAX / 3 && Buffer.byteLength(text) > PAYLOAD_BYTES_MAX;
-}
-
-export function tooLarge(what: string): StateFailure {
-  return new StateFailure(
+  if (text.length <= PAYLOAD_BYTES_MAX / 3 || Buffer.byteLength(text) <= PAYLOAD_BYTES_MAX) return;
+  throw new StateFailure(
     'States.DataLimitExceeded',
-    `The state/task '${what}' returned a result with a size exceeding the maximum number of bytes service limit.`,
+    `The state/task '${state}' returned a result with a size exceeding the maximum number of bytes service limit.`,
   );
 }
 

@@ -63,9 +63,7 @@ function recordOf(run: Run, mapRun: string, index: number, value: Json): Iterati
 
 /** Whether a thread has left a state and not entered the next. */
 export function isBetweenStates(run: Run, thread: Thread): boolean {
-  return run.state.ready.some(
-    ({ thread: each, how }) => each === thread && (how === 'enter' || how === 'ended'),
-  );
+  return run.state.ready.some((ready) => ready.thread === thread && ready.how !== 'run');
 }
 
 /** Nobody waits for what this thread waits for. It stays where it is, so that a redrive can take it up there. */

@@ -5,7 +5,7 @@ import type { Json } from './json-value.ts';
 import { evaluate, evaluateAs } from './jsonata-expression.ts';
 import type { MachineInput, TaskWaiting, Thread } from './machine-state.ts';
 import { applyPath, fillTemplate, requireByPath, withData } from './path-scope.ts';
-import { checkSize, exceedsLimit, type Run, tooLarge } from './run.ts';
+import { checkSize, type Run } from './run.ts';
 import { parseTaskResource } from './task-resource.ts';
 
 /* Task states. One with `.waitForTaskToken` is over when its token is answered, not when its call is. */
@@ -89,14 +89,7 @@ async function schedule(run: Run, thread: Thread, waiting: TaskWaiting): Promise
   const due = waiting.tokenOp === undefined ? dueOf(run, thread, waiting) : {};
   waiting.workOp = run.open(thread, { kind: 'task', resource, input }, due);
   tellScheduled(run, thread, waiting, text);
-  // What goes on beside it is scheduled before anything starts.
-  if (resource.kind !== 'activity') run.state.ready.push({ thread, how: 'started' });
-}
-
-/** The work that was scheduled has begun. */
-export function taskStarted(run: Run, thread: Thread): void {
-  const { waiting } = thread;
-  if (waiting?.kind === 'task' && !waiting.started) tellStarted(run, thread, waiting);
+  if (resource.kind !== 'activity') tellStarted(run, thread, waiting);
 }
 
 function tellScheduled(run: Run, thread: Thread, waiting: TaskWaiting, text: string): void {
@@ -197,10 +190,7 @@ async function taskSucceeded(run: Run, thread: Thread, waiting: TaskWaiting, out
   settle(run, thread, waiting);
   const { resource } = waiting;
   const text = JSON.stringify(output);
-  if (exceedsLimit(text)) {
-    const { error, reason } = tooLarge(resource.kind === 'service' ? resource.service : resource.arn);
-    return taskFailed(run, thread, waiting, error!, reason);
-  }
+  checkSize(text, resource.kind === 'service' ? resource.service : resource.arn);
   if (resource.kind === 'lambda') {
     run.emit(
       thread,
