@@ -12,6 +12,7 @@ import { createSeededRandom } from '../src/base/random.ts';
 import type { CloudEvent } from '../src/model/cloud-event.ts';
 import { resolveAddress } from '../src/model/connection.ts';
 import type { MessageSource } from '../src/model/message-source.ts';
+import { sealEvent } from '../src/model/sealed-event.ts';
 import type { Trigger, TriggerId } from '../src/model/trigger.ts';
 import type { Source } from '../src/ports/source.ts';
 import { messageDrivers, messageSources } from '../src/sources/messages/message-sources.ts';
@@ -132,7 +133,8 @@ export function openSource(
       resolveAddress(connection, (name) => (name === 'BROKER' ? url : undefined)),
     alert: async () => {},
     isBusy: async () => false,
-    async publish(given) {
+    async publish(published) {
+      const given = published.map((each) => sealEvent(each).parsed);
       await publish(given);
       events.push(...given);
       return given.map(() => ({ seq: 1, stored: true, owed: 1 }));

@@ -6,6 +6,7 @@ import { type ConnectionKind, connectionByUrl } from '../src/model/connection.ts
 import { DELIVERY_DEFAULTS, type Trigger, type TriggerId } from '../src/model/trigger.ts';
 import type { Published } from '../src/ports/event-bus.ts';
 import type { Source, SourceContext, SourceFactory } from '../src/ports/source.ts';
+import { sealEvent } from '../src/model/sealed-event.ts';
 
 /** The log of events as a source of changed rows sees it, in a test that says when storing comes to an end, and how. */
 export class SourceLog {
@@ -51,7 +52,11 @@ export class SourceLog {
         source: { kind, connection: connectionByUrl(kind as ConnectionKind, 'DB'), ...this.settings },
         delivery: DELIVERY_DEFAULTS,
       } as unknown as Trigger,
-      publish: (events, next) => this.#publish(events, next),
+      publish: (events, next) =>
+        this.#publish(
+          events.map((each) => sealEvent(each).parsed),
+          next,
+        ),
     } satisfies SourceContext);
     return this.source;
   }

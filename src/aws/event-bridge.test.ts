@@ -5,6 +5,7 @@ import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
 import { createEventBridgeApi } from './event-bridge.ts';
+import { sealEvent } from '../model/sealed-event.ts';
 
 function open(refuses = false) {
   const events: CloudEvent[] = [];
@@ -24,7 +25,7 @@ function open(refuses = false) {
     rules: undefined as never,
     bus: {
       async publish(published) {
-        events.push(...published);
+        events.push(...published.map((each) => sealEvent(each).parsed));
         return published.map(() => ({ seq: 1, stored: true, owed: 0 }));
       },
     },

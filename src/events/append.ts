@@ -1,7 +1,8 @@
 import { atEndOfTurn, type Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
-import { type CloudEvent, encodeCloudEvent } from '../model/cloud-event.ts';
+import type { CloudEvent } from '../model/cloud-event.ts';
 import type { EventScope } from '../model/event-scope.ts';
+import { type SealedEvent, sealEvent } from '../model/sealed-event.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { Published, StoredNow } from '../ports/event-bus.ts';
 import type {
@@ -14,7 +15,6 @@ import type {
   SourcePosition,
 } from '../ports/event-store.ts';
 import { textAt } from './event-view.ts';
-import type { Admission } from './trigger-queue.ts';
 import type { LiveTrigger, TriggerTable } from './trigger-table.ts';
 
 /** Deliveries that may be owed on a node; then events are refused. */
@@ -25,11 +25,52 @@ export const APPENDING_MAX = 100_000;
 const APPEND_AT_ONCE_MAX = 2_000;
 const APPEND_BYTES_MAX = 16 * 1024 * 1024;
 
-/** An event that is ready to be stored, with who gets it. */
-export interface Prepared {
-  readonly event: CloudEvent;
-  readonly newEvent: NewEvent;
-  readonly recipients: readonly { readonly live: LiveTrigger; readonly admission: Admission }[];
+/** What is owed of an event to a live trigger. */
+interface Recipient extends NewDelivery {
+  readonly live: LiveTrigger;
+}
+
+/** An event that is ready to be stored, with who gets it. One object, as they come by the ten thousand a second. */
+export class Prepared implements NewEvent {
+  readonly sealed: SealedEvent;
+  readonly scope: EventScope;
+  readonly receivedMs: number;
+  readonly depth: number;
+  readonly deliveries: readonly Recipient[];
+
+  constructor(
+    sealed: SealedEvent,
+    scope: EventScope,
+    receivedMs: number,
+    depth: number,
+    deliveries: readonly Recipient[],
+  ) {
+    this.sealed = sealed;
+    this.scope = scope;
+    this.receivedMs = receivedMs;
+    this.depth = depth;
+    this.deliveries = deliveries;
+  }
+
+  get id(): string {
+    return this.sealed.id;
+  }
+
+  get source(): string {
+    return this.sealed.source;
+  }
+
+  get type(): string {
+    return this.sealed.type;
+  }
+
+  get subject(): string | undefined {
+    return this.sealed.subject;
+  }
+
+  get event(): Uint8Array {
+    return this.sealed.text;
+  }
 }
 
 export interface AppendParts {
@@ -75,35 +116,31 @@ export class Appender {
   }
 
   /** Matches an event with the triggers. The result must be appended, or given to `discard`. */
-  prepare(event: CloudEvent, scope: EventScope, depth: number, origin: TriggerId | undefined): Prepared {
+  prepare(
+    event: CloudEvent | SealedEvent,
+    scope: EventScope,
+    depth: number,
+    origin: TriggerId | undefined,
+  ): Prepared {
     const { table, clock } = this.#parts;
-    const text = encodeCloudEvent(event);
+    const sealed = sealEvent(event);
     // What is received later must not be due earlier, or it would overtake: the machine's clock may be set back.
     const receivedMs = Math.max(clock.nowMs(), this.#lastReceivedMs);
     this.#lastReceivedMs = receivedMs;
-    const recipients: { live: LiveTrigger; admission: Admission }[] = [];
-    const deliveries: NewDelivery[] = [];
-    for (const live of table.match(event, scope, receivedMs, origin)) {
+    const deliveries: Recipient[] = [];
+    for (const live of table.match(sealed, scope, receivedMs, origin)) {
       const { key, dedupeKey, dedupeMs } = live.trigger.delivery;
-      const ordering = key === undefined ? undefined : textAt(event, key);
-      const seen = dedupeKey === undefined ? undefined : textAt(event, dedupeKey);
+      const ordering = key === undefined ? undefined : textAt(sealed, key);
+      const seen = dedupeKey === undefined ? undefined : textAt(sealed, dedupeKey);
       const once = seen === undefined ? undefined : { value: seen, untilMs: receivedMs + dedupeMs };
-      const admission = live.queue.admit(ordering, text.byteLength);
-      recipients.push({ live, admission });
-      deliveries.push({ trigger: live.queue.key, ...admission, dueMs: receivedMs, ordering, once });
+      const { claimed, parked } = live.queue.admit(ordering, sealed.text.byteLength);
+      deliveries.push({ live, trigger: live.queue.key, claimed, parked, dueMs: receivedMs, ordering, once });
     }
-    const { source, id, type, subject } = event;
-    return {
-      event,
-      newEvent: { scope, source, id, type, subject, receivedMs, depth, event: text, deliveries },
-      recipients,
-    };
+    return new Prepared(sealed, scope, receivedMs, depth, deliveries);
   }
 
-  discard(prepared: Prepared): void {
-    prepared.recipients.forEach(({ live, admission }, place) => {
-      live.queue.notAdmitted(admission, prepared.newEvent.deliveries[place]!.ordering);
-    });
+  discard({ deliveries }: Prepared): void {
+    for (const delivery of deliveries) delivery.live.queue.notAdmitted(delivery, delivery.ordering);
   }
 
   append(prepared: readonly Prepared[], position: SourcePosition | undefined): Promise<Published[]> {
@@ -119,7 +156,7 @@ export class Appender {
     }
     this.#onTheWay += prepared.length;
     return new Promise((resolve, reject) => {
-      const bytes = prepared.reduce((sum, { newEvent }) => sum + newEvent.event.byteLength, 0);
+      const bytes = prepared.reduce((sum, { sealed }) => sum + sealed.text.byteLength, 0);
       this.#waiting.push({ prepared, bytes, position, resolve, reject });
       if (this.#isNear) return;
       this.#isNear = true;
@@ -133,21 +170,18 @@ export class Appender {
     const published = prepared.map((each, at) => {
       const { seq, stored, deliveries } = results[at]!;
       let owed = 0;
-      each.recipients.forEach(({ live, admission }, place) => {
+      each.deliveries.forEach((own, place) => {
         const key = stored ? deliveries[place] : undefined;
         if (key !== undefined) owed += 1;
-        const { ordering } = each.newEvent.deliveries[place]!;
-        live.queue.admitted(
-          admission,
-          ordering,
-          key === undefined ? undefined : toClaimed(each, seq, key, ordering),
+        own.live.queue.admitted(
+          own,
+          own.ordering,
+          key === undefined ? undefined : toClaimed(each, seq, key, own.ordering),
         );
       });
       this.#owed += owed;
-      if (stored) {
-        const { receivedMs, scope } = each.newEvent;
-        storedNow.push({ seq, receivedMs, scope, event: each.event });
-      }
+      const { receivedMs, scope, sealed } = each;
+      if (stored) storedNow.push({ seq, receivedMs, scope, event: sealed });
       return { seq, stored, owed };
     });
     if (storedNow.length > 0) this.#parts.onStored?.(storedNow);
@@ -184,7 +218,7 @@ export class Appender {
       const results = await store.append({
         session,
         nowMs: clock.nowMs(),
-        events: prepared.map(({ newEvent }) => newEvent),
+        events: prepared,
         positions: group.flatMap(({ position }) => position ?? []),
       });
       let at = 0;
@@ -203,11 +237,23 @@ export class Appender {
 }
 
 function toClaimed(
-  { newEvent }: Prepared,
+  { sealed, receivedMs, depth }: Prepared,
   seq: number,
   key: number,
   ordering: string | undefined,
 ): ClaimedDelivery {
-  const { id, source, type, receivedMs, depth, event } = newEvent;
-  return { key, seq, id, source, type, receivedMs, depth, ordering, attempts: 0, owedMs: receivedMs, event };
+  const { id, source, type, text } = sealed;
+  return {
+    key,
+    seq,
+    id,
+    source,
+    type,
+    receivedMs,
+    depth,
+    ordering,
+    attempts: 0,
+    owedMs: receivedMs,
+    event: text,
+  };
 }

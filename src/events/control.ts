@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
-import { type CloudEvent, encodeCloudEvent, parseCloudEvent } from '../model/cloud-event.ts';
+import { encodeCloudEvent, parseCloudEvent } from '../model/cloud-event.ts';
+import { readSealedEvent } from '../model/sealed-event.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { DeadSelection, EventControl, ReplayResult, TriggerView } from '../ports/event-control.ts';
 import type { EventFilter, EventStore, ReplayItem, TriggerTotals } from '../ports/event-store.ts';
@@ -113,11 +114,11 @@ async function replay(
   for (let after: number | undefined = 0; after !== undefined; ) {
     const page = await store.readEvents(until, STEP, after);
     const items = page.items.flatMap(({ seq, scope, event }): ReplayItem[] => {
-      const parsed = JSON.parse(Buffer.from(event).toString()) as CloudEvent;
-      const recipients = only === undefined ? dispatch.match(parsed, scope) : [only];
+      const sealed = readSealedEvent(event);
+      const recipients = only === undefined ? dispatch.match(sealed, scope) : [only];
       return recipients.map(({ queue, trigger }) => {
         const { key } = trigger.delivery;
-        return { seq, trigger: queue.key, ordering: key === undefined ? undefined : textAt(parsed, key) };
+        return { seq, trigger: queue.key, ordering: key === undefined ? undefined : textAt(sealed, key) };
       });
     });
     result.events += page.items.length;

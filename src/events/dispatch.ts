@@ -21,6 +21,7 @@ import type { CloudEvent } from '../model/cloud-event.ts';
 import { EVERYBODY, type EventScope, scopeOfApp } from '../model/event-scope.ts';
 import type { AppName } from '../model/function.ts';
 import type { InvocationError } from '../model/invocation.ts';
+import type { SealedEvent } from '../model/sealed-event.ts';
 import { type Destination, type TriggerId, triggerIdOf } from '../model/trigger.ts';
 import type { EventBus, Published, PublishOptions, StoredNow } from '../ports/event-bus.ts';
 import type { ClaimedDelivery, EventStore, FailedOrdering, Session } from '../ports/event-store.ts';
@@ -63,7 +64,7 @@ export interface DispatchOptions {
 export interface EventDispatch extends EventBus {
   find(id: TriggerId): LiveTrigger | undefined;
   /** The live triggers that may hear it and whose pattern matches. */
-  match(event: CloudEvent, scope: EventScope): readonly LiveTrigger[];
+  match(event: SealedEvent, scope: EventScope): readonly LiveTrigger[];
   /** Every live trigger. */
   triggers(): readonly LiveTrigger[];
   /** Something was put into the store for it: a replay, a redriven dead letter. */
@@ -106,7 +107,7 @@ class Dispatcher implements EventDispatch {
   }
 
   async publish(
-    events: readonly CloudEvent[],
+    events: readonly (CloudEvent | SealedEvent)[],
     { depth = 0, origin, scope = EVERYBODY }: PublishOptions = {},
   ): Promise<Published[]> {
     if (this.#isClosed)
@@ -134,7 +135,7 @@ class Dispatcher implements EventDispatch {
     return this.#table.get(id);
   }
 
-  match(event: CloudEvent, scope: EventScope): readonly LiveTrigger[] {
+  match(event: SealedEvent, scope: EventScope): readonly LiveTrigger[] {
     return this.#table.match(event, scope, this.#options.clock.nowMs(), undefined);
   }
 
@@ -229,15 +230,17 @@ class Dispatcher implements EventDispatch {
       log,
       budget: this.#budget,
       call: (batch, onResult) => this.#call(id, batch, onResult),
-      settleDelivered: (delivery, answer, onDurable) => {
+      settleDelivered: (deliveries, answer, onDurable) => {
         const live = this.#table.get(id);
         const destination = answer === undefined ? undefined : live?.trigger.delivery.onSuccess;
         if (destination === undefined) {
-          this.#settling.delivered(delivery, onDurable);
+          this.#settling.delivered(deliveries, onDurable);
           return;
         }
-        const events = this.#toDestination(live!, delivery, destination, { answer });
-        this.#settle({ kind: 'delivered', keys: [delivery.key] }, events, () => onDurable(delivery), 1);
+        for (const delivery of deliveries) {
+          const events = this.#toDestination(live!, delivery, destination, { answer });
+          this.#settle({ kind: 'delivered', keys: [delivery.key] }, events, () => onDurable([delivery]), 1);
+        }
       },
       settleRetry: (delivery, dueMs, onDurable) =>
         this.#settle({ kind: 'retry', key: delivery.key, dueMs }, [], onDurable, 0),
@@ -332,7 +335,7 @@ class Dispatcher implements EventDispatch {
   ): void {
     this.#settling.add({
       settlement,
-      events: prepared.map(({ newEvent }) => newEvent),
+      events: prepared,
       onDurable: (appended) => {
         this.#appender.ended(ended);
         if (prepared.length > 0) this.#appender.appended(prepared, appended);

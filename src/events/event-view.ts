@@ -1,4 +1,5 @@
 import type { CloudEvent } from '../model/cloud-event.ts';
+import type { SealedEvent } from '../model/sealed-event.ts';
 
 /** What EventBridge says where an event of its own would name an account. */
 const ACCOUNT = '000000000000';
@@ -28,8 +29,10 @@ export function toPatternView(event: CloudEvent, receivedMs: number): Record<str
 }
 
 /** The value at a path such as `data.customer.id`, as text for ordering and repetitions; `undefined`: there is none. */
-export function textAt(event: CloudEvent, path: string): string | undefined {
-  let value: unknown = event;
+export function textAt(event: SealedEvent, path: string): string | undefined {
+  // What rows are ordered by, and not worth parsing the event.
+  if (path === 'subject') return event.subject;
+  let value: unknown = event.parsed;
   for (const name of path.split('.')) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
     value = (value as Readonly<Record<string, unknown>>)[name];

@@ -34,8 +34,10 @@ export class OrderingLanes {
     const { ordering, key } = delivery;
     if (ordering === undefined) return 'go';
     const lane = this.#laneOf(ordering);
-    if (lane.state === 'opening' || (lane.state === 'blocked' && !lane.failed.has(key))) return 'park';
+    if (lane.state === 'opening' || (lane.state === 'blocked' && lane.failed?.has(key) !== true))
+      return 'park';
     if (lane.state === 'flowing' && lane.onTheWay > 0) {
+      lane.waiting ??= [];
       lane.waiting.push(delivery);
       return 'wait';
     }
@@ -45,13 +47,13 @@ export class OrderingLanes {
 
   /** The next of the same lane, if one waits in memory. */
   behind(ordering: string | undefined): ClaimedDelivery | undefined {
-    return ordering === undefined ? undefined : this.#lanes.get(ordering)?.waiting[0];
+    return ordering === undefined ? undefined : this.#lanes.get(ordering)?.waiting?.[0];
   }
 
   /** Takes that next one, to go in the same call behind its former one. */
   takeAlong(ordering: string | undefined): ClaimedDelivery | undefined {
     const lane = ordering === undefined ? undefined : this.#lanes.get(ordering);
-    const next = lane?.waiting.shift();
+    const next = lane?.waiting?.shift();
     if (next !== undefined) lane!.onTheWay += 1;
     return next;
   }
@@ -64,7 +66,8 @@ export class OrderingLanes {
     }
     const waited: ClaimedDelivery[] = [];
     for (const [ordering, lane] of this.#lanes) {
-      waited.push(...lane.waiting.splice(0));
+      for (const delivery of lane.waiting ?? []) waited.push(delivery);
+      lane.waiting = undefined;
       this.#dropIfEmpty(ordering, lane);
     }
     return waited;
@@ -73,6 +76,7 @@ export class OrderingLanes {
   /** Marks a failure that was there before this platform started. */
   block(ordering: string, key: number): void {
     const lane = this.#laneOf(ordering);
+    lane.failed ??= new Set();
     lane.failed.add(key);
     lane.state = 'blocked';
   }
@@ -83,7 +87,9 @@ export class OrderingLanes {
     const lane = this.#laneOf(ordering);
     lane.onTheWay -= 1;
     this.block(ordering, key);
-    return lane.waiting.splice(0);
+    const waited = lane.waiting ?? [];
+    lane.waiting = undefined;
+    return waited;
   }
 
   /** One was delivered or died. Returns what may go now. */
@@ -91,12 +97,12 @@ export class OrderingLanes {
     const lane = ordering === undefined ? undefined : this.#lanes.get(ordering);
     if (lane === undefined) return undefined;
     lane.onTheWay -= 1;
-    lane.failed.delete(key);
-    if (lane.state === 'blocked' && lane.failed.size === 0) {
+    lane.failed?.delete(key);
+    if (lane.state === 'blocked' && lane.failed?.size === 0) {
       lane.state = 'opening';
       this.#opening += 1;
     }
-    const next = lane.state === 'flowing' && lane.onTheWay === 0 ? lane.waiting.shift() : undefined;
+    const next = lane.state === 'flowing' && lane.onTheWay === 0 ? lane.waiting?.shift() : undefined;
     if (next !== undefined) lane.onTheWay += 1;
     else this.#dropIfEmpty(ordering!, lane);
     return next;
@@ -137,10 +143,10 @@ export class OrderingLanes {
     if (lane === undefined) {
       lane = {
         state: 'flowing',
-        waiting: [],
+        waiting: undefined,
         onTheWay: 0,
         parking: 0,
-        failed: new Set(),
+        failed: undefined,
         isLettingGo: false,
       };
       this.#lanes.set(ordering, lane);
@@ -150,20 +156,21 @@ export class OrderingLanes {
 
   #dropIfEmpty(ordering: string, lane: Lane): void {
     const { state, onTheWay, parking, waiting } = lane;
-    if (state === 'flowing' && onTheWay === 0 && parking === 0 && waiting.length === 0)
+    if (state === 'flowing' && onTheWay === 0 && parking === 0 && (waiting?.length ?? 0) === 0)
       this.#lanes.delete(ordering);
   }
 }
 
 export type LaneState = 'flowing' | 'blocked' | 'opening';
 
+/** Of most there is one delivery, which goes: they must cost little. */
 interface Lane {
   state: LaneState;
-  readonly waiting: ClaimedDelivery[];
+  waiting: ClaimedDelivery[] | undefined;
   onTheWay: number;
   /** Deliveries on their way to being parked. */
   parking: number;
   /** Keys of deliveries that failed and are to be tried again. */
-  readonly failed: Set<number>;
+  failed: Set<number> | undefined;
   isLettingGo: boolean;
 }

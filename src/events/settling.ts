@@ -11,7 +11,7 @@ import type {
 
 /** After the store refused, what is to be settled is brought again after this. */
 const STORE_RETRY_MS = 1_000;
-/** Most settlements of each sort in one call of the store. */
+/** Most settlements, and most batches that were delivered, in one call of the store. */
 const SETTLED_AT_ONCE_MAX = 4_096;
 
 /** An ending, with the events that come of it. */
@@ -22,10 +22,10 @@ export interface Ending {
   onDurable(appended: readonly Appended[]): void;
 }
 
-/** A delivery that was made, of which no event comes: almost all are so. */
+/** Deliveries that were made, of which no event comes: almost all are so. */
 interface Delivered {
-  readonly delivery: ClaimedDelivery;
-  onDurable(delivery: ClaimedDelivery): void;
+  readonly deliveries: readonly ClaimedDelivery[];
+  onDurable(deliveries: readonly ClaimedDelivery[]): void;
 }
 
 export interface SettlingParts {
@@ -58,8 +58,11 @@ export class Settling {
     this.#soon();
   }
 
-  delivered(delivery: ClaimedDelivery, onDurable: (delivery: ClaimedDelivery) => void): void {
-    this.#delivered.push({ delivery, onDurable });
+  delivered(
+    deliveries: readonly ClaimedDelivery[],
+    onDurable: (deliveries: readonly ClaimedDelivery[]) => void,
+  ): void {
+    this.#delivered.push({ deliveries, onDurable });
     this.#soon();
   }
 
@@ -90,8 +93,9 @@ export class Settling {
     const { store, session, clock, log, ended } = this.#parts;
     this.#isBusy = true;
     const settlements = endings.map(({ settlement }) => settlement);
-    if (delivered.length > 0)
-      settlements.push({ kind: 'delivered', keys: delivered.map(({ delivery }) => delivery.key) });
+    const keys: number[] = [];
+    for (const { deliveries } of delivered) for (const { key } of deliveries) keys.push(key);
+    if (keys.length > 0) settlements.push({ kind: 'delivered', keys });
     const events = endings.flatMap((ending) => ending.events);
     let appended: readonly Appended[];
     try {
@@ -100,14 +104,14 @@ export class Settling {
     } catch (error) {
       log.error('deliveries could not be settled; trying again', {
         error: String(error),
-        count: endings.length + delivered.length,
+        count: endings.length + keys.length,
       });
       clock.after(STORE_RETRY_MS, () => void this.#store(endings, delivered));
       return;
     }
     this.#isBusy = false;
-    if (delivered.length > 0) ended(delivered.length);
-    for (const { delivery, onDurable } of delivered) onDurable(delivery);
+    if (keys.length > 0) ended(keys.length);
+    for (const { deliveries, onDurable } of delivered) onDurable(deliveries);
     let at = 0;
     for (const ending of endings) {
       ending.onDurable(appended.slice(at, at + ending.events.length));

@@ -34,9 +34,9 @@ export interface QueueParts {
   call(batch: readonly ClaimedDelivery[], onResult: (result: CallResult) => void): void;
   /** Each calls back once it is durable. */
   settleDelivered(
-    delivery: ClaimedDelivery,
+    deliveries: readonly ClaimedDelivery[],
     answer: Buffer | undefined,
-    onDurable: (delivery: ClaimedDelivery) => void,
+    onDurable: (deliveries: readonly ClaimedDelivery[]) => void,
   ): void;
   settleRetry(delivery: ClaimedDelivery, dueMs: number, onDurable: () => void): void;
   settleDead(delivery: ClaimedDelivery, error: InvocationError, onDurable: () => void): void;
@@ -84,7 +84,7 @@ export class TriggerQueue {
   #isClosed = false;
   #isSuspended = false;
   /** One for all deliveries: they come by the ten thousand a second. */
-  readonly #onLetGo = (delivery: ClaimedDelivery): void => this.#letGo(delivery);
+  readonly #onLetGo = (deliveries: readonly ClaimedDelivery[]): void => this.#letGo(deliveries);
 
   constructor(trigger: Trigger, id: TriggerId, key: TriggerKey, isPaused: boolean, parts: QueueParts) {
     this.id = id;
@@ -94,7 +94,7 @@ export class TriggerQueue {
     this.#isPaused = isPaused;
     this.#bucket = new TokenBucket(parts.clock, trigger.delivery.ratePerSecond);
     this.#debounce = new Debounce(parts.clock, {
-      superseded: (delivery) => parts.settleDelivered(delivery, undefined, this.#onLetGo),
+      superseded: (delivery) => parts.settleDelivered([delivery], undefined, this.#onLetGo),
       quiet: (delivery) => {
         this.#enterLane(delivery);
         this.#pump();
@@ -190,7 +190,7 @@ export class TriggerQueue {
     const ready: ClaimedDelivery[] = [];
     for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) ready.push(next);
     for (const delivery of [...ready, ...this.#debounce.clear(), ...this.#lanes.clear(ready)])
-      this.#parts.settleReleased(delivery, false, () => this.#letGo(delivery));
+      this.#parts.settleReleased(delivery, false, () => this.#letGo([delivery]));
   }
 
   /** Begins nothing more. What runs ends by itself; the rest stays owed. */
@@ -233,9 +233,9 @@ export class TriggerQueue {
     this.#ready.push(delivery);
   }
 
-  #letGo(delivery: ClaimedDelivery): void {
-    this.#held -= 1;
-    this.#parts.budget.giveBack(delivery.event.byteLength);
+  #letGo(deliveries: readonly ClaimedDelivery[]): void {
+    this.#held -= deliveries.length;
+    for (const { event } of deliveries) this.#parts.budget.giveBack(event.byteLength);
     this.#fill();
   }
 
@@ -340,10 +340,7 @@ export class TriggerQueue {
   #take(batch: readonly ClaimedDelivery[], result: CallResult, pauseMs: number, onEnd: () => void): void {
     switch (result.kind) {
       case 'answered':
-        for (const delivery of batch) {
-          if (result.failed.has(delivery.id)) this.#failed(delivery, REPORTED, true);
-          else this.#end(delivery, result.payload);
-        }
+        this.#answered(batch, result.failed, result.payload);
         break;
       case 'failed':
         if (this.#trigger.delivery.bisect && batch.length > 1 && !this.#isClosed) {
@@ -375,21 +372,25 @@ export class TriggerQueue {
     const nowMs = clock.nowMs();
     const retryMs = retryable ? retryAtMs(this.#trigger.delivery, delivery, nowMs, random) : undefined;
     if (retryMs === undefined) {
-      this.#parts.settleDead(delivery, error, () => this.#letGo(delivery));
+      this.#parts.settleDead(delivery, error, () => this.#letGo([delivery]));
       this.#leaveLane(delivery);
       return;
     }
     const dueMs = Math.max(retryMs, nowMs + afterMs);
     for (const behind of this.#lanes.fail(delivery)) this.#park(behind);
     this.#parts.settleRetry(delivery, dueMs, () => {
-      this.#letGo(delivery);
+      this.#letGo([delivery]);
       this.#wakeAt(dueMs);
     });
   }
 
-  #end(delivery: ClaimedDelivery, answer: Buffer | undefined): void {
-    this.#parts.settleDelivered(delivery, answer, this.#onLetGo);
-    this.#leaveLane(delivery);
+  #answered(batch: readonly ClaimedDelivery[], failed: ReadonlySet<string>, answer: Buffer): void {
+    const made = failed.size === 0 ? batch : batch.filter(({ id }) => !failed.has(id));
+    this.#parts.settleDelivered(made, answer, this.#onLetGo);
+    for (const delivery of batch) {
+      if (failed.has(delivery.id)) this.#failed(delivery, REPORTED, true);
+      else this.#leaveLane(delivery);
+    }
   }
 
   #leaveLane(delivery: ClaimedDelivery): void {
@@ -403,7 +404,7 @@ export class TriggerQueue {
     this.#lanes.parking(ordering);
     this.#parts.settleReleased(delivery, true, () => {
       this.#hasParked(ordering);
-      this.#letGo(delivery);
+      this.#letGo([delivery]);
     });
   }
 

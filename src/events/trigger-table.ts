@@ -1,7 +1,7 @@
-import type { CloudEvent } from '../model/cloud-event.ts';
 import { compilePattern, type EventPattern } from '../model/event-pattern.ts';
 import { EVERYBODY, type EventScope, scopeOfApp, scopeOfBus } from '../model/event-scope.ts';
 import type { AppName } from '../model/function.ts';
+import type { SealedEvent } from '../model/sealed-event.ts';
 import { type BusSource, type Trigger, type TriggerId, triggerIdOf } from '../model/trigger.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
@@ -99,23 +99,25 @@ export class TriggerTable {
    * `E_EVENT_INVALID`.
    */
   match(
-    event: CloudEvent,
+    event: SealedEvent,
     scope: EventScope,
     receivedMs: number,
     origin: TriggerId | undefined,
-  ): LiveTrigger[] {
-    const found: LiveTrigger[] = [];
+  ): readonly LiveTrigger[] {
     const own = origin === undefined ? undefined : this.#byId.get(origin);
-    if (own !== undefined) found.push(own);
     if (!this.#isListed) this.#list();
+    const ofType = this.#byType.get(event.type);
+    const found = own === undefined ? [] : [own];
+    // A source's event that is for nobody else, which most are.
+    if (ofType === undefined && this.#ofAnyType.length === 0) return found;
     // Made for the first pattern that needs it: most look at the type alone, or at nothing.
     let view: Readonly<Record<string, unknown>> | undefined;
-    const viewOf: PatternView = () => (view ??= toPatternView(event, receivedMs));
+    const viewOf: PatternView = () => (view ??= toPatternView(event.parsed, receivedMs));
     const add = (live: LiveTrigger): void => {
       if (live === own || !this.#hears(live, scope, viewOf)) return;
       if (live.isDecidedByType || live.pattern!.matches(viewOf())) found.push(live);
     };
-    this.#byType.get(event.type)?.forEach(add);
+    ofType?.forEach(add);
     this.#ofAnyType.forEach(add);
     return found;
   }

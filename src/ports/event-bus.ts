@@ -1,5 +1,6 @@
 import type { CloudEvent } from '../model/cloud-event.ts';
 import type { EventScope } from '../model/event-scope.ts';
+import type { SealedEvent } from '../model/sealed-event.ts';
 import type { TriggerId } from '../model/trigger.ts';
 
 /** The door for events: whoever has one brings it here. */
@@ -8,7 +9,7 @@ export interface EventBus {
    * Stores events and what is owed of them; durable when it resolves, and only then may a sender hear so. All or
    * none. `E_PAYLOAD_TOO_LARGE`, `E_EVENT_INVALID`, `E_EVENT_LOOP`, `E_OVERLOADED`, and the codes of the store.
    */
-  publish(events: readonly CloudEvent[], options?: PublishOptions): Promise<Published[]>;
+  publish(events: readonly (CloudEvent | SealedEvent)[], options?: PublishOptions): Promise<Published[]>;
 }
 
 export interface PublishOptions {
@@ -35,5 +36,5 @@ export interface StoredNow {
   /** Epoch milliseconds. */
   readonly receivedMs: number;
   readonly scope: EventScope;
-  readonly event: CloudEvent;
+  readonly event: SealedEvent;
 }

@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
 import type { Address, Connection } from '../model/connection.ts';
 import type { AppName } from '../model/function.ts';
+import type { SealedEvent } from '../model/sealed-event.ts';
 import type { Trigger, TriggerId } from '../model/trigger.ts';
 import type { Published } from './event-bus.ts';
 
@@ -50,7 +51,11 @@ export interface SourceContext {
    * acknowledge them to wherever they came from. Ids must derive from the source, so that an event that is read twice
    * is stored once. `depth`: how many events led to these, one from another, where the source knows.
    */
-  publish(events: readonly CloudEvent[], position: string | undefined, depth?: number): Promise<Published[]>;
+  publish(
+    events: readonly (CloudEvent | SealedEvent)[],
+    position: string | undefined,
+    depth?: number,
+  ): Promise<Published[]>;
   /** The value of a secret of the app, or else of a variable of the function; `undefined`: there is none of that name. */
   secret(this: void, name: string): Promise<string | undefined>;
   /** Where a connection leads at this moment, with its secrets filled in. `E_SECRET_MISSING`. */

@@ -69,7 +69,7 @@ export function packAppend({ session, nowMs, positions, events }: Append): Packe
     const isPlain = event.deliveries.every((delivery) => isPlainFor(event, delivery));
     if (run?.isPlain === true && isPlain && areAlike(run.deliveries, event.deliveries)) run.count += 1;
     else {
-      run = { count: 1, deliveries: event.deliveries, isPlain };
+      run = { count: 1, deliveries: event.deliveries.map(toPacked), isPlain };
       runs.push(run);
     }
   });
@@ -101,6 +101,11 @@ export function bytesOfEvents(events: readonly NewEvent[]): number {
   let bytes = 0;
   for (const { event } of events) bytes += event.byteLength;
   return bytes;
+}
+
+/** What crosses to the writer, and nothing that a caller keeps beside it. */
+function toPacked({ trigger, claimed, parked, dueMs, ordering, once }: NewDelivery): NewDelivery {
+  return { trigger, claimed, parked, dueMs, ordering, once };
 }
 
 function repeated<Value>(events: readonly NewEvent[], of: (event: NewEvent) => Value): Repeated<Value> {

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { CloudEvent } from '../model/cloud-event.ts';
 import { compilePattern } from '../model/event-pattern.ts';
 import { EVERYBODY, scopeOfApp } from '../model/event-scope.ts';
+import { readSealedEvent } from '../model/sealed-event.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { StoredNow } from '../ports/event-bus.ts';
 import type { EventStore } from '../ports/event-store.ts';
@@ -72,7 +73,7 @@ export class WaitingTeller {
         await this.#tellTogether(
           page.items.map(({ seq, receivedMs, scope, event }) => ({
             ...{ seq, receivedMs, scope },
-            event: JSON.parse(Buffer.from(event).toString('utf8')) as CloudEvent,
+            event: readSealedEvent(event),
           })),
         );
         this.#topSeq = Math.max(this.#topSeq, page.items.at(-1)?.seq ?? 0);
@@ -139,7 +140,7 @@ export class WaitingTeller {
         const found = firstFor(each, placed);
         if (found === undefined) continue;
         const { execution, op } = each;
-        const input = { kind: 'completed', op, output: { json: found.event } } as const;
+        const input = { kind: 'completed', op, output: { json: found.event.parsed } } as const;
         if (await store.settleAwaiting(execution, op, input, clock.nowMs())) poke(execution);
       }
       if (waiting.length < PAGE) return;
@@ -187,7 +188,7 @@ function firstFor(awaiting: Awaiting, placed: readonly StoredNow[]): StoredNow |
   const isFor = matcherOf(match);
   return placed.find(
     ({ receivedMs, scope, event }) =>
-      sinceMs <= receivedMs && (scope === EVERYBODY || scope === own) && isFor(event),
+      sinceMs <= receivedMs && (scope === EVERYBODY || scope === own) && isFor(event.parsed),
   );
 }
 

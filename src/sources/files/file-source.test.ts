@@ -16,6 +16,7 @@ import {
 } from '../../model/trigger.ts';
 import type { Published } from '../../ports/event-bus.ts';
 import { CONTENT_BYTES_MAX, createFileSources, type FileSource, isWithin } from './file-source.ts';
+import { sealEvent } from '../../model/sealed-event.ts';
 
 let root: string;
 before(async () => {
@@ -64,7 +65,7 @@ class Bench {
       ...{ position: this.position, clock: this.clock, random: createSeededRandom(1), log: silentLog },
       publish: async (events, position): Promise<Published[]> => {
         if (this.isBroken) throw new Error('the disk is full');
-        this.events.push(...events);
+        this.events.push(...events.map((each) => sealEvent(each).parsed));
         this.position = position;
         return [];
       },

@@ -9,6 +9,7 @@ import { DELIVERY_DEFAULTS, type ScheduleSource, type Trigger, type TriggerId } 
 import type { Published } from '../../ports/event-bus.ts';
 import type { Source } from '../../ports/source.ts';
 import { MISSED_MAX, scheduleSources } from './schedule-source.ts';
+import { sealEvent } from '../../model/sealed-event.ts';
 
 /** What the log would hold, and a source that is opened on it again and again. */
 class Bench {
@@ -46,7 +47,11 @@ class Bench {
       clock: this.clock,
       random: createSeededRandom(1),
       log: silentLog,
-      publish: async (events, position) => this.#publish(events, position),
+      publish: async (events, position) =>
+        this.#publish(
+          events.map((each) => sealEvent(each).parsed),
+          position,
+        ),
       secret: async () => undefined,
       address: () => Promise.reject(new Error('a schedule connects to nothing')),
       alert: async () => {},

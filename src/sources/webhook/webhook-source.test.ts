@@ -8,6 +8,7 @@ import { createSeededRandom } from '../../base/random.ts';
 import type { CloudEvent } from '../../model/cloud-event.ts';
 import { DELIVERY_DEFAULTS, type Trigger, type TriggerId, type WebhookScheme } from '../../model/trigger.ts';
 import { createWebhookSources } from './webhook-source.ts';
+import { sealEvent } from '../../model/sealed-event.ts';
 
 const KEY = 'a key of mine';
 const STANDARD_KEY = `whsec_${Buffer.from('twenty-four bytes of key').toString('base64')}`;
@@ -45,7 +46,7 @@ function openHook(verify: WebhookScheme, publishFails = false): Hook {
     isBusy: async () => false,
     async publish(published) {
       if (publishFails) throw new LambentError('E_OVERLOADED', 'full', { retryAfterS: 5 });
-      events.push(...published);
+      events.push(...published.map((each) => sealEvent(each).parsed));
       return published.map(() => ({ seq: 1, stored: true, owed: 1 }));
     },
   });
