@@ -1,3 +1,4 @@
+import { readSealedEvent } from '../model/sealed-event.ts';
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -80,7 +81,7 @@ describe('events and who waits for them', () => {
         events: again,
         positions: [],
       });
-      const event = JSON.parse(Buffer.from(again[0]!.event).toString('utf8'));
+      const event = readSealedEvent(again[0]!.event);
       await third.tell([{ seq: stored!.seq, receivedMs: clock.nowMs(), scope: EVERYBODY, event }]);
       assert.deepEqual(poked, [early, late]);
       await third.close();

@@ -7,15 +7,15 @@
 /** Nested lists of one array: PostgreSQL's own limit is 6. */
 const ARRAY_DEPTH_MAX = 6;
 
-type Form = 'boolean' | 'number' | 'text' | 'json' | 'bytes' | 'instant' | 'time';
+export type Form = 'boolean' | 'integer' | 'number' | 'text' | 'json' | 'bytes' | 'instant' | 'time';
 
 /** Built-in types whose form is not text, by object id. Source: src/include/catalog/pg_type.dat of PostgreSQL 15. */
 const FORMS: ReadonlyMap<number, Form> = new Map([
   [16, 'boolean'],
   [17, 'bytes'],
-  [21, 'number'],
-  [23, 'number'],
-  [26, 'number'],
+  [21, 'integer'],
+  [23, 'integer'],
+  [26, 'integer'],
   [700, 'number'],
   [701, 'number'],
   [114, 'json'],
@@ -55,6 +55,11 @@ const ELEMENTS: ReadonlyMap<number, number> = new Map([
   [1040, 829],
 ]);
 
+/** What becomes of the values of a type. */
+export function formOf(type: number, arrayTypes: ReadonlySet<number>): Form | 'list' {
+  return ELEMENTS.has(type) || arrayTypes.has(type) ? 'list' : (FORMS.get(type) ?? 'text');
+}
+
 /** The JSON value of a column's text. `arrayTypes`: types of the database's own that are arrays. */
 export function toJsonValue(text: string | null, type: number, arrayTypes: ReadonlySet<number>): unknown {
   if (text === null) return null;
@@ -66,6 +71,7 @@ function toScalar(text: string, form: Form): unknown {
   switch (form) {
     case 'boolean':
       return text === 't';
+    case 'integer':
     case 'number':
       return Number.isFinite(Number(text)) ? Number(text) : text;
     case 'json':

@@ -4,7 +4,7 @@
  */
 
 /** The most columns of a table: PostgreSQL's own limit is 1,600. */
-const COLUMNS_MAX = 2_000;
+export const COLUMNS_MAX = 2_000;
 /** Tables of one truncation. */
 const TRUNCATED_MAX = 100_000;
 

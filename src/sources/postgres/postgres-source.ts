@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 import { delay, type Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
-import type { CloudEvent } from '../../model/cloud-event.ts';
 import { type Address, placeOf } from '../../model/connection.ts';
+import type { SealedEvent } from '../../model/sealed-event.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
 import type { SourceContext, SourceFactory } from '../../ports/source.ts';
 import { RateGuard } from '../rows/rate-guard.ts';
@@ -135,7 +135,7 @@ class SlotReader implements RowReader {
     const clients: Client[] = [];
     let timer: Timer | undefined;
     let stream: ReplicationStream | undefined;
-    let queue: RowQueue<bigint> | undefined;
+    let queue: RowQueue<bigint, SealedEvent> | undefined;
     let filled: Promise<void> | undefined;
     try {
       const control = await this.#connect(false, lose);
@@ -160,7 +160,7 @@ class SlotReader implements RowReader {
         },
         from,
       );
-      const rows = new RowQueue<bigint>({
+      const rows = new RowQueue<bigint, SealedEvent>({
         ...{ context: this.#context, stream: opened, guard: this.#guard, lost: lose },
         store: (events, lsn, depth) => this.#storeFilled(unchanged, events, lsn, depth),
       });
@@ -274,11 +274,11 @@ class SlotReader implements RowReader {
   /** In parts where they are large: the position goes with the last. */
   async #storeFilled(
     unchanged: UnchangedValues,
-    events: readonly CloudEvent[],
+    events: readonly SealedEvent[],
     lsn: bigint | undefined,
     depth: number,
   ): Promise<void> {
-    let former: readonly CloudEvent[] | undefined;
+    let former: readonly SealedEvent[] | undefined;
     for await (const filled of unchanged.fill(events, lsn)) {
       if (former !== undefined) await this.#store(former, undefined, depth);
       former = filled;
@@ -308,7 +308,7 @@ class SlotReader implements RowReader {
     if (next !== undefined) this.#position = next;
   }
 
-  async #look(control: Client, queue: RowQueue<bigint>, link: RowLink): Promise<void> {
+  async #look(control: Client, queue: RowQueue<bigint, SealedEvent>, link: RowLink): Promise<void> {
     const found = await findSlot(control, this.#position.slot);
     if (found === undefined || found.isLost)
       throw slotLost(`The replication slot ${this.#position.slot} is lost`);

@@ -1,6 +1,8 @@
+import { type SealedEvent, sealEvent } from '../../model/sealed-event.ts';
 import type { Read } from '../rows/row-queue.ts';
+import { ChangeWriter } from './change-writer.ts';
 import { type Message, parseMessage, type Relation } from './pgoutput.ts';
-import { type RowChange, toChangeEvent } from './row-event.ts';
+import { type RowChange, toChangeEvent, type TransactionPlace } from './row-event.ts';
 import { formatLsn, type TableFacts } from './table-setup.ts';
 import type { UnchangedValues } from './unchanged-values.ts';
 
@@ -9,12 +11,9 @@ export const DEPTH_MESSAGE = 'lambent';
 const DEPTH_MAX = 1_000_000;
 
 /** Places are ends of transactions in the write-ahead log. */
-export type RowRead = Read<bigint>;
+export type RowRead = Read<bigint, SealedEvent>;
 
-interface Transaction {
-  readonly lsn: string;
-  readonly timeMs: number;
-  readonly xid: number;
+interface Transaction extends TransactionPlace {
   depth: number;
   index: number;
 }
@@ -26,6 +25,7 @@ export class TransactionReader {
   readonly #primaryKey: ReadonlySet<string>;
   readonly #arrayTypes: Set<number>;
   readonly #unchanged: UnchangedValues;
+  readonly #writer: ChangeWriter;
   readonly #relations = new Map<number, Relation>();
   #transaction: Transaction | undefined;
 
@@ -40,6 +40,7 @@ export class TransactionReader {
     this.#primaryKey = primaryKey;
     this.#arrayTypes = new Set(arrayTypes);
     this.#unchanged = unchanged;
+    this.#writer = new ChangeWriter(trigger, slot, primaryKey, this.#arrayTypes);
   }
 
   get isInside(): boolean {
@@ -47,11 +48,28 @@ export class TransactionReader {
   }
 
   read(bytes: Buffer): RowRead | undefined {
+    return this.#readPlain(bytes) ?? this.#readMessage(bytes);
+  }
+
+  /** The short way, which most changes go. `undefined`: it is none of those. */
+  #readPlain(bytes: Buffer): RowRead | undefined {
+    const transaction = this.#transaction;
+    if (transaction === undefined || bytes.length < 5) return undefined;
+    const relation = this.#relations.get(bytes.readUInt32BE(1));
+    if (relation === undefined) return undefined;
+    const event = this.#writer.write(bytes, relation, transaction);
+    if (event === undefined) return undefined;
+    transaction.index += 1;
+    return { kind: 'event', event, depth: transaction.depth, bytes: bytes.length };
+  }
+
+  #readMessage(bytes: Buffer): RowRead | undefined {
     const message = parseMessage(bytes);
     switch (message.kind) {
       case 'begin': {
         const { commitLsn, timeMs, xid } = message;
-        this.#transaction = { lsn: formatLsn(commitLsn), timeMs, xid, depth: 0, index: 0 };
+        const where = { trigger: this.#trigger, slot: this.#slot, lsn: formatLsn(commitLsn) };
+        this.#transaction = { ...where, timeMs, xid, depth: 0, index: 0 };
         return undefined;
       }
       case 'commit':
@@ -89,15 +107,11 @@ export class TransactionReader {
       new: 'new' in message ? message.new : undefined,
       old: 'old' in message ? message.old : undefined,
     };
-    const { lsn, timeMs, xid, depth } = transaction;
-    const place = {
-      ...{ trigger: this.#trigger, slot: this.#slot },
-      ...{ lsn, index: transaction.index, timeMs, xid, depth },
-    };
+    const place = { ...transaction };
     transaction.index += 1;
-    const event = toChangeEvent(change, place, this.#arrayTypes);
+    const event = sealEvent(toChangeEvent(change, place, this.#arrayTypes));
     this.#unchanged.note(event, change, place);
-    return { kind: 'event', event, depth, bytes };
+    return { kind: 'event', event, depth: place.depth, bytes };
   }
 
   #tellDepth(prefix: string, content: string): void {

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { type Clock, delay } from '../../base/clock.ts';
-import { CLOUD_EVENT_BYTES_MAX, type CloudEvent } from '../../model/cloud-event.ts';
+import { CLOUD_EVENT_BYTES_MAX } from '../../model/cloud-event.ts';
+import { type SealedEvent, sealEvent } from '../../model/sealed-event.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
 import type { Tuple } from './pgoutput.ts';
 import { keyColumns, type RowChange, type TransactionPlace, toChangeEvent } from './row-event.ts';
@@ -35,7 +36,7 @@ export class UnchangedValues {
   readonly #settings: Settings;
   readonly #facts: TableFacts;
   readonly #clock: Clock;
-  readonly #unfilled = new WeakMap<CloudEvent, Unfilled>();
+  readonly #unfilled = new WeakMap<SealedEvent, Unfilled>();
 
   constructor(client: Client, settings: Settings, facts: TableFacts, clock: Clock) {
     this.#client = client;
@@ -45,7 +46,7 @@ export class UnchangedValues {
   }
 
   /** To be told of each change, so that those whose large values are missing are known. */
-  note(event: CloudEvent, change: RowChange, place: TransactionPlace): void {
+  note(event: SealedEvent, change: RowChange, place: TransactionPlace): void {
     if (change.action !== 'update' || change.old?.whole === true) return;
     if (change.new!.includes(undefined)) this.#unfilled.set(event, { change, place });
   }
@@ -54,16 +55,19 @@ export class UnchangedValues {
    * The same events with what they lack, in parts that are small enough for memory. `end`: all transactions before are in
    * here to their ends.
    */
-  async *fill(events: readonly CloudEvent[], end: bigint | undefined): AsyncGenerator<CloudEvent[]> {
+  async *fill(
+    events: readonly SealedEvent[],
+    end: bigint | undefined,
+  ): AsyncGenerator<readonly SealedEvent[]> {
     const lacking = events.filter((event) => this.#unfilled.has(event));
     if (lacking.length === 0) {
-      yield [...events];
+      yield events;
       return;
     }
     const xids = new Set(lacking.map((event) => this.#unfilled.get(event)!.place.xid));
     const changedAgain = findChangedAgain(events);
     let isOff = !(await this.#areVisible(xids));
-    let part: CloudEvent[] = [];
+    let part: SealedEvent[] = [];
     let chars = 0;
     for (const event of events) {
       const unfilled = isOff ? undefined : this.#unfilled.get(event);
@@ -85,13 +89,14 @@ export class UnchangedValues {
     yield part;
   }
 
-  #filled({ change, place }: Unfilled, values: Tuple, isExact: boolean): CloudEvent {
+  #filled({ change, place }: Unfilled, values: Tuple, isExact: boolean): SealedEvent {
     const missing = missingOf(change);
     const tuple = change.new!.map((value, at) => (value === undefined ? values[missing.indexOf(at)] : value));
     const had = missing.filter((_, at) => values[at] !== undefined).map((at) => nameAt(change, at));
     const chars = values.reduce((sum, value) => sum + (value?.length ?? 0), 0);
     const whole = { ...change, new: tuple, bytes: change.bytes + chars * 3 };
-    return toChangeEvent({ ...whole, maybeNewer: isExact ? [] : had }, place, this.#facts.arrayTypes);
+    const event = toChangeEvent({ ...whole, maybeNewer: isExact ? [] : had }, place, this.#facts.arrayTypes);
+    return sealEvent(event);
   }
 
   /** Whether any other change of a row would have come as an event as well. */
@@ -163,11 +168,11 @@ export function isVisible(xid: number, snapshot: string): boolean {
 }
 
 /** Events after which the same transaction changes the same row again, or puts another in its place. */
-function findChangedAgain(events: readonly CloudEvent[]): ReadonlySet<CloudEvent> {
-  const again = new Set<CloudEvent>();
+function findChangedAgain(events: readonly SealedEvent[]): ReadonlySet<SealedEvent> {
+  const again = new Set<SealedEvent>();
   const later = new Set<string>();
   for (const event of events.toReversed()) {
-    const { lsn, key, new: next } = event.data as Record<string, Record<string, unknown> | undefined>;
+    const { lsn, key, new: next } = event.parsed.data as Record<string, Record<string, unknown> | undefined>;
     const sides = [key!, Object.fromEntries(Object.keys(key!).map((name) => [name, next?.[name]]))];
     const places = sides.map((side) => JSON.stringify([lsn, side]));
     if (places.some((place) => later.has(place))) again.add(event);

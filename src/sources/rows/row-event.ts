@@ -3,11 +3,11 @@ import { CLOUD_EVENT_BYTES_MAX, type CloudEvent } from '../../model/cloud-event.
 import type { TableAction } from '../../model/trigger.ts';
 
 /** A key in `subject` longer than this is given by its digest. */
-const KEY_CHARS_MAX = 1_024;
+export const KEY_CHARS_MAX = 1_024;
 /** What the envelope, names and escapes may need beside the values, in bytes. */
 const ENVELOPE_BYTES = 16_384;
 /** A row that came in fewer bytes is small enough, however its values are escaped: most rows are not measured. */
-const SURELY_SMALL_BYTES = 65_536;
+export const SURELY_SMALL_BYTES = 65_536;
 /** What a column's name may add. */
 export const COLUMN_BYTES = 128;
 
@@ -83,10 +83,15 @@ function subjectOf(schema: string, table: string, key: Row): string {
   const values = Object.values(key).map((value) =>
     encodeURIComponent(typeof value === 'string' ? value : JSON.stringify(value)),
   );
-  const name = `${encodeURIComponent(schema)}.${encodeURIComponent(table)}`;
+  const name = tableSubject(schema, table);
   if (values.length === 0) return name;
   const text = values.join(',');
   return `${name}/${text.length > KEY_CHARS_MAX ? createHash('sha256').update(text).digest('hex') : text}`;
+}
+
+/** The subject up to the key. */
+export function tableSubject(schema: string, table: string): string {
+  return `${encodeURIComponent(schema)}.${encodeURIComponent(table)}`;
 }
 
 /** Leaves out the largest values, of two alike the old row's first, until the event is small enough to be stored. */

@@ -1,5 +1,6 @@
 import { LambentError } from '../../base/errors.ts';
 import type { CloudEvent } from '../../model/cloud-event.ts';
+import type { SealedEvent } from '../../model/sealed-event.ts';
 import type { SourceContext } from '../../ports/source.ts';
 import type { RateGuard } from './rate-guard.ts';
 
@@ -10,8 +11,8 @@ const WAITING_MAX = 5_000;
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
 /** What a stream of changes is read to. `Place`: where it is in the database's log. */
-export type Read<Place> =
-  | { readonly kind: 'event'; readonly event: CloudEvent; readonly depth: number; readonly bytes: number }
+export type Read<Place, Event = CloudEvent> =
+  | { readonly kind: 'event'; readonly event: Event; readonly depth: number; readonly bytes: number }
   /** All of a transaction was read: from here on it need not be sent again. */
   | { readonly kind: 'commit'; readonly end: Place };
 
@@ -22,11 +23,11 @@ export interface RowStream<Place> {
   resume(): void;
 }
 
-export interface RowQueueOptions<Place> {
+export interface RowQueueOptions<Place, Event> {
   readonly context: SourceContext;
   readonly stream: RowStream<Place>;
   /** Stores events, and the end of the last whole transaction among them. */
-  readonly store: (events: readonly CloudEvent[], end: Place | undefined, depth: number) => Promise<void>;
+  readonly store: (events: readonly Event[], end: Place | undefined, depth: number) => Promise<void>;
   readonly guard: RateGuard;
   /** Events could not be stored: the connection is to be made anew, and sends them again. */
   readonly lost: (error: unknown) => void;
@@ -36,20 +37,20 @@ export interface RowQueueOptions<Place> {
  * Between the stream and the log. One batch is stored at a time, in order, and what arrives meanwhile makes the next: the busier, the
  * larger. Only what is stored is confirmed.
  */
-export class RowQueue<Place> {
-  readonly #options: RowQueueOptions<Place>;
-  #waiting: Read<Place>[] = [];
+export class RowQueue<Place, Event extends CloudEvent | SealedEvent = CloudEvent> {
+  readonly #options: RowQueueOptions<Place, Event>;
+  #waiting: Read<Place, Event>[] = [];
   #bytes = 0;
   #storing: Promise<void> | undefined;
   /** Everything before is stored or concerns us not; set while nothing waits. */
   #idle: Place | undefined;
   #isClosed = false;
 
-  constructor(options: RowQueueOptions<Place>) {
+  constructor(options: RowQueueOptions<Place, Event>) {
     this.#options = options;
   }
 
-  add(read: Read<Place> | undefined, isInside: boolean): void {
+  add(read: Read<Place, Event> | undefined, isInside: boolean): void {
     this.#idle = undefined;
     if (read === undefined) return;
     // The end of a transaction in which nothing was for us.
@@ -122,8 +123,8 @@ export class RowQueue<Place> {
   }
 
   /** The next events, of one depth in the chain of events. */
-  #take(): { events: CloudEvent[]; end: Place | undefined; depth: number } {
-    const events: CloudEvent[] = [];
+  #take(): { events: Event[]; end: Place | undefined; depth: number } {
+    const events: Event[] = [];
     let end: Place | undefined;
     let depth: number | undefined;
     let count = 0;
