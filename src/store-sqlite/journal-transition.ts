@@ -11,25 +11,24 @@ interface Beside extends Pick<Transition, 'consumed' | 'awaitsNoMore' | 'message
   readonly awaits: readonly { readonly op: number; readonly key: string; readonly detail: string | null }[];
 }
 
-/** A transition on its way to the store: entries and details as JSON text, and nothing that is empty. */
+/** A transition as the store takes it: entries and details as JSON text. */
 export interface StoredTransition extends Pick<Transition, 'id' | 'fence' | 'seq' | 'next' | 'nowMs'> {
   readonly entries: string;
   readonly count: number;
   /** The status that the execution ends with. */
-  readonly endedAs?: ExecutionStatus;
-  readonly beside?: Beside;
+  readonly endedAs: ExecutionStatus | undefined;
+  readonly beside: Beside | undefined;
 }
 
 export function toStoredTransition(transition: Transition): StoredTransition {
   const { id, fence, seq, next, nowMs, entries } = transition;
   const last = entries.at(-1);
-  const beside = besideOf(transition);
   return {
     ...{ id, fence, seq, next, nowMs },
     entries: entries.length === 0 ? '' : JSON.stringify(entries),
     count: entries.length,
-    ...(last?.kind === 'ended' ? { endedAs: last.outcome.status } : {}),
-    ...(beside === undefined ? {} : { beside }),
+    endedAs: last?.kind === 'ended' ? last.outcome.status : undefined,
+    beside: besideOf(transition),
   };
 }
 

@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import { atEndOfTurn } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
-import type { Answer, Request } from './group-commit.ts';
+import type { Request } from './group-commit.ts';
 import type { CallCost, Caller, OperationTable } from './operation.ts';
+import { packRequests, type SentAnswers, type SentRequest } from './packed-calls.ts';
 import { fromPortableError, type PortableError, toPortableError } from './sqlite-error.ts';
 
 /** Most calls that wait for one store thread; more are refused with `E_OVERLOADED`. */
@@ -22,13 +23,13 @@ export interface ThreadTask {
 }
 
 /** From the main thread: first what to open, then calls in order, then the end. */
-export type ThreadInput = ThreadTask | readonly Request[] | 'close';
+export type ThreadInput = ThreadTask | readonly SentRequest[] | 'close';
 
 /** To the main thread. */
 export type ThreadOutput =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly error: PortableError }
-  | { readonly kind: 'answers'; readonly answers: readonly Answer[] }
+  | ({ readonly kind: 'answers' } & SentAnswers)
   /** Work nobody asked for went wrong: for the log. */
   | { readonly kind: 'trouble'; readonly error: PortableError };
 
@@ -137,15 +138,10 @@ export class StoreThread {
     await this.#worker.terminate();
   }
 
-  async #call(name: string, args: readonly unknown[], cost: CallCost | undefined): Promise<unknown> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#closing !== undefined) throw new LambentError('E_SHUTTING_DOWN', 'The store is closed.');
+  #call(name: string, args: readonly unknown[], cost: CallCost | undefined): Promise<unknown> {
     const bytes = cost?.bytes ?? 0;
-    const { callsMax, bytesMax } = this.#limits;
-    if (this.#waiting.size >= callsMax)
-      throw new LambentError('E_OVERLOADED', `${callsMax} operations already wait for the store.`);
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > bytesMax)
-      throw new LambentError('E_OVERLOADED', `${bytesMax} bytes already wait for the store.`);
+    const refusal = this.#refusal(bytes);
+    if (refusal !== undefined) return Promise.reject(refusal);
     const id = this.#nextId;
     this.#nextId += 1;
     this.#outbox.push({ id, name, args });
@@ -160,6 +156,18 @@ export class StoreThread {
     });
   }
 
+  /** Why a call cannot be taken, if it cannot. */
+  #refusal(bytes: number): LambentError | undefined {
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#closing !== undefined) return new LambentError('E_SHUTTING_DOWN', 'The store is closed.');
+    const { callsMax, bytesMax } = this.#limits;
+    if (this.#waiting.size >= callsMax)
+      return new LambentError('E_OVERLOADED', `${callsMax} operations already wait for the store.`);
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > bytesMax)
+      return new LambentError('E_OVERLOADED', `${bytesMax} bytes already wait for the store.`);
+    return undefined;
+  }
+
   #flush(): void {
     this.#flushIsNear = false;
     if (this.#outbox.length === 0 || this.#failure !== undefined) return;
@@ -168,7 +176,7 @@ export class StoreThread {
     this.#outbox = [];
     this.#transfer = [];
     try {
-      this.#worker.postMessage(requests satisfies ThreadInput, transfer);
+      this.#worker.postMessage(packRequests(requests) satisfies ThreadInput, transfer);
     } catch {
       // One of them holds what cannot cross threads; it must not take the others with it.
       for (const request of requests) this.#postAlone(request);
@@ -179,7 +187,7 @@ export class StoreThread {
     try {
       this.#worker.postMessage([request] satisfies ThreadInput);
     } catch (thrown) {
-      this.#settle({ id: request.id, ok: false, error: toPortableError(thrown) });
+      this.#take(request.id)?.reject(fromPortableError(toPortableError(thrown)));
     }
   }
 
@@ -196,18 +204,21 @@ export class StoreThread {
         this.#listener.onTrouble(fromPortableError(output.error));
         break;
       case 'answers':
-        for (const answer of output.answers) this.#settle(answer);
+        for (const id of output.yes) this.#take(id)?.resolve(true);
+        for (const answer of output.others)
+          if (answer.ok) this.#take(answer.id)?.resolve(answer.value);
+          else this.#take(answer.id)?.reject(fromPortableError(answer.error));
         break;
     }
   }
 
-  #settle(answer: Answer): void {
-    const waiting = this.#waiting.get(answer.id);
-    if (waiting === undefined) return;
-    this.#waiting.delete(answer.id);
+  /** Who waits for this answer, and no longer will. */
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return undefined;
+    this.#waiting.delete(id);
     this.#waitingBytes -= waiting.bytes;
-    if (answer.ok) waiting.resolve(answer.value);
-    else waiting.reject(fromPortableError(answer.error));
+    return waiting;
   }
 
   #fail(reason: string, cause: unknown): void {

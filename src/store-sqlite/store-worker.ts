@@ -13,6 +13,7 @@ import { createJournalReads } from './journal-reads.ts';
 import { createJournalWrites } from './journal-store.ts';
 import { flattenOperations, type Operation } from './operation.ts';
 import { createSecretReads, createSecretWrites } from './secret-store.ts';
+import { packAnswers, unpackRequests } from './packed-calls.ts';
 import { toPortableError } from './sqlite-error.ts';
 import { createStateMachineReads, createStateMachineWrites } from './state-machine-store.ts';
 import type { ThreadInput, ThreadOutput, ThreadRole, ThreadTask } from './store-thread.ts';
@@ -147,7 +148,7 @@ let closing = false;
 
 function accept(input: ThreadInput, arrived: Request[]): void {
   if (input === 'close') closing = true;
-  else if (Array.isArray(input)) for (const request of input) arrived.push(request);
+  else if (Array.isArray(input)) unpackRequests(input, arrived);
 }
 
 function serve(role: Role): void {
@@ -167,7 +168,7 @@ function serve(role: Role): void {
     accept(input, arrived);
     let groups = 0;
     for (let group = takeGroup(arrived); group.length > 0; group = takeGroup(arrived)) {
-      post({ kind: 'answers', answers: role.run(group) });
+      post({ kind: 'answers', ...packAnswers(role.run(group)) });
       // Under work without a pause there is no quiet moment: then tidying gets its share all the same.
       groups += 1;
       if (groups % GROUPS_A_TIDY === 0) role.tidy();
