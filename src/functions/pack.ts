@@ -5,15 +5,13 @@ import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { LambentError } from '../base/errors.ts';
 import * as limits from './archive/archive-limits.ts';
-import { IgnoreRules } from './archive/ignore-rules.ts';
+import { type IgnoreRules, readIgnoreRules } from './archive/ignore-rules.ts';
 import { encodeTarHeader, TAR_BLOCK_BYTES, tarPadding } from './archive/tar-format.ts';
 import { isBelow } from './build/copy-files.ts';
 import { findPackage } from './build/installed-packages.ts';
 import { planPackages } from './build/package-closure.ts';
 import { SKIPPED_FOLDERS } from './build/skipped-folders.ts';
 
-/** Left out unless `.lambentignore` brings it back with `!`. */
-const DEFAULT_RULES = '.DS_Store\nThumbs.db\n*.log\n*.swp\n*~\n.env\n.env.*\ncoverage/\n*/**/node_modules\n';
 /** The server can install from these again. */
 const NPM_LOCKS = ['package-lock.json', 'npm-shrinkwrap.json'];
 
@@ -78,9 +76,7 @@ async function* tarOf(files: readonly PackedFile[]): AsyncGenerator<Buffer> {
 }
 
 async function listFiles(root: string): Promise<PackedFile[]> {
-  const ignoreFile = join(root, '.lambentignore');
-  const own = existsSync(ignoreFile) ? await readFile(ignoreFile, 'utf8') : '';
-  const list = new FileList(root, new IgnoreRules(DEFAULT_RULES, own));
+  const list = new FileList(root, await readIgnoreRules(root));
   await list.addFolder('', root, 0);
   const hasNpmLock = NPM_LOCKS.some((name) => existsSync(join(root, name)));
   if (!hasNpmLock && existsSync(join(root, 'package.json'))) await addDependencies(list, root);

@@ -118,6 +118,20 @@ describe('watchFolder', { timeout: 30_000 }, () => {
     assert.equal(calls, 1);
   });
 
+  it('leaves alone what is not packed, and databases, unless `.lambentignore` says otherwise', async () => {
+    await mkdir(join(folder, 'data'));
+    await writeFile(join(folder, '.lambentignore'), '/data/\n!keep.db\n');
+    await start();
+    for (const name of ['dev.log', 'shop.db', 'shop.db-wal', 'shop.sqlite-journal', 'data/rows.csv'])
+      await writeFile(join(folder, name), '');
+    await expectCall(() => writeFile(join(folder, 'keep.db'), ''));
+    assert.equal(calls, 1);
+    // At most two calls tell of new rules, when they come and when everything is watched by them: the third is of the data.
+    await expectCall(() => writeFile(join(folder, '.lambentignore'), '*.md\n'));
+    for (let write = 0; write < 2; write += 1)
+      await expectCall(() => writeFile(join(folder, 'data/rows.csv'), `${write}`));
+  });
+
   it('follows saving by rename', async () => {
     await start();
     for (let round = 0; round < 3; round += 1)

@@ -4,13 +4,16 @@
  *
  * Guaranteed: after the last change of a burst there is a call, also when editors save by renaming, when folders
  * come, go and come back, and when the app's own folder does.
+ * What is not packed (logs, what `.lambentignore` lists) is not watched either, nor are the files of a database: a
+ * function that writes to one, or a log of `dev` itself, would deploy without end.
  * Deliberately absent: any word on what changed; whoever deploys looks at everything anyway.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { IGNORE_FILE, type IgnoreRules, readIgnoreRules } from './archive/ignore-rules.ts';
 import { SKIPPED_FOLDERS } from './build/skipped-folders.ts';
 
 /** Changes within this time of each other are one burst. */
@@ -25,6 +28,9 @@ const LOST_ROOT_MS = 250;
 /** What editors write beside the files they save: vim (and its probe 4913), Emacs, JetBrains, VS Code, sed. */
 const EDITOR_FILE =
   /~$|\.sw[a-z]$|^\.#|^#.*#$|___jb_\w+___$|^4913$|\.tmp(-[\w-]+|\.\d+)?$|^sed\w{6}$|^\.DS_Store$/;
+
+/** Databases, which programs write to all the time; `.lambentignore` brings one back with `!`. */
+const DATABASE_RULES = ['db', 'sqlite', 'sqlite3'].map((end) => `*.${end}\n*.${end}-*\n`).join('');
 
 export interface WatchOptions {
   /** Absolute path. */
@@ -53,6 +59,7 @@ class TreeWatch implements FolderWatch {
   #lostRoot: Timer | undefined;
   #saidTooMany = false;
   #rootInode: number | undefined;
+  #rules: IgnoreRules | undefined;
   #closed = false;
 
   constructor(options: WatchOptions) {
@@ -63,8 +70,7 @@ class TreeWatch implements FolderWatch {
   close(): void {
     this.#closed = true;
     for (const timer of [this.#burst, this.#burstEnd, this.#lostRoot]) timer?.cancel();
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    this.#closeAll();
   }
 
   /** Watches a folder and those below it. */
@@ -90,20 +96,52 @@ class TreeWatch implements FolderWatch {
       if (folder === this.#options.folder) this.#loseRoot();
       return;
     }
-    if (folder === this.#options.folder) this.#rootInode = (await stat(folder).catch(() => undefined))?.ino;
+    if (folder === this.#options.folder) {
+      this.#rootInode = (await stat(folder).catch(() => undefined))?.ino;
+      await this.#readRules();
+    }
     // Listed after the watch is there, so that nothing that comes in between is missed.
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
     for (const entry of entries)
-      if (entry.isDirectory() && !SKIPPED_FOLDERS.has(entry.name)) await this.#add(join(folder, entry.name));
+      if (
+        entry.isDirectory() &&
+        !SKIPPED_FOLDERS.has(entry.name) &&
+        !this.#ignores(join(folder, entry.name), true)
+      )
+        await this.#add(join(folder, entry.name));
+  }
+
+  /** The rules are others: so may be the folders to watch. */
+  async #restart(): Promise<void> {
+    this.#closeAll();
+    await this.#add(this.#options.folder);
+    // What happened while nothing was watched.
+    this.#changed();
+  }
+
+  #closeAll(): void {
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+  }
+
+  /** Those before stay when they cannot be read: whoever deploys tells of it. */
+  async #readRules(): Promise<void> {
+    this.#rules = await readIgnoreRules(this.#options.folder, DATABASE_RULES).catch(() => this.#rules);
+  }
+
+  #ignores(path: string, isFolder: boolean): boolean {
+    return this.#rules?.ignores(relative(this.#options.folder, path), isFolder) === true;
   }
 
   #onEvent(folder: string, event: string, name: string | null): void {
     if (this.#closed) return;
     if (name === null) this.#changed();
-    else if (SKIPPED_FOLDERS.has(name) || EDITOR_FILE.test(name)) return;
+    else if (SKIPPED_FOLDERS.has(name) || EDITOR_FILE.test(name) || this.#ignores(join(folder, name), false))
+      return;
     else {
       this.#changed();
-      if (event === 'rename') void this.#onRename(folder, join(folder, name));
+      if (folder === this.#options.folder && name === IGNORE_FILE) void this.#restart();
+      else if (event === 'rename') void this.#onRename(folder, join(folder, name));
     }
   }
 
@@ -115,7 +153,7 @@ class TreeWatch implements FolderWatch {
     const root = folder === this.#options.folder ? await stat(folder).catch(() => undefined) : undefined;
     const rootIsThere = folder !== this.#options.folder || root?.ino === this.#rootInode;
     if (!rootIsThere) this.#loseRoot();
-    else if (facts?.isDirectory()) {
+    else if (facts?.isDirectory() && !this.#ignores(path, true)) {
       this.#dropBelow(path);
       await this.#add(path);
       // Files that came with the folder, before it was watched.
@@ -137,8 +175,7 @@ class TreeWatch implements FolderWatch {
   /** The app's folder is gone: looks for it until it is back. */
   #loseRoot(): void {
     if (this.#lostRoot !== undefined || this.#closed) return;
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    this.#closeAll();
     const { clock, folder } = this.#options;
     this.#lostRoot = clock.every(LOST_ROOT_MS, () => void this.#findRoot(folder));
   }
