@@ -21,6 +21,10 @@ export class BoundedQueue<Item> {
     return true;
   }
 
+  *[Symbol.iterator](): Iterator<Item> {
+    for (let at = this.#head; at < this.#items.length; at += 1) yield this.#items[at]!;
+  }
+
   peek(): Item | undefined {
     return this.#items[this.#head];
   }

@@ -330,8 +330,8 @@ export const ERROR_TABLE = {
     508,
     'author',
     false,
-    'A function waits for a call of itself that can never get a place, because those that wait have them all.',
-    'Raise `maxConcurrency` or `maxInstances` of the function, or call it asynchronously.',
+    'A call waits for a place that can never become free, because all are taken by calls that wait for such calls.',
+    'Raise `maxConcurrency` or `maxInstances` of the function, call it asynchronously, or send fewer at once.',
   ),
   E_TOO_MANY_CALLS: row(
     429,

@@ -8,12 +8,11 @@ import {
   FRAME,
   WINDOW_BYTES,
 } from '../model/frames.ts';
-import type { VersionId } from '../model/function.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import type { ActivitySink } from '../ports/activity.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 import { EVENT_BYTES_MAX, type EventCall, type EventOutcome } from '../ports/invoker.ts';
-import { type CalledBy, NO_CHAIN } from '../ports/platform-calls.ts';
+import { type CalledBy, NO_CHAIN, type WaitingCaller } from '../ports/platform-calls.ts';
 import { billedMsOf, errorOfFailure, errorOfPlatform, explain, settle } from './invocation-settlement.ts';
 
 interface Parts {
@@ -57,7 +56,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
     this.#arrivedMs = parts.clock.nowMs();
   }
 
-  get waiting(): readonly VersionId[] | undefined {
+  get waiting(): readonly WaitingCaller[] | undefined {
     return this.#call.caller?.chain.waiting;
   }
 

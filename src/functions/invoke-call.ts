@@ -122,7 +122,7 @@ function calledByOf(caller: CallerIdentity, { version }: ResolvedFunction, waits
     throw new LambentError('E_CALL_DEPTH', message);
   }
   // Code outside an invocation holds no place in its instance.
-  const holds = invocation === undefined ? [] : [caller.version];
+  const holds = invocation === undefined ? [] : [{ version: caller.version, invocation }];
   const waiting = waits ? [...chain.waiting, ...holds] : [];
   return { app, function: name, invocation, chain: { depth: chain.depth + 1, waiting } };
 }

@@ -67,6 +67,11 @@ export class StreamTable<Entry extends object> {
     for (const [at, entry] of this.#entries.entries()) if (entry !== undefined) visit(numbers[at]!, entry);
   }
 
+  /** What is open, in no order. */
+  entries(): Entry[] {
+    return this.#entries.filter((entry) => entry !== undefined);
+  }
+
   #grow(): void {
     const capacity = this.#entries.length * 2;
     if (capacity > CAPACITY_MAX) throw new RangeError(`more than ${CAPACITY_MAX} places for open streams`);

@@ -124,6 +124,11 @@ export class Instance {
     return this.#streams.size;
   }
 
+  /** The invocations that are open in it. */
+  get holders(): InvocationId[] {
+    return this.#streams.entries().map(({ invocation }) => invocation);
+  }
+
   /** Gives it its process and the code to load. */
   attach(process: SandboxProcess, { boot, preamble }: { boot: BootMessage; preamble?: string }): void {
     this.#process = process;
@@ -158,13 +163,14 @@ export class Instance {
   open(call: StreamOpening, waiter?: LeaseWaiter): number {
     const stream = this.#streams.freeNumber(this.#nextStream, CALL_STREAM);
     this.#nextStream = stream + 1 === CALL_STREAM ? 1 : stream + 1;
-    const { listener, deadlineMs } = call;
+    const { invocation, listener, deadlineMs } = call;
     const openedMs = this.#clock.monotonicMs();
     this.#unanswered += 1;
     const unansweredAmong = this.#unanswered;
-    this.#streams.set(stream, { listener, deadlineMs, openedMs, unansweredAmong, waiter, uncredited: 0 });
+    const entry = { invocation, listener, deadlineMs, openedMs, unansweredAmong, waiter, uncredited: 0 };
+    this.#streams.set(stream, entry);
     this.#order?.opened(stream);
-    this.#recent.note(stream, call.invocation, call.origin);
+    this.#recent.note(stream, invocation, call.origin);
     this.served += 1;
     const encoding = call.kind === FRAME.HTTP_REQUEST ? 'latin1' : 'utf8';
     this.#writer!.request(call.kind, stream, call.head, encoding, call.body, call.last);
@@ -486,11 +492,6 @@ export class Instance {
   /** Raw output belongs to the only running invocation, if there is exactly one. */
   #onlyInvocation(): InvocationId | undefined {
     if (this.#order !== undefined) return this.#recent.invocationOf(this.#order.running);
-    if (this.#streams.size !== 1) return undefined;
-    let only: InvocationId | undefined;
-    this.#streams.forEach((stream) => {
-      only = this.#recent.invocationOf(stream);
-    });
-    return only;
+    return this.#streams.size === 1 ? this.holders[0] : undefined;
   }
 }

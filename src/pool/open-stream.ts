@@ -1,3 +1,4 @@
+import type { InvocationId } from '../base/ids.ts';
 import { BODY_CHUNK_BYTES, WINDOW_BYTES } from '../model/frames.ts';
 import type { LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 
@@ -6,6 +7,7 @@ export const UNCREDITED_MAX = WINDOW_BYTES + BODY_CHUNK_BYTES;
 
 /** A call that is open in an instance. */
 export interface OpenStream {
+  readonly invocation: InvocationId;
   /** `undefined` once cancelled: nobody listens any more, but the place is still taken. */
   listener: StreamListener | undefined;
   deadlineMs: number;

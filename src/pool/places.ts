@@ -2,6 +2,7 @@ import type { FunctionConfig, FunctionVersion, VersionId } from '../model/functi
 import type { LeaseWaiter } from '../ports/instance-pool.ts';
 import type { Instance } from './instance.ts';
 import { CONCURRENCY_LEAST, CONCURRENCY_MOST, LearntConcurrency } from './learnt-concurrency.ts';
+import { levelOf } from './self-calls.ts';
 import type { ShortCalls } from './short-calls.ts';
 
 /** Invocations one instance takes at once where nobody says: Lambda's promise. Web servers take as many as is learnt. */
@@ -56,6 +57,25 @@ export class Places {
     return kind === 'lambda' || kind === 'plain' ? LAMBDA_CONCURRENCY : CONCURRENCY_MOST;
   }
 
+  /** How many invocations may run at once: the smaller of the two limits that the author can set. */
+  get concurrencyMax(): number {
+    const { maxConcurrency, reservedConcurrency } = this.#config;
+    return reservedConcurrency > 0 ? Math.min(maxConcurrency, reservedConcurrency) : maxConcurrency;
+  }
+
+  /** How many places there may ever be. */
+  get placesMax(): number {
+    const known = this.#instances.find((instance) => instance.ready !== undefined);
+    return Math.min(this.concurrencyMax, this.#config.maxInstances * this.mostOf(known));
+  }
+
+  /** Whether each of them is taken. */
+  get areTaken(): boolean {
+    const { length } = this.#instances;
+    if (length === 0 || length < this.#config.maxInstances) return false;
+    return this.#instances.every((instance) => instance.active >= this.mostOf(instance));
+  }
+
   /** Whether fewer are tried out, so that it is not for want of instances that calls wait. */
   get areFewer(): boolean {
     return this.#learnt.isTrying;
@@ -82,9 +102,9 @@ export class Places {
   }
 
   /** The first with room, so that the later ones become idle and end. */
-  findRoom({ waiting }: LeaseWaiter): Instance | undefined {
+  findRoom(waiter: LeaseWaiter): Instance | undefined {
     // One for which others of this version wait gets in beyond what was learnt: they may have all of those places.
-    const isNested = waiting?.includes(this.#version) === true;
+    const isNested = levelOf(this.#version, waiter) > 0;
     for (const instance of this.#instances) {
       const most = isNested ? this.mostOf(instance) : this.capacityOf(instance);
       if (instance.state === 'ready' && instance.active < most) return instance;

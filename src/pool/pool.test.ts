@@ -10,9 +10,10 @@ import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import type { LogLine } from '../model/invocation.ts';
 import type { InstancePool, Lease } from '../ports/instance-pool.ts';
+import type { WaitingCaller } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import { createProcessSandbox } from '../sandbox-process/sandbox-process.ts';
-import { call, createScriptedPool, opening, version } from './fixtures/scripted-pool.ts';
+import { call, createScriptedPool, mintInvocation, opening, version } from './fixtures/scripted-pool.ts';
 import type { PoolLimits } from './pool.ts';
 import type { ScaleUpOptions } from './scale-up.ts';
 
@@ -146,10 +147,12 @@ describe('pool', () => {
     const pool = open({}, busy);
     const which = version({ concurrency: 1, maxInstances: 100 });
     const chains = [1, 2].map(async () => {
+      const chain: WaitingCaller[] = [];
       for (let depth = 0; depth < 5; depth += 1) {
         const { promise, fire } = signal();
-        const chain = depth === 0 ? undefined : Array.from({ length: depth }, () => which.id);
-        void call(pool, which, '/call', fire, chain);
+        const invocation = mintInvocation();
+        void call(pool, which, '/call', fire, depth === 0 ? undefined : [...chain], invocation);
+        chain.push({ version: which.id, invocation });
         await promise;
       }
     });

@@ -22,6 +22,7 @@ import type { ActivitySink, InstanceView } from '../ports/activity.ts';
 import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
 import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { Sandbox, SandboxSpec } from '../ports/sandbox.ts';
+import { deadlocked } from './call-deadlock.ts';
 import { Instance } from './instance.ts';
 import { MachineLoad } from './machine-load.ts';
 import { chooseIdle, MemoryBudget, memoryToSpare } from './memory-budget.ts';
@@ -32,6 +33,8 @@ import { stoppingError, VersionPool, type VersionPoolHost } from './version-pool
 
 /** Deadlines and idle times are looked at this often. */
 const SWEEP_MS = 20;
+/** … and at whether calls wait for each other in a circle this often. */
+const DEADLOCK_LOOK_MS = 500;
 const FILES_MAX = 1_024;
 /** Waiting processes may take this share of the machine's memory, at this much each: they have most of it in common. */
 const PREWARMED_SHARE = 0.05;
@@ -106,6 +109,7 @@ class Pool implements InstancePool, VersionPoolHost {
   readonly #limits: PoolLimits;
   readonly #pools = new Map<VersionId, VersionPool>();
   #running = 0;
+  #lookForDeadlocksMs = 0;
   #reserved = 0;
   #runningReserved = 0;
   #waiting = 0;
@@ -284,6 +288,10 @@ class Pool implements InstancePool, VersionPoolHost {
     return this.#waiting < this.#limits.waitingMax;
   }
 
+  isDeadlocked(pool: VersionPool): boolean {
+    return deadlocked(this.#pools.values()).has(pool);
+  }
+
   defect(during: string, thrown: unknown): void {
     this.#options.defects.note(during, thrown);
   }
@@ -415,6 +423,13 @@ class Pool implements InstancePool, VersionPoolHost {
     this.#evictIdle(missing);
   }
 
+  /** Those that come about otherwise than by a call that comes, as when one is given back by its instance. */
+  #breakDeadlocks(monotonicMs: number): void {
+    if (monotonicMs < this.#lookForDeadlocksMs) return;
+    this.#lookForDeadlocksMs = monotonicMs + DEADLOCK_LOOK_MS;
+    for (const pool of deadlocked(this.#pools.values())) pool.breakDeadlock();
+  }
+
   #instanceCount(): number {
     let count = 0;
     for (const pool of this.#pools.values()) count += pool.instances.length;
@@ -427,6 +442,7 @@ class Pool implements InstancePool, VersionPoolHost {
       const nowMs = this.clock.nowMs();
       const monotonicMs = this.clock.monotonicMs();
       this.#keepBudget();
+      this.#breakDeadlocks(monotonicMs);
       let left = 0;
       for (const pool of this.#pools.values()) {
         if (pool.isEmpty) continue;

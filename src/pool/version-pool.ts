@@ -1,23 +1,22 @@
 import type { Clock } from '../base/clock.ts';
 import { defectError } from '../base/defects.ts';
-import { type ErrorCode, LambentError } from '../base/errors.ts';
+import { LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import { CANCEL_REASON, type FailureMessage } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { LeaseWaiter } from '../ports/instance-pool.ts';
+import { BootFailures, cannotBeLoaded } from './boot-failures.ts';
+import type { PlacesTaken } from './call-deadlock.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { InstanceLease } from './instance-lease.ts';
 import { KeepWarm } from './keep-warm.ts';
 import { type Capacity, Places } from './places.ts';
 import { ScaleUp, type ScaleUpOptions } from './scale-up.ts';
+import { isWaitedFor, levelOf, SelfCalls } from './self-calls.ts';
 import { ShortCalls } from './short-calls.ts';
 import { type Waiting, WaitingLine } from './waiting-line.ts';
-
-/** After code that cannot be loaded, the next start waits this long, doubling up to the maximum. */
-const BOOT_BACKOFF_FIRST_MS = 100;
-const BOOT_BACKOFF_MAX_MS = 5_000;
 
 /** An instance without work is frozen after this time: not between calls that follow each other. */
 const REST_AFTER_MS = 2_000;
@@ -38,6 +37,8 @@ export interface VersionPoolHost {
   ran(pool: VersionPool, delta: 1 | -1): void;
   waits(delta: number): void;
   mayWait(): boolean;
+  /** Whether none of the places of this version becomes free any more. */
+  isDeadlocked(pool: VersionPool): boolean;
   /** Nothing new is begun any more. */
   readonly closed: boolean;
   defect(during: string, thrown: unknown): void;
@@ -59,7 +60,7 @@ export function stoppingError(): LambentError {
 }
 
 /** The instances of one version and the calls that wait for them. */
-export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
+export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, PlacesTaken {
   readonly version: FunctionVersion;
   readonly deployment: number;
   /** True once its deployment is no longer live: no new starts beyond what waits, and idle instances end at once. */
@@ -69,21 +70,19 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
   readonly #instances: Instance[] = [];
   readonly #line: WaitingLine;
   readonly #shortCalls: ShortCalls;
+  readonly #selfCalls = new SelfCalls();
   readonly #places: Places;
   readonly #scaleUp: ScaleUp;
   readonly #kept: KeepWarm;
   #starting = 0;
   #lastReadyMs = 0;
-  #bootFailure: LambentError | undefined;
-  #bootBackoffMs = 0;
-  #bootBlockedUntilMs = 0;
-  /** The last start was interrupted from outside, and another was made in its place: the next such end counts. */
-  #bootRepeated = false;
+  readonly #boots: BootFailures;
 
   constructor(version: FunctionVersion, deployment: number, host: VersionPoolHost) {
     this.version = version;
     this.deployment = deployment;
     this.#host = host;
+    this.#boots = new BootFailures(host.clock);
     this.#scaleUp = new ScaleUp(host.scaleUp);
     this.#shortCalls = new ShortCalls(host.heldWaitMs);
     this.#places = new Places(version, this.#instances, this.#shortCalls);
@@ -108,10 +107,16 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     return this.#instances.length === 0 && this.waiting === 0;
   }
 
-  /** How many invocations may run at once: the smaller of the two limits that the author can set. */
-  get concurrencyMax(): number {
-    const { maxConcurrency, reservedConcurrency } = this.version.config;
-    return reservedConcurrency > 0 ? Math.min(maxConcurrency, reservedConcurrency) : maxConcurrency;
+  get isFull(): boolean {
+    return this.running >= this.#places.concurrencyMax || this.#places.areTaken;
+  }
+
+  get waiters(): LeaseWaiter[] {
+    return Array.from(this.#line, ({ waiter }) => waiter);
+  }
+
+  get holders(): InvocationId[] {
+    return this.#instances.flatMap((instance) => instance.holders);
   }
 
   /** How many calls at once one of its instances takes; `undefined` until it is ready. */
@@ -126,7 +131,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
 
   acquire(waiter: LeaseWaiter): () => void {
     // The usual case first: someone is warm, has room, and nobody waits before us.
-    if (this.waiting === 0 && this.#mayRun()) {
+    if (this.waiting === 0 && this.#mayRun(waiter)) {
       const instance = this.#places.findRoom(waiter);
       if (instance !== undefined) {
         this.#lease(instance, waiter, 0, 0, false);
@@ -143,7 +148,8 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
 
   /** Starts what is needed and serves what waits. */
   pump(): void {
-    for (let first = this.#line.first; first !== undefined && this.#mayRun(); first = this.#line.first) {
+    for (let first = this.#line.first; first !== undefined; first = this.#line.first) {
+      if (!this.#mayRun(first.waiter)) break;
       const free = this.#places.findRoom(first.waiter);
       const instance = free ?? (first.tookBack ? undefined : this.#places.findHolder(first.waiter));
       if (instance === undefined) break;
@@ -184,8 +190,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
 
   /** All instances there are take no more calls, and end once they have finished; new ones take their place. */
   renew(): void {
-    this.#bootFailure = undefined;
-    this.#bootBlockedUntilMs = 0;
+    this.#boots.forget();
     for (const instance of [...this.#instances]) instance.retire();
     this.pump();
   }
@@ -217,15 +222,13 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
       const text = `${error.code}: ${error.message}. ${error.hint}`;
       this.#host.log(instance, undefined, 'platform', 'error', this.#host.clock.nowMs(), text);
     }
-    this.#blockBoot(error);
+    this.#boots.failed(error);
     this.#forget(instance, true);
   }
 
   onReady(instance: Instance): void {
     this.#starting -= 1;
-    this.#bootBackoffMs = 0;
-    this.#bootFailure = undefined;
-    this.#bootRepeated = false;
+    this.#boots.succeeded();
     this.#lastReadyMs = this.#host.clock.monotonicMs();
     this.#scaleUp.started(this.#countReady(), this.#lastReadyMs - instance.startedMonotonicMs);
     this.#host.startEnded();
@@ -234,21 +237,16 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
   }
 
   onBootFailed(instance: Instance, failure: FailureMessage): void {
-    // What an instance says of itself is taken from a list, never as it is.
-    const code: ErrorCode = failure.code === 'E_HANDLER_MISSING' ? failure.code : 'E_BOOT_FAILED';
-    const cause =
-      code === 'E_HANDLER_MISSING' ? failure.errorMessage : `${failure.errorType}: ${failure.errorMessage}`;
-    const message = `function ${this.version.name} cannot be loaded: ${cause}`;
-    const error = new LambentError(code, message, { details: { stackTrace: failure.stackTrace } });
+    const error = cannotBeLoaded(this.version.name, failure);
     this.#host.log(
       instance,
       undefined,
       'platform',
       'error',
       this.#host.clock.nowMs(),
-      [message, ...failure.stackTrace].join('\n'),
+      [error.message, ...failure.stackTrace].join('\n'),
     );
-    this.#blockBoot(error);
+    this.#boots.failed(error);
     instance.kill(error);
   }
 
@@ -284,11 +282,10 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     const wasStarting = instance.ready === undefined;
     const reason = instance.lossReason;
     // An instance that was no longer wanted says nothing about the code.
-    if (wasStarting && this.#bootFailure === undefined && reason?.facts.fault === 'author') {
+    if (wasStarting && this.#boots.last === undefined && reason?.facts.fault === 'author') {
       this.#host.log(instance, undefined, 'platform', 'error', this.#host.clock.nowMs(), reason.message);
       // What waits is served by another start, which `#forget` makes.
-      if (instance.bootInterrupted && !this.#bootRepeated) this.#bootRepeated = true;
-      else this.#blockBoot(reason);
+      this.#boots.ended(reason, instance.bootInterrupted);
     }
     this.#forget(instance, wasStarting);
   }
@@ -310,31 +307,26 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     if (wasStarting) {
       this.#starting -= 1;
       this.#host.startEnded();
-      if (this.#bootFailure !== undefined && this.#instances.length === 0) this.refuseAll(this.#bootFailure);
+      if (this.#boots.last !== undefined && this.#instances.length === 0) this.refuseAll(this.#boots.last);
     }
     this.pump();
   }
 
-  #blockBoot(error: LambentError): void {
-    this.#bootFailure = error;
-    this.#bootRepeated = false;
-    this.#bootBackoffMs = Math.min(
-      BOOT_BACKOFF_MAX_MS,
-      Math.max(BOOT_BACKOFF_FIRST_MS, this.#bootBackoffMs * 2),
-    );
-    this.#bootBlockedUntilMs = this.#host.clock.monotonicMs() + this.#bootBackoffMs;
-  }
-
   #wait(waiter: LeaseWaiter): () => void {
-    const refusal = this.#deadlock(waiter) ?? this.#refusal();
+    const level = levelOf(this.version.id, waiter);
+    const refusal = this.#deadlock(level) ?? this.#refusal();
     if (refusal !== undefined) {
       this.#refuse(waiter, refusal);
       return nothingToWithdraw;
     }
-    const withdraw = this.#enqueue({ waiter, sinceMs: this.#host.clock.monotonicMs(), tookBack: false });
+    const waiting: Waiting = { waiter, sinceMs: this.#host.clock.monotonicMs(), tookBack: false };
+    const withdraw = this.#enqueue(waiting);
+    this.#selfCalls.saw(level);
     // One that goes before those that wait may find a place at once.
-    if (waiter.waiting === undefined) this.#startWanted();
-    else this.pump();
+    if (level > 0) this.pump();
+    else this.#startWanted();
+    // … or it is the one that closes a circle.
+    if (isWaitedFor(waiter) && this.isFull && this.#host.isDeadlocked(this)) this.#refuseDeadlocked(waiting);
     return withdraw;
   }
 
@@ -347,27 +339,38 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
   }
 
   /** Whether those that wait for this very call have every place there may be, so that none can become free. */
-  #deadlock({ waiting }: LeaseWaiter): LambentError | undefined {
-    if (waiting === undefined) return undefined;
-    const { id, name, config } = this.version;
-    const places = waiting.filter((version) => version === id).length;
-    if (places === 0) return undefined;
-    const known = this.#instances.find((instance) => instance.ready !== undefined);
-    const each = this.#places.mostOf(known);
-    const most = Math.min(this.concurrencyMax, config.maxInstances * each);
-    if (places < most) return undefined;
-    const message = `function ${name} calls itself, directly or through others, and all of its ${most} places at once are taken by calls that wait for this one`;
+  #deadlock(level: number): LambentError | undefined {
+    return level > 0 && level >= this.#places.placesMax ? this.#deadlockError() : undefined;
+  }
+
+  /** Ends a circle of calls that wait for each other by refusing one of them. */
+  breakDeadlock(): void {
+    for (const waiting of this.#line)
+      if (isWaitedFor(waiting.waiter)) {
+        this.#refuseDeadlocked(waiting);
+        return;
+      }
+  }
+
+  #refuseDeadlocked(waiting: Waiting): void {
+    if (!this.#line.remove(waiting)) return;
+    this.#host.waits(-1);
+    this.#refuse(waiting.waiter, this.#deadlockError());
+  }
+
+  #deadlockError(): LambentError {
+    const message = `function ${this.version.name} calls itself, directly or through others, and all of its ${this.#places.placesMax} places at once are taken by calls that wait for such calls, as for this one`;
     return new LambentError('E_CALL_DEADLOCK', message);
   }
 
   #refusal(): LambentError | undefined {
     const { name, config } = this.version;
-    if (this.#bootFailure !== undefined && this.#instances.length === 0) {
-      if (this.#host.clock.monotonicMs() < this.#bootBlockedUntilMs) return this.#bootFailure;
-      this.#bootFailure = undefined;
+    if (this.#boots.last !== undefined && this.#instances.length === 0) {
+      if (this.#boots.areBlocking) return this.#boots.last;
+      this.#boots.retry();
     }
     if (this.waiting >= config.queueMax) {
-      const message = `function ${name} runs ${this.running} of at most ${this.concurrencyMax} at once, and ${this.waiting} of at most ${config.queueMax} wait`;
+      const message = `function ${name} runs ${this.running} of at most ${this.#places.concurrencyMax} at once, and ${this.waiting} of at most ${config.queueMax} wait`;
       return new LambentError('E_CONCURRENCY_LIMIT', message, { retryAfterS: 1 });
     }
     if (!this.#host.mayWait())
@@ -417,8 +420,9 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     }
   }
 
-  #mayRun(): boolean {
-    return this.running < this.concurrencyMax && this.#host.mayRun(this);
+  #mayRun(waiter: LeaseWaiter): boolean {
+    if (this.running >= this.#places.concurrencyMax || !this.#host.mayRun(this)) return false;
+    return this.#selfCalls.mayTake(levelOf(this.version.id, waiter), this.running, this.#places);
   }
 
   /**
@@ -444,7 +448,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
     const stuck = this.#isStuck();
     const target = this.#scaleUp.target({ ready, waiting: this.waiting, waitedMs, each, stuck });
     if (target < ready) this.#retireDownTo(Math.max(target, this.#kept.instances));
-    const room = this.concurrencyMax - this.running;
+    const room = this.#places.concurrencyMax - this.running;
     this.#startWhile(Math.ceil(Math.min(this.waiting, room) / each), target - ready);
   }
 
@@ -477,7 +481,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'> {
   }
 
   #start(): boolean {
-    if (this.#host.clock.monotonicMs() < this.#bootBlockedUntilMs) return false;
+    if (this.#boots.areBlocking) return false;
     if (!this.#host.startInstance(this)) return false;
     this.#starting += 1;
     return true;

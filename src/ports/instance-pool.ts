@@ -1,9 +1,9 @@
 import type { LambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId } from '../base/ids.ts';
 import type { FailureMessage } from '../model/frames.ts';
-import type { FunctionVersion, VersionId } from '../model/function.ts';
+import type { FunctionVersion } from '../model/function.ts';
 import type { PoolView } from './activity.ts';
-import type { CallOrigin } from './platform-calls.ts';
+import type { CallOrigin, WaitingCaller } from './platform-calls.ts';
 
 /**
  * Gives calls a place in a running instance: at once when one is warm and has room, otherwise after a wait in
@@ -34,8 +34,8 @@ export interface InstancePool extends PoolView {
 }
 
 export interface LeaseWaiter {
-  /** The versions whose invocations wait for this one: with their places taken by them alone, none becomes free. */
-  readonly waiting?: readonly VersionId[] | undefined;
+  /** The invocations that wait for this one: with all places taken by such, none becomes free. */
+  readonly waiting?: readonly WaitingCaller[] | undefined;
   /**
    * The call is whole, and nobody is held up by it who waits for its instance: it may be handed to an instance before
    * it can begin there.

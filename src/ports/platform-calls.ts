@@ -37,8 +37,14 @@ export interface CallerIdentity {
 export interface CallChain {
   /** How many calls from function to function led here; at most CALL_DEPTH_MAX. */
   readonly depth: number;
-  /** The versions that wait for this call right now, the first caller first. */
-  readonly waiting: readonly VersionId[];
+  /** Who waits for this call right now, the first caller first. */
+  readonly waiting: readonly WaitingCaller[];
+}
+
+/** An invocation that has a place in an instance, and waits for a call. */
+export interface WaitingCaller {
+  readonly version: VersionId;
+  readonly invocation: InvocationId;
 }
 
 export const NO_CHAIN: CallChain = { depth: 0, waiting: [] };
