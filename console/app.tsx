@@ -64,11 +64,12 @@ function Shell({ session }: { session: Session }) {
           >
             <Icon name="menu" />
           </button>
-          <ConnectionState />
-          <span className="grow" />
-          <button type="button" className="btn" onClick={() => setOpen('palette')}>
+          <button type="button" className="find" onClick={() => setOpen('palette')}>
+            <Icon name="find" />
             Go to… <kbd className="long">Ctrl K</kbd>
           </button>
+          <span className="grow" />
+          <ConnectionState />
           <button type="button" className="btn icon" aria-label="Keys" onClick={() => setOpen('help')}>
             ?
           </button>

@@ -18,6 +18,11 @@ const STAMP = 'source.txt';
 const FIRST_LOAD_BYTES_MAX = 250_000;
 /** The modules of the screen that is opened first. */
 const FIRST_SCREEN = ['console/screens/overview.tsx', 'console/parts/app-map.tsx'];
+/** Letters of Western Europe in every weight, each in one file; the style sheet calls them by these names. */
+const FONTS: Readonly<Record<string, string>> = {
+  'inter.woff2': '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2',
+  'jetbrains-mono.woff2': '@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2',
+};
 const PUBLIC_PATH = '/_lambent/console/';
 
 /** A digest of all that the result depends on. */
@@ -82,20 +87,31 @@ function neededBy(first: OutputChunk, all: readonly OutputChunk[]): OutputChunk[
   return [...found];
 }
 
-function writeStyle(folder: string): string {
+/** Returns the names of what it wrote: the style sheet, then the fonts that it names. */
+function writeStyle(folder: string): [style: string, ...fonts: string[]] {
   const sheets = globSync('*.css', { cwd: SOURCE }).sort();
-  const bytes = Buffer.from(sheets.map((sheet) => readFileSync(join(SOURCE, sheet), 'utf8')).join('\n'));
+  let text = sheets.map((sheet) => readFileSync(join(SOURCE, sheet), 'utf8')).join('\n');
+  const fonts = Object.entries(FONTS).map(([name, path]) => {
+    const font = readFileSync(join(ROOT, 'node_modules', path));
+    const named = name.replace('.', `-${digestOf(font)}.`);
+    writeFileSync(join(folder, named), font);
+    text = text.replace(`"${name}"`, `"${named}"`);
+    return named;
+  });
+  const bytes = Buffer.from(text);
   const name = `style-${digestOf(bytes)}.css`;
   writeFileSync(join(folder, name), bytes);
-  return name;
+  return [name, ...fonts];
 }
 
 /** The licences of the packages whose code is in the bundle go where that code goes. */
 function writeLicences(folder: string, chunks: readonly OutputChunk[]): void {
+  const files = [
+    ...chunks.flatMap((chunk) => chunk.moduleIds),
+    ...Object.values(FONTS).map((path) => join(ROOT, 'node_modules', path)),
+  ];
   const packages = new Set(
-    chunks.flatMap((chunk) =>
-      chunk.moduleIds.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id)?.[0] ?? []),
-    ),
+    files.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id)?.[0] ?? []),
   );
   const texts = [...packages].sort().map((path) => {
     const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8')) as Record<
@@ -109,15 +125,22 @@ function writeLicences(folder: string, chunks: readonly OutputChunk[]): void {
   writeFileSync(join(folder, 'licences.txt'), texts.join(`\n${'-'.repeat(72)}\n\n`));
 }
 
-function writePage(folder: string, style: string, scripts: readonly OutputChunk[]): number {
+function writePage(
+  folder: string,
+  [style, ...fonts]: readonly [string, ...string[]],
+  scripts: readonly OutputChunk[],
+): number {
   const tags = [
+    ...fonts.map(
+      (font) => `<link rel="preload" href="${PUBLIC_PATH}${font}" as="font" type="font/woff2" crossorigin>`,
+    ),
     `<link rel="stylesheet" href="${PUBLIC_PATH}${style}">`,
     ...scripts.slice(1).map((each) => `<link rel="modulepreload" href="${PUBLIC_PATH}${each.fileName}">`),
     `<script type="module" src="${PUBLIC_PATH}${scripts[0]!.fileName}"></script>`,
   ];
   const page = readFileSync(join(SOURCE, 'index.html'), 'utf8').replace('<!-- built -->', tags.join('\n'));
   writeFileSync(join(folder, 'index.html'), page);
-  const files = ['index.html', style, ...scripts.map((each) => each.fileName)];
+  const files = ['index.html', style, ...fonts, ...scripts.map((each) => each.fileName)];
   return files.reduce((sum, name) => sum + packedBytes(readFileSync(join(folder, name))), 0);
 }
 

@@ -2,8 +2,8 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { type ReactNode, useEffect, useRef } from 'react';
 
 /** Pixels of a row, also in the style sheet. */
-const ROW_PX = 38;
-const DENSE_PX = 30;
+const ROW_PX = 36;
+const DENSE_PX = 29;
 
 export interface VirtualRow {
   readonly key: string | number;

@@ -342,6 +342,11 @@ export interface FunctionDefinition {
   readonly startTimeout?: Duration | undefined;
   /** Whether an instance that has been without work for 2s gets no processor time until the next call. Default: true. */
   readonly freeze?: boolean | undefined;
+  /**
+   * Whether what goes into its calls and comes out of them is kept with the history, as far as there is room.
+   * Default: true.
+   */
+  readonly keepPayloads?: boolean | undefined;
   /** Invocations that may wait for an instance. Default: 1000. */
   readonly queue?: number | undefined;
   /** Largest request body in megabytes; 0: no limit. Default: 0. */

@@ -38,6 +38,7 @@ import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createChangeRing } from '../telemetry/change-ring.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { createTrafficMeter } from '../telemetry/traffic-meter.ts';
 import { createRecorder } from '../telemetry/recorder.ts';
 import { createDeploymentCatalog } from '../workflows/deployment-catalog.ts';
 import { WorkflowEngine } from '../workflows/engine.ts';
@@ -199,15 +200,14 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
   const bus = await openEvents(store, invoker, liveApps, clock, random);
   const deps: AdminDeps = {
     ...SETTINGS,
+    ...store,
     ...bus.deps,
-    apps: store.apps,
-    access: store.access,
     accessKeys: createAccessKeys(store.stateMachines, 'root', clock, random),
-    asyncQueue: store.asyncQueue,
-    telemetry: store.telemetry,
     workflows: openWorkflows(store, invoker, liveApps, clock, random),
     feed: recorder,
     changes: createChangeRing(clock),
+    traffic: createTrafficMeter(clock),
+    sendToRoutes: () => Promise.reject(new Error('there are no routes here')),
     ...{ deployer, pool, metrics },
     ...changes,
   };

@@ -9,6 +9,7 @@ import { type AccessKeysDeps, addAccessKeys } from './access-keys.ts';
 import { type ActivityDeps, addActivity } from './activity.ts';
 import { createAllowedMethods } from './allowed-methods.ts';
 import { type AppsDeps, addApps } from './apps.ts';
+import { addCallDetails, type CallDetailsDeps } from './call-details.ts';
 import { addChanges, type ChangesDeps } from './changes.ts';
 import { addConnections, type ConnectionsDeps } from './connections.ts';
 import { addConsole, CONSOLE_PREFIX, type ConsoleFiles } from './console.ts';
@@ -26,6 +27,7 @@ import { addInvocations, type InvocationsDeps } from './invocations.ts';
 import { addLogs, type LogsDeps } from './logs.ts';
 import { describeApi } from './openapi.ts';
 import { type AdminRouter, createRouter } from './router.ts';
+import { addSavedEvents, type SavedEventsDeps } from './saved-events.ts';
 import { addSecrets, type SecretsDeps } from './secrets.ts';
 import { addSession, SIGN_IN_PATH, SIGN_OUT_PATH } from './session.ts';
 import { addTokens, type TokensDeps } from './tokens.ts';
@@ -71,6 +73,7 @@ export interface AdminDeps
   extends AccessKeysDeps,
     ActivityDeps,
     AppsDeps,
+    CallDetailsDeps,
     ChangesDeps,
     ConnectionsDeps,
     DeploymentsDeps,
@@ -81,6 +84,7 @@ export interface AdminDeps
     HealthDeps,
     InvocationsDeps,
     LogsDeps,
+    SavedEventsDeps,
     SecretsDeps,
     TokensDeps,
     UsageDeps {
@@ -127,6 +131,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addDeployments(v1, deps);
   addFunctions(v1, deps);
   addInvocations(v1, deps, mintUuid);
+  addCallDetails(v1, deps);
   const endLogs = addLogs(v1, deps);
   const endChanges = addChanges(v1, deps);
   addUsage(v1, deps);
@@ -139,6 +144,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   addDoctor(v1, deps);
   addTokens(v1, deps, guard);
   addAccessKeys(v1, deps);
+  addSavedEvents(v1, deps);
   addSecrets(v1, deps);
   addConnections(v1, deps);
   addSession(v1, guard);

@@ -4,6 +4,7 @@ import type { LiveApp } from '../model/deployment.ts';
 import type { AppName } from '../model/function.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
+import type { SavedEventStore } from '../ports/saved-events.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
@@ -11,6 +12,7 @@ import { AppParams, jsonAnswer, jsonBody, LiveAppSchema, TrafficShareSchema } fr
 
 export interface AppsDeps {
   secrets: Secrets;
+  savedEvents: SavedEventStore;
   apps: AppStore;
   liveApps: LiveApps;
   deployer: Deployer;
@@ -85,7 +87,10 @@ const trafficRoute = createRoute({
   responses: { 200: jsonAnswer(LiveAppSchema, 'What is live now.') },
 });
 
-export function addApps(api: AdminRouter, { apps, liveApps, deployer, secrets }: AppsDeps): void {
+export function addApps(
+  api: AdminRouter,
+  { apps, liveApps, deployer, secrets, savedEvents }: AppsDeps,
+): void {
   const withFunctions = (live: LiveApp) => ({
     ...live,
     functions: liveApps.find(live.app)?.deployments.at(-1)?.functions.length ?? 0,
@@ -106,6 +111,7 @@ export function addApps(api: AdminRouter, { apps, liveApps, deployer, secrets }:
     // An app that comes later under this name is not to have what was another's.
     for (const { name } of secrets.list().filter((secret) => secret.app === app))
       await secrets.remove(app, name);
+    await savedEvents.removeApp(app);
     return c.json({ app, deleted: true as const }, 200);
   });
 

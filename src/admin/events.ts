@@ -11,6 +11,7 @@ import { type AdminRouter, limitJsonBody } from './router.ts';
 import {
   AppNameSchema,
   given,
+  InvocationErrorSchema,
   jsonAnswer,
   jsonBody,
   limitSchema,
@@ -62,6 +63,22 @@ const EventSummarySchema = z
     bytes: z.number().int(),
   })
   .openapi('EventSummary');
+
+const AttemptSchema = z
+  .object({
+    trigger: z.string(),
+    delivery: z.number().int().openapi({ description: 'A replay is another delivery.' }),
+    attempt: z.number().int(),
+    startedMs: z.number(),
+    tookMs: z.number(),
+    invocation: z.string().optional(),
+    error: InvocationErrorSchema.optional(),
+    nextMs: z
+      .number()
+      .optional()
+      .openapi({ description: 'When the next one comes. Absent: it was the last.' }),
+  })
+  .openapi('DeliveryAttempt');
 
 const SeqParams = z.strictObject({ seq: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 
@@ -143,6 +160,10 @@ const getRoute = createRoute({
         event: z.unknown().openapi({ description: 'The CloudEvent.' }),
         owedTo: z.array(z.string()).readonly(),
         deadAt: z.array(z.string()).readonly(),
+        attempts: z.array(AttemptSchema).readonly().openapi({
+          description:
+            'The first to be made first. Of deliveries that went well at once, only some are kept.',
+        }),
       }),
       'The event.',
     ),

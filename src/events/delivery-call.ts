@@ -11,7 +11,10 @@ import { toEventBridgeEvent } from './event-view.ts';
 import { targetInput } from './target-input.ts';
 
 /** What a call came to, for each delivery in it. */
-export type CallResult =
+export type CallResult = {
+  /** The one that it was, where a function was called. */
+  readonly invocation?: InvocationId;
+} & (
   | {
       readonly kind: 'answered';
       readonly payload: Buffer;
@@ -30,7 +33,8 @@ export type CallResult =
   /** It never reached the function, and that was nobody's failure: try again soon, without counting. */
   | { readonly kind: 'refused' }
   /** The platform is stopping. */
-  | { readonly kind: 'stopped' };
+  | { readonly kind: 'stopped' }
+);
 
 /** Bytes of the events of one batch: with commas and brackets, what a call may carry. */
 export const BATCH_BYTES_MAX = EVENT_BYTES_MAX - 1_024;
@@ -59,20 +63,22 @@ export function callFunction(
     return;
   }
   const single = batch.length === 1 ? batch[0]! : undefined;
+  const id = mintUuid() as InvocationId;
   invoker
     .invoke({
-      id: mintUuid() as InvocationId,
+      id,
       version: resolved.version,
       deployment: resolved.deployment,
       trigger: 'event',
       payload: payloadOf(trigger, batch),
       traceparent: single && traceparentOf(single),
       clientContext: undefined,
+      via: { kind: 'trigger', name: `${app}/${trigger.name}` },
       attempt: batch[0]!.attempts + 1,
       depth: single?.depth ?? Math.max(...batch.map(({ depth }) => depth)),
     })
     .then(
-      (outcome) => onResult(resultOf(outcome, trigger, batch)),
+      (outcome) => onResult({ ...resultOf(outcome, trigger, batch), invocation: id }),
       (thrown: unknown) => {
         const message = thrown instanceof Error ? thrown.message : String(thrown);
         onResult({ kind: 'failed', error: errorOf(message), retryable: false });

@@ -37,6 +37,7 @@ import { deliver } from './deliver.ts';
 import type { CallResult } from './delivery-call.ts';
 import { HeldBudget } from './held-budget.ts';
 import { deadLetterEvent, destinationEvent, disabledEvent } from './outcome-events.ts';
+import { AttemptNotes } from './attempt-notes.ts';
 import { Settling } from './settling.ts';
 import { type QueueParts, TriggerQueue } from './trigger-queue.ts';
 import { type LiveTrigger, listShares, listTriggers, TriggerTable } from './trigger-table.ts';
@@ -84,6 +85,7 @@ class Dispatcher implements EventDispatch {
   readonly #table = new TriggerTable();
   readonly #appender: Appender;
   readonly #settling: Settling;
+  readonly #attempts: AttemptNotes;
   readonly #budget = new HeldBudget();
   /** Of every trigger that was live since the start: one that comes back finds its blocked orderings. */
   readonly #queues = new Map<TriggerId, TriggerQueue>();
@@ -103,6 +105,7 @@ class Dispatcher implements EventDispatch {
     this.#appender = new Appender({ store, session, table: this.#table, clock, owed, onStored });
     const ended = (count: number): void => this.#appender.ended(count);
     this.#settling = new Settling({ store, session, clock, log, ended });
+    this.#attempts = new AttemptNotes(clock, (...note) => this.#settling.attempted(...note));
     this.#unsubscribes = [liveApps, supply].map((each) => each.subscribe(() => void this.refresh()));
   }
 
@@ -231,6 +234,7 @@ class Dispatcher implements EventDispatch {
       budget: this.#budget,
       call: (batch, onResult) => this.#call(id, batch, onResult),
       settleDelivered: (deliveries, answer, onDurable) => {
+        this.#attempts.settleAll(deliveries);
         const live = this.#table.get(id);
         const destination = answer === undefined ? undefined : live?.trigger.delivery.onSuccess;
         if (destination === undefined) {
@@ -242,10 +246,14 @@ class Dispatcher implements EventDispatch {
           this.#settle({ kind: 'delivered', keys: [delivery.key] }, events, () => onDurable([delivery]), 1);
         }
       },
-      settleRetry: (delivery, dueMs, onDurable) =>
-        this.#settle({ kind: 'retry', key: delivery.key, dueMs }, [], onDurable, 0),
-      settleReleased: (delivery, parked, onDurable) =>
-        this.#settle({ kind: 'released', key: delivery.key, parked }, [], onDurable, 0),
+      settleRetry: (delivery, dueMs, onDurable) => {
+        this.#attempts.settle(delivery, dueMs);
+        this.#settle({ kind: 'retry', key: delivery.key, dueMs }, [], onDurable, 0);
+      },
+      settleReleased: (delivery, parked, onDurable) => {
+        this.#attempts.forget(delivery);
+        this.#settle({ kind: 'released', key: delivery.key, parked }, [], onDurable, 0);
+      },
       settleDead: (delivery, error, onDurable) => {
         const live = this.#table.get(id);
         const nowMs = clock.nowMs();
@@ -260,6 +268,7 @@ class Dispatcher implements EventDispatch {
           ...(alert === undefined ? [] : this.#prepareOwn(alert, live!.app, delivery.depth, undefined)),
           ...(destination === undefined ? [] : this.#toDestination(live!, delivery, destination, { error })),
         ];
+        this.#attempts.settle(delivery, undefined, error);
         this.#settle({ kind: 'dead', key: delivery.key, error, diedMs: nowMs }, events, onDurable, 1);
       },
     };
@@ -273,8 +282,10 @@ class Dispatcher implements EventDispatch {
       return;
     }
     this.#running += 1;
+    const startedMs = this.#options.clock.nowMs();
     deliver(this.#options, live.app, live.trigger, batch, (result) => {
       this.#running -= 1;
+      this.#attempts.ended(batch, startedMs, result);
       if (result.kind === 'failed' && result.isGone === true) void this.#disable(live, result.error);
       onResult(result);
       if (this.#isClosed && this.#running === 0) this.#onIdle?.();

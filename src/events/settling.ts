@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts';
 import type {
   Appended,
   ClaimedDelivery,
+  DeliveryAttempt,
   EventStore,
   NewEvent,
   Session,
@@ -45,6 +46,8 @@ export class Settling {
   readonly #parts: SettlingParts;
   #waiting: Ending[] = [];
   #delivered: Delivered[] = [];
+  /** They go first: what they led to takes away what they are about. */
+  #attempted: Settlement[] = [];
   #isNear = false;
   #isBusy = false;
   #onIdle: (() => void) | undefined;
@@ -66,6 +69,11 @@ export class Settling {
     this.#soon();
   }
 
+  /** Before the ending of the same attempt. */
+  attempted(delivery: ClaimedDelivery, attempt: DeliveryAttempt): void {
+    this.#attempted.push({ kind: 'attempted', key: delivery.key, attempt });
+  }
+
   /** Resolves when everything added so far is durable. */
   async idle(): Promise<void> {
     if (this.#isEmpty && !this.#isBusy) return;
@@ -85,14 +93,18 @@ export class Settling {
       this.#isNear = false;
       const endings = this.#waiting.splice(0, SETTLED_AT_ONCE_MAX);
       const delivered = this.#delivered.splice(0, SETTLED_AT_ONCE_MAX);
-      void this.#store(endings, delivered);
+      void this.#store(endings, delivered, this.#attempted.splice(0));
     });
   }
 
-  async #store(endings: readonly Ending[], delivered: readonly Delivered[]): Promise<void> {
+  async #store(
+    endings: readonly Ending[],
+    delivered: readonly Delivered[],
+    attempted: readonly Settlement[],
+  ): Promise<void> {
     const { store, session, clock, log, ended } = this.#parts;
     this.#isBusy = true;
-    const settlements = endings.map(({ settlement }) => settlement);
+    const settlements = [...attempted, ...endings.map(({ settlement }) => settlement)];
     const keys: number[] = [];
     for (const { deliveries } of delivered) for (const { key } of deliveries) keys.push(key);
     if (keys.length > 0) settlements.push({ kind: 'delivered', keys });
@@ -106,7 +118,7 @@ export class Settling {
         error: String(error),
         count: endings.length + keys.length,
       });
-      clock.after(STORE_RETRY_MS, () => void this.#store(endings, delivered));
+      clock.after(STORE_RETRY_MS, () => void this.#store(endings, delivered, attempted));
       return;
     }
     this.#isBusy = false;

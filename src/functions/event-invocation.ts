@@ -9,7 +9,7 @@ import {
   WINDOW_BYTES,
 } from '../model/frames.ts';
 import type { InvocationError } from '../model/invocation.ts';
-import type { ActivitySink } from '../ports/activity.ts';
+import type { ActivitySink, CallTail, CallVia, RawPayload } from '../ports/activity.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 import { EVENT_BYTES_MAX, type EventCall, type EventOutcome } from '../ports/invoker.ts';
 import { type CalledBy, NO_CHAIN, type WaitingCaller } from '../ports/platform-calls.ts';
@@ -25,7 +25,7 @@ function callerHead({ app, function: name, invocation }: CalledBy): NonNullable<
 }
 
 /** One event in a function: payload in, JSON result out. */
-export class EventInvocation implements LeaseWaiter, StreamListener {
+export class EventInvocation implements LeaseWaiter, StreamListener, CallTail {
   readonly #call: EventCall;
   readonly #resolve: (outcome: EventOutcome) => void;
   readonly #parts: Parts;
@@ -189,7 +189,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
   #finish(outcome: EventOutcome, error: InvocationError | undefined): void {
     this.#done = true;
     this.#call.signal?.removeEventListener('abort', this.#abandon);
-    settle(this.#parts, this.#call, {
+    const end = {
       lease: this.#lease,
       arrivedMs: this.#arrivedMs,
       startedMonotonicMs: this.#startedMonotonicMs,
@@ -197,7 +197,31 @@ export class EventInvocation implements LeaseWaiter, StreamListener {
       summary: '',
       attempt: this.#call.attempt,
       error,
-    });
+    };
+    settle(this.#parts, this.#call, end, this);
     this.#resolve(outcome);
+  }
+
+  get via(): CallVia {
+    const { caller, via } = this.#call;
+    if (caller !== undefined) return { kind: 'function', name: `${caller.app}/${caller.function}` };
+    return via ?? { kind: 'api', name: '' };
+  }
+
+  get traceparent(): string | undefined {
+    return this.#call.traceparent;
+  }
+
+  get mayKeep(): boolean {
+    return this.#call.version.config.keepPayloads !== false;
+  }
+
+  input(): RawPayload {
+    const { payload } = this.#call;
+    return { body: [payload], bytes: payload.length };
+  }
+
+  output(): RawPayload | undefined {
+    return this.#resultBytes === 0 ? undefined : { body: this.#result, bytes: this.#resultBytes };
   }
 }

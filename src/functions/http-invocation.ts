@@ -3,10 +3,11 @@ import { LambentError } from '../base/errors.ts';
 import { CANCEL_REASON, type FailureMessage, FRAME } from '../model/frames.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import { parseTraceparent } from '../model/trace-context.ts';
-import type { ActivitySink } from '../ports/activity.ts';
+import type { ActivitySink, CallTail, CallVia, RawPayload } from '../ports/activity.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
 import type { CancelReason, HttpCall, HttpExchange, HttpSink } from '../ports/invoker.ts';
 import { type CallOrigin, NO_CHAIN } from '../ports/platform-calls.ts';
+import { KeptBytes } from './kept-bytes.ts';
 import { errorOfFailure, errorOfPlatform, explain, lambentErrorOf, settle } from './invocation-settlement.ts';
 import { parseResponseHead, parseTrailers, type ResponseHead, type ResponseHeads } from './response-head.ts';
 
@@ -35,7 +36,7 @@ function originOf(headerLines: string): CallOrigin {
 }
 
 /** One HTTP request in a function: from the wait for an instance to the last byte of the answer. */
-export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener {
+export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener, CallTail {
   readonly #call: HttpCall;
   readonly #sink: HttpSink;
   readonly #heads: ResponseHeads;
@@ -55,6 +56,11 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
   #mayTrail = false;
   #trailers: string | undefined;
   #done = false;
+  /** Both bodies: most calls have one piece of each, which costs no more than to remember it. */
+  #inMore: KeptBytes | undefined;
+  #outHead = '';
+  #outFirst: Buffer | undefined;
+  #outMore: KeptBytes | undefined;
 
   constructor(call: HttpCall, sink: HttpSink, heads: ResponseHeads, parts: Parts) {
     this.#call = call;
@@ -105,6 +111,8 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
 
   writeBody(chunk: Uint8Array, last: boolean, trailers?: string): void {
     if (this.#done) return;
+    this.#inMore ??= new KeptBytes();
+    this.#inMore.add(chunk);
     if (this.#lease !== undefined) this.#lease.body(chunk, last, trailers);
     else {
       this.#early ??= [];
@@ -157,6 +165,8 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
       head = { ...head, block: head.block.replace(TRAILER_LINES, '') };
     const body = bodyAt < payload.length ? payload.subarray(bodyAt) : undefined;
     if (!this.#countBody(body?.length ?? 0, last)) return;
+    this.#outHead = head.block;
+    this.#outFirst = body;
     this.#headSent = true;
     this.#sink.onHead(status, head.block, head.contentLength, body, last);
     // The head's own bytes count against the window as well; they are passed on at once.
@@ -181,7 +191,11 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
       return;
     }
     if (!this.#countBody(payload.length, last)) return;
-    if (payload.length > 0) this.#sink.onBody(payload);
+    if (payload.length > 0) {
+      this.#outMore ??= new KeptBytes();
+      this.#outMore.add(payload);
+      this.#sink.onBody(payload);
+    }
     if (last) this.#end();
   }
 
@@ -271,7 +285,7 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
     const { method, target } = this.#call;
     const query = target.indexOf('?');
     const summary = `${method} ${query < 0 ? target : target.slice(0, query)}`;
-    settle(this.#parts, this.#call, {
+    const end = {
       lease: this.#lease,
       arrivedMs: this.#arrivedMs,
       startedMonotonicMs: this.#startedMonotonicMs,
@@ -279,6 +293,36 @@ export class HttpInvocation implements HttpExchange, LeaseWaiter, StreamListener
       summary: summary.length > SUMMARY_CHARS_MAX ? summary.slice(0, SUMMARY_CHARS_MAX) : summary,
       attempt: 0,
       error,
-    });
+    };
+    settle(this.#parts, this.#call, end, this);
+  }
+
+  get via(): CallVia {
+    return { kind: 'route', name: this.#call.routeKey };
+  }
+
+  get traceparent(): string | undefined {
+    return originOf(this.#call.headerLines).traceparent;
+  }
+
+  get mayKeep(): boolean {
+    return this.#call.version.config.keepPayloads !== false;
+  }
+
+  input(): RawPayload {
+    const { method, target, headerLines, body } = this.#call;
+    const bytes = (body?.length ?? 0) + (this.#inMore?.bytes ?? 0);
+    return { head: `${method} ${target}`, headerLines, body: piecesOf(body, this.#inMore), bytes };
+  }
+
+  output(): RawPayload | undefined {
+    if (!this.#headSent) return undefined;
+    const body = piecesOf(this.#outFirst, this.#outMore);
+    return { head: String(this.#status), headerLines: this.#outHead, body, bytes: this.#bytesOut };
   }
 }
+
+const piecesOf = (first: Uint8Array | undefined, more: KeptBytes | undefined): readonly Uint8Array[] => [
+  ...(first === undefined ? [] : [first]),
+  ...(more?.pieces ?? []),
+];

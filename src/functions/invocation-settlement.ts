@@ -4,8 +4,13 @@ import { type ErrorCode, LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import type { FailureMessage } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
-import type { InvocationError, InvocationStatus, TriggerKind } from '../model/invocation.ts';
-import type { ActivitySink } from '../ports/activity.ts';
+import type {
+  InvocationError,
+  InvocationRecord,
+  InvocationStatus,
+  TriggerKind,
+} from '../model/invocation.ts';
+import type { ActivitySink, CallTail } from '../ports/activity.ts';
 import type { Lease } from '../ports/instance-pool.ts';
 
 /** Codes that an instance may report about itself; anything else it says becomes E_FUNCTION_ERROR. */
@@ -117,15 +122,16 @@ export function billedMsOf(runMs: number): number {
   return Math.max(1, Math.ceil(runMs));
 }
 
-/** Records a call that ends now. */
+/** Records a call that ends now; `tail` is the call itself. */
 export function settle(
   { activity, clock }: { readonly activity: ActivitySink; readonly clock: Clock },
   { id, version, deployment, trigger, callerRequestId }: CallFacts,
   { lease, arrivedMs, startedMonotonicMs, httpStatus, summary, attempt, error }: CallEnd,
+  tail: CallTail,
 ): void {
   const heldMs = lease?.heldMs() ?? 0;
   const runMs = lease === undefined ? 0 : clock.monotonicMs() - startedMonotonicMs - heldMs;
-  activity.invocation({
+  const record: InvocationRecord = {
     id,
     app: version.app,
     function: version.name,
@@ -147,5 +153,6 @@ export function settle(
     callerRequestId,
     attempt,
     error,
-  });
+  };
+  activity.invocation(record, tail);
 }

@@ -56,6 +56,8 @@ export interface FunctionConfig {
   callers?: readonly AppName[] | undefined;
   /** `false`: an instance keeps its processor time between calls, because it has work of its own then. */
   freeze?: false | undefined;
+  /** `false`: what goes into its calls and comes out of them is not kept with the history. */
+  keepPayloads?: false | undefined;
   /** It is a durable workflow: what runs in its instances are executions. */
   workflow?: true | undefined;
   /** How a web server is started; `undefined` for all other functions. */

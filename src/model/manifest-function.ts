@@ -42,6 +42,7 @@ export function parseFunctionConfig(
   if (input.startTimeout !== undefined)
     config.startMs = durationOf(input.startTimeout, START_MS, 100, [...path, 'startTimeout'], problems);
   if (input.freeze === false) config.freeze = false;
+  if (input.keepPayloads === false) config.keepPayloads = false;
   if (input.keepWarm !== undefined && input.keepWarm.length > 0)
     config.keepWarm = planKeepWarm(input.keepWarm, config.maxInstances, [...path, 'keepWarm'], problems);
   if (input.callers !== undefined) config.callers = callersOf(input.callers, path, problems);

@@ -188,6 +188,11 @@ export const functionSchema = z
         .describe(
           'Whether an instance that has been without work for 2s gets no processor time until the next call. Default: true.',
         ),
+      keepPayloads: z
+        .boolean({ error: 'true or false' })
+        .describe(
+          'Whether what goes into its calls and comes out of them is kept with the history, as far as there is room. Default: true.',
+        ),
       queue: whole(0, 1_000_000, 'Invocations that may wait for an instance. Default: 1000.'),
       maxRequestMb: whole(0, 1_048_576, 'Largest request body in megabytes; 0: no limit. Default: 0.'),
       maxResponseMb: whole(1, 1_048_576, 'Largest response in megabytes. Default: 64.'),

@@ -2,9 +2,37 @@ import type { InstanceId } from '../base/ids.ts';
 import type { AppName, FunctionName, VersionId } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 
+/** What brought a call about: a route, another function, a trigger; else a person or a program, by the API. */
+export interface CallVia {
+  readonly kind: 'route' | 'function' | 'trigger' | 'api';
+  /** `GET /users/:id`, `app/function`, `app/trigger`; empty for the API. */
+  readonly name: string;
+}
+
+/** One side of a call, as bytes: `head` and `headerLines` (lines of `name: value`) over HTTP alone. */
+export interface RawPayload {
+  readonly head?: string;
+  readonly headerLines?: string;
+  /** The beginning, in pieces: as much as was kept. */
+  readonly body: readonly Uint8Array[];
+  /** Bytes of all of it. */
+  readonly bytes: number;
+}
+
+/** A call that ended, beyond its record. It is to be read at once, and only what is asked for is made. */
+export interface CallTail {
+  readonly via: CallVia;
+  /** Its caller's trace context. */
+  readonly traceparent: string | undefined;
+  /** False where the manifest says that what goes in and comes out is not to be kept. */
+  readonly mayKeep: boolean;
+  input(): RawPayload | undefined;
+  output(): RawPayload | undefined;
+}
+
 /** What happens, as it happens: rooms report here; telemetry, metrics and live views listen. Never blocks, never throws. */
 export interface ActivitySink {
-  invocation(record: InvocationRecord): void;
+  invocation(record: InvocationRecord, tail?: CallTail): void;
   log(line: LogLine): void;
 }
 

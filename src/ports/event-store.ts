@@ -1,4 +1,4 @@
-import type { NodeId } from '../base/ids.ts';
+import type { InvocationId, NodeId } from '../base/ids.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import type { EventScope } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
@@ -82,8 +82,34 @@ export interface ClaimedDelivery {
   readonly event: Uint8Array;
 }
 
+/** One attempt to make a delivery, as it is kept beside its event. */
+export interface DeliveryAttempt {
+  /** Epoch milliseconds. */
+  readonly startedMs: number;
+  readonly tookMs: number;
+  /** What it called, where that was a function. */
+  readonly invocation: InvocationId | undefined;
+  /** `undefined`: it went well. */
+  readonly error: InvocationError | undefined;
+  /** When the next one is to come; `undefined`: it was the last. */
+  readonly nextMs: number | undefined;
+}
+
+export interface StoredAttempt extends DeliveryAttempt {
+  readonly trigger: TriggerId;
+  /** The key of the delivery: a replay is another one. */
+  readonly delivery: number;
+  /** From 1. */
+  readonly attempt: number;
+}
+
+/** Attempts that are kept of one delivery, the latest. */
+export const ATTEMPTS_KEPT_MAX = 50;
+
 /** What became of claimed deliveries. */
 export type Settlement =
+  /** Comes before what the attempt led to. */
+  | { readonly kind: 'attempted'; readonly key: number; readonly attempt: DeliveryAttempt }
   | { readonly kind: 'delivered'; readonly keys: readonly number[] }
   | { readonly kind: 'retry'; readonly key: number; readonly dueMs: number }
   | { readonly kind: 'dead'; readonly key: number; readonly error: InvocationError; readonly diedMs: number }
@@ -134,6 +160,8 @@ export interface StoredEvent extends EventSummary {
   /** Ids of triggers it is still owed to, and of those where it died. */
   readonly owedTo: readonly TriggerId[];
   readonly deadAt: readonly TriggerId[];
+  /** The first to be made first; at most 200, the latest. */
+  readonly attempts: readonly StoredAttempt[];
 }
 
 /** All that are given must hold. */

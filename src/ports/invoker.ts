@@ -2,6 +2,7 @@ import type { LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import type { InvocationError, TriggerKind } from '../model/invocation.ts';
+import type { CallVia } from './activity.ts';
 import type { CalledBy } from './platform-calls.ts';
 
 /**
@@ -84,6 +85,8 @@ export interface EventCall {
   readonly attempt: number;
   /** Present where a function called. */
   readonly caller?: CalledBy | undefined;
+  /** What brought it about, where no function called; left out: the API. */
+  readonly via?: CallVia | undefined;
   /** How many events led to it, where an event did: what the function calls and emits counts on from there. */
   readonly depth?: number | undefined;
   /** Aborts when nobody waits for the outcome any more: the call is withdrawn, or cancelled in its instance. */

@@ -5,8 +5,9 @@ import type { Secrets } from '../ports/secrets.ts';
 /** Takes the values of secrets out of everything that is told of an app, before anybody hears of it. */
 export function redactActivity(sink: ActivitySink, secrets: Secrets): ActivitySink {
   return {
-    invocation(record) {
-      sink.invocation(record.error === undefined ? record : withoutSecrets(record, record.error, secrets));
+    invocation(record, tail) {
+      const told = record.error === undefined ? record : withoutSecrets(record, record.error, secrets);
+      sink.invocation(told, tail);
     },
     log(line: LogLine) {
       const text = secrets.redact(line.app, line.text);

@@ -70,10 +70,13 @@ import { openRootSecret } from '../store-files/root-secret.ts';
 import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createChangeRing } from '../telemetry/change-ring.ts';
+import { createDetailRecorder } from '../telemetry/detail-recorder.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
+import { createTrafficMeter } from '../telemetry/traffic-meter.ts';
 import { renderTriggerMetrics } from '../telemetry/trigger-metrics.ts';
+import { watchCalls } from '../telemetry/watch-calls.ts';
 import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import type { WorkflowEngine } from '../workflows/engine.ts';
 import { startByCall } from '../workflows/start-by-call.ts';
@@ -82,6 +85,7 @@ import { createDoctorChecks } from './doctor-checks.ts';
 import { createEventParts, type EventParts, type EventPartsOptions } from './event-parts.ts';
 import { type IsolationChoice, openSandbox } from './open-sandbox.ts';
 import { noteEvents, noteExecutions } from './note-changes.ts';
+import { createOwnRoutes } from './own-routes.ts';
 import { createStarter } from './runtimes.ts';
 import { createWebhookSender } from './webhook-sender.ts';
 import { createWorkflowParts } from './workflow-parts.ts';
@@ -186,6 +190,20 @@ function createLaterParts(): LaterParts {
   };
 }
 
+/** All that hears of each call that ends. */
+function watchActivity(recorder: Recorder, secrets: Secrets, store: Store, clock: Clock, log: Log) {
+  const callDetails = createDetailRecorder({
+    ...{ store: store.callDetails, clock, log },
+    redact: (app, text) => secrets.redact(app, text),
+  });
+  const traffic = createTrafficMeter(clock);
+  const watchers = [callDetails.take.bind(callDetails), traffic.count];
+  return {
+    activity: redactActivity(watchCalls(recorder, log, watchers), secrets),
+    ...{ callDetails, traffic },
+  };
+}
+
 async function createParts(options: WireOptions, store: Store, blobs: BlobStore, rootSecret: string) {
   const { dataDir, log } = options;
   const defects = createDefects(log);
@@ -194,7 +212,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const mintUuid = createUuidMinter(turnClock, random);
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const secrets = await openSecretVault({ store: store.secrets, rootSecret, clock, random, log });
-  const activity = redactActivity(recorder, secrets);
+  const { activity, ...watched } = watchActivity(recorder, secrets, store, clock, log);
   const liveApps = await createLiveApps({ apps: store.apps, random });
   const sandbox = await openSandbox(dataDir, options.isolation, log);
   // Filled below, because some of it runs functions again.
@@ -249,7 +267,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
   );
   return {
-    ...{ clock, turnClock, random, mintUuid, nodeId, defects, recorder, secrets },
+    ...{ clock, turnClock, random, mintUuid, nodeId, defects, recorder, secrets, ...watched },
     hosts: new AppHosts(options.domain),
     ...{ liveApps, sandbox, pool, invoker, deployer, asyncDispatch },
     ...{ events, webhooks, rules, senders, ...workflowParts, later },
@@ -386,7 +404,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     ...{ feed: recorder, pool, clock, defects, version },
     sourceLags: () => events.sourceLags(),
   });
-  const retention = createRetention({ telemetry: store.telemetry, clock, log });
+  const retention = createRetention({ ...store, details: store.callDetails, clock, log });
   const { apps, telemetry, asyncQueue, access } = store;
   const shared = {
     ...{ liveApps, invoker, asyncQueue, telemetry, feed: recorder, clock, random, log },
@@ -396,17 +414,10 @@ export async function wire(options: WireOptions): Promise<Wired> {
   };
   const admin = createAdminApi({
     ...shared,
-    apps,
-    deployer,
-    sandbox,
-    pool,
-    mode,
-    version,
-    nodeId,
-    hosts: parts.hosts,
-    access,
-    accessKeys,
-    secrets: parts.secrets,
+    ...{ apps, deployer, sandbox, pool, mode, version, nodeId },
+    ...{ hosts: parts.hosts, callDetails: parts.callDetails, traffic: parts.traffic },
+    sendToRoutes: createOwnRoutes(() => gateway.address, clock),
+    ...{ access, accessKeys, secrets: parts.secrets, savedEvents: store.savedEvents },
     connections: openConnections(parts, dataDir),
     allowHosts,
     ...{ metrics: withTriggers(metrics, events, clock), console: options.console },
@@ -439,6 +450,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       metrics.close();
       parts.senders.close();
       await retention.close();
+      await parts.callDetails.close();
       await parts.closeRest();
     },
   };

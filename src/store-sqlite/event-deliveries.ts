@@ -1,6 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { InvocationError } from '../model/invocation.ts';
-import type { ClaimedDelivery, ReplayItem, Session, Settlement, TriggerKey } from '../ports/event-store.ts';
+import {
+  ATTEMPTS_KEPT_MAX,
+  type ClaimedDelivery,
+  type DeliveryAttempt,
+  type ReplayItem,
+  type Session,
+  type Settlement,
+  type TriggerKey,
+} from '../ports/event-store.ts';
 import { createDeliveryRows, type DeliveryKeys, type DeliveryRows } from './delivery-rows.ts';
 import { createAppend } from './event-log.ts';
 import type { PackedAppend, PackedAppended } from './packed-append.ts';
@@ -84,6 +92,7 @@ function createSettle(
     'UPDATE deliveries SET session = NULL, parked = ? WHERE key = ? AND session = ?',
   );
   const bury = createBury(db);
+  const note = createNoteAttempt(db);
   const addTrigger = db.prepare(
     'UPDATE event_triggers SET owed = owed + ?, delivered = delivered + ?, dead = dead + ? WHERE key = ?',
   );
@@ -99,6 +108,9 @@ function createSettle(
     };
     for (const settlement of settlements) {
       switch (settlement.kind) {
+        case 'attempted':
+          note(settlement.key, session, settlement.attempt);
+          break;
         case 'delivered':
           forEachRun(Float64Array.from(settlement.keys).sort(), (from, to) =>
             rows.remove(from, to, session, (trigger, count) => {
@@ -151,6 +163,28 @@ function createBury(
     if (row === undefined) return undefined;
     remove.run(key);
     return numberOf(row, 'trigger');
+  };
+}
+
+function createNoteAttempt(
+  db: DatabaseSync,
+): (key: number, session: Session, attempt: DeliveryAttempt) => void {
+  // The row that it is in may stand for many.
+  const insert = db.prepare(`
+    INSERT INTO delivery_attempts
+      (event, trigger, delivery, attempt, started_ms, took_ms, invocation, error, next_ms)
+    SELECT event + (?6 - key), trigger, ?6, attempts + 1, ?1, ?2, ?3, ?4, ?5 FROM deliveries
+    WHERE key = (SELECT max(key) FROM deliveries WHERE key <= ?6) AND key + count > ?6 AND session = ?7
+    RETURNING event, attempt`);
+  const remove = db.prepare(
+    'DELETE FROM delivery_attempts WHERE event = ? AND delivery = ? AND attempt <= ?',
+  );
+  return (key, session, { startedMs, tookMs, invocation, error, nextMs }) => {
+    const errorText = error === undefined ? null : JSON.stringify(error);
+    const row = insert.get(startedMs, tookMs, invocation ?? null, errorText, nextMs ?? null, key, session);
+    if (row === undefined) return;
+    const old = numberOf(row, 'attempt') - ATTEMPTS_KEPT_MAX;
+    if (old > 0) remove.run(numberOf(row, 'event'), key, old);
   };
 }
 

@@ -12,6 +12,7 @@ export function createEventPrune(db: DatabaseSync) {
     FROM events WHERE seq > ? ORDER BY seq LIMIT ?`);
   const owedAmong = createOwedAmong(db);
   const removeEvent = db.prepare('DELETE FROM events WHERE seq = ?');
+  const removeAttempts = db.prepare('DELETE FROM delivery_attempts WHERE event = ?');
   const subtract = db.prepare(
     'UPDATE event_totals SET events = events - ?, bytes = bytes - ?, dead = dead - ?',
   );
@@ -52,6 +53,7 @@ export function createEventPrune(db: DatabaseSync) {
       passed = numberOf(row, 'seq');
       if (isOwed(passed) || numberOf(row, 'dead') === 1) continue;
       removeEvent.run(passed);
+      removeAttempts.run(passed);
       removed += 1;
       bytes += numberOf(row, 'bytes');
       excess -= numberOf(row, 'bytes');

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { InvocationId } from '../base/ids.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import type { EventScope } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
@@ -9,6 +10,7 @@ import type {
   EventPage,
   EventSummary,
   EventTotals,
+  StoredAttempt,
   StoredEvent,
   StoredText,
   TriggerKey,
@@ -22,6 +24,8 @@ export type EventReads = ReturnType<typeof createEventReads>;
 
 /** Most items of one page. */
 export const EVENTS_PAGE_MAX = 1_000;
+/** Attempts that are told of one event, the latest. */
+const EVENT_ATTEMPTS_MAX = 200;
 /** Most rows that one page looks at, matching or not. */
 export const EVENTS_SCAN_MAX = 20_000;
 /** Most bytes of event texts that one page looks through. */
@@ -55,6 +59,10 @@ function createLogReads(db: DatabaseSync) {
   const listDead = db.prepare(
     'SELECT DISTINCT t.id FROM dead_letters d JOIN event_triggers t ON t.key = d.trigger WHERE d.event = ? LIMIT 100',
   );
+  const listAttempts = db.prepare(`
+    SELECT t.id AS trigger, a.delivery, a.attempt, a.started_ms, a.took_ms, a.invocation, a.error, a.next_ms
+    FROM delivery_attempts a JOIN event_triggers t ON t.key = a.trigger
+    WHERE a.event = ? ORDER BY a.started_ms DESC, a.delivery DESC, a.attempt DESC LIMIT ${EVENT_ATTEMPTS_MAX}`);
   return {
     listEvents(filter: EventFilter, limit: number, before?: number): EventPage {
       const rows = listBack.iterate(...valuesOf(filter), before ?? Number.MAX_SAFE_INTEGER, EVENTS_SCAN_MAX);
@@ -78,8 +86,22 @@ function createLogReads(db: DatabaseSync) {
         event: bytesOf(row, 'event'),
         owedTo: idsOf(listOwed.all(seq)),
         deadAt: idsOf(listDead.all(seq)),
+        attempts: listAttempts.all(seq).map(toAttempt).reverse(),
       };
     },
+  };
+}
+
+function toAttempt(row: Row): StoredAttempt {
+  return {
+    trigger: textOf(row, 'trigger') as TriggerId,
+    delivery: numberOf(row, 'delivery'),
+    attempt: numberOf(row, 'attempt'),
+    startedMs: numberOf(row, 'started_ms'),
+    tookMs: numberOf(row, 'took_ms'),
+    invocation: optionalTextOf(row, 'invocation') as InvocationId | undefined,
+    error: optionalTextOf(row, 'error') === undefined ? undefined : (jsonOf(row, 'error') as InvocationError),
+    nextMs: optionalNumberOf(row, 'next_ms'),
   };
 }
 

@@ -4,6 +4,7 @@ import { atEndOfTurn } from '../base/clock.ts';
 import { createAccessReads, createAccessWrites } from './access-store.ts';
 import { createAppReads, createAppWrites } from './app-store.ts';
 import { createQueueReads, createQueueWrites } from './async-queue.ts';
+import { createCallDetailReads, createCallDetailWrites } from './call-details.ts';
 import { createDataFolder, openForReading, openForWriting } from './database.ts';
 import { createEventReads } from './event-reads.ts';
 import { createEventWrites } from './event-store.ts';
@@ -12,6 +13,7 @@ import { type Answer, GROUP_OPERATIONS_MAX, GroupCommit, type Request } from './
 import { createJournalReads } from './journal-reads.ts';
 import { createJournalWrites } from './journal-store.ts';
 import { flattenOperations, type Operation } from './operation.ts';
+import { createSavedEventReads, createSavedEventWrites } from './saved-events.ts';
 import { createSecretReads, createSecretWrites } from './secret-store.ts';
 import { packAnswers, unpackRequests } from './packed-calls.ts';
 import { toPortableError } from './sqlite-error.ts';
@@ -65,6 +67,8 @@ function openWriter(task: ThreadTask): Role {
       access: createAccessWrites(db),
       secrets: createSecretWrites(db),
       apps: createAppWrites(db),
+      callDetails: createCallDetailWrites(db),
+      savedEvents: createSavedEventWrites(db),
       journal: createJournalWrites(db),
       queue: createQueueWrites(db),
       events: createEventWrites(db),
@@ -100,6 +104,8 @@ function openReader(task: ThreadTask): Role {
     access: createAccessReads(db),
     secrets: createSecretReads(db),
     apps: createAppReads(db),
+    callDetails: createCallDetailReads(db),
+    savedEvents: createSavedEventReads(db),
     journal: createJournalReads(db),
     queue: createQueueReads(db),
     events: createEventReads(db),

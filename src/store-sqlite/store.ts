@@ -5,17 +5,21 @@ import type { Log } from '../base/log.ts';
 import type { AccessStore } from '../ports/access-store.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
+import type { CallDetailStore } from '../ports/call-details.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
+import type { SavedEventStore } from '../ports/saved-events.ts';
 import type { SecretStore } from '../ports/secret-store.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { createAccessStore } from './access-store.ts';
 import { createAppStore } from './app-store.ts';
 import { createAsyncQueue } from './async-queue.ts';
+import { createCallDetailStore } from './call-details.ts';
 import { DATABASE_FILE } from './database.ts';
 import { createEventStore } from './event-store.ts';
 import { createJournalStore } from './journal-store.ts';
+import { createSavedEventStore } from './saved-events.ts';
 import { createSecretStore } from './secret-store.ts';
 import { createStateMachineStore } from './state-machine-store.ts';
 import { StoreThread, type ThreadTask } from './store-thread.ts';
@@ -30,8 +34,8 @@ import { createTelemetryStore } from './telemetry-store.ts';
  * wait for the disk serves as many as came meanwhile (group-commit.ts). The reader works on the last committed
  * state, so a read never waits for a write, and whoever heard of a write sees it.
  *
- * Each port has one file (app-store, access-store, async-queue, journal-store, state-machine-store,
- * telemetry-store) that holds both ends: the adapter
+ * Each port has one file (app-store, access-store, async-queue, call-details, journal-store, state-machine-store,
+ * telemetry-store and others) that holds both ends: the adapter
  * in the main thread and the operations in the store threads. Telemetry comes by the ten thousand a second: its
  * invocations are stored as blocks of columns (invocation-block.ts), small ones merged in quiet moments, with sums
  * of use beside them (usage.ts); log lines are rows (log-lines.ts).
@@ -59,10 +63,12 @@ export interface StoreOptions {
 export interface Store {
   readonly apps: AppStore;
   readonly telemetry: TelemetryStore;
+  readonly callDetails: CallDetailStore;
   readonly asyncQueue: AsyncQueue;
   readonly events: EventStore;
   readonly access: AccessStore;
   readonly secrets: SecretStore;
+  readonly savedEvents: SavedEventStore;
   readonly journal: JournalStore;
   readonly stateMachines: StateMachineStore;
   stats(): Promise<StoreStats>;
@@ -114,10 +120,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return {
     apps: createAppStore(writer.caller('apps'), reader.caller('apps')),
     telemetry: createTelemetryStore(writer.caller('telemetry'), reader.caller('telemetry')),
+    callDetails: createCallDetailStore(writer.caller('callDetails'), reader.caller('callDetails')),
     asyncQueue: createAsyncQueue(writer.caller('queue'), reader.caller('queue'), () => clock.nowMs()),
     events: createEventStore(writer.caller('events'), reader.caller('events')),
     access: createAccessStore(writer.caller('access'), reader.caller('access')),
     secrets: createSecretStore(writer.caller('secrets'), reader.caller('secrets')),
+    savedEvents: createSavedEventStore(writer.caller('savedEvents'), reader.caller('savedEvents')),
     journal: createJournalStore(writer.caller('journal'), reader.caller('journal')),
     stateMachines: createStateMachineStore(writer.caller('stateMachines'), reader.caller('stateMachines')),
     stats: () => stats('stats', []),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { CallDetailLimits } from '../ports/call-details.ts';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import {
@@ -15,8 +16,22 @@ import { HeldStore } from './telemetry-harness.test.ts';
 function setUp(limits = {}) {
   const clock = new ManualClock();
   const store = new HeldStore();
-  const retention = createRetention({ telemetry: store.asStore(), clock, log: silentLog, limits });
-  return { clock, store, retention };
+  /** Rows that the steps of pruning find. */
+  const detailSteps: number[] = [];
+  const pruned: CallDetailLimits[] = [];
+  const details = {
+    append: () => Promise.resolve(),
+    find: () => Promise.resolve(undefined),
+    listTrace: () => Promise.resolve([]),
+    prune: (asked: CallDetailLimits) => {
+      pruned.push(asked);
+      return Promise.resolve(detailSteps.shift() ?? 0);
+    },
+  };
+  const retention = createRetention({
+    ...{ telemetry: store.asStore(), details, clock, log: silentLog, limits },
+  });
+  return { clock, store, retention, detailSteps, details: pruned };
 }
 
 test('prunes by age and size, a period after the start and then every period', async () => {
@@ -51,6 +66,16 @@ test('a failed round is no end', async () => {
   assert.equal(await retention.prune(), 0);
   clock.advance(PRUNE_PERIOD_MS);
   assert.equal(store.pruned.length, 2);
+});
+
+test('prunes what is kept of calls in steps, until nothing more goes', async () => {
+  const { clock, retention, detailSteps, details } = setUp({ detailsMax: 7, detailBytesMax: 9 });
+  detailSteps.push(5, 2);
+  assert.equal(await retention.prune(), 7);
+  assert.equal(details.length, 3);
+  const beforeMs = clock.nowMs() - RETENTION_DEFAULTS.ageMs;
+  assert.deepEqual(details[0], { beforeMs, rowsMax: 7, bytesMax: 9 });
+  await retention.close();
 });
 
 test('takes limits of its own, and one round at a time', async () => {

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { CallDetailStore } from '../ports/call-details.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 
 /** How much history is kept; whatever is reached first counts. */
@@ -7,12 +8,17 @@ export interface RetentionLimits {
   ageMs: number;
   invocationsMax: number;
   linesMax: number;
+  /** Calls with a place in a trace or with payloads, and bytes of these payloads. */
+  detailsMax: number;
+  detailBytesMax: number;
 }
 
 export const RETENTION_DEFAULTS: RetentionLimits = {
   ageMs: 7 * 24 * 3_600_000,
   invocationsMax: 1_000_000,
   linesMax: 1_000_000,
+  detailsMax: 1_000_000,
+  detailBytesMax: 256 * 2 ** 20,
 };
 
 /** Time between two rounds, in milliseconds: normally, and after a round that removed much. */
@@ -23,6 +29,7 @@ export const PRUNE_BUSY_ROWS = 50_000;
 
 export interface RetentionOptions {
   telemetry: TelemetryStore;
+  details: CallDetailStore;
   clock: Clock;
   log: Log;
   limits?: Partial<RetentionLimits>;
@@ -36,16 +43,25 @@ export interface Retention {
 }
 
 /** Keeps the history within its limits, in rounds. The first comes one period after the start. */
-export function createRetention({ telemetry, clock, log, limits }: RetentionOptions): Retention {
-  const { ageMs, invocationsMax, linesMax } = { ...RETENTION_DEFAULTS, ...limits };
+export function createRetention({ telemetry, details, clock, log, limits }: RetentionOptions): Retention {
+  const { ageMs, invocationsMax, linesMax, detailsMax, detailBytesMax } = {
+    ...RETENTION_DEFAULTS,
+    ...limits,
+  };
   let timer: Timer | undefined;
   let round: Promise<number> | undefined;
   let closed = false;
 
   const pruneOnce = async (): Promise<number> => {
     try {
-      const gone = await telemetry.prune(clock.nowMs() - ageMs, invocationsMax, linesMax);
-      return gone.invocations + gone.lines;
+      const beforeMs = clock.nowMs() - ageMs;
+      const gone = await telemetry.prune(beforeMs, invocationsMax, linesMax);
+      let count = gone.invocations + gone.lines;
+      for (;;) {
+        const step = await details.prune({ beforeMs, rowsMax: detailsMax, bytesMax: detailBytesMax });
+        if (step === 0) return count;
+        count += step;
+      }
     } catch (thrown) {
       log.error('old history was not removed; the next round tries again', { error: String(thrown) });
       return 0;

@@ -61,6 +61,7 @@ export function createFunctionInvoker({
       payload,
       traceparent: traceparentOf(call.record, call.op, call.attempt),
       clientContext: undefined,
+      via: { kind: 'function', name: `${app}/${call.record.workflow}` },
       attempt: call.attempt,
       depth: depthOf(call.record),
       signal: call.signal,

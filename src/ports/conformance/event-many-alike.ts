@@ -36,6 +36,26 @@ function bySubject(events: readonly NewEvent[]): NewEvent[] {
 /** Deliveries by the thousand are alike, and a store may keep them together: none of it may show. */
 export function exerciseManyAlike(open: OpenFresh<EventStore>): void {
   describe('EventStore: many deliveries that are alike', () => {
+    it('keeps the attempt of one of them beside its own event', () =>
+      withFresh(open, async (store) => {
+        const { session, mailKey } = await begin(store);
+        const stored = await store.append(append(session, many(1, 9, mailKey, { claimed: true })));
+        const { seq, deliveries } = stored[3]!;
+        const attempt = { startedMs: startMs, tookMs: 2, invocation: undefined, error: undefined };
+        const noted = { ...attempt, nextMs: undefined };
+        await store.settle(
+          [
+            { kind: 'attempted', key: deliveries[0]!, attempt: noted },
+            { kind: 'delivered', keys: stored.map((each) => each.deliveries[0]!) },
+          ],
+          append(session, []),
+        );
+        assert.deepEqual((await store.findEvent(seq))!.attempts, [
+          { ...noted, trigger: mail, delivery: deliveries[0], attempt: 1 },
+        ]);
+        assert.deepEqual((await store.findEvent(stored[4]!.seq))!.attempts, []);
+      }));
+
     it('ends any of them in any order, and leaves the others as they were', () =>
       withFresh(open, async (store) => {
         const { session, mailKey } = await begin(store);

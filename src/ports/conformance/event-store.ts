@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { InvocationId } from '../../base/ids.ts';
 import { EVERYBODY, scopeOfApp } from '../../model/event-scope.ts';
 import type { AppName } from '../../model/function.ts';
-import type { EventStore, Session } from '../event-store.ts';
+import { type Appended, ATTEMPTS_KEPT_MAX, type EventStore, type Session } from '../event-store.ts';
 import { exerciseManyAlike } from './event-many-alike.ts';
 import {
   append,
@@ -36,7 +37,7 @@ function exerciseLog(open: OpenFresh<EventStore>): void {
         const { scope, source, id, type, subject, receivedMs, depth } = event(1);
         const bytes = text.byteLength;
         const summary = { seq: one!.seq, scope, source, id, type, subject, receivedMs, depth, bytes };
-        assert.deepEqual(rest, { ...summary, owedTo: [mail], deadAt: [] });
+        assert.deepEqual(rest, { ...summary, owedTo: [mail], deadAt: [], attempts: [] });
         assert.deepEqual(await again.totals(), { events: 2, bytes: bytes * 2, owed: 1, dead: 0 });
       }));
 
@@ -191,6 +192,42 @@ function exerciseDeliveries(open: OpenFresh<EventStore>): void {
             ['e2', 1],
           ],
         );
+      }));
+
+    it('keeps the latest attempts beside their event, and with it', () =>
+      withFresh(open, async (store, fresh) => {
+        const { session, mailKey } = await begin(store);
+        const [{ seq, deliveries }] = (await store.append(
+          append(session, [event(1, [delivery(mailKey, { claimed: true })])]),
+        )) as [Appended];
+        const key = deliveries[0]!;
+        const attempt = { startedMs: startMs, tookMs: 3, invocation: undefined, error: failure };
+        const made = ATTEMPTS_KEPT_MAX + 2;
+        for (let place = 1; place <= made; place += 1) {
+          await store.settle(
+            [
+              { kind: 'attempted', key, attempt: { ...attempt, nextMs: startMs + place } },
+              { kind: 'retry', key, dueMs: startMs },
+            ],
+            append(session, []),
+          );
+          await store.claim(session, mailKey, laterMs, 1);
+        }
+        const last = { ...attempt, invocation: 'call' as InvocationId, error: undefined, nextMs: undefined };
+        await store.settle(
+          [
+            { kind: 'attempted', key, attempt: last },
+            { kind: 'delivered', keys: [key] },
+          ],
+          append(session, []),
+        );
+        await store.settle([{ kind: 'attempted', key, attempt: last }], append(session, []));
+        const again = await fresh.reopen();
+        const { attempts } = (await again.findEvent(seq))!;
+        assert.equal(attempts.length, ATTEMPTS_KEPT_MAX);
+        assert.deepEqual(attempts.at(-1), { ...last, trigger: mail, delivery: key, attempt: made + 1 });
+        const { error, nextMs } = attempts.at(-2)!;
+        assert.deepEqual([error, nextMs], [failure, startMs + made]);
       }));
 
     it('gives back what an earlier session held, and lets it change nothing more', () =>
