@@ -48,6 +48,9 @@ export interface MapRunNote {
   readonly items: number;
   readonly succeeded: number;
   readonly failed: number;
+  /** Absent in notes of before there were any. */
+  readonly redrives?: number;
+  readonly redrivenMs?: number;
 }
 
 export function historyNote(entry: JournalEntry): HistoryNote | undefined {

@@ -55,7 +55,7 @@ function listed({ arn, mapRun, machine, name, iteration }: ChildExecution): Reco
     ...{ executionArn: arn, mapRunArn: mapRun, stateMachineArn: machineArn(machine), name, status },
     startDate: seconds(startedMs),
     ...(endedMs !== undefined && { stopDate: seconds(endedMs) }),
-    redriveCount: 0,
+    redriveCount: iteration.redrives,
   };
 }
 
@@ -68,9 +68,15 @@ export function describeChild(child: ChildExecution): Record<string, unknown> {
     ...(output !== undefined && { output, outputDetails: included }),
     ...(error !== undefined && { error }),
     ...(cause !== undefined && { cause }),
-    redriveStatus: 'NOT_REDRIVABLE',
-    redriveStatusReason: 'A child of a Map Run is redriven with the execution of its Map',
+    ...redriveOf(child.iteration),
   };
+}
+
+/** A child is taken up again with the execution of its Map, and by nothing else. */
+function redriveOf({ status }: MapIteration): Record<string, unknown> {
+  if (status === 'FAILED' || status === 'ABORTED') return { redriveStatus: 'REDRIVABLE_BY_MAP_RUN' };
+  const redriveStatusReason = `Execution is ${status} and cannot be redriven`;
+  return { redriveStatus: 'NOT_REDRIVABLE', redriveStatusReason };
 }
 
 /** ListExecutions by map run. */

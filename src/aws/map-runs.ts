@@ -73,7 +73,8 @@ function describeRun(run: MapRunNote, value: ExecutionValue): Record<string, unk
     toleratedFailureCount: run.toleratedCount ?? 0,
     itemCounts: counts(run.items, run.items),
     executionCounts: counts(run.total, run.succeeded + run.failed),
-    redriveCount: 0,
+    redriveCount: run.redrives ?? 0,
+    ...(run.redrivenMs !== undefined && { redriveDate: seconds(run.redrivenMs) }),
   };
 }
 

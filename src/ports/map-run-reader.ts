@@ -21,6 +21,8 @@ export interface MapIteration {
   readonly index: number;
   readonly status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED';
   readonly startedMs: number;
+  /** How often it was taken up again, with the execution that it belongs to. */
+  readonly redrives: number;
   readonly endedMs?: number;
   /** JSON text. */
   readonly input: string;

@@ -58,6 +58,7 @@ export interface IterationRecord {
   readonly startedMs: number;
   readonly input: string;
   readonly events: HistoryEvent[];
+  redrives: number;
   end:
     | { readonly status: 'SUCCEEDED'; readonly endedMs: number; readonly output: string }
     | {
@@ -103,7 +104,9 @@ export interface Thread {
   /** `$$.Map` of an iteration. */
   readonly mapContext: JsonObject | undefined;
   /** Numbers of events that are counted but not part of this history: an iteration of a distributed Map. */
-  readonly apart: { lastEvent: number; readonly record: IterationRecord | undefined } | undefined;
+  readonly apart:
+    | { lastEvent: number; redrives: number; readonly record: IterationRecord | undefined }
+    | undefined;
   lastEvent: number;
   enteredEvent: number;
   enteredMs: number;
@@ -144,6 +147,9 @@ export interface ChildrenWaiting {
   /** Inputs of iterations; `undefined` in a Parallel. */
   readonly items: readonly MapItem[] | undefined;
   next: number;
+  /** Iterations of a distributed Map that failed, and those that a redrive takes up again before others begin. */
+  failed: Thread[];
+  again: Thread[];
   done: number;
   /** How many of them run at once. */
   concurrency: number;
@@ -180,6 +186,8 @@ export interface MapRun {
   items: number;
   succeeded: number;
   failed: number;
+  redrives: number;
+  redrivenMs: number | undefined;
   readonly failures: {
     readonly index: number;
     readonly error: string | undefined;

@@ -37,8 +37,8 @@ export function createMapRunReader(
 }
 
 function iterationOf(record: IterationRecord, run: MapRun): MapIteration {
-  const { index, startedMs, input, events, end } = record;
-  const whole = { index, startedMs, input, events };
+  const { index, startedMs, input, events, redrives, end } = record;
+  const whole = { index, startedMs, input, events, redrives };
   if (end !== undefined) return { ...whole, ...end };
   // A Map that has ended took what was under way with it.
   return run.endedMs === undefined

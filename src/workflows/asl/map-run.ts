@@ -33,11 +33,24 @@ export function beginMapRun(
     items: 0,
     succeeded: 0,
     failed: 0,
+    redrives: 0,
+    redrivenMs: undefined,
     failures: [],
   };
   mapRuns.push(mapRun);
   run.emit(thread, 'MapRunStarted', { mapRunStartedEventDetails: { mapRunArn: mapRun.name } });
   return mapRun;
+}
+
+/** Takes a distributed Map up again that had ended, with its event. */
+export function redriveMapRun(run: Run, thread: Thread, mapRun: MapRun): void {
+  Object.assign(mapRun, { status: 'RUNNING', endedMs: undefined, failed: 0 });
+  mapRun.failures.length = 0;
+  mapRun.redrives += 1;
+  mapRun.redrivenMs = run.nowMs;
+  run.emit(thread, 'MapRunRedriven', {
+    mapRunRedrivenEventDetails: { mapRunArn: mapRun.name, redriveCount: mapRun.redrives },
+  });
 }
 
 export function endMapRun(run: Run, thread: Thread, mapRun: MapRun, failure?: StateFailure): void {

@@ -14,9 +14,10 @@ import type {
 } from './machine-state.ts';
 import { batchItems, beginRead, writeResults } from './map-data.ts';
 import { toleranceOf, wholeNumber } from './map-fields.ts';
-import { beginMapRun, breachesTolerance, endMapRun, THRESHOLD_ERROR } from './map-run.ts';
+import { beginMapRun, breachesTolerance, endMapRun, redriveMapRun, THRESHOLD_ERROR } from './map-run.ts';
 import { applyPath, fillTemplate, type Scope, withData } from './path-scope.ts';
 import type { Run } from './run.ts';
+import { redriveIteration } from './redrive.ts';
 import { startThread } from './start-thread.ts';
 
 /** Iterations at once where MaxConcurrency is 0 (AWS' own figures). */
@@ -25,6 +26,7 @@ const DISTRIBUTED_CONCURRENCY = 10_000;
 
 export async function runMap(run: Run, thread: Thread): Promise<void> {
   const { definition, jsonata } = thread.node;
+  if (thread.waiting?.kind === 'children') return resumeMap(run, thread, thread.waiting);
   const distributed = isDistributed(definition);
   const scope = run.pathScope(thread, thread.input);
   const data = jsonata ? thread.input : applyPath(definition.InputPath, scope);
@@ -47,6 +49,8 @@ export async function runMap(run: Run, thread: Thread): Promise<void> {
     results: [],
     items: undefined,
     next: 0,
+    failed: [],
+    again: [],
     done: 0,
     concurrency: concurrency || (distributed ? DISTRIBUTED_CONCURRENCY : INLINE_CONCURRENCY),
     run: mapRun,
@@ -62,6 +66,17 @@ export async function runMap(run: Run, thread: Thread): Promise<void> {
     waiting,
     values.map((value, index) => ({ Index: index, Value: value })),
   );
+}
+
+/** Goes on with a distributed Map that had ended: only with what had not succeeded. */
+async function resumeMap(run: Run, thread: Thread, waiting: ChildrenWaiting): Promise<void> {
+  const { failed, threads } = waiting;
+  redriveMapRun(run, thread, waiting.run!);
+  waiting.done -= failed.length;
+  waiting.again = [...threads, ...failed].sort((left, right) => left.index - right.index);
+  waiting.failed = [];
+  threads.clear();
+  await iterationDone(run, thread, waiting);
 }
 
 async function reading(run: Run, thread: Thread, data: Json, mapRun: MapRun): Promise<number> {
@@ -146,6 +161,11 @@ export function threadOfMapRun(thread: Thread, name: string): Thread | undefined
 async function startIterations(run: Run, thread: Thread, waiting: ChildrenWaiting): Promise<void> {
   const { items, run: mapRun } = waiting;
   const { definition, flows, name } = thread.node;
+  while (waiting.again.length > 0 && waiting.threads.size < waiting.concurrency) {
+    const again = waiting.again.shift()!;
+    waiting.threads.add(again);
+    redriveIteration(run, again);
+  }
   while (items !== undefined && waiting.next < items.length && waiting.threads.size < waiting.concurrency) {
     const index = waiting.next;
     const item = items[index]!;
@@ -220,6 +240,7 @@ export async function iterationFailed(
   const waiting = parent.waiting as ChildrenWaiting;
   const mapRun = waiting.run!;
   waiting.threads.delete(child);
+  waiting.failed.push(child);
   waiting.done += 1;
   mapRun.failed += 1;
   endRecord(run, child, {

@@ -25,6 +25,8 @@ export async function runParallel(run: Run, thread: Thread): Promise<void> {
     results: [],
     items: undefined,
     next: flows.length,
+    failed: [],
+    again: [],
     done: 0,
     concurrency: flows.length,
     run: undefined,

@@ -26,13 +26,26 @@ export function redrive(run: Run): void {
 
 function takeUp(run: Run, thread: Thread): void {
   const { waiting } = thread;
-  // Iterations and branches that have succeeded are no threads any more: only the others go on. A distributed Map
-  // forgets which of its items failed once it has counted them, so it begins anew as a whole.
-  if (waiting?.kind === 'children' && waiting.run === undefined && waiting.threads.size > 0) {
+  const goesOn = waiting?.kind === 'children' && waiting.threads.size + waiting.done > 0;
+  // Iterations and branches that have succeeded are no threads any more: only the others go on.
+  if (goesOn && waiting.run === undefined) {
     for (const child of waiting.threads) takeUp(run, child);
     return;
   }
-  thread.waiting = undefined;
+  // A distributed Map takes up what had not succeeded by itself, no more at once than it may.
+  if (!goesOn) thread.waiting = undefined;
   thread.retries = [];
   run.state.ready.push({ thread, how: 'run' });
+}
+
+/** An iteration of a distributed Map, which is an execution of its own. */
+export function redriveIteration(run: Run, thread: Thread): void {
+  const { apart } = thread;
+  if (apart !== undefined) {
+    apart.redrives += 1;
+    const { redrives: redriveCount, record } = apart;
+    run.emit(thread, 'ExecutionRedriven', { executionRedrivenEventDetails: { redriveCount } });
+    if (record !== undefined) Object.assign(record, { end: undefined, redrives: redriveCount });
+  }
+  takeUp(run, thread);
 }

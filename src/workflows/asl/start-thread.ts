@@ -24,7 +24,7 @@ export function startThread(run: Run, origin: ThreadOrigin): Thread {
   const apart =
     origin.apart === undefined
       ? parent?.apart
-      : { lastEvent: 1, record: recordOf(run, origin.apart, index, input) };
+      : { lastEvent: 1, redrives: 0, record: recordOf(run, origin.apart, index, input) };
   const thread: Thread = {
     id: state.lastThread,
     parent,
@@ -56,7 +56,9 @@ function recordOf(run: Run, mapRun: string, index: number, value: Json): Iterati
   const input = JSON.stringify(value);
   const details = { executionStartedEventDetails: { ...inputOf(input), roleArn: facts.roleArn } };
   const started = { id: 1, previousEventId: 0, timestampMs: run.nowMs, type: 'ExecutionStarted', ...details };
-  const record = { mapRun, index, startedMs: run.nowMs, input, events: [started], end: undefined };
+  const record = {
+    ...{ mapRun, index, startedMs: run.nowMs, input, events: [started], redrives: 0, end: undefined },
+  };
   records.push(record);
   return record;
 }
