@@ -279,6 +279,15 @@ export interface TriggerDefinition {
 export type NetworkDefinition = 'none' | 'internet' | readonly string[];
 
 /** A window in which instances stay up without work. */
+export interface BuildDefinition {
+  /** The command: a line for the shell, or the program and its arguments. */
+  readonly run: string | readonly string[];
+  /** The folder that is deployed, in that of the program. Default: all of it. */
+  readonly output?: string | undefined;
+  /** How long it may take, 1s to 1h. Default: 10m. */
+  readonly timeout?: Duration | undefined;
+}
+
 export interface KeepWarmDefinition {
   /** When the window opens: a cron expression, `every 12h`, or `at 2026-03-01T09:00`. */
   readonly schedule: string;
@@ -311,6 +320,11 @@ export interface FunctionDefinition {
   readonly port?: number | undefined;
   /** A path that the server of `command` answers with a status below 400 once it is ready. Default: it is when it listens. */
   readonly ready?: string | undefined;
+  /**
+   * Makes the program of a `command` or a `bootstrap` from its source, in a copy of its folder: a line for the shell, the
+   * program and its arguments, or `run` with `output` and `timeout`. Default: the folder is deployed as it is.
+   */
+  readonly build?: string | readonly string[] | BuildDefinition | undefined;
   /** The export to call. Default: recognised by what the file exports. */
   readonly handler?: string | undefined;
   /**

@@ -31,7 +31,8 @@ export function createEventPrinter(
     switch (event.kind) {
       case 'line':
         // Reading, building and storing are over before a person could read about them; installing is not.
-        if (event.line.step === 'install') write(`${stamp()}  ${style.dim(visible(event.line.text))}\n`);
+        if (event.line.step === 'install' || event.line.step === 'tool')
+          write(`${stamp()}  ${style.dim(visible(event.line.text))}\n`);
         if (event.line.step === 'skip' || event.line.step === 'warn')
           write(`${stamp()}  ${style.yellow(visible(event.line.text))}\n`);
         return;

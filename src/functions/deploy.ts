@@ -242,6 +242,7 @@ class LocalDeployer implements ClosableDeployer {
     const liveBefore = await this.#liveOf(app);
     if (request.weight > 0) trafficWith(liveBefore, Number.MAX_SAFE_INTEGER, request.weight);
     const source: AppSource = {
+      app,
       folder,
       confined: isUpload,
       allowScripts: plan.allowScripts,

@@ -13,7 +13,20 @@ export interface FunctionPlan {
   readonly external: readonly string[];
   /** Paths and globs of further files, relative to the app. */
   readonly include: readonly string[];
+  /** Makes the program; `undefined`: it is deployed as it is. */
+  readonly build?: BuildStep | undefined;
   readonly config: FunctionConfig;
+}
+
+/** The author's own build of a program. */
+export interface BuildStep {
+  /** The program and its arguments; it runs in a copy of the function's folder. */
+  readonly argv: readonly string[];
+  /** As the author wrote it, for messages. */
+  readonly text: string;
+  /** The folder that is deployed, relative to the function's own; `undefined`: all of that. */
+  readonly output: string | undefined;
+  readonly timeoutMs: number;
 }
 
 /** A function found in the folder by its place. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { buildSchema } from './manifest-build.ts';
 import { connectionsSchema } from './manifest-connections.ts';
 import { keepWarmSchema } from './manifest-keep-warm.ts';
 import { sharesSchema } from './manifest-shares.ts';
@@ -145,6 +146,7 @@ export const functionSchema = z
         .describe(
           'A path that the server of `command` answers with a status below 400 once it is ready. Default: it is when it listens.',
         ),
+      build: buildSchema,
       handler: text(
         'the name of an export such as `handler`',
         'The export to call. Default: recognised by what the file exports.',

@@ -8,6 +8,7 @@
  */
 
 import { nearestOf } from '../base/nearest.ts';
+import { buildStepSchema, planBuild } from './manifest-build.ts';
 import type { Connection } from './connection.ts';
 import type { CorsPolicy, Route, RouteMethod } from './deployment.ts';
 import type { EventShare } from './event-scope.ts';
@@ -162,6 +163,7 @@ const KEYS = {
   appRoute: Object.keys(appRouteSchema.shape),
   cors: Object.keys(corsSchema.shape),
   trigger: Object.keys(triggerSchema.shape),
+  build: Object.keys(buildStepSchema.shape),
   keepWarm: Object.keys(keepWarmWindowSchema.shape),
   connection: Object.keys(connectionSchema.shape),
   connectionTls: Object.keys(connectionTlsSchema.shape),
@@ -172,6 +174,7 @@ const keysAt: KeysAt = (path) => {
   if (path.at(-1) === 'cors') return KEYS.cors;
   if (path[0] === 'routes') return KEYS.appRoute;
   if (path[0] === 'connections') return path.length === 2 ? KEYS.connection : KEYS.connectionTls;
+  if (path[2] === 'build') return KEYS.build;
   if (path[2] === 'keepWarm') return KEYS.keepWarm;
   if (path[2] === 'on') return KEYS.trigger;
   if (path[0] === 'functions' && path.length === 2) return KEYS.function;
@@ -245,6 +248,13 @@ function planFunction(
   if (pin === undefined) return undefined;
   // To a custom runtime it means whatever that makes of it.
   const handlerPattern = pin.runtime === 'bootstrap' ? /^\S{1,128}$/ : /^[A-Za-z_$][\w$]*$/;
+  const build = planBuild(settings.build, [...path, 'build'], problems, isInside);
+  if (build !== undefined && pin.runtime !== 'bootstrap')
+    problems.add(
+      [...path, 'build'],
+      'key',
+      `\`${[...path, 'build'].join('.')}\` is for functions with a \`command\`, or whose \`entry\` is a \`bootstrap\``,
+    );
   if (settings.handler !== undefined && !handlerPattern.test(settings.handler))
     problems.addWrong([...path, 'handler'], 'the name of an export such as `handler`', settings.handler);
   return {
@@ -255,6 +265,7 @@ function planFunction(
     handler: settings.handler,
     external: settings.external ?? [],
     include: settings.include ?? [],
+    ...(build === undefined ? {} : { build }),
     config,
   };
 }
@@ -277,6 +288,7 @@ function planServer(
     if (settings[key] !== undefined)
       problems.add([...path, key], 'key', `a function with a \`command\` has no \`${key}\``);
   const argv = typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
+  const build = planBuild(settings.build, [...path, 'build'], problems, isInside);
   return {
     name,
     runtime: 'command',
@@ -285,6 +297,7 @@ function planServer(
     handler: undefined,
     external: [],
     include: settings.include ?? [],
+    ...(build === undefined ? {} : { build }),
     config: { ...config, command: { argv, port, readyPath: ready } },
   };
 }

@@ -3,8 +3,11 @@ import type { AppName } from '../model/function.ts';
 
 /** A line of a build, for the person who waits. */
 export interface BuildLine {
-  /** `skip`: a function was left out. `warn`: it is deployed, and lacks something. */
-  readonly step: 'read' | 'install' | 'build' | 'skip' | 'warn' | 'store' | 'switch';
+  /**
+   * `tool`: what a build that takes its time says meanwhile. `skip`: a function was left out. `warn`: it is deployed, and
+   * lacks something.
+   */
+  readonly step: 'read' | 'install' | 'build' | 'tool' | 'skip' | 'warn' | 'store' | 'switch';
   readonly text: string;
 }
 

@@ -1,6 +1,17 @@
 import type { Stats } from 'node:fs';
-import { chmod, constants, copyFile, glob, lstat, mkdir, readdir, realpath, stat } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import {
+  chmod,
+  constants,
+  copyFile,
+  glob,
+  lstat,
+  mkdir,
+  readdir,
+  realpath,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { LambentError } from '../../base/errors.ts';
 import type { PlacedPackage } from './package-closure.ts';
 import { SKIPPED_FOLDERS } from './skipped-folders.ts';
@@ -10,7 +21,7 @@ export const COPIED_FILES_MAX = 20_000;
 /** The most bytes that are copied along with one function. */
 export const COPIED_BYTES_MAX = 1024 * 1024 * 1024;
 /** Folders that belong to tools, never to a function. */
-const NEVER_COPIED: ReadonlySet<string> = new Set(['.git', '.lambent']);
+export const NEVER_COPIED: ReadonlySet<string> = new Set(['.git', '.lambent']);
 
 /** Copies into one function's folder and counts against its limits. */
 export class FileCopier {
@@ -38,9 +49,10 @@ export class FileCopier {
     await this.#copyTree(folder, join(folder, place), place, NEVER_COPIED);
   }
 
-  /** Copies installed packages as they are, in the place of the app's own. */
-  async copyModules(modulesDir: string): Promise<void> {
-    await this.#copyTree(modulesDir, modulesDir, 'node_modules', NEVER_COPIED);
+  /** Copies installed packages as they are into a folder (relative to the app), in the place of its own. */
+  async copyModules(modulesDir: string, to: string): Promise<void> {
+    const place = to === '.' ? 'node_modules' : `${to}/node_modules`;
+    await this.#copyTree(modulesDir, modulesDir, place, NEVER_COPIED);
   }
 
   /** Copies the files that paths and globs name, to the same places relative to the app. */
@@ -92,7 +104,23 @@ export class FileCopier {
     // A link to a folder could lead in circles, and one that leaves could take in anything.
     if (isLink && (facts.isDirectory() || !isBelow(root, real))) return;
     if (facts.isDirectory()) await this.#copyTree(root, real, to, skipped);
-    else if (facts.isFile()) await this.#copyOne(real, to, facts);
+    else if (!facts.isFile()) return;
+    else if (isLink && basename(dirname(from)) === '.bin' && isExecutable(facts))
+      await this.#writeLauncher(relative(dirname(from), real), real, to);
+    else await this.#copyOne(real, to, facts);
+  }
+
+  /**
+   * In place of a link of `node_modules/.bin`: a copy of the program would look for its own files beside itself, and not
+   * find them there.
+   */
+  async #writeLauncher(way: string, real: string, to: string): Promise<void> {
+    if (this.#copied.has(to)) return;
+    this.#copied.set(to, real);
+    const target = join(this.#outDir, to);
+    await mkdir(dirname(target), { recursive: true });
+    const quoted = way.split(sep).join('/').replaceAll("'", "'\\''");
+    await writeFile(target, `#!/bin/sh\nexec "\${0%/*}"/'${quoted}' "$@"\n`, { mode: 0o755 });
   }
 
   async #copyOne(from: string, to: string, facts: Stats): Promise<void> {
@@ -109,8 +137,12 @@ export class FileCopier {
     await mkdir(dirname(target), { recursive: true });
     await copyFile(from, target, constants.COPYFILE_FICLONE);
     // Modes are part of a blob's digest: only whether a file is executable may count.
-    await chmod(target, (facts.mode & 0o111) === 0 ? 0o644 : 0o755);
+    await chmod(target, isExecutable(facts) ? 0o755 : 0o644);
   }
+}
+
+function isExecutable({ mode }: Stats): boolean {
+  return (mode & 0o111) !== 0;
 }
 
 /** Whether a real path is the folder itself or below it. */

@@ -17,6 +17,7 @@ import { basename, join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import { isBelow } from './copy-files.ts';
+import { dropLeastUsed } from './drop-least-used.ts';
 import { findProgram, runTool } from './run-tool.ts';
 
 /** How long an installation may take. */
@@ -191,7 +192,7 @@ async function install(plan: InstallPlan, target: string, options: InstallOption
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-  await dropOldInstallations(cacheDir);
+  await dropLeastUsed(cacheDir, INSTALLATIONS_KEPT, (name) => !name.startsWith('install-'));
   return target;
 }
 
@@ -218,17 +219,6 @@ async function runNpm(cwd: string, args: readonly string[], options: InstallOpti
       hint: 'Run `npm ci --ignore-scripts` in the folder and read its output.',
     },
   });
-}
-
-async function dropOldInstallations(cacheDir: string): Promise<void> {
-  const names = (await readdir(cacheDir)).filter((name) => !name.startsWith('install-'));
-  if (names.length <= INSTALLATIONS_KEPT) return;
-  const aged = await Promise.all(
-    names.map(async (name) => ({ name, usedMs: (await stat(join(cacheDir, name))).mtimeMs })),
-  );
-  aged.sort((left, right) => right.usedMs - left.usedMs);
-  for (const { name } of aged.slice(INSTALLATIONS_KEPT))
-    await rm(join(cacheDir, name), { recursive: true, force: true });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -8,7 +8,7 @@
  * nobody's install script runs that the manifest does not allow by name; what is missing on this machine is
  * `E_TOOLCHAIN_MISSING` with the one command that brings it.
  */
-import type { BlobDigest, RuntimeName } from '../../model/function.ts';
+import type { AppName, BlobDigest, RuntimeName } from '../../model/function.ts';
 import type { FunctionPlan } from '../../model/manifest.ts';
 import type { BuildOutput } from './build-job.ts';
 
@@ -26,6 +26,7 @@ export interface Language {
 
 /** The app that is deployed. */
 export interface AppSource {
+  readonly app: AppName;
   /** Absolute real path; only read. */
   readonly folder: string;
   /** True for uploads: nothing outside of the folder may be read. */
@@ -35,7 +36,7 @@ export interface AppSource {
   /** Ends tools that run when the platform stops. */
   readonly signal: AbortSignal;
   /** A line for the person who waits. */
-  tell(step: 'install' | 'build' | 'skip', text: string): void;
+  tell(step: 'install' | 'build' | 'tool' | 'skip', text: string): void;
 }
 
 export interface LanguageBuild {

@@ -28,10 +28,11 @@ export type Languages = Readonly<Record<RuntimeName, Language>>;
 export function createLanguages(options: LanguagesOptions): Languages {
   const { clock, log, blobs, scratchDir, stateLanguage } = options;
   const packagesDir = join(scratchDir, 'packages');
+  const programsDir = join(scratchDir, 'programs');
   return {
     asl: new DefinitionLanguage(stateLanguage),
-    bootstrap: new ProgramLanguage({ runtime: 'bootstrap', clock, packagesDir }),
-    command: new ProgramLanguage({ runtime: 'command', clock, packagesDir }),
+    bootstrap: new ProgramLanguage({ runtime: 'bootstrap', clock, packagesDir, workDir: programsDir }),
+    command: new ProgramLanguage({ runtime: 'command', clock, packagesDir, workDir: programsDir }),
     node: new NodeLanguage({ clock, log, workDir: join(scratchDir, 'builder'), packagesDir }),
     go: new GoLanguage({ clock, workDir: join(scratchDir, 'go') }),
     python: new PythonLanguage({ clock, blobs, packagesDir: join(scratchDir, 'python-packages') }),

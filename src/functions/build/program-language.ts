@@ -1,13 +1,23 @@
-import { access, constants } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { access, constants, cp, mkdir, mkdtemp, rm, stat, utimes } from 'node:fs/promises';
+import { basename, dirname, join, posix, relative, sep } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import type { RuntimeName } from '../../model/function.ts';
 import type { FunctionPlan } from '../../model/manifest.ts';
+import type { BuildStep } from '../../model/manifest-plan.ts';
 import type { BuildOutput } from './build-job.ts';
-import { FileCopier } from './copy-files.ts';
+import { BuildTurns } from './build-turns.ts';
+import { FileCopier, NEVER_COPIED } from './copy-files.ts';
+import { dropLeastUsed } from './drop-least-used.ts';
 import { installDependencies } from './install-dependencies.ts';
 import type { AppSource, Language, LanguageBuild } from './language.ts';
+import { runBuildStep } from './run-build-step.ts';
+
+/** Builds by commands of their authors that run at a time; each may use every processor. */
+const BUILDS_PARALLEL_MAX = 2;
+/** Functions whose builds keep something for the next one. */
+const BUILD_CACHES_KEPT = 50;
 
 export interface ProgramLanguageOptions {
   /** `bootstrap`: the entry is an executable. `command`: it is a folder. */
@@ -15,48 +25,95 @@ export interface ProgramLanguageOptions {
   readonly clock: Clock;
   /** Where npm's packages are installed, shared with functions in JavaScript. */
   readonly packagesDir: string;
+  /** A folder of its own: what builds keep for the next one. */
+  readonly workDir: string;
 }
 
 /**
- * Programs that come ready to run, in whatever language: they are copied as they are, with their folder. What has to
- * be compiled is the author's to do before the deploy. Only packages of npm are installed, where the program is the
- * whole app and a lock file stands for them.
+ * Programs in whatever language. They are copied as they are, with their folder, or made by a command of the author's
+ * (`build`) in a copy of it. Where a lock file of npm is in the folder and no packages are, those are installed before.
  */
 export class ProgramLanguage implements Language {
   readonly runtime: RuntimeName;
   readonly #options: ProgramLanguageOptions;
+  readonly #turns = new BuildTurns(BUILDS_PARALLEL_MAX);
 
   constructor(options: ProgramLanguageOptions) {
     this.runtime = options.runtime;
     this.#options = options;
   }
 
-  async begin({ folder, allowScripts, tell, signal }: AppSource): Promise<LanguageBuild> {
+  async begin(source: AppSource): Promise<LanguageBuild> {
+    const { folder, allowScripts, tell, signal } = source;
     const { clock, packagesDir } = this.#options;
     const onLine = (text: string): void => tell('install', text);
     return {
       modulesDir: undefined,
       plan: async (plan) => {
-        const modulesDir =
-          homeOf(plan) === '.'
-            ? await installDependencies({
-                folder,
-                cacheDir: packagesDir,
-                clock,
-                allowScripts,
-                onLine,
-                signal,
-              })
-            : undefined;
+        const home = join(folder, homeOf(plan));
+        const install = { folder: home, cacheDir: packagesDir, clock, allowScripts, onLine, signal };
+        const modulesDir = existsSync(home) ? await installDependencies(install) : undefined;
         return {
           // What it needs of the machine, nobody here knows: it is the same program wherever it is the same bytes.
           pin: `${this.runtime} 1`,
           packages: undefined,
-          cacheKey: modulesDir ?? '',
-          build: (outDir) => copyProgram(folder, plan, modulesDir, outDir),
+          cacheKey: JSON.stringify([modulesDir, plan.build]),
+          build: (outDir) =>
+            plan.build === undefined
+              ? copyProgram(folder, plan, modulesDir, outDir)
+              : this.#turns.take(() => this.#build(source, plan, plan.build!, modulesDir, outDir)),
         };
       },
     };
+  }
+
+  /** Lets the author's command work in a copy of the folder, and keeps what it leaves there. */
+  async #build(
+    source: AppSource,
+    plan: FunctionPlan,
+    step: BuildStep,
+    modulesDir: string | undefined,
+    outDir: string,
+  ): Promise<BuildOutput> {
+    const { clock, workDir } = this.#options;
+    const { app, folder, signal, tell } = source;
+    const { name, include } = plan;
+    const scratchDir = await mkdtemp(`${outDir}-step-`);
+    try {
+      const homeDir = join(scratchDir, homeOf(plan));
+      const inputs = await copySource(join(folder, homeOf(plan)), homeDir);
+      if (modulesDir !== undefined) await cp(modulesDir, join(homeDir, 'node_modules'), COPY_AS_IT_IS);
+      const caches = join(workDir, 'caches');
+      const cacheDir = join(caches, `${app}.${name}`);
+      await mkdir(cacheDir, { recursive: true });
+      const now = new Date(clock.nowMs());
+      await utimes(cacheDir, now, now);
+      await dropLeastUsed(caches, BUILD_CACHES_KEPT);
+      tell('tool', `${name}: ${step.text}`);
+      const onLine = (text: string): void => tell('tool', `${name}: ${text}`);
+      await runBuildStep({ name, step, folder: homeDir, cacheDir, clock, signal, onLine });
+      const made = step.output === undefined ? homeOf(plan) : posix.join(homeOf(plan), step.output);
+      if (!existsSync(join(scratchDir, made)))
+        throw new LambentError('E_BUILD_FAILED', `the build of ${name} left no folder \`${step.output}\``, {
+          hint: `Correct \`functions.${name}.build.output\`, or what \`${step.text}\` does.`,
+        });
+      // A folder of its own becomes the whole of what is deployed.
+      const root = step.output === undefined ? scratchDir : join(scratchDir, made);
+      const entry =
+        step.output === undefined
+          ? plan.entry
+          : plan.runtime === 'command'
+            ? '.'
+            : posix.basename(plan.entry);
+      if (plan.runtime === 'bootstrap')
+        await checkExecutable(root, name, entry, `the build of ${name} left no`);
+      await new FileCopier(outDir).copyFolder(root, step.output === undefined ? made : '.');
+      const included = new FileCopier(outDir);
+      await included.copyIncluded(folder, include);
+      return { entry, inputs: [...inputs, ...included.sources], remarks: [] };
+    } finally {
+      await rm(scratchDir, { recursive: true, force: true });
+    }
   }
 }
 
@@ -65,27 +122,54 @@ function homeOf({ runtime, entry }: FunctionPlan): string {
   return runtime === 'command' ? entry : dirname(entry);
 }
 
+/** For the author's tools all is as it was, links too: those of `.bin` are how npm finds programs. */
+const COPY_AS_IT_IS = { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE } as const;
+
+/** Copies a program's source for its build. The answer is what a change of must lead to another build. */
+async function copySource(from: string, to: string): Promise<string[]> {
+  const inputs: string[] = [];
+  await mkdir(to, { recursive: true });
+  if (!existsSync(from)) return inputs;
+  await cp(from, to, {
+    ...COPY_AS_IT_IS,
+    filter: (path) => {
+      const name = relative(from, path);
+      if (NEVER_COPIED.has(basename(name))) return false;
+      // Of installed packages the mark of their installation is enough.
+      if (!name.split(sep).includes('node_modules')) inputs.push(path);
+      else if (basename(name) === 'node_modules') inputs.push(join(path, '.package-lock.json'));
+      return true;
+    },
+  });
+  const facts = await Promise.all(inputs.map((path) => stat(path).catch(() => undefined)));
+  return inputs.filter((_, at) => facts[at]?.isDirectory() !== true);
+}
+
 async function copyProgram(
   folder: string,
   plan: FunctionPlan,
   modulesDir: string | undefined,
   outDir: string,
 ): Promise<BuildOutput> {
-  const { entry, include, runtime } = plan;
-  if (runtime === 'bootstrap') await checkExecutable(folder, plan);
+  const { name, entry, include, runtime, build } = plan;
+  if (runtime === 'bootstrap' && build === undefined) await checkExecutable(folder, name, entry);
   const copier = new FileCopier(outDir);
-  await copier.copyFolder(folder, homeOf(plan));
-  if (modulesDir !== undefined) await copier.copyModules(modulesDir);
+  const home = homeOf(plan);
+  if (existsSync(join(folder, home))) await copier.copyFolder(folder, home);
+  if (modulesDir !== undefined) await copier.copyModules(modulesDir, home);
   if (include.length > 0) await copier.copyIncluded(folder, include);
   return { entry, inputs: copier.sources, remarks: [] };
 }
 
-async function checkExecutable(folder: string, { name, entry }: FunctionPlan): Promise<void> {
+async function checkExecutable(folder: string, name: string, entry: string, lacks?: string): Promise<void> {
   await access(join(folder, entry), constants.X_OK).catch((thrown: NodeJS.ErrnoException) => {
     const missing = thrown.code === 'ENOENT';
+    const what = missing ? 'does not exist' : 'is not executable';
     throw new LambentError(
       'E_BUILD_FAILED',
-      `\`${entry}\` of function ${name} ${missing ? 'does not exist' : 'is not executable'}`,
+      lacks === undefined
+        ? `\`${entry}\` of function ${name} ${what}`
+        : `${lacks} executable \`${entry}\`: it ${what}`,
       missing ? {} : { hint: `Run \`chmod +x ${entry}\`.` },
     );
   });

@@ -80,11 +80,13 @@ async function readManifest(
 
 async function checkEntry(
   folder: string,
-  { name, entry, runtime, config }: FunctionPlan,
+  { name, entry, runtime, config, build }: FunctionPlan,
   manifest: Manifest,
 ): Promise<void> {
   const facts = await stat(join(folder, entry)).catch(() => undefined);
   const isFolder = runtime === 'command';
+  // The build makes it.
+  if (build !== undefined && !isFolder && facts === undefined) return;
   if (isFolder ? facts?.isDirectory() : facts?.isFile()) return;
   const key = runtime === 'asl' ? 'definition' : 'entry';
   const path = [config.workflow === true ? 'workflows' : 'functions', name, key];

@@ -5,6 +5,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { LambentError } from '../../../base/errors.ts';
 import type { FunctionPlan } from '../../../model/manifest.ts';
 import type { BuildOutput } from '../build-job.ts';
+import { BuildTurns } from '../build-turns.ts';
 import { FileCopier, isBelow } from '../copy-files.ts';
 import type { AppSource, Language, LanguageBuild } from '../language.ts';
 import { toGoFault } from './go-faults.ts';
@@ -36,9 +37,7 @@ export interface GoLanguageOptions {
 export class GoLanguage implements Language {
   readonly runtime = 'go';
   readonly #options: GoLanguageOptions;
-  /** Builds that run; what waits for a place. */
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #turns = new BuildTurns(BUILDS_PARALLEL_MAX);
 
   constructor(options: GoLanguageOptions) {
     this.#options = options;
@@ -72,24 +71,11 @@ export class GoLanguage implements Language {
           pin: `go ${toolchain.version}`,
           packages: undefined,
           cacheKey: sdkDigest,
-          build: (outDir) => this.#inTurn(() => this.#build(source, plan, place, toolchain, modules, outDir)),
+          build: (outDir) =>
+            this.#turns.take(() => this.#build(source, plan, place, toolchain, modules, outDir)),
         };
       },
     };
-  }
-
-  async #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#running >= BUILDS_PARALLEL_MAX)
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-    this.#running += 1;
-    try {
-      return await work();
-    } finally {
-      this.#running -= 1;
-      this.#waiting.shift()?.();
-    }
   }
 
   async #build(
@@ -123,7 +109,7 @@ export class GoLanguage implements Language {
       const list = ['list', '-deps', '-e', ...flags, '-f', LIST_FORMAT, target];
       const patience = this.#options.clock.after(PATIENCE_MS, () =>
         source.tell(
-          'build',
+          'tool',
           `${plan.entry} is being compiled; the first time with a version of Go takes longer`,
         ),
       );

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../../base/clock.ts';
 import type { LambentError } from '../../../base/errors.ts';
+import type { AppName } from '../../../model/function.ts';
 import type { FunctionPlan } from '../../../model/manifest.ts';
 import type { BlobStore } from '../../../ports/blob-store.ts';
 import { openBlobStore } from '../../../store-files/blob-store.ts';
@@ -107,6 +108,7 @@ describe('PythonLanguage', { timeout: 120_000 }, () => {
   ): Promise<PlannedBuild> {
     told.length = 0;
     const build = await language.begin({
+      app: 'shop' as AppName,
       folder,
       confined: true,
       allowScripts: [],
