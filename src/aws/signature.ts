@@ -1,4 +1,5 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { awsSignature } from '../base/aws-signature.ts';
 import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import { readBody } from '../base/request-body.ts';
@@ -7,8 +8,7 @@ import type { Authorize } from '../ports/authorize.ts';
 import { EVENT_BYTES_MAX } from '../ports/invoker.ts';
 
 /*
- * Signature Version 4 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html): a request's method,
- * place, headers and body, signed with an access key's secret. Whoever need not sign (in `dev`, from this machine) or
+ * Requests signed with an access key (`base/aws-signature.ts`). Whoever need not sign (in `dev`, from this machine) or
  * sends a token is let in without.
  */
 
@@ -55,40 +55,17 @@ async function verify(request: Request, keys: AccessKeys, clock: Clock): Promise
   if (!names.includes('host') || names.length > SIGNED_HEADERS_MAX) throw refuse('The host is not signed.');
   const secret = await keys.secretOf(accessKeyId!);
   if (secret === undefined) throw refuse('The access key is not known.');
-  const scope = `${date}/${region}/${service}/aws4_request`;
-  const canonical = createHash('sha256')
-    .update(await canonicalRequest(request, names))
-    .digest('hex');
-  const toSign = `AWS4-HMAC-SHA256\n${time}\n${scope}\n${canonical}`;
-  let key: Buffer | string = `AWS4${secret}`;
-  for (const part of [date!, region!, service!, 'aws4_request'])
-    key = createHmac('sha256', key).update(part).digest();
-  const wanted = createHmac('sha256', key).update(toSign).digest();
+  const body = await readBody(request.clone(), EVENT_BYTES_MAX);
+  const wanted = awsSignature(
+    {
+      ...{ method: request.method, url: new URL(request.url) },
+      headers: names.map((name) => [name, request.headers.get(name) ?? '']),
+      // The body itself, whatever a header says of it.
+      body,
+    },
+    { secret, time, region: region!, service: service! },
+  );
   if (!timingSafeEqual(wanted, Buffer.from(signature!, 'hex')))
     throw refuse('The signature does not fit the request.');
   return accessKeyId!;
-}
-
-async function canonicalRequest(request: Request, names: readonly string[]): Promise<string> {
-  const url = new URL(request.url);
-  const path = url.pathname.split('/').map(encode).join('/');
-  const query = [...url.searchParams]
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .sort()
-    .join('&');
-  const headers = names
-    .map((name) => `${name}:${(request.headers.get(name) ?? '').trim().replace(/ +/g, ' ')}\n`)
-    .join('');
-  // The body itself, whatever a header says of it.
-  const body = await readBody(request.clone(), EVENT_BYTES_MAX);
-  const hash = createHash('sha256').update(body).digest('hex');
-  return [request.method, path, query, headers, names.join(';'), hash].join('\n');
-}
-
-/** As RFC 3986 has it: all but letters, digits and `-._~`. A path is encoded twice, as all services but S3 want it. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
