@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { systemClock } from '../src/base/clock.ts';
 import { connectionByUrl } from '../src/model/connection.ts';
 import type { MqttSource } from '../src/model/message-source.ts';
-import { messageDrivers } from '../src/sources/messages/message-sources.ts';
+import { createMessageDrivers } from '../src/sources/messages/message-sources.ts';
 import { describeBroker, openSource, sendOne } from './broker-cases.ts';
 import type { BrokerServer } from './broker-servers.ts';
 import { poll } from './process-table.ts';
@@ -94,7 +95,7 @@ const VERSION_REFUSED = Buffer.from([0x20, 2, 0, 0x01]);
 const ID_REFUSED = Buffer.from([0x20, 3, 0, 0x85, 0]);
 
 async function lastCheck(url: string, given: Partial<MqttSource>): Promise<string> {
-  const driver = messageDrivers.find(({ kind }) => kind === 'mqtt')!;
+  const driver = createMessageDrivers(systemClock).find(({ kind }) => kind === 'mqtt')!;
   const checks = await driver.check({ label: 'BROKER', url, tls: undefined }, [settingsOf(given)]);
   const { name, ok, text, fix } = checks.at(-1)!;
   return `${name}: ${ok ? 'ok' : `${text} → ${fix}`}`;

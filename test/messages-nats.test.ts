@@ -3,10 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { systemClock } from '../src/base/clock.ts';
 import { connectionByUrl } from '../src/model/connection.ts';
 import type { NatsSource } from '../src/model/message-source.ts';
 import type { TriggerSource } from '../src/model/trigger.ts';
-import { messageDrivers } from '../src/sources/messages/message-sources.ts';
+import { createMessageDrivers } from '../src/sources/messages/message-sources.ts';
 import { describeBroker, openSource, sendOne } from './broker-cases.ts';
 import type { BrokerServer } from './broker-servers.ts';
 import { poll } from './process-table.ts';
@@ -118,7 +119,7 @@ await describeBroker({
       await source.close();
     },
     async 'are tried: the stream and the login'(server) {
-      const driver = messageDrivers.find(({ kind }) => kind === 'nats')!;
+      const driver = createMessageDrivers(systemClock).find(({ kind }) => kind === 'nats')!;
       const lastOf = async (url: string, stream: string): Promise<string> => {
         const source = { kind: 'nats', stream } as TriggerSource;
         const { name, ok, text, fix } = (await driver.check({ label: '', url, tls: undefined }, [source])).at(

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'amqplib';
+import { systemClock } from '../src/base/clock.ts';
 import { connectionByUrl } from '../src/model/connection.ts';
 import type { TriggerSource } from '../src/model/trigger.ts';
-import { messageDrivers } from '../src/sources/messages/message-sources.ts';
+import { createMessageDrivers } from '../src/sources/messages/message-sources.ts';
 import { describeBroker, sendOne } from './broker-cases.ts';
 import type { BrokerServer } from './broker-servers.ts';
 import { poll } from './process-table.ts';
@@ -44,7 +45,7 @@ const DEFINITIONS = {
 };
 
 async function failureOf(url: string, queue: string): Promise<string> {
-  const driver = messageDrivers.find(({ kind }) => kind === 'rabbitmq')!;
+  const driver = createMessageDrivers(systemClock).find(({ kind }) => kind === 'rabbitmq')!;
   const source = { kind: 'rabbitmq', queue } as TriggerSource;
   const checks = await driver.check({ label: 'BROKER', url, tls: undefined }, [source]);
   const { name, ok, text, fix } = checks.at(-1)!;

@@ -76,7 +76,7 @@ export interface ConnectionTlsDefinition {
 
 /** An outside service: `url`, or else `host` and what goes with it. */
 export interface ConnectionDefinition {
-  readonly kind: 'postgres' | 'mysql' | 'sqlite' | 'redis' | 'rabbitmq' | 'nats' | 'mqtt';
+  readonly kind: 'postgres' | 'mysql' | 'sqlite' | 'redis' | 'rabbitmq' | 'nats' | 'mqtt' | 'kafka' | 'sqs';
   /** Secret with the whole address. */
   readonly url?: string | undefined;
   /** Name or address of the host. */
@@ -85,10 +85,14 @@ export interface ConnectionDefinition {
   readonly port?: number | undefined;
   /** The database; of Redis its number, of RabbitMQ the virtual host. */
   readonly database?: string | number | undefined;
-  /** Who logs in. */
+  /** Who logs in; of SQS the id of the access key. */
   readonly user?: string | undefined;
-  /** Secret with the password. */
+  /** Secret with the password; of SQS with the key itself. */
   readonly password?: string | undefined;
+  /** Of Kafka: how `user` logs in. Default: `plain`. */
+  readonly sasl?: 'plain' | 'scram-sha-256' | 'scram-sha-512' | undefined;
+  /** Of SQS: the region that requests are signed for. Default: that of the host, or `us-east-1`. */
+  readonly region?: string | undefined;
   /** Default: as the address says; with `host`, false. */
   readonly tls?: boolean | ConnectionTlsDefinition | undefined;
 }
@@ -188,6 +192,22 @@ export interface MqttDefinition extends BrokerDefinition {
   readonly from?: 'all' | 'new' | undefined;
 }
 
+/** Messages of a topic of Kafka. */
+export interface KafkaDefinition extends BrokerDefinition {
+  /** The topic, which must be there. */
+  readonly topic: string;
+  /** The consumer group. Default: made of the trigger. */
+  readonly group?: string | undefined;
+  /** Where the first start begins: with what is there, or with what comes. Default: `all`. */
+  readonly from?: 'all' | 'new' | undefined;
+}
+
+/** Messages of a queue of SQS. */
+export interface SqsDefinition extends BrokerDefinition {
+  /** The queue, which must be there. */
+  readonly queue: string;
+}
+
 /** Files of a folder of the platform's machine. */
 export interface FilesDefinition {
   /** The folder, as an absolute path. The operator must allow it. */
@@ -237,6 +257,8 @@ export interface TriggerDefinition {
   readonly rabbitmq?: RabbitDefinition | undefined;
   readonly nats?: NatsDefinition | undefined;
   readonly mqtt?: MqttDefinition | undefined;
+  readonly kafka?: KafkaDefinition | undefined;
+  readonly sqs?: SqsDefinition | undefined;
   /** Name of the trigger: it keeps its place across deployments. Default: made of the function and the kind. */
   readonly name?: string | undefined;
   /** Attempts of one event, the first included; then it is a dead letter. Default: 8. */
@@ -255,7 +277,7 @@ export interface TriggerDefinition {
   readonly bisect?: boolean | undefined;
   /** Calls at the same time. Default: 64. */
   readonly concurrency?: number | undefined;
-  /** Events with the same value at this path are delivered in order. Default: no order. */
+  /** Events with the same value at this path are delivered in order. Default: of Kafka and SQS `partitionkey`, of tables `subject`, of others no order. */
   readonly key?: string | undefined;
   /** Calls per second. Default: no limit. */
   readonly rate?: number | undefined;

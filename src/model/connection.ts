@@ -5,8 +5,13 @@ import { LambentError } from '../base/errors.ts';
  * are looked up whenever a connection is made, so that a new value needs no deploy.
  */
 
-export const CONNECTION_KINDS = ['postgres', 'mysql', 'sqlite', 'redis', 'rabbitmq', 'nats', 'mqtt'] as const;
+const DATABASE_KINDS = ['postgres', 'mysql', 'sqlite'] as const;
+const BROKER_KINDS = ['redis', 'rabbitmq', 'nats', 'mqtt', 'kafka', 'sqs'] as const;
+export const CONNECTION_KINDS = [...DATABASE_KINDS, ...BROKER_KINDS] as const;
 export type ConnectionKind = (typeof CONNECTION_KINDS)[number];
+
+/** How one logs in to Kafka, in the words of its protocol. */
+export const SASL_MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
 
 export const CONNECTION_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
 /** Connections of one app. */
@@ -34,6 +39,8 @@ export type ConnectionPlace =
       readonly user: string | undefined;
       /** The name of a secret. */
       readonly password: string | undefined;
+      /** What a kind needs besides, as the address has it behind its `?`. */
+      readonly options?: Readonly<Record<string, string>> | undefined;
     };
 
 /** Names of secrets with PEM texts, and what is asked of the server's certificate. */
@@ -74,6 +81,8 @@ const SCHEMES: Readonly<Record<ConnectionKind, readonly [plain: string, tls: str
   rabbitmq: ['amqp', 'amqps'],
   nats: ['nats', 'tls'],
   mqtt: ['mqtt', 'mqtts'],
+  kafka: ['kafka', 'kafkas'],
+  sqs: ['http', 'https'],
 };
 
 /** A trigger's address that is in one secret. */
@@ -118,13 +127,14 @@ function composeUrl(
   at: ConnectionPlace & { readonly kind: 'parts' },
   need: (name: string) => string,
 ): string {
-  const { host, port, path, user, password } = at;
+  const { host, port, path, user, password, options } = at;
   const login =
     user === undefined && password === undefined
       ? ''
       : `${encodeURIComponent(user ?? '')}${password === undefined ? '' : `:${encodeURIComponent(need(password))}`}@`;
   const place = `${host.includes(':') ? `[${host}]` : host}${port === undefined ? '' : `:${port}`}`;
-  return `${scheme}://${login}${place}${path === undefined ? '' : `/${encodeURIComponent(path)}`}`;
+  const query = options === undefined ? '' : `?${new URLSearchParams(options)}`;
+  return `${scheme}://${login}${place}${path === undefined ? '' : `/${encodeURIComponent(path)}`}${query}`;
 }
 
 function resolveTls(tls: ConnectionTls, need: (name: string) => string): AddressTls {

@@ -77,6 +77,13 @@ cache: { kind: redis, host: cache.internal, port: 6380, database: 3, user: app, 
     assert.deepEqual([given, label], ['value of ALL', 'ALL']);
   });
 
+  it('have what only their kind needs behind the address', () => {
+    const kafka = 'a: { kind: kafka, host: x, user: u, password: P, sasl: scram-sha-512, tls: true }';
+    assert.equal(addressOf(kafka).url, 'kafkas://u:value%20of%20P@x?sasl=scram-sha-512');
+    const sqs = 'a: { kind: sqs, host: x, port: 9324, region: eu-central-1 }';
+    assert.equal(addressOf(sqs).url, 'http://x:9324?region=eu-central-1');
+  });
+
   it('need the values of their secrets, and say which is missing', () => {
     const [connection] = plan('a: { kind: redis, host: x, password: KEY }').connections;
     for (const nothing of [undefined, ''])
@@ -99,6 +106,9 @@ cache: { kind: redis, host: cache.internal, port: 6380, database: 3, user: app, 
     ['an unknown kind', 'a: { kind: postgre, url: U }', '', /one of postgres.*did you mean `postgres`/],
     ['an unknown key', 'a: { kind: redis, url: U, pasword: P }', '', /did you mean `password`/],
     ['an unknown key of TLS', 'a: { kind: redis, url: U, tls: { cs: P } }', '', /did you mean `ca`/],
+    ['what another kind needs', 'a: { kind: redis, host: h, sasl: plain }', '', /of the kind kafka/],
+    ['an unknown login', 'a: { kind: kafka, host: h, sasl: magic }', '', /one of plain, scram-sha-256/],
+    ['a region in an address', 'a: { kind: sqs, url: U, region: x }', '', /`region` goes with `host`/],
     ['a name with a dot', 'a.b: { kind: redis, url: U }', '', /no name of a connection/],
     [
       'a trigger that names none of them',

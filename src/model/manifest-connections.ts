@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { nearestOf } from '../base/nearest.ts';
 import {
-  type Connection,
   CONNECTION_KINDS,
   CONNECTION_NAME,
   CONNECTIONS_MAX,
+  type Connection,
   type ConnectionKind,
   type ConnectionTls,
   connectionByUrl,
+  SASL_MECHANISMS,
 } from './connection.ts';
 import type { ManifestPath, ManifestProblems } from './manifest-problems.ts';
 import { ENV_NAME, text, whole } from './manifest-schema-parts.ts';
@@ -37,6 +38,8 @@ export const connectionTlsSchema = z
   )
   .partial();
 
+const SASL_WORDS = SASL_MECHANISMS.map((mechanism) => mechanism.toLowerCase());
+const REGION_EXPECTED = 'a region such as `eu-central-1`';
 const HOST_EXPECTED = 'a name or address of a host';
 
 export const connectionSchema = z.strictObject(
@@ -55,8 +58,17 @@ export const connectionSchema = z.strictObject(
       .union([z.string().min(1), z.int().min(0)], { error: 'the name or number of a database' })
       .describe('The database; of Redis its number, of RabbitMQ the virtual host.')
       .optional(),
-    user: text('the name of a user', 'Who logs in.').optional(),
-    password: secretName('Secret with the password.').optional(),
+    user: text('the name of a user', 'Who logs in; of SQS the id of the access key.').optional(),
+    password: secretName('Secret with the password; of SQS with the key itself.').optional(),
+    sasl: z
+      .enum(SASL_WORDS, { error: `one of ${SASL_WORDS.join(', ')}` })
+      .describe('Of Kafka: how `user` logs in. Default: plain.')
+      .optional(),
+    region: z
+      .string({ error: REGION_EXPECTED })
+      .regex(/^[a-z0-9-]{1,64}$/, { error: REGION_EXPECTED })
+      .describe('Of SQS: the region that requests are signed for. Default: that of the host, or us-east-1.')
+      .optional(),
     tls: z
       .union([z.boolean(), connectionTlsSchema], { error: TLS_EXPECTED })
       .describe(
@@ -90,7 +102,12 @@ export const connectionChoice = (address: string) => ({
   ).optional(),
 });
 
-const PARTS = ['port', 'database', 'user', 'password'] as const;
+const PARTS = ['port', 'database', 'user', 'password', 'sasl', 'region'] as const;
+/** Settings that only one kind has, and that its address has behind its `?`. */
+const OPTIONS = [
+  ['sasl', 'kafka'],
+  ['region', 'sqs'],
+] as const;
 
 export function planConnections(
   given: Readonly<Record<string, ConnectionInput>>,
@@ -139,8 +156,25 @@ function planConnection(
         );
     return { ...connectionByUrl(kind, url), name, tls };
   }
-  const at = { kind: 'parts' as const, host: host!, port, path: database?.toString(), user, password };
+  const options = optionsOf(input, path, problems);
+  const at = {
+    ...{ kind: 'parts' as const, host: host!, port, path: database?.toString(), user, password },
+    ...(options.length === 0 ? {} : { options: Object.fromEntries(options) }),
+  };
   return { name, kind, at, tls };
+}
+
+function optionsOf(
+  input: ConnectionInput,
+  path: ManifestPath,
+  problems: ManifestProblems,
+): (readonly [name: string, value: string])[] {
+  return OPTIONS.flatMap(([key, kind]) => {
+    const value = input[key];
+    if (value !== undefined && input.kind !== kind)
+      problems.add([...path, key], 'key', `\`${key}\` belongs to a connection of the kind ${kind}`);
+    return value === undefined ? [] : [[key, value] as const];
+  });
 }
 
 function tlsOf(given: ConnectionInput['tls']): ConnectionTls | undefined {

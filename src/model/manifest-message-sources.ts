@@ -6,7 +6,7 @@ import type { MessageSource } from './message-source.ts';
 
 /** Triggers on messages, as the manifest gives them. Each `error` text completes "… must be". */
 
-export const MESSAGE_KINDS = ['redis', 'rabbitmq', 'nats', 'mqtt'] as const;
+export const MESSAGE_KINDS = ['redis', 'rabbitmq', 'nats', 'mqtt', 'kafka', 'sqs'] as const;
 
 export const PREFETCH_DEFAULT = 100;
 
@@ -25,6 +25,8 @@ const from = z
 
 const TOPIC_EXPECTED = 'a topic such as `orders/+/new`, where + and # stand alone and # is the last';
 const CLIENT_EXPECTED = 'letters, digits and `_.:-`, at most 64';
+const KAFKA_EXPECTED = 'the name of a topic: letters, digits and `_.-`, at most 249';
+const SQS_EXPECTED = 'the name of a queue: letters, digits, `_` and `-`, at most 80, and maybe `.fifo`';
 /** The protocol has 65,535 bytes; names of topics of sense are far shorter. */
 const TOPIC_CHARS_MAX = 1_024;
 
@@ -105,6 +107,32 @@ export const messageSchemas = {
       { error: 'an object with `connection` and `topic`' },
     )
     .describe('Messages of a topic of MQTT.'),
+  kafka: z
+    .strictObject(
+      {
+        ...common('kafka://user:password@host:9092'),
+        topic: z
+          .string({ error: KAFKA_EXPECTED })
+          .regex(/^[\w.-]{1,249}$/, { error: KAFKA_EXPECTED })
+          .describe('The topic, which must be there.'),
+        group: text('the name of a group', 'The consumer group. Default: made of the trigger.').optional(),
+        from,
+      },
+      { error: 'an object with `connection` and `topic`' },
+    )
+    .describe('Messages of a topic of Kafka.'),
+  sqs: z
+    .strictObject(
+      {
+        ...common('https://key:secret@sqs.eu-central-1.amazonaws.com'),
+        queue: z
+          .string({ error: SQS_EXPECTED })
+          .regex(/^[\w-]{1,80}(?:\.fifo)?$/, { error: SQS_EXPECTED })
+          .describe('The queue, which must be there.'),
+      },
+      { error: 'an object with `connection` and `queue`' },
+    )
+    .describe('Messages of a queue of SQS.'),
 };
 
 type Given = {
@@ -132,6 +160,14 @@ export function planMessageSource(
     case 'mqtt': {
       const { topic, qos = 1, client, from = 'all', prefetch = PREFETCH_DEFAULT } = input.mqtt!;
       return { kind, connection, prefetch, topic, qos, client, from };
+    }
+    case 'kafka': {
+      const { topic, group, from = 'all', prefetch = PREFETCH_DEFAULT } = input.kafka!;
+      return { kind, connection, prefetch, topic, group, from };
+    }
+    case 'sqs': {
+      const { queue, prefetch = PREFETCH_DEFAULT } = input.sqs!;
+      return { kind, connection, prefetch, queue };
     }
   }
 }

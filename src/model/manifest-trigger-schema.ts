@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { BUS_NAME } from './event-scope.ts';
 import { connectionChoice } from './manifest-connections.ts';
 import { filesSchema } from './manifest-files.ts';
-import { BUS_EXPECTED } from './manifest-shares.ts';
 import { messageSchemas } from './manifest-message-sources.ts';
 import { duration, ENV_NAME, MEMORY_EXPECTED, MEMORY_TEXT, text, whole } from './manifest-schema-parts.ts';
+import { BUS_EXPECTED } from './manifest-shares.ts';
 import { SCHEDULE_EXPECTED } from './schedule-time.ts';
 import { TABLE_ACTIONS } from './trigger.ts';
 
@@ -68,7 +68,9 @@ const deliverySettings = {
   window: duration('How long the first event of a batch waits for others, up to 5m. Default: 0.'),
   bisect: yesOrNo('When a batch fails as a whole, try its halves. Default: false.'),
   concurrency: whole(1, 10_000, 'Calls at the same time. Default: 64.'),
-  key: path('Events with the same value at this path are delivered in order. Default: no order.'),
+  key: path(
+    'Events with the same value at this path are delivered in order. Default: of Kafka and SQS partitionkey, of tables subject, of others no order.',
+  ),
   rate: whole(1, 1_000_000, 'Calls per second. Default: no limit.'),
   debounce: duration(
     'Deliver only the last event (of each key), once none came for this long. Default: 0, all.',

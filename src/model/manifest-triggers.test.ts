@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { LambentError } from '../base/errors.ts';
+import { connectionByUrl } from './connection.ts';
 import { parseManifest, planApp } from './manifest.ts';
 import { parseManifestYaml } from './manifest-yaml.ts';
 import { DELIVERY_DEFAULTS, type Trigger } from './trigger.ts';
@@ -52,6 +53,22 @@ describe('triggers in the manifest', () => {
       secrets: [],
       toleranceMs: 300_000,
     });
+  });
+
+  it('keep the order of a message’s key, unless they name another', () => {
+    const triggers = plan(
+      '- kafka: { url: U, topic: orders }\n- sqs: { url: U, queue: orders.fifo }\n  key: data.customer',
+    );
+    assert.deepEqual(
+      triggers.map(({ delivery }) => delivery.key),
+      ['partitionkey', 'data.customer'],
+    );
+    const common = { connection: connectionByUrl('kafka', 'U'), prefetch: 100 };
+    assert.deepEqual(triggers[0]!.source, {
+      ...{ ...common, kind: 'kafka', topic: 'orders', group: undefined, from: 'all' },
+    });
+    assert.match(problemsOf('- kafka: { url: U, topic: a/b }'), /the name of a topic/);
+    assert.match(problemsOf('- sqs: { url: U, queue: a.b }'), /the name of a queue/);
   });
 
   it('take every setting', () => {

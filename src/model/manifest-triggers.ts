@@ -38,8 +38,14 @@ const KINDS = [
   ...MESSAGE_KINDS,
 ] as const;
 
-/** Tables, whose changes of one row come in their order. */
-const TABLE_KINDS: ReadonlySet<string> = new Set(['postgres', 'mysql', 'sqlite']);
+/** Kinds whose events come in an order unless the manifest says otherwise: changes of one row, messages of one key. */
+const KEY_DEFAULTS: Readonly<Record<string, string>> = {
+  postgres: 'subject',
+  mysql: 'subject',
+  sqlite: 'subject',
+  kafka: 'partitionkey',
+  sqs: 'partitionkey',
+};
 
 /** Settings that only one kind of trigger has. */
 const ONLY_FOR: Readonly<Record<string, (typeof KINDS)[number]>> = {
@@ -112,15 +118,16 @@ function planTrigger(
   const source = sourceOf(kind, reading, names);
   const delivery = deliveryOf(reading, names);
   if (source === undefined) return undefined;
-  // Changes of one row come in their order unless the manifest orders them otherwise.
-  if (TABLE_KINDS.has(source.kind) && delivery.key === undefined)
-    return { name, function: owner as FunctionName, source, delivery: { ...delivery, key: 'subject' } };
   const waits = source.kind === 'schedule' && source.overlap !== 'allow';
   return {
     name,
     function: owner as FunctionName,
     source,
-    delivery: waits ? { ...delivery, concurrency: 1 } : delivery,
+    delivery: {
+      ...delivery,
+      key: delivery.key ?? KEY_DEFAULTS[source.kind],
+      ...(waits ? { concurrency: 1 } : {}),
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 
 /** Messages of brokers as sources of events. What is common to all is in `MessageSettings`. */
-export type MessageSource = RedisSource | RabbitSource | NatsSource | MqttSource;
+export type MessageSource = RedisSource | RabbitSource | NatsSource | MqttSource | KafkaSource | SqsSource;
 
 export interface MessageSettings {
   /** The broker. */
@@ -12,6 +12,15 @@ export interface MessageSettings {
 
 /** Where reading begins when the broker knows nothing of the trigger yet. */
 export type MessageStart = 'all' | 'new';
+
+/** A topic of Kafka, read by a consumer group. */
+export interface KafkaSource extends MessageSettings {
+  readonly kind: 'kafka';
+  readonly topic: string;
+  /** `undefined`: made of the trigger's id, and the trigger's alone. */
+  readonly group: string | undefined;
+  readonly from: MessageStart;
+}
 
 /** A topic of MQTT. */
 export interface MqttSource extends MessageSettings {
@@ -43,6 +52,13 @@ export interface NatsSource extends MessageSettings {
 /** A queue of RabbitMQ. */
 export interface RabbitSource extends MessageSettings {
   readonly kind: 'rabbitmq';
+  readonly queue: string;
+}
+
+/** A queue of SQS, or of what speaks as it does. */
+export interface SqsSource extends MessageSettings {
+  readonly kind: 'sqs';
+  /** Its name; one that ends in `.fifo` keeps the order of its groups. */
   readonly queue: string;
 }
 

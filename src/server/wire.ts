@@ -51,7 +51,7 @@ import type { Workflows } from '../ports/workflows.ts';
 import { redactActivity } from '../secrets/redacting-sink.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
 import { createFileSources, isWithin } from '../sources/files/file-source.ts';
-import { messageDrivers, messageSources } from '../sources/messages/message-sources.ts';
+import { createMessageDrivers, messageSources } from '../sources/messages/message-sources.ts';
 import { mysqlDriver } from '../sources/mysql/check-database.ts';
 import { mysqlSources } from '../sources/mysql/mysql-source.ts';
 import { postgresDriver } from '../sources/postgres/check-database.ts';
@@ -133,9 +133,9 @@ export interface Wired {
 }
 
 /** One for each kind of connection. */
-const driversOf = (dataDir: string) => [
+const driversOf = (dataDir: string, clock: Clock) => [
   ...[postgresDriver, mysqlDriver, createSqliteDriver(dataDir)],
-  ...messageDrivers,
+  ...createMessageDrivers(clock),
 ];
 const AWS_PREFIX = '/2015-03-31/';
 const CALLBACKS_PATH = '/_lambent/api/v1/callbacks/';
@@ -261,7 +261,8 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   later.tell = (stored) => workflowParts.waiting.tell(stored);
   later.start = workflowParts.starter.start;
   const senders = new Senders(clock);
-  operations.set('send', createSendCall({ liveApps, secrets, drivers: messageDrivers, senders, mintUuid }));
+  const drivers = createMessageDrivers(clock);
+  operations.set('send', createSendCall({ liveApps, secrets, drivers, senders, mintUuid }));
   operations.set(
     'invoke',
     createInvokeCall({ liveApps, invoker, asyncQueue, clock, mintUuid, onAsyncAccepted }),
@@ -303,7 +304,7 @@ async function openEvents(
 type Parts = Awaited<ReturnType<typeof createParts>>;
 
 function openConnections({ liveApps, secrets, clock }: Parts, dataDir: string) {
-  return createConnections({ liveApps, secrets, clock, drivers: driversOf(dataDir) });
+  return createConnections({ liveApps, secrets, clock, drivers: driversOf(dataDir, clock) });
 }
 
 /** The platform's own interfaces speak fetch; connections speak `node:http`. */

@@ -76,8 +76,8 @@ def send(
     """
     Sends a message through a connection of the app, which the manifest must name for the function (`connections`). `str` is
     sent as text, `bytes` as bytes, anything else as JSON. `destination` is a queue or `exchange/key` of RabbitMQ, the key of
-    a stream of Redis, a subject of a stream of NATS, a topic of MQTT. Returns its id once the broker has
-    confirmed it.
+    a stream of Redis, a subject of a stream of NATS, a topic of MQTT, a topic or `topic/key` of Kafka, a queue or
+    `queue.fifo/group` of SQS. Returns its id once the broker has confirmed it.
 
     Raises CallError: `E_SEND_FAILED` (it may have arrived all the same where the broker did not answer),
     `E_CONNECTION_NOT_NAMED`, `E_SECRET_MISSING`, `E_PAYLOAD_TOO_LARGE`, `E_OVERLOADED`. It is not retried.

@@ -139,7 +139,10 @@ function sourceText(source: TriggerSource): string {
     case 'nats':
       return `nats ${source.stream ?? source.subject}`;
     case 'mqtt':
-      return `mqtt ${source.topic}`;
+    case 'kafka':
+      return `${source.kind} ${source.topic}`;
+    case 'sqs':
+      return `sqs ${source.queue}`;
     case 'destination':
       return 'outcomes of triggers';
     case 'schedule':

@@ -22,6 +22,24 @@ const KNOWN: readonly (readonly [words: RegExp, step: string, text: string, fix:
     'The broker does not answer.',
     'Look at the network and its firewalls.',
   ],
+  [
+    /fenced/,
+    'login',
+    'Another reader takes the trigger’s place at the broker: one group belongs to one platform.',
+    'End the other one, or give the trigger a group of its own.',
+  ],
+  [
+    /(?:topic|group|cluster) authorization failed/i,
+    'permission',
+    'The broker’s user lacks a right.',
+    'Give it the right: kafka-acls.sh --add --allow-principal User:NAME --operation Read --topic TOPIC --group GROUP',
+  ],
+  [
+    /suitable SASL mechanism|UNSUPPORTED_SASL/,
+    'login',
+    'Kafka does not let users in this way.',
+    'Name another `sasl` in the connection: plain, scram-sha-256 or scram-sha-512.',
+  ],
   // The client of RabbitMQ keeps the server's own words to itself.
   [
     /Expected ConnectionOpenOk/,
@@ -36,13 +54,13 @@ const KNOWN: readonly (readonly [words: RegExp, step: string, text: string, fix:
     'Give it the right to read what the trigger names (rabbitmqctl set_permissions).',
   ],
   [
-    /WRONGPASS|NOAUTH|ACCESS[_-]REFUSED|authorization violation|authentication|bad user name or password|not authorized/i,
+    /WRONGPASS|NOAUTH|ACCESS[_-]REFUSED|SignatureDoesNotMatch|InvalidSignature|InvalidClientTokenId|UnrecognizedClient|InvalidAccessKeyId|MissingAuthenticationToken|authorization violation|authentication|bad user name or password|not authorized/i,
     'login',
     'The broker refuses the login.',
     'Correct user and password, and what the user may do.',
   ],
   [
-    /NOPERM|permissions? violation/i,
+    /NOPERM|permissions? violation|AccessDenied/i,
     'permission',
     'The broker’s user lacks a right.',
     'Let it read what the trigger names.',

@@ -13,6 +13,8 @@ export interface BrokerMessage {
   readonly contentType: string | undefined;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
+  /** What its sender orders it by, where the broker has that: the attribute `partitionkey` of CloudEvents. */
+  readonly key?: string | undefined;
   /** How many events led to it, as its sender says; 0: that is not known. */
   readonly depth: number;
   /** The broker's place of it, which is the trigger's position once the message is stored. */
@@ -32,6 +34,11 @@ export const DEPTH_HEADER = 'lambent-depth';
 /** More than any limit of a chain; what a stranger writes there beyond it is no depth. */
 const DEPTH_SURELY_MAX = 1_000;
 
+/** Whatever the case of its name. */
+export function findHeader(headers: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.entries(headers).find(([each]) => each.toLowerCase() === name)?.[1];
+}
+
 export function parseDepth(text: string | undefined): number {
   const depth = text === undefined || !/^\d{1,4}$/.test(text) ? 0 : Number(text);
   return depth > DEPTH_SURELY_MAX ? 0 : depth;
@@ -49,7 +56,7 @@ const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;.*)?$/;
  * text is text, and bytes are `data_base64`. Of one that is too large only the envelope is kept, with `messagebytes`.
  */
 export function toEvent(message: BrokerMessage, envelope: Envelope): { event: CloudEvent; isWhole: boolean } {
-  const { subject, timeMs, body } = message;
+  const { subject, timeMs, body, key } = message;
   const time = new Date(isDate(timeMs) ? timeMs : envelope.nowMs).toISOString();
   const head = {
     specversion: '1.0',
@@ -57,6 +64,7 @@ export function toEvent(message: BrokerMessage, envelope: Envelope): { event: Cl
     source: envelope.source,
     type: MESSAGE_EVENT_TYPE,
     ...(subject === '' ? {} : { subject: attributeOf(subject) }),
+    ...(key === undefined ? {} : { partitionkey: identityOf(key) }),
     time,
     ...headersOf(message.headers),
   } as const;

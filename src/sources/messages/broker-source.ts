@@ -1,8 +1,8 @@
 import { delay, type Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
+import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { Address } from '../../model/connection.ts';
 import type { MessageSource as Settings } from '../../model/message-source.ts';
-import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { Source, SourceContext, SourceStatus } from '../../ports/source.ts';
 import { describeBrokerFailure } from './broker-failure.ts';
 import { type BrokerMessage, toEvent } from './broker-message.ts';
@@ -48,6 +48,13 @@ export interface BrokerLink<S extends Settings> {
   waiting(messages: number): void;
   /** Durable when it resolves; tells of each whether it was stored as a whole, and not without its body or not at all. */
   store(messages: readonly BrokerMessage[]): Promise<readonly boolean[]>;
+  /**
+   * The same, tried again for as long as storing fails: for a broker that counts how often it gives a message, or has
+   * other readers, whom a broken connection disturbs. Rejects only when the link ends before it has stored.
+   */
+  storeAtLast(messages: readonly BrokerMessage[]): Promise<readonly boolean[]>;
+  /** The place without a message. Durable when it resolves. */
+  moveTo(place: string): Promise<void>;
 }
 
 export class BrokerSource<S extends Settings> implements Source {
@@ -79,9 +86,8 @@ export class BrokerSource<S extends Settings> implements Source {
   }
 
   async #run(): Promise<void> {
-    const { clock, random, log, id } = this.#context;
+    const { clock } = this.#context;
     const { signal } = this.#closing;
-    const closed = whenAborted(signal);
     while (!signal.aborted) {
       let address: Address | undefined;
       const startedMs = clock.monotonicMs();
@@ -90,16 +96,33 @@ export class BrokerSource<S extends Settings> implements Source {
         await this.#connect(address);
       } catch (error) {
         if (signal.aborted) return;
-        const trouble = describeBrokerFailure(error, address?.url);
-        if (trouble !== this.#trouble)
-          log.error('messages cannot be read; trying again', { trigger: id, error: trouble });
-        this.#trouble = trouble;
+        this.#tell(error, address?.url);
         this.#waiting = undefined;
         if (clock.monotonicMs() - startedMs > GOOD_MS) this.#pauseMs = BACKOFF_FIRST_MS;
-        await Promise.race([delay(clock, this.#pauseMs * (0.5 + random.fraction() / 2)), closed]);
-        this.#pauseMs = Math.min(this.#pauseMs * 2, BACKOFF_MAX_MS);
+        await this.#pause(signal);
       }
     }
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#context;
+    const ms = this.#pauseMs * (0.5 + random.fraction() / 2);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, BACKOFF_MAX_MS);
+    await Promise.race([delay(clock, ms), whenAborted(signal)]);
+  }
+
+  #tell(error: unknown, url: string | undefined): void {
+    const { log, id } = this.#context;
+    const trouble = describeBrokerFailure(error, url);
+    if (trouble !== this.#trouble)
+      log.error('messages cannot be read; trying again', { trigger: id, error: trouble });
+    this.#trouble = trouble;
+  }
+
+  #tellGood(): void {
+    const { log, id } = this.#context;
+    if (this.#trouble !== undefined) log.info('messages are read', { trigger: id });
+    this.#trouble = undefined;
   }
 
   async #connect(address: Address): Promise<void> {
@@ -110,24 +133,27 @@ export class BrokerSource<S extends Settings> implements Source {
         'E_BROKER_SETUP',
         `The value of ${label} is not an address such as scheme://host:port.`,
       );
-    const changed = new AbortController();
+    const [changed, ended] = [new AbortController(), new AbortController()];
     const timer = this.#watch(address, changed);
+    const signal = AbortSignal.any([this.#closing.signal, changed.signal]);
     try {
       await this.#read({
-        ...{ context, settings: this.#settings, address, position: this.#position },
+        ...{ context, settings: this.#settings, address, position: this.#position, signal },
         name: `lambent-${context.id.replaceAll(/[^A-Za-z0-9_-]/g, '-')}`,
-        signal: AbortSignal.any([this.#closing.signal, changed.signal]),
-        connected: () => {
-          if (this.#trouble !== undefined) context.log.info('messages are read', { trigger: context.id });
-          this.#trouble = undefined;
-        },
+        connected: () => this.#tellGood(),
         waiting: (messages) => {
           this.#waiting = messages;
         },
         store: (messages) => this.#store(messages, url),
+        storeAtLast: (messages) => this.#storeAtLast(messages, url, AbortSignal.any([signal, ended.signal])),
+        moveTo: async (place) => {
+          await context.publish([], place);
+          this.#position = place;
+        },
       });
     } finally {
       timer.cancel();
+      ended.abort();
     }
   }
 
@@ -142,6 +168,24 @@ export class BrokerSource<S extends Settings> implements Source {
         () => changed.abort(),
       );
     });
+  }
+
+  async #storeAtLast(
+    messages: readonly BrokerMessage[],
+    url: string,
+    signal: AbortSignal,
+  ): Promise<readonly boolean[]> {
+    while (true) {
+      try {
+        const isWhole = await this.#store(messages, url);
+        this.#tellGood();
+        return isWhole;
+      } catch (error) {
+        this.#tell(error, url);
+        await this.#pause(signal);
+        if (signal.aborted) throw error;
+      }
+    }
   }
 
   async #store(messages: readonly BrokerMessage[], url: string): Promise<boolean[]> {

@@ -2,7 +2,7 @@ import type { Consumer, ConsumerConfig, JetStreamManager, JsMsg } from '@nats-io
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { LambentError } from '../../base/errors.ts';
 import type { NatsSource } from '../../model/message-source.ts';
-import { type BrokerMessage, DEPTH_HEADER, parseDepth } from './broker-message.ts';
+import { type BrokerMessage, DEPTH_HEADER, findHeader, parseDepth } from './broker-message.ts';
 import { type BrokerLink, LOOK_MS, readUntilAborted, unlessAborted } from './broker-source.ts';
 import { Intake } from './intake.ts';
 import { connectNats, type NatsLink } from './nats-client.ts';
@@ -193,11 +193,9 @@ function contentOf(
 ): Pick<BrokerMessage, 'subject' | 'contentType' | 'body' | 'headers' | 'depth'> {
   const headers: Record<string, string> = {};
   for (const [name, values] of given ?? []) headers[name] = values.join(', ');
-  const find = (name: string): string | undefined =>
-    Object.entries(headers).find(([each]) => each.toLowerCase() === name)?.[1];
   return {
     ...{ subject, body: data, headers },
-    contentType: find('content-type'),
-    depth: parseDepth(find(DEPTH_HEADER)),
+    contentType: findHeader(headers, 'content-type'),
+    depth: parseDepth(findHeader(headers, DEPTH_HEADER)),
   };
 }

@@ -2,6 +2,7 @@ import { LambentError } from '../../base/errors.ts';
 import type { Address } from '../../model/connection.ts';
 import type { OutgoingMessage, Sender } from '../../ports/connection-driver.ts';
 import { DEPTH_HEADER } from './broker-message.ts';
+import { destinationParts } from './destination-parts.ts';
 import { connectRabbit } from './rabbitmq-client.ts';
 
 /** To a queue, `NAME`, or to an exchange, `EXCHANGE/ROUTING-KEY`; confirmed when every queue that gets it has it. */
@@ -24,9 +25,8 @@ export async function openRabbitSender(address: Address): Promise<Sender> {
     headers,
     depth,
   }: OutgoingMessage): Promise<{ id: string }> => {
-    const slash = destination.indexOf('/');
-    const [exchange, key] =
-      slash === -1 ? ['', destination] : [destination.slice(0, slash), destination.slice(slash + 1)];
+    const [first, second] = destinationParts(destination);
+    const [exchange, key] = second === undefined ? ['', first] : [first, second];
     count += 1;
     const mark = String(count);
     return new Promise((resolve, reject) => {
