@@ -64,7 +64,7 @@ export interface ExecutionRecord {
   readonly expiresMs: number | undefined;
   /** Who holds it while it is running. */
   readonly node: NodeId | undefined;
-  /** Entries in its journal, and their bytes. */
+  /** Entries in its journal, and their bytes; while it is held, the latter may lag behind by 64 KiB. */
   readonly entries: number;
   readonly bytes: number;
 }

@@ -30,13 +30,16 @@ export const GROUP_OPERATIONS_MAX = 4_096;
 export class GroupCommit {
   readonly #db: DatabaseSync;
   readonly #operations: ReadonlyMap<string, Operation>;
+  readonly #onUndone: () => void;
   /** Transactions committed and operations answered well, since the start. */
   transactions = 0;
   operations = 0;
 
-  constructor(db: DatabaseSync, operations: ReadonlyMap<string, Operation>) {
+  /** `onUndone`: something that operations did may be undone now; what they remember of the database, they forget. */
+  constructor(db: DatabaseSync, operations: ReadonlyMap<string, Operation>, onUndone: () => void = () => {}) {
     this.#db = db;
     this.#operations = operations;
+    this.#onUndone = onUndone;
   }
 
   /** Never throws; one answer a request, in the same order. Everything answered with `ok` is on the disk. */
@@ -57,7 +60,7 @@ export class GroupCommit {
       const answers: Answer[] = [];
       for (const request of requests) {
         answers.push({ id: request.id, ok: true, value: this.#apply(request) });
-        if (!db.isTransaction) return undefined;
+        if (!db.isTransaction) return this.#gaveUp();
       }
       db.exec('COMMIT');
       this.#count(answers);
@@ -79,7 +82,7 @@ export class GroupCommit {
     }
     try {
       const answers = requests.map((request) => this.#runInSavepoint(request));
-      if (!db.isTransaction) return undefined;
+      if (!db.isTransaction) return this.#gaveUp();
       db.exec('COMMIT');
       this.#count(answers);
       return answers;
@@ -101,6 +104,7 @@ export class GroupCommit {
       db.exec('RELEASE operation');
       return { id: request.id, ok: true, value };
     } catch (thrown) {
+      this.#onUndone();
       if (db.isTransaction) db.exec('ROLLBACK TO operation; RELEASE operation');
       return { id: request.id, ok: false, error: toPortableError(thrown) };
     }
@@ -134,7 +138,13 @@ export class GroupCommit {
     for (const answer of answers) if (answer.ok) this.operations += 1;
   }
 
+  /** The database undid the transaction by itself. */
+  #gaveUp(): undefined {
+    this.#onUndone();
+  }
+
   #rollBack(): void {
+    this.#onUndone();
     if (!this.#db.isTransaction) return;
     try {
       this.#db.exec('ROLLBACK');

@@ -10,8 +10,13 @@ export const JOURNAL_PAGE_MAX = 1_000;
 /** Most bytes of entries in one page of a history, unless a single transition has more. */
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;
 
+/** While an execution is held, its row does not follow its journal (`HeldExecutions`). */
+const ENTRIES = `CASE WHEN status IN ('running', 'ready') THEN coalesce(
+  (SELECT j.seq + j.count FROM journal j WHERE j.execution = executions.key ORDER BY j.seq DESC LIMIT 1), 0)
+  ELSE entries END AS entries`;
+
 export const RECORD_COLUMNS = `id, app, workflow, kind, version, deployment, status, priority, parent, parent_op,
-  created_ms, ended_ms, due_ms, expires_ms, node, entries, bytes, depth, traceparent, slot`;
+  created_ms, ended_ms, due_ms, expires_ms, node, ${ENTRIES}, bytes, depth, traceparent, slot`;
 
 /** One transition's entries as JSON text, and the place of the first. */
 export interface StoredEntries {

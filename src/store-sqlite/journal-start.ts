@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { ExecutionId } from '../base/ids.ts';
 import { JOURNAL_FORMAT } from '../model/journal.ts';
 import type { CreateOutcome, NewExecution } from '../ports/journal-store.ts';
+import type { HeldExecutions } from './held-executions.ts';
 import { numberOf, type Row, textOf } from './row.ts';
 
 /** A new execution on its way to the store: its entries as JSON text. */
@@ -17,7 +18,7 @@ export function toStoredStart({ entries, ...rest }: NewExecution): StoredStart {
 export type StartExecution = (start: StoredStart, nowMs: number) => CreateOutcome;
 
 /** Begins executions: what holds them back (keys, rates, a pause for more) is decided here, in one transaction. */
-export function createStart(db: DatabaseSync): StartExecution {
+export function createStart(db: DatabaseSync, held: HeldExecutions): StartExecution {
   const findKey = db.prepare(`
     SELECT e.id, k.fingerprint FROM execution_keys k JOIN executions e ON e.key = k.execution
     WHERE k.app = ? AND k.workflow = ? AND k.idempotency_key = ?`);
@@ -74,6 +75,8 @@ export function createStart(db: DatabaseSync): StartExecution {
     const key = numberOf(row, 'key');
     insertEntries.run(key, start.count, start.entries);
     if (idempotency !== undefined) addKey.run(app, workflow, idempotency.key, idempotency.fingerprint, key);
+    const bytes = start.entries.length;
+    if (claimed) held.add(id, { key, fence: 1, entries: start.count, bytes, notedBytes: bytes });
     return { status: 'created', id, fence: claimed ? 1 : undefined };
   };
 }

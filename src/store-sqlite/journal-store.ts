@@ -3,6 +3,7 @@ import { LambentError } from '../base/errors.ts';
 import type { ExecutionInput } from '../model/execution.ts';
 import type { JournalEntry } from '../model/journal.ts';
 import type { InboxItem, JournalStore } from '../ports/journal-store.ts';
+import type { HeldExecutions } from './held-executions.ts';
 import { createJournalClaims } from './journal-claims.ts';
 import type { createJournalReads, StoredEntries, StoredInboxItem } from './journal-reads.ts';
 import { createStart, toStoredStart } from './journal-start.ts';
@@ -54,8 +55,8 @@ export function createJournalStore(write: Caller<JournalWrites>, read: Caller<Jo
   };
 }
 
-export function createJournalWrites(db: DatabaseSync) {
-  const create = createStart(db);
+export function createJournalWrites(db: DatabaseSync, held: HeldExecutions) {
+  const create = createStart(db, held);
   const countEnded = db.prepare(`
     SELECT sum(count) AS n FROM execution_counts WHERE status NOT IN ('queued', 'ready', 'running', 'waiting')`);
   const listEnded = db.prepare(`
@@ -69,8 +70,8 @@ export function createJournalWrites(db: DatabaseSync) {
   const forgetRates = db.prepare('DELETE FROM execution_rates WHERE next_ms < ?');
   return {
     create,
-    ...createTransitions(db, create),
-    ...createJournalClaims(db),
+    ...createTransitions(db, create, held),
+    ...createJournalClaims(db, held),
     prune(endedBeforeMs: number, endedMax: number, limit: number): number {
       const beyond = numberOf(countEnded.get()!, 'n') - endedMax;
       const gone = listEnded

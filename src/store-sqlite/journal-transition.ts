@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { ExecutionId } from '../base/ids.ts';
 import { type ExecutionInput, type ExecutionStatus, isFinal } from '../model/execution.ts';
 import { type DeliverOutcome, INBOX_MAX, type Transition } from '../ports/journal-store.ts';
+import type { Held, HeldExecutions } from './held-executions.ts';
 import { type StartExecution, type StoredStart, toStoredStart } from './journal-start.ts';
 import { numberOf, optionalTextOf, textOf } from './row.ts';
 
@@ -46,17 +47,18 @@ function besideOf({ consumed, awaits, awaitsNoMore, messages, starts }: Transiti
   };
 }
 
-export function createTransitions(db: DatabaseSync, start: StartExecution) {
+export function createTransitions(db: DatabaseSync, start: StartExecution, held: HeldExecutions) {
   const deliver = createDelivery(db);
-  return { append: createAppend(db, start, deliver), deliver, settleAwaiting: createSettling(db, deliver) };
+  return {
+    append: createAppend(db, start, deliver, held),
+    deliver,
+    settleAwaiting: createSettling(db, deliver),
+  };
 }
 
 type Deliver = (id: ExecutionId, input: ExecutionInput, nowMs: number) => DeliverOutcome;
 
-function createAppend(db: DatabaseSync, start: StartExecution, deliver: Deliver) {
-  const advance = db.prepare(`
-    UPDATE executions SET entries = entries + ?1, bytes = bytes + ?2
-    WHERE id = ?3 AND fence = ?4 AND entries = ?5 AND status = 'running' RETURNING key`);
+function createAppend(db: DatabaseSync, start: StartExecution, deliver: Deliver, held: HeldExecutions) {
   const insert = db.prepare('INSERT INTO journal (execution, seq, count, entries) VALUES (?, ?, ?, ?)');
   const consume = db.prepare('DELETE FROM execution_inbox WHERE position = ? AND execution = ?');
   const await_ = db.prepare(
@@ -68,10 +70,13 @@ function createAppend(db: DatabaseSync, start: StartExecution, deliver: Deliver)
 
   return (transition: StoredTransition): boolean => {
     const { id, fence, seq, entries, count, next, nowMs, beside } = transition;
-    const row = advance.get(count, entries.length, id, fence, seq);
-    if (row === undefined) return false;
-    const key = numberOf(row, 'key');
-    if (count > 0) insert.run(key, seq, count, entries);
+    const own = held.find(id);
+    if (own === undefined || own.fence !== fence || own.entries !== seq) return false;
+    const { key } = own;
+    if (count > 0) {
+      insert.run(key, seq, count, entries);
+      held.grew(own, count, entries.length);
+    }
     if (beside !== undefined) {
       for (const position of beside.consumed) consume.run(position, key);
       for (const { op, key: awaited, detail } of beside.awaits) await_.run(key, op, awaited, detail);
@@ -80,9 +85,10 @@ function createAppend(db: DatabaseSync, start: StartExecution, deliver: Deliver)
       // Before the state: a message to itself must find it either held or waiting.
       for (const { to, input } of beside.messages) deliver(to, input, nowMs);
     }
-    if (next.status === 'ended') end(key, transition.endedAs!, nowMs);
-    else if (next.status === 'waiting') rest(key, next.dueMs, nowMs);
-    else if (next.status === 'ready') rest(key, nowMs, nowMs);
+    if (next.status === 'running') return true;
+    held.forget(id);
+    if (next.status === 'ended') end(own, transition.endedAs!, nowMs);
+    else rest(own, next.status === 'waiting' ? next.dueMs : nowMs, nowMs);
     return true;
   };
 }
@@ -90,19 +96,20 @@ function createAppend(db: DatabaseSync, start: StartExecution, deliver: Deliver)
 /** Gives a claim back: waiting, or ready when something lies in the inbox. */
 function createRest(db: DatabaseSync) {
   const rest = db.prepare(`
-    UPDATE executions SET node = NULL,
+    UPDATE executions SET node = NULL, entries = ?4, bytes = ?5,
       status = CASE WHEN ?2 <= ?3 OR EXISTS (SELECT 1 FROM execution_inbox WHERE execution = ?1)
         THEN 'ready' ELSE 'waiting' END,
       due_ms = CASE WHEN EXISTS (SELECT 1 FROM execution_inbox WHERE execution = ?1) THEN ?3 ELSE ?2 END
     WHERE key = ?1`);
-  return (key: number, dueMs: number | undefined, nowMs: number): void => {
-    rest.run(key, dueMs ?? null, nowMs);
+  return ({ key, entries, bytes }: Held, dueMs: number | undefined, nowMs: number): void => {
+    rest.run(key, dueMs ?? null, nowMs, entries, bytes);
   };
 }
 
 function createEnding(db: DatabaseSync) {
   const end = db.prepare(`
-    UPDATE executions SET status = ?, ended_ms = ?, node = NULL, due_ms = NULL WHERE key = ? RETURNING slot`);
+    UPDATE executions SET status = ?, ended_ms = ?, node = NULL, due_ms = NULL, entries = ?, bytes = ?
+    WHERE key = ? RETURNING slot`);
   const dropInbox = db.prepare('DELETE FROM execution_inbox WHERE execution = ?');
   const dropAwaits = db.prepare('DELETE FROM execution_awaits WHERE execution = ?');
   const release = db.prepare('UPDATE execution_slots SET used = used - 1 WHERE slot = ? RETURNING used');
@@ -112,8 +119,8 @@ function createEnding(db: DatabaseSync) {
     WHERE key = (SELECT key FROM executions WHERE slot = ?1 AND status = 'queued' ORDER BY priority DESC, key LIMIT 1)`);
   const occupy = db.prepare(`
     INSERT INTO execution_slots (slot, used) VALUES (?, 1) ON CONFLICT (slot) DO UPDATE SET used = used + 1`);
-  return (key: number, status: ExecutionStatus, nowMs: number): void => {
-    const slot = optionalTextOf(end.get(status, nowMs, key)!, 'slot');
+  return ({ key, entries, bytes }: Held, status: ExecutionStatus, nowMs: number): void => {
+    const slot = optionalTextOf(end.get(status, nowMs, entries, bytes, key)!, 'slot');
     dropInbox.run(key);
     dropAwaits.run(key);
     if (slot === undefined) return;

@@ -10,6 +10,7 @@ import { createEventReads } from './event-reads.ts';
 import { createEventWrites } from './event-store.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type Answer, GROUP_OPERATIONS_MAX, GroupCommit, type Request } from './group-commit.ts';
+import { HeldExecutions } from './held-executions.ts';
 import { createJournalReads } from './journal-reads.ts';
 import { createJournalWrites } from './journal-store.ts';
 import { flattenOperations, type Operation } from './operation.ts';
@@ -61,6 +62,7 @@ function openWriter(task: ThreadTask): Role {
     stats: () => ({ transactions: group.transactions, operations: group.operations }),
   };
   const telemetry = createTelemetryWrites(db);
+  const held = new HeldExecutions(db);
   const group: GroupCommit = new GroupCommit(
     db,
     flattenOperations({
@@ -69,13 +71,14 @@ function openWriter(task: ThreadTask): Role {
       apps: createAppWrites(db),
       callDetails: createCallDetailWrites(db),
       savedEvents: createSavedEventWrites(db),
-      journal: createJournalWrites(db),
+      journal: createJournalWrites(db, held),
       queue: createQueueWrites(db),
       events: createEventWrites(db),
       stateMachines: createStateMachineWrites(db),
       telemetry,
       store,
     }),
+    () => held.forgetAll(),
   );
   let mergeIsDue = true;
   return {
