@@ -23,6 +23,8 @@ const BATCH = 500;
 const CONNECTIONS = 4;
 const WAITING = 1_000_000;
 const SINGLES = 200;
+/** Until code is compiled and memory is what it is under load. */
+const WARM_ROUNDS = 3;
 
 /** Events or jobs a second, by round. */
 type Rates = Record<'single' | 'batch' | 'plain' | 'tuned', number[]>;
@@ -35,8 +37,10 @@ export async function raceEvents(options: RaceOptions): Promise<void> {
     const crowded = await startApp(join(folder, 'crowded'), starts.url);
     try {
       const rates: Rates = { single: [], batch: [], plain: [], tuned: [] };
-      await measure(lambent, 'single', 2_000);
-      await measure(lambent, 'batch', 2_000);
+      for (let round = 0; round < WARM_ROUNDS; round += 1) {
+        await measure(lambent, 'single', EVENTS);
+        await measure(lambent, 'batch', EVENTS);
+      }
       for (let round = 0; round < options.rounds; round += 1) {
         rates.single.push(await measure(lambent, 'single', EVENTS));
         rates.plain.push(await doJobs(database.url, 'plain'));
@@ -187,7 +191,7 @@ interface Waiting {
 async function measureWaiting(empty: Lambent, crowded: Lambent, rounds: number): Promise<Waiting> {
   const { pid } = crowded.program;
   // As warm as the other one.
-  for (let round = 0; round < rounds; round += 1) await measure(crowded, 'single', EVENTS);
+  for (let round = 0; round < WARM_ROUNDS; round += 1) await measure(crowded, 'single', EVENTS);
   const beforeMb = residentMb(pid);
   await api(crowded, 'POST', '/apps/bench/triggers/idle/pause');
   await publishMany(crowded, 'idle', WAITING);

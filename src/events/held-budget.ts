@@ -1,5 +1,7 @@
-/** Bytes of event texts that all queues of a node hold in memory together. */
+/** Bytes of deliveries that all queues of a node hold in memory together. */
 export const HELD_BYTES_MAX = 256 * 1024 * 1024;
+/** What a delivery takes beside its text. */
+const DELIVERY_BYTES = 1_024;
 
 /** Counts what the queues hold. It may be overdrawn by what was claimed at once, and then refuses until it is not. */
 export class HeldBudget {
@@ -10,15 +12,16 @@ export class HeldBudget {
     this.#limitBytes = limitBytes;
   }
 
-  hasRoom(bytes: number): boolean {
-    return this.#bytes + bytes <= this.#limitBytes;
+  /** For one more delivery, whose text has so many bytes. */
+  hasRoom(textBytes: number): boolean {
+    return this.#bytes + textBytes + DELIVERY_BYTES <= this.#limitBytes;
   }
 
-  take(bytes: number): void {
-    this.#bytes += bytes;
+  take(textBytes: number): void {
+    this.#bytes += textBytes + DELIVERY_BYTES;
   }
 
-  giveBack(bytes: number): void {
-    this.#bytes -= bytes;
+  giveBack(textBytes: number): void {
+    this.#bytes -= textBytes + DELIVERY_BYTES;
   }
 }

@@ -14,6 +14,8 @@ import type { ClaimedDelivery } from '../ports/event-store.ts';
 export class OrderingLanes {
   readonly #lanes = new Map<string, Lane>();
   #opening = 0;
+  /** Mostly there is none, and then no delivery is looked up before it comes. */
+  #blocked = 0;
 
   /** Lanes that are in use or blocked. */
   get size(): number {
@@ -25,8 +27,8 @@ export class OrderingLanes {
     return this.#opening;
   }
 
-  stateOf(ordering: string | undefined): LaneState {
-    return (ordering === undefined ? undefined : this.#lanes.get(ordering)?.state) ?? 'flowing';
+  isBlocked(ordering: string | undefined): boolean {
+    return this.#blocked > 0 && ordering !== undefined && this.#lanes.get(ordering)?.state === 'blocked';
   }
 
   /** What to do with a delivery that has come into memory. */
@@ -78,6 +80,7 @@ export class OrderingLanes {
     const lane = this.#laneOf(ordering);
     lane.failed ??= new Set();
     lane.failed.add(key);
+    if (lane.state !== 'blocked') this.#blocked += 1;
     lane.state = 'blocked';
   }
 
@@ -100,6 +103,7 @@ export class OrderingLanes {
     lane.failed?.delete(key);
     if (lane.state === 'blocked' && lane.failed?.size === 0) {
       lane.state = 'opening';
+      this.#blocked -= 1;
       this.#opening += 1;
     }
     const next = lane.state === 'flowing' && lane.onTheWay === 0 ? lane.waiting?.shift() : undefined;
@@ -161,7 +165,7 @@ export class OrderingLanes {
   }
 }
 
-export type LaneState = 'flowing' | 'blocked' | 'opening';
+type LaneState = 'flowing' | 'blocked' | 'opening';
 
 /** Of most there is one delivery, which goes: they must cost little. */
 interface Lane {
