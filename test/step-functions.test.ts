@@ -306,6 +306,41 @@ test('one state is tried without an execution', async () => {
   assert.deepEqual([failed.status, failed.error], ['FAILED', 'Y']);
 });
 
+test('the task of a tried state is carried out where nothing is given in place of it', async () => {
+  const tried = (state: object, more: object = {}) =>
+    sfn.send(
+      new TestStateCommand({
+        definition: JSON.stringify({ Type: 'Task', End: true, ...state }),
+        roleArn: ROLE,
+        ...more,
+      }),
+    );
+  const plain = await tried({ Resource: `${LAMBDA}double` }, { input: '{"n":2}' });
+  assert.deepEqual([plain.status, plain.output], ['SUCCEEDED', '{"n":4}']);
+  const service = { Resource: 'arn:aws:states:::lambda:invoke', OutputPath: '$.Payload' };
+  const wrapped = await tried(
+    { ...service, Parameters: { FunctionName: 'double', 'Payload.$': '$' } },
+    { input: '{"n":3}' },
+  );
+  assert.deepEqual([wrapped.status, wrapped.output], ['SUCCEEDED', '{"n":6}']);
+  const nobody = await tried({
+    Resource: `${LAMBDA}nobody`,
+    Retry: [{ ErrorEquals: ['Lambda.ResourceNotFoundException'] }],
+  });
+  assert.deepEqual([nobody.status, nobody.error], ['RETRIABLE', 'Lambda.ResourceNotFoundException']);
+  const http = {
+    Resource: 'arn:aws:states:::http:invoke',
+    Parameters: { ApiEndpoint: 'http://127.0.0.1:9/x', Method: 'GET', QueryParameters: { a: 1 } },
+  };
+  const traced = await tried(http, { inspectionLevel: 'TRACE' });
+  const { request, response } = traced.inspectionData!;
+  assert.deepEqual([traced.status, traced.error], ['FAILED', 'States.Http.Socket']);
+  assert.deepEqual([request?.method, request?.url, response], ['GET', 'http://127.0.0.1:9/x?a=1', undefined]);
+  assert.equal((await tried(http, { inspectionLevel: 'DEBUG' })).inspectionData?.request, undefined);
+  const waits = tried({ Resource: 'arn:aws:states:us-east-1:000000000000:activity:a' });
+  await assert.rejects(waits, /give what it answers as `mock`/);
+});
+
 test('a state shows what it makes of its data, and which entry takes its error', async () => {
   const definition = JSON.stringify({
     Type: 'Task',

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { EgressPolicy } from '../model/egress-policy.ts';
+import type { HttpExchange, HttpSent } from '../ports/state-language.ts';
 import type { ServiceOutcome } from '../ports/state-services.ts';
 import { authenticate, ConnectionProblem } from './http-authentication.ts';
 import { ConnectionRefused, type HttpTaskRequest, requestPoliced } from './policed-http.ts';
@@ -11,15 +12,25 @@ const TIMEOUT_MS = 60_000;
 const ANSWER_BYTES_MAX = 262_144;
 const METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD']);
 
-/** Calls what `policy` allows to connect to: the platform's own networks are not for whoever writes a definition. */
-export async function callHttp(
-  policy: EgressPolicy,
-  clock: Clock,
-  parameters: Readonly<Record<string, unknown>>,
-  secretOf: (name: string) => string | undefined,
-): Promise<ServiceOutcome> {
+export interface HttpTask {
+  /** What may be connected to: the platform's own networks are not for whoever writes a definition. */
+  readonly policy: EgressPolicy;
+  readonly clock: Clock;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly secretOf: (name: string) => string | undefined;
+  readonly observe?: ((exchange: HttpExchange) => void) | undefined;
+}
+
+export async function callHttp({
+  policy,
+  clock,
+  parameters,
+  secretOf,
+  observe,
+}: HttpTask): Promise<ServiceOutcome> {
   const request = readRequest(parameters);
   if (typeof request === 'string') return { status: 'failed', error: 'States.Runtime', cause: request };
+  const shown = observe && sent(request);
   let response: Response;
   let body: string;
   const abort = new AbortController();
@@ -31,6 +42,7 @@ export async function callHttp(
     response = await requestPoliced(whole, policy);
     body = await readAnswer(response);
   } catch (thrown) {
+    if (shown !== undefined) observe?.({ request: shown, response: undefined });
     if (thrown instanceof ConnectionProblem)
       return { status: 'failed', error: thrown.error, cause: thrown.message };
     return {
@@ -41,8 +53,14 @@ export async function callHttp(
   } finally {
     timer.cancel();
   }
+  const headers = headersOf(response);
+  if (shown !== undefined) {
+    const { status, statusText: statusMessage } = response;
+    const answer = { statusCode: String(status), statusMessage, headers: JSON.stringify(headers), body };
+    observe?.({ request: shown, response: answer });
+  }
   const output = {
-    Headers: headersOf(response),
+    Headers: headers,
     ResponseBody: parsed(body, response.headers.get('content-type')),
     StatusCode: response.status,
     StatusText: response.statusText,
@@ -53,6 +71,10 @@ export async function callHttp(
     error: `States.Http.StatusCode.${response.status}`,
     cause: JSON.stringify(output),
   };
+}
+
+function sent({ url, method, headers, body }: Omit<HttpTaskRequest, 'signal'>): HttpSent {
+  return { method, url: url.href, headers: JSON.stringify(Object.fromEntries(headers)), body: body ?? '' };
 }
 
 function readRequest(

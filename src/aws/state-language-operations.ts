@@ -1,5 +1,5 @@
 import { isTooDeep, JSON_DEPTH_MAX } from '../base/json-depth.ts';
-import type { TestStateInspection } from '../ports/state-language.ts';
+import type { HttpExchange, TestStateInspection } from '../ports/state-language.ts';
 import { AwsJsonError, invalid } from './json-protocol.ts';
 import type { StatesOperation } from './states-operation.ts';
 
@@ -33,11 +33,16 @@ export const LANGUAGE_OPERATIONS: Readonly<Record<string, StatesOperation>> = {
       context: jsonText(fields.optionalText('context') ?? '{}', 'context'),
       retries: retriesOf(fields.object('stateConfiguration')),
     });
-    const { inspection, variables, ...answer } = outcome;
+    const { inspection, variables, exchange, ...answer } = outcome;
     const level = fields.choice('inspectionLevel', ['INFO', 'DEBUG', 'TRACE']);
     const told = {
       ...answer,
-      ...(level !== 'INFO' && { inspectionData: inspectionData(inspection, variables) }),
+      ...(level !== 'INFO' && {
+        inspectionData: {
+          ...inspectionData(inspection, variables),
+          ...(level === 'TRACE' && exchanged(exchange)),
+        },
+      }),
     };
     return Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined));
   },
@@ -52,6 +57,17 @@ function inspectionData(
   for (const [name, value] of Object.entries(inspection))
     shown[name] = name === 'errorDetails' ? value : JSON.stringify(value);
   return variables === undefined ? shown : { ...shown, variables };
+}
+
+/** What an HTTP task sent and got. Machines of this API have no connections, so there are no secrets to reveal. */
+function exchanged(exchange: HttpExchange | undefined): Record<string, unknown> {
+  if (exchange === undefined) return {};
+  const protocol = 'HTTP/1.1';
+  const { request, response } = exchange;
+  return {
+    request: { protocol, ...request },
+    ...(response !== undefined && { response: { protocol, ...response } }),
+  };
 }
 
 function retriesOf(configuration: Readonly<Record<string, unknown>> | undefined): number {

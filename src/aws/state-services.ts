@@ -84,9 +84,13 @@ async function perform(parts: StateServicesParts, call: ServiceCall): Promise<Se
   const action = request.action.replace(/\.waitForTaskToken$/, '');
   switch (`${request.service}:${action}`) {
     case 'http:invoke':
-      return await callHttp(new EgressPolicy(parts.network(call.record)), parts.clock, parameters, (name) =>
-        parts.secrets.valueOf(call.record.app, name),
-      );
+      return await callHttp({
+        policy: new EgressPolicy(parts.network(call.record)),
+        clock: parts.clock,
+        parameters,
+        secretOf: (name) => parts.secrets.valueOf(call.record.app, name),
+        observe: call.observe,
+      });
     case 'lambda:invoke':
     case 'aws-sdk:lambda:invoke':
       return await invokeLater(parts, call, request.name, parameters);

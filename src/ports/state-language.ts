@@ -1,3 +1,5 @@
+import type { Failure } from '../model/journal.ts';
+
 /** Amazon States Language, for those who take definitions from outside. */
 export interface StateLanguage {
   /** What is wrong with a definition; nothing when it can run. `EXPRESS` machines have no waits for others. */
@@ -26,8 +28,51 @@ export interface TestStateRequest {
   readonly context: string;
   /** Attempts that each entry of Retry has seen already. */
   readonly retries: number;
-  /** What the state's task answers in this test; `undefined`: it is not called, and the test says so. */
+  /** What the state's task answers in this test; `undefined`: what it asks for is done. */
   readonly mock: { readonly result?: string; readonly error?: string; readonly cause?: string } | undefined;
+}
+
+/** Does what the task of a tested state asks for, once. Never rejects. */
+export type TryTask = (task: TriedTask) => Promise<TriedOutcome>;
+
+export type TriedTask = {
+  /** Milliseconds. */
+  readonly timeoutMs: number;
+} & (
+  | { readonly kind: 'function'; readonly nameOrArn: string; readonly input: unknown }
+  | {
+      readonly kind: 'service';
+      readonly service: string;
+      readonly action: string;
+      readonly parameters: unknown;
+    }
+);
+
+export type TriedOutcome =
+  | { readonly status: 'ok'; readonly output: unknown; readonly exchange?: HttpExchange | undefined }
+  | { readonly status: 'failed'; readonly error: Failure; readonly exchange?: HttpExchange | undefined }
+  | { readonly status: 'expired' };
+
+/** What an HTTP task sent, without what its connection adds to that, and what it got. */
+export interface HttpExchange {
+  readonly request: HttpSent;
+  readonly response:
+    | {
+        readonly statusCode: string;
+        readonly statusMessage: string;
+        /** JSON text. */
+        readonly headers: string;
+        readonly body: string;
+      }
+    | undefined;
+}
+
+export interface HttpSent {
+  readonly method: string;
+  readonly url: string;
+  /** JSON text. */
+  readonly headers: string;
+  readonly body: string;
 }
 
 /** How a tested state came from its input to its output: data by the name of the field that they have passed. */
@@ -42,4 +87,6 @@ export interface TestStateOutcome {
   /** Variables as the state leaves them, JSON text. */
   readonly variables: string | undefined;
   readonly inspection: TestStateInspection;
+  /** Of an HTTP task. */
+  readonly exchange: HttpExchange | undefined;
 }

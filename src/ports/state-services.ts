@@ -1,3 +1,4 @@
+import type { HttpExchange } from './state-language.ts';
 import type { ExecutionOrigin, ExecutionRecord } from '../model/execution.ts';
 
 /** What ASL states may ask of the world besides functions, timers, activities and tokens. */
@@ -19,6 +20,8 @@ export interface ServiceCall {
   readonly request: ServiceRequest;
   /** For whatever it causes. Throws `E_CALL_DEPTH` at the end of a chain that is too long. */
   origin(): ExecutionOrigin;
+  /** Told what an HTTP task sent and got. */
+  readonly observe?: (exchange: HttpExchange) => void;
 }
 
 export type ServiceRequest =

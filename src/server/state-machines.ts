@@ -24,6 +24,7 @@ import type { Secrets } from '../ports/secrets.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { WorkflowCatalog, WorkflowTarget } from '../ports/workflow-catalog.ts';
 import type { WorkflowProgram } from '../ports/workflow-program.ts';
+import { createTryTask } from './try-task.ts';
 import { createStateLanguage } from '../workflows/asl/asl-language.ts';
 import { createAslProgram, createPrograms } from '../workflows/asl/asl-program.ts';
 import type { AslExecution } from '../workflows/asl/asl-session.ts';
@@ -87,7 +88,10 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
   const programOf = createPrograms();
   const parts: StatesParts = {
     ...{ store, journal, bell, apps, clock, random, mintUuid },
-    language: createStateLanguage(() => clock.nowMs()),
+    language: createStateLanguage(
+      () => clock.nowMs(),
+      (task) => tryTask(task),
+    ),
     mapRuns: createMapRunReader(find, programOf),
     engine: {
       create: (execution) => engine.create(execution),
@@ -102,6 +106,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     ...{ bus: options.bus, asyncQueue: options.asyncQueue },
     onAsyncAccepted: options.onAsyncAccepted,
   });
+  const tryTask = createTryTask({ call: options.call, services, clock, mintUuid });
   const engine: WorkflowEngine = new WorkflowEngine({
     ...{ clock, random, mintUuid, log, node },
     store: journal,

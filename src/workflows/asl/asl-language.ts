@@ -1,26 +1,41 @@
 import { LambentError } from '../../base/errors.ts';
 import { isTooDeep } from '../../base/json-depth.ts';
-import type { StateLanguage, TestStateOutcome, TestStateRequest } from '../../ports/state-language.ts';
+import type {
+  HttpExchange,
+  StateLanguage,
+  TestStateOutcome,
+  TestStateRequest,
+  TriedTask,
+  TryTask,
+} from '../../ports/state-language.ts';
 import { advance, createMachine } from './advance.ts';
 import { type Program, processorOf } from './definition.ts';
 import { isObject, type Json, type JsonObject } from './json-value.ts';
-import type { MachineInput, MachineState, Trial } from './machine-state.ts';
+import type { Command, MachineInput, MachineState, Trial, Work } from './machine-state.ts';
+import { completedInput, failedInput, functionCall } from './task-outcome.ts';
 import { parseDefinition } from './validate.ts';
 
 /** Turns that a tested state may take: retries and loops within it end here. */
 const TURNS_MAX = 1_000;
 
-/** Checking and trying definitions, without an execution. */
-export function createStateLanguage(now: () => number): StateLanguage {
+/** Longest that a task of a tested state may take (AWS' own figure). */
+const TASK_MS_MAX = 300_000;
+
+/** Checking and trying definitions, without an execution. `tryTask`: absent where nothing is to be tried. */
+export function createStateLanguage(now: () => number, tryTask?: TryTask): StateLanguage {
   return {
     check: (definition, type) => parseDefinition(definition, type === 'EXPRESS').diagnostics,
-    testState: (request) => testState(request, now()),
+    testState: (request) => testState(request, now, tryTask),
   };
 }
 
 const refuse = (message: string): LambentError => new LambentError('E_BAD_REQUEST', message);
 
-async function testState(request: TestStateRequest, nowMs: number): Promise<TestStateOutcome> {
+async function testState(
+  request: TestStateRequest,
+  now: () => number,
+  tryTask: TryTask | undefined,
+): Promise<TestStateOutcome> {
   const { name, program } = programOfOne(request);
   const input = JSON.parse(request.input) as Json;
   const variables = JSON.parse(request.variables) as Json;
@@ -37,14 +52,61 @@ async function testState(request: TestStateRequest, nowMs: number): Promise<Test
   };
   const trial: Trial = { state: name, context, noted: {} };
   const state = createMachine(program, facts, input, 'test', (op) => `token-${op}`, variables, { trial });
-  return { ...(await runState(state, name, request, nowMs)), inspection: trial.noted };
+  const world = new TriedWorld(name, request.mock, tryTask);
+  const outcome = await runState(state, name, request.retries, now, world);
+  return { ...outcome, inspection: trial.noted, exchange: world.exchange };
+}
+
+/** What a tested state meets: what is given in place of it, or the thing itself. */
+class TriedWorld {
+  readonly #state: string;
+  readonly #mock: TestStateRequest['mock'];
+  readonly #tryTask: TryTask | undefined;
+  exchange: HttpExchange | undefined;
+
+  constructor(state: string, mock: TestStateRequest['mock'], tryTask: TryTask | undefined) {
+    this.#state = state;
+    this.#mock = mock;
+    this.#tryTask = tryTask;
+  }
+
+  async answer({ op, work, dueInMs }: Opened, atMs: number): Promise<MachineInput> {
+    const mock = this.#mock;
+    if (mock?.error !== undefined) return { kind: 'failed', op, error: mock.error, cause: mock.cause };
+    if (mock?.result !== undefined) return { kind: 'completed', op, output: JSON.parse(mock.result) as Json };
+    const task = triedTask(work, Math.min(dueInMs ?? TASK_MS_MAX, TASK_MS_MAX));
+    if (task === undefined || this.#tryTask === undefined)
+      throw refuse(
+        `State ${this.#state} waits for something that a test does not do: give what it answers as \`mock\`.`,
+      );
+    const outcome = await this.#tryTask(task);
+    if (outcome.status === 'expired') return { kind: 'expired', op };
+    this.exchange = outcome.exchange;
+    const open = { work, openedMs: atMs, name: 'test' };
+    if (outcome.status === 'failed') return failedInput(op, open, outcome.error, atMs);
+    return completedInput(op, open, outcome.output as Json, atMs);
+  }
+}
+
+type Opened = Extract<Command, { kind: 'open' }>;
+
+/** `undefined`: it waits for somebody else, or is no task. */
+function triedTask(work: Work, timeoutMs: number): TriedTask | undefined {
+  const call = functionCall(work);
+  if (work.kind !== 'task' || work.resource.kind === 'activity') return undefined;
+  if (work.resource.kind === 'service' && work.resource.pattern !== 'request') return undefined;
+  if (call !== undefined) return { kind: 'function', timeoutMs, nameOrArn: call.name, input: call.input };
+  if (work.resource.kind !== 'service') return undefined;
+  const { service, action } = work.resource;
+  return { kind: 'service', timeoutMs, service, action, parameters: work.input };
 }
 
 async function runState(
   state: MachineState,
   name: string,
-  { mock, retries }: TestStateRequest,
-  nowMs: number,
+  retries: number,
+  now: () => number,
+  world: TriedWorld,
 ): Promise<TestStateOutcome> {
   let failure: { error: string | undefined; cause: string | undefined } | undefined;
   const inputs: MachineInput[] = [{ kind: 'start' }];
@@ -52,6 +114,7 @@ async function runState(
     const input = inputs.shift();
     if (input === undefined) throw refuse(`State ${name} waits for something that a test does not do.`);
     if (input.kind === 'failed') failure = { error: input.error, cause: input.cause };
+    const nowMs = now();
     const { commands, history, more } = await advance(state, input, nowMs);
     if (input.kind === 'start' && retries > 0) useUpRetries(state, retries);
     const exited = history.find(
@@ -66,11 +129,7 @@ async function runState(
       const { op, work } = command;
       if (work.kind === 'sleep' && work.name === 'retry') return result({ status: 'RETRIABLE', ...failure });
       if (work.kind === 'sleep') inputs.push({ kind: 'completed', op, output: null });
-      else if (mock?.error !== undefined)
-        inputs.push({ kind: 'failed', op, error: mock.error, cause: mock.cause });
-      else if (mock?.result !== undefined)
-        inputs.push({ kind: 'completed', op, output: JSON.parse(mock.result) as Json });
-      else throw refuse('A test calls nothing: give what the task answers as `mock`.');
+      else inputs.push(await world.answer(command, nowMs));
     }
     if (more) inputs.unshift({ kind: 'continue' });
   }
@@ -110,6 +169,7 @@ function result(known: Partial<TestStateOutcome> & Pick<TestStateOutcome, 'statu
     nextState: undefined,
     variables: undefined,
     inspection: {},
+    exchange: undefined,
     ...known,
   };
 }
