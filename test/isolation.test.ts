@@ -355,8 +355,10 @@ describe('a function that connects', { skip, timeout: 60_000 }, () => {
   });
 
   it('keeps nobody else from connecting by connections that never end', async () => {
-    assert.equal((await attack('hold', { count: 300 })).got, 'held');
+    assert.equal((await attack('hold', { count: 270 })).got, 'held');
     const there = { url: `http://127.0.0.1:${portOf(granted)}/` };
+    const elsewhere = { url: 'http://192.0.2.1/' };
+    assert.equal((await attack('fetch', elsewhere)).denied, 'E_TOO_MANY_CONNECTIONS');
     assert.equal((await attack('fetch', there, { as: 'listed' })).got, 200);
     assert.equal((await attack('exit')).error?.code, 'E_FUNCTION_EXITED');
     await assertUnharmed();

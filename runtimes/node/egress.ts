@@ -185,8 +185,13 @@ function isLoopback(host: string): boolean {
 function refusalOf(answer: string, host: string, port: number): NodeJS.ErrnoException {
   const status = /^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1];
   const reason = /^x-lambent-egress: (.*)$/im.exec(answer)?.[1] ?? 'the way out of the sandbox is closed';
-  const code = status === '403' ? 'E_NETWORK_DENIED' : /^E[A-Z]+$/.test(reason) ? reason : 'ENOTFOUND';
-  const message = code === 'E_NETWORK_DENIED' ? `${code}: ${reason}` : `connect ${code} ${host}:${port}`;
+  if (status === '403' || status === '429') {
+    const code = status === '403' ? 'E_NETWORK_DENIED' : 'E_TOO_MANY_CONNECTIONS';
+    const message = reason.startsWith(code) ? reason : `${code}: ${reason}`;
+    return Object.assign(new Error(message), { code, syscall: 'connect', address: host, port });
+  }
+  const code = /^E[A-Z]+$/.test(reason) ? reason : 'ENOTFOUND';
+  const message = `connect ${code} ${host}:${port}`;
   return Object.assign(new Error(message), { code, syscall: 'connect', address: host, port });
 }
 

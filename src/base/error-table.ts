@@ -340,6 +340,13 @@ export const ERROR_TABLE = {
     'One instance of a function has more calls to the platform open, or more bytes in them, than allowed.',
     'Wait for some of the calls before you make more.',
   ),
+  E_TOO_MANY_CONNECTIONS: row(
+    429,
+    'author',
+    true,
+    'An instance has more connections to the network open than it may, or all instances together have.',
+    'Close connections that are not used, or keep a pool of few: an instance may have 256, fewer on a machine with few descriptors.',
+  ),
 
   // The platform.
   E_OVERLOADED: row(

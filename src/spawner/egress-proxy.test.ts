@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import { ConnectionBudget } from './connection-budget.ts';
 import { EgressProxy } from './egress-proxy.ts';
 
 const FLOOD_BYTES = 64 * 2 ** 20;
@@ -58,13 +59,18 @@ describe('the way out of a sandbox', { timeout: 20_000 }, () => {
     await rm(folder, { recursive: true });
   });
 
-  function open(policy: NetworkPolicy, resolve?: (host: string) => Promise<string[]>): string {
+  function open(
+    policy: NetworkPolicy,
+    resolve?: (host: string) => Promise<string[]>,
+    budget = new ConnectionBudget(),
+  ): string {
     paths += 1;
     const path = join(folder, `egress-${paths}`);
     proxies.push(
       new EgressProxy({
         path,
         policy,
+        budget,
         onRefused: (text) => refusals.push(text),
         ...(resolve === undefined ? {} : { resolve }),
       }),
@@ -207,6 +213,61 @@ describe('the way out of a sandbox', { timeout: 20_000 }, () => {
       '\0\0\0\0\r\n\r\n',
     ])
       assert.match(await exchange(path, bytes), /^HTTP\/1\.1 400 /, bytes.slice(0, 60));
+  });
+
+  it('lets no instance, nor all of them together, take every descriptor; who has few gets more', async () => {
+    const budget = new ConnectionBudget(160);
+    assert.equal(budget.most, 40);
+    const target = `CONNECT 127.0.0.1:${portOf(echo)} HTTP/1.1\r\n\r\n`;
+    const held: Socket[] = [];
+    /** Connections until one is refused; how many there were, and the refusal. */
+    const fill = async (path: string): Promise<[number, string]> => {
+      for (let count = 0; ; count += 1) {
+        const socket = connect({ path });
+        socket.write(target);
+        const answer = String((await once(socket, 'data'))[0]);
+        if (!answer.startsWith('HTTP/1.1 200 ')) return [count, answer];
+        held.push(socket);
+      }
+    };
+    const [greedy, second, third] = [1, 2, 3].map(() => open(['127.0.0.1'], undefined, budget));
+    const [most, refusal] = await fill(greedy!);
+    assert.equal(most, 30);
+    assert.match(
+      refusal,
+      /^HTTP\/1\.1 429 Too Many Requests\r\nX-Lambent-Egress: E_TOO_MANY_CONNECTIONS: it has 30 /,
+    );
+    assert.match(refusals.at(-1)!, /^E_TOO_MANY_CONNECTIONS: /);
+    assert.equal((await fill(second!))[0], 8);
+    const [rest, full] = await fill(third!);
+    assert.equal(rest, 2);
+    assert.match(full, /all instances together have 40/);
+    for (const socket of held.splice(0, 30)) socket.destroy();
+    await until(() => budget.open === 10);
+    assert.match(await exchange(greedy!, `${target}again`), /^HTTP\/1\.1 200 [\s\S]*again$/);
+    for (const socket of held) socket.destroy();
+    await until(() => budget.open === 0);
+  });
+
+  it('counts what it has begun for clients that are gone', async () => {
+    const budget = new ConnectionBudget(32);
+    const pending: ((addresses: string[]) => void)[] = [];
+    const path = open('internet', () => new Promise((resolve) => pending.push(resolve)), budget);
+    for (let client = 0; client < 8; client += 1) {
+      const socket = connect({ path });
+      await new Promise((resolve) =>
+        socket.write(`CONNECT n${client}.example:443 HTTP/1.1\r\n\r\n`, resolve),
+      );
+      await until(() => budget.open === client + 1);
+      await until(() => pending.length === Math.min(4, client + 1));
+      socket.destroy();
+    }
+    assert.match(await exchange(path, 'CONNECT 1.1.1.1:443 HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 429 /);
+    proxies.at(-1)!.close();
+    await until(() => budget.open === 4);
+    for (const resolve of pending) resolve([]);
+    await until(() => budget.open === 0);
+    assert.equal(pending.length, 4, 'nobody is left to ask for the others');
   });
 
   it('closes what is open when its instance has ended', async () => {

@@ -6,14 +6,19 @@
 
 import { lookup } from 'node:dns/promises';
 import { chmodSync } from 'node:fs';
+import { STATUS_CODES } from 'node:http';
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import { type Clock, systemClock } from '../base/clock.ts';
+import type { ErrorCode } from '../base/errors.ts';
 import { ownAddresses } from '../base/own-addresses.ts';
 import { EgressPolicy, withoutMapping } from '../model/egress-policy.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { ConnectionBudget } from './connection-budget.ts';
 
-/** Connections of one instance at a time; a further one is refused. */
-const CONNECTIONS_MAX = 256;
+/** That there are too many connections is said to the author this often at most, and to the client this long at most. */
+const TOO_MANY_TOLD_MS = 1_000;
+/** Clients of one instance that are being told so; further ones are not even told. */
+const TOO_MANY_TOLD_MAX = 32;
 /** The request for a connection: its bytes, and the time that it may take to arrive. */
 const HEAD_BYTES_MAX = 16 * 1024;
 const HEAD_MS_MAX = 10_000;
@@ -30,7 +35,9 @@ export interface EgressProxyOptions {
   /** Path of the socket. */
   readonly path: string;
   readonly policy: NetworkPolicy;
-  /** A connection was refused by the policy, in a sentence: the author wants to know. */
+  /** What all instances may have open. */
+  readonly budget: ConnectionBudget;
+  /** A connection was refused, in a sentence: the author wants to know. */
   onRefused(text: string): void;
   /** The addresses of a name, none if it has none. By default the system says. */
   resolve?(host: string): Promise<string[]>;
@@ -61,13 +68,16 @@ export class EgressProxy {
   readonly #open = new Set<Socket>();
   readonly #lookups: Lookups;
   readonly #clock: Clock = systemClock;
+  /** Connections of clients that count. */
+  #taken = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #refusing = 0;
 
   constructor(options: EgressProxyOptions) {
     this.#options = options;
     this.#policy = new EgressPolicy(options.policy);
     this.#lookups = new Lookups(options.resolve ?? askSystem);
     this.#server = createServer({ allowHalfOpen: true }, (client) => this.#accept(client));
-    this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.on('error', () => {});
     this.#server.listen(options.path);
     chmodSync(options.path, 0o666);
@@ -87,6 +97,21 @@ export class EgressProxy {
 
   #accept(client: Socket): void {
     this.#keep(client);
+    const tooMany = this.#options.budget.take(this.#taken);
+    if (tooMany !== undefined) {
+      this.#refuseOneMore(client, tooMany);
+      return;
+    }
+    this.#taken += 1;
+    // What is begun for a client goes on for a while without it.
+    let uses = 1;
+    const giveBack = (): void => {
+      uses -= 1;
+      if (uses > 0) return;
+      this.#taken -= 1;
+      this.#options.budget.giveBack();
+    };
+    client.once('close', giveBack);
     let head = Buffer.alloc(0);
     const late = this.#clock.after(HEAD_MS_MAX, () => client.destroy());
     const onData = (chunk: Buffer): void => {
@@ -100,10 +125,35 @@ export class EgressProxy {
       const target = end < 0 ? undefined : parseTarget(head.subarray(0, end).toString('latin1'));
       if (target === undefined)
         refuse(client, new Refusal(400, 'this is neither CONNECT nor a request for http://'));
-      else void this.#connect(client, target, rest);
+      else {
+        uses += 1;
+        void this.#connect(client, target, rest).finally(giveBack);
+      }
     };
     client.on('data', onData);
     client.once('close', () => late.cancel());
+  }
+
+  /** Its descriptor is wanted: it is told why, if it reads, and is gone. */
+  #refuseOneMore(client: Socket, reason: string): void {
+    const text = `${'E_TOO_MANY_CONNECTIONS' satisfies ErrorCode}: ${reason}`;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#toldMs >= TOO_MANY_TOLD_MS) {
+      this.#toldMs = nowMs;
+      this.#options.onRefused(text);
+    }
+    if (this.#refusing >= TOO_MANY_TOLD_MAX) {
+      client.destroy();
+      return;
+    }
+    this.#refusing += 1;
+    const late = this.#clock.after(TOO_MANY_TOLD_MS, () => client.destroy());
+    client.once('close', () => {
+      this.#refusing -= 1;
+      late.cancel();
+    });
+    // Told before it has asked it would not read.
+    client.once('data', () => refuse(client, new Refusal(429, text)));
   }
 
   async #connect(client: Socket, target: Target, rest: Buffer): Promise<void> {
@@ -167,9 +217,12 @@ export class EgressProxy {
         late.cancel();
         resolve(remote);
       });
-      remote.once('error', (error: NodeJS.ErrnoException) => {
+      remote.once('error', (error: NodeJS.ErrnoException) =>
+        reject(new Refusal(502, error.code ?? error.message)),
+      );
+      remote.once('close', () => {
         late.cancel();
-        reject(new Refusal(502, error.code ?? error.message));
+        reject(new Refusal(502, 'the way out was closed'));
       });
     });
   }
@@ -186,6 +239,7 @@ class Lookups {
   readonly #asked = new Map<string, Promise<string[]>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
+  #closed = false;
 
   constructor(resolve: (host: string) => Promise<string[]>) {
     this.#resolve = resolve;
@@ -201,14 +255,15 @@ class Lookups {
 
   /** What still waits will not be asked: there is nobody left to tell. */
   close(): void {
-    this.#waiting.length = 0;
+    this.#closed = true;
+    for (const goOn of this.#waiting.splice(0)) goOn();
   }
 
   async #ask(host: string): Promise<string[]> {
     if (this.#running >= LOOKUPS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running += 1;
     try {
-      return await this.#resolve(host);
+      return this.#closed ? [] : await this.#resolve(host);
     } finally {
       // A place goes straight to the next.
       const next = this.#waiting.shift();
@@ -222,7 +277,7 @@ function refuse(client: Socket, { status, message }: Refusal): void {
   const reason = message.replace(/[^\x20-\x7e]/g, '?');
   const body = `${reason}\n`;
   client.end(
-    `HTTP/1.1 ${status} ${status === 403 ? 'Forbidden' : status === 400 ? 'Bad Request' : 'Bad Gateway'}\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n` +
       `X-Lambent-Egress: ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
   );
   client.resume();

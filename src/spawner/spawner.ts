@@ -23,6 +23,7 @@ import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../base/clock.ts';
+import { ConnectionBudget } from './connection-budget.ts';
 import {
   applyPace,
   type Counter,
@@ -66,6 +67,7 @@ interface Child {
   outputBytes: number;
 }
 
+const connections = new ConnectionBudget();
 const children = new Map<string, Child>();
 /** Folders that held control groups: they go with this process. */
 const groupFolders = new Set<string>();
@@ -145,6 +147,7 @@ function openEgress({ id, folder, egress }: Launch): EgressProxy | undefined {
   return new EgressProxy({
     path: join(folder, egress.socket),
     policy: egress.policy,
+    budget: connections,
     onRefused: (text) =>
       report({ kind: 'output', id, stream: 'stderr', chunk: Buffer.from(`[network] ${text}\n`) }),
   });

@@ -118,6 +118,8 @@ class Egress:
                 reason = line[18:]
         if head.startswith("HTTP/1.1 403"):
             return PermissionError(errno.EACCES, f"E_NETWORK_DENIED: {reason}")
+        if head.startswith("HTTP/1.1 429"):
+            return OSError(errno.EMFILE, reason)
         number = getattr(errno, reason, None)
         if number is not None:
             return OSError(number, os.strerror(number))
