@@ -129,6 +129,13 @@ export interface TriggerView {
   readonly position?: string;
   readonly nextMs?: number;
   readonly trouble?: string;
+  readonly plan?: {
+    readonly place: string;
+    readonly make: readonly string[];
+    readonly drop: readonly string[];
+    readonly isMade: boolean;
+    readonly left: readonly { readonly place: string; readonly drop: readonly string[] }[];
+  };
 }
 
 export interface EventSummary {

@@ -95,8 +95,8 @@ export class PostgresCluster {
     });
   }
 
-  async client(): Promise<Client> {
-    const client = new Client({ connectionString: this.url });
+  async client(database = 'postgres'): Promise<Client> {
+    const client = new Client({ connectionString: this.url.replace('/postgres?', `/${database}?`) });
     client.on('error', () => {});
     await client.connect();
     return client;

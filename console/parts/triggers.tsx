@@ -52,7 +52,7 @@ export function Triggers() {
 }
 
 function TriggerRow({ trigger }: { trigger: TriggerView }) {
-  const { id, source, paused, owed, running, delivered, dead, nextMs, position, trouble } = trigger;
+  const { id, source, paused, owed, running, delivered, dead, nextMs, position, trouble, plan } = trigger;
   const [app = '', name = ''] = id.split('/');
   return (
     <tr>
@@ -76,6 +76,7 @@ function TriggerRow({ trigger }: { trigger: TriggerView }) {
         <span className="mono">{sourceText(source)}</span>
         {position === undefined ? null : <div className="under mono">at {position}</div>}
         {trouble === undefined ? null : <div className="bad">{trouble}</div>}
+        {plan === undefined || plan.make.length === 0 ? null : <Plan plan={plan} />}
       </td>
       <td>
         <Badge
@@ -105,6 +106,30 @@ function TriggerRow({ trigger }: { trigger: TriggerView }) {
       </td>
     </tr>
   );
+}
+
+/** What the source has in a database, and how a person drops it there. */
+function Plan({ plan: { place, make, drop, isMade, left } }: { plan: NonNullable<TriggerView['plan']> }) {
+  return (
+    <>
+      <details className="under">
+        <summary>{isMade ? `what it has made in ${place}` : `what it is about to make in ${place}`}</summary>
+        <pre>{statementsText(make)}</pre>
+        <div>It drops that when it is deployed no more. By hand:</div>
+        <pre>{statementsText(drop)}</pre>
+      </details>
+      {left.map((each) => (
+        <div key={each.drop.join()} className="bad">
+          It has left something behind in {each.place}, where it does not read any more. Drop it there by:
+          <pre>{statementsText(each.drop)}</pre>
+        </div>
+      ))}
+    </>
+  );
+}
+
+function statementsText(statements: readonly string[]): string {
+  return statements.map((statement) => `${statement};\n`).join('');
 }
 
 function TriggerActs({ trigger: { id, source, paused } }: { trigger: TriggerView }) {

@@ -14,6 +14,7 @@ import { createSeededRandom, type Random } from '../base/random.ts';
 import { createEventControl } from '../events/control.ts';
 import { createDispatch } from '../events/dispatch.ts';
 import { SourceHost } from '../events/source-host.ts';
+import { createSourcePlans } from '../events/source-plans.ts';
 import { AppHosts } from '../model/app-hosts.ts';
 import type { Deployment, LiveApp, TrafficShare } from '../model/deployment.ts';
 import {
@@ -27,7 +28,7 @@ import {
 } from '../model/function.ts';
 import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { InstanceView } from '../ports/activity.ts';
-import type { Deployer, DeployRequest, DeployResult } from '../ports/deployer.ts';
+import type { Deployer, DeployPlan, DeployRequest, DeployResult } from '../ports/deployer.ts';
 import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
@@ -147,11 +148,12 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
     starter: { start: async () => {} },
     supply: { list: () => [], subscribe: () => () => {} },
   });
+  const factories = [scheduleSources];
   const sources = new SourceHost({
-    ...{ dispatch, store: store.events, liveApps, secrets, clock, random, log: silentLog },
-    factories: [scheduleSources],
+    ...{ dispatch, store: store.events, liveApps, secrets, clock, random, log: silentLog, factories },
   });
-  const eventControl = createEventControl({ dispatch, store: store.events, sources, clock });
+  const plans = createSourcePlans({ dispatch, store: store.events, factories });
+  const eventControl = createEventControl({ dispatch, store: store.events, sources, plans, clock });
   return {
     deps: {
       events: store.events,
@@ -338,6 +340,12 @@ export class StoringDeployer implements Deployer {
     return this.store(app, functions, request.weight);
   }
 
+  async planArchive(archive: AsyncIterable<Uint8Array>): Promise<DeployPlan> {
+    const text = Buffer.concat(await Array.fromAsync(archive)).toString();
+    const [app = '', ...functions] = text.split('\n');
+    return { app: app as AppName, functions: functions.length, changes: [] };
+  }
+
   async store(app: string, functions: string[], weight: number): Promise<DeployResult> {
     const name = app as AppName;
     const deployment = await this.#apps.createDeployment({
@@ -368,7 +376,7 @@ export class StoringDeployer implements Deployer {
               { number: older, weight: 100 - weight },
               { number: deployment.number, weight },
             ];
-    return { deployment, live: await this.setTraffic(name, traffic), tookMs: 12 };
+    return { deployment, live: await this.setTraffic(name, traffic), tookMs: 12, changes: [] };
   }
 
   async rollback(app: AppName, number: number | undefined): Promise<LiveApp> {

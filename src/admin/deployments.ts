@@ -85,6 +85,17 @@ const DeploymentSchema = z
   })
   .openapi('Deployment');
 
+const SourceChangeSchema = z
+  .object({
+    trigger: z.string().openapi({ description: 'APP/TRIGGER.' }),
+    kind: z.enum(['make', 'drop']),
+    place: z.string().openapi({ description: 'The connection, or the secret with the address.' }),
+    statements: z.array(z.string()).readonly().openapi({
+      description: 'In words of that service. `XXXXXXXX` stands for what is drawn by lot when it is made.',
+    }),
+  })
+  .openapi('SourceChange');
+
 const DeployLineSchema = z
   .union([
     z.object({ line: z.object({ step: z.string(), text: z.string() }) }),
@@ -93,6 +104,9 @@ const DeployLineSchema = z
         deployment: DeploymentSchema,
         live: LiveAppSchema,
         tookMs: z.number(),
+        changes: z.array(SourceChangeSchema).openapi({
+          description: 'What its triggers make and drop in services outside.',
+        }),
         url: z.string().optional().openapi({ description: 'Where the deployment answers.' }),
         preview: z.object({
           host: z
@@ -170,10 +184,36 @@ const deployRoute = createRoute({
   },
 });
 
+const planRoute = createRoute({
+  method: 'post',
+  path: '/deployments/plan',
+  operationId: 'planDeployment',
+  tags: ['deployments'],
+  summary:
+    'What an uploaded folder would make and drop in services outside if it were deployed. Nothing is built.',
+  request: {
+    query: z.strictObject({ weight: deployRoute.request.query.shape.weight }),
+    body: deployRoute.request.body,
+  },
+  responses: {
+    200: jsonAnswer(
+      z.object({ app: z.string(), functions: z.number().int(), changes: z.array(SourceChangeSchema) }),
+      'The plan.',
+    ),
+  },
+});
+
 const GZIP_TYPES = /^application\/(?:x-)?(?:gzip|tar\+gzip|gtar|octet-stream)\s*(?:;|$)/i;
 
 export function addDeployments(api: AdminRouter, { apps, deployer, hosts, log }: DeploymentsDeps): void {
   let underWay = 0;
+  const begin = (): void => {
+    if (underWay >= DEPLOYS_AT_ONCE_MAX)
+      throw new LambentError('E_OVERLOADED', `Already ${underWay} deployments are being built.`, {
+        retryAfterS: 5,
+      });
+    underWay += 1;
+  };
 
   api.openapi(listRoute, async (c) => {
     const { app } = c.req.valid('param');
@@ -199,12 +239,7 @@ export function addDeployments(api: AdminRouter, { apps, deployer, hosts, log }:
     const { note, weight } = c.req.valid('query');
     const archive = c.req.raw.body;
     checkUpload(c.req.header('content-type'), archive);
-    if (underWay >= DEPLOYS_AT_ONCE_MAX) {
-      throw new LambentError('E_OVERLOADED', `Already ${underWay} deployments are being built.`, {
-        retryAfterS: 5,
-      });
-    }
-    underWay += 1;
+    begin();
     const createdBy = c.get('caller').name;
     const body = streamDeployment({
       log,
@@ -219,6 +254,18 @@ export function addDeployments(api: AdminRouter, { apps, deployer, hosts, log }:
       addressesOf: (result) => deploymentAddresses(c.req.raw, result, hosts),
     });
     return c.body(body, 200, { 'content-type': 'application/x-ndjson' }) as never;
+  });
+
+  api.openapi(planRoute, async (c) => {
+    const archive = c.req.raw.body;
+    checkUpload(c.req.header('content-type'), archive);
+    begin();
+    try {
+      const { changes, ...plan } = await deployer.planArchive(archive, c.req.valid('query').weight);
+      return c.json({ ...plan, changes: [...changes] }, 200);
+    } finally {
+      underWay -= 1;
+    }
   });
 }
 

@@ -102,6 +102,7 @@ const ENDPOINTS = [
   'POST /dead-letters/redrive',
   'POST /dead-letters/remove',
   'POST /deployments',
+  'POST /deployments/plan',
   'POST /events/replay',
   'POST /executions/{id}/callbacks/{op}',
   'POST /executions/{id}/cancel',

@@ -28,6 +28,19 @@ const TriggerSchema = z
       .number()
       .optional()
       .openapi({ description: 'Messages that its broker has still to give.' }),
+    plan: z
+      .object({
+        place: z.string(),
+        make: z.array(z.string()).readonly(),
+        drop: z.array(z.string()).readonly(),
+        isMade: z.boolean(),
+        left: z
+          .array(z.object({ place: z.string(), drop: z.array(z.string()).readonly() }))
+          .readonly()
+          .openapi({ description: 'At places that it reads no more, and could not be dropped so far.' }),
+      })
+      .optional()
+      .openapi({ description: 'What its source has in a service outside, or is about to make there.' }),
   })
   .openapi('Trigger');
 

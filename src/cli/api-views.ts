@@ -8,6 +8,8 @@ import type { TriggerSource } from '../model/trigger.ts';
 import type { DeploymentSummary } from '../ports/app-store.ts';
 import type { BuildLine } from '../ports/deployer.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
+import type { SourcePlan } from '../ports/source.ts';
+import type { SourceChange } from '../ports/source-plans.ts';
 import type { UsageRow } from '../ports/telemetry-store.ts';
 
 /** What the control API answers, as the commands read it. Served by src/admin; described in its openapi.json. */
@@ -55,6 +57,7 @@ export interface DeployedView {
   readonly tookMs: number;
   readonly url?: string;
   readonly preview: PreviewAddress;
+  readonly changes: readonly SourceChange[];
 }
 
 export type InvokeView =
@@ -136,6 +139,7 @@ export interface TriggerItem {
   readonly trouble?: string | null;
   readonly lagBytes?: number | null;
   readonly lagMessages?: number | null;
+  readonly plan?: SourcePlan;
 }
 
 export interface DeadLetterView {

@@ -5,6 +5,7 @@ import { readSealedEvent } from '../model/sealed-event.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type { DeadSelection, EventControl, ReplayResult, TriggerView } from '../ports/event-control.ts';
 import type { EventFilter, EventStore, ReplayItem, TriggerTotals } from '../ports/event-store.ts';
+import type { SourcePlans } from '../ports/source-plans.ts';
 import type { EventDispatch } from './dispatch.ts';
 import { textAt } from './event-view.ts';
 import type { SourceHost } from './source-host.ts';
@@ -17,6 +18,7 @@ interface ControlOptions {
   readonly dispatch: EventDispatch;
   readonly store: EventStore;
   readonly sources: SourceHost;
+  readonly plans: SourcePlans;
   readonly clock: Clock;
 }
 
@@ -72,7 +74,7 @@ export function createEventControl(options: ControlOptions): EventControl {
 }
 
 async function toView(
-  { dispatch, store, sources }: ControlOptions,
+  { dispatch, store, sources, plans }: ControlOptions,
   id: TriggerId,
   totals: TriggerTotals | undefined,
 ): Promise<TriggerView> {
@@ -93,6 +95,7 @@ async function toView(
     trouble: status?.trouble,
     lagBytes: status?.lagBytes,
     lagMessages: status?.lagMessages,
+    plan: live === undefined ? undefined : await plans.find(id, live.trigger),
   };
 }
 

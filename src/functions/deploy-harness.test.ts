@@ -53,6 +53,7 @@ export async function openDeployFixture(): Promise<DeployFixture> {
     return createDeployer({
       ...{ apps: store.apps, blobs, liveApps, languages, clock, log, scratchDir },
       missingSecrets: ({ config }) => config.secrets ?? [],
+      sourcePlans: { changes: async () => [] },
     });
   };
   let deployer = open();

@@ -16,10 +16,12 @@ import type { Log } from '../base/log.ts';
 import type { Deployment, LiveApp, TrafficShare } from '../model/deployment.ts';
 import type { AppName, FunctionVersion, RuntimeName } from '../model/function.ts';
 import type { AppPlan } from '../model/manifest.ts';
+import type { Trigger } from '../model/trigger.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
-import type { BuildLine, Deployer, DeployRequest, DeployResult } from '../ports/deployer.ts';
+import type { BuildLine, Deployer, DeployPlan, DeployRequest, DeployResult } from '../ports/deployer.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
+import { describeChange, type SourceChange, type SourcePlans } from '../ports/source-plans.ts';
 import { unpackArchive } from './archive/archive.ts';
 import { BuildCache } from './build/build-cache.ts';
 import { BuildNotes } from './build/build-notes.ts';
@@ -51,6 +53,8 @@ export interface DeployerOptions {
   readonly log: Log;
   /** Which of the secrets that a version names have no value. */
   missingSecrets(version: FunctionVersion): readonly string[];
+  /** What triggers make in services outside. */
+  readonly sourcePlans: Pick<SourcePlans, 'changes'>;
   /** For builds, uploads and installed packages; on the same file system as the blobs. Made when it is missing. */
   readonly scratchDir: string;
 }
@@ -102,7 +106,23 @@ class LocalDeployer implements ClosableDeployer {
     archive: AsyncIterable<Uint8Array>,
     request: Omit<DeployRequest, 'folder'>,
   ): Promise<DeployResult> {
-    return this.#track(() => this.#deployArchive(archive, request));
+    return this.#track(() => this.#unpacked(archive, (origin) => this.#deploy(origin, request)));
+  }
+
+  planArchive(archive: AsyncIterable<Uint8Array>, weight: number): Promise<DeployPlan> {
+    return this.#track(() =>
+      this.#unpacked(archive, async (origin) => {
+        const { app, functions, triggers } = await this.#read(origin);
+        return { app, functions: functions.length, changes: await this.#changes(app, triggers, weight) };
+      }),
+    );
+  }
+
+  async #changes(app: AppName, triggers: readonly Trigger[], weight: number): Promise<SourceChange[]> {
+    // Triggers of a mere preview take no events.
+    if (weight === 0) return [];
+    const mode = weight === 100 ? 'in their place' : 'beside';
+    return this.#options.sourcePlans.changes(app, triggers, mode);
   }
 
   async #deployFolder(request: DeployRequest): Promise<DeployResult> {
@@ -110,10 +130,10 @@ class LocalDeployer implements ClosableDeployer {
     return this.#deploy({ folder, isUpload: false, folderName: basename(folder) }, request);
   }
 
-  async #deployArchive(
+  async #unpacked<Result>(
     archive: AsyncIterable<Uint8Array>,
-    request: Omit<DeployRequest, 'folder'>,
-  ): Promise<DeployResult> {
+    work: (origin: Origin) => Promise<Result>,
+  ): Promise<Result> {
     if (this.#uploads >= UPLOADS_PARALLEL_MAX)
       throw new LambentError('E_OVERLOADED', `${UPLOADS_PARALLEL_MAX} uploads are being received already`, {
         retryAfterS: 5,
@@ -126,7 +146,7 @@ class LocalDeployer implements ClosableDeployer {
         const folder = join(scratch, 'app');
         await unpackArchive(this.#untilStopped(archive), folder);
         const folderName = await readFile(join(folder, FOLDER_NAME_FILE), 'utf8').catch(() => 'app');
-        return await this.#deploy({ folder, isUpload: true, folderName: folderName.slice(0, 255) }, request);
+        return await work({ folder, isUpload: true, folderName: folderName.slice(0, 255) });
       } finally {
         await rm(scratch, { recursive: true, force: true });
       }
@@ -174,7 +194,7 @@ class LocalDeployer implements ClosableDeployer {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #track(work: () => Promise<DeployResult>): Promise<DeployResult> {
+  async #track<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#checkStopped();
     const result = work();
     this.#underWay.add(result);
@@ -209,7 +229,7 @@ class LocalDeployer implements ClosableDeployer {
       await this.#ready;
       this.#options.languages.node.warm?.();
       const first = await this.#read(origin);
-      const { deployment, live } = await this.#queue.run(first.app, async (waited) => {
+      const outcome = await this.#queue.run(first.app, async (waited) => {
         // Another deploy came before: what was read may be older than what that one deployed.
         const plan = waited ? await this.#read(origin) : first;
         if (plan.app !== first.app)
@@ -219,7 +239,7 @@ class LocalDeployer implements ClosableDeployer {
           );
         return this.#deployPlan(plan, origin, request);
       });
-      return { deployment, live, tookMs: clock.monotonicMs() - startedMs };
+      return { ...outcome, tookMs: clock.monotonicMs() - startedMs };
     } catch (thrown) {
       throw asDiskError(thrown);
     }
@@ -233,7 +253,7 @@ class LocalDeployer implements ClosableDeployer {
     plan: AppPlan,
     { folder, isUpload }: Origin,
     request: Omit<DeployRequest, 'folder'>,
-  ): Promise<{ deployment: Deployment; live: LiveApp }> {
+  ): Promise<Omit<DeployResult, 'tookMs'>> {
     const { languages, scratchDir, blobs } = this.#options;
     const { app, routes } = plan;
     const tell = (step: BuildLine['step'], text: string): void => request.onLine?.({ step, text });
@@ -241,6 +261,8 @@ class LocalDeployer implements ClosableDeployer {
     // Known before the work is done, and checked again when it is.
     const liveBefore = await this.#liveOf(app);
     if (request.weight > 0) trafficWith(liveBefore, Number.MAX_SAFE_INTEGER, request.weight);
+    const changes = await this.#changes(app, plan.triggers, request.weight);
+    for (const change of changes) tell('plan', describeChange(change));
     const source: AppSource = {
       app,
       folder,
@@ -259,7 +281,7 @@ class LocalDeployer implements ClosableDeployer {
         partial: request.partial ?? false,
       });
       this.#tellMissingSecrets(functions, tell);
-      return this.#publish(app, functions, plan, request, tell);
+      return { ...(await this.#publish(app, functions, plan, request, tell)), changes };
     });
   }
 

@@ -95,6 +95,12 @@ export function placeOf({ at }: Connection): string {
   return at.kind === 'url' ? at.url : `${at.host}:${at.port ?? ''}/${at.path ?? ''}`;
 }
 
+/** The same for people: as the manifest calls it, and where that is. */
+export function placeName({ name, at }: Connection): string {
+  const place = at.kind === 'url' ? at.url : `${at.host}${at.port === undefined ? '' : `:${at.port}`}`;
+  return name === undefined || name === place ? place : `${name} (${place})`;
+}
+
 /** Every secret that it names. */
 export function secretsOf({ at, tls }: Connection): string[] {
   const own = at.kind === 'url' ? [at.url] : [at.password];

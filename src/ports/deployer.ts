@@ -1,13 +1,14 @@
 import type { Deployment, LiveApp, TrafficShare } from '../model/deployment.ts';
 import type { AppName } from '../model/function.ts';
+import type { SourceChange } from './source-plans.ts';
 
 /** A line of a build, for the person who waits. */
 export interface BuildLine {
   /**
-   * `tool`: what a build that takes its time says meanwhile. `skip`: a function was left out. `warn`: it is deployed, and
-   * lacks something.
+   * `plan`: what its triggers make or drop in databases once it is live. `tool`: what a build that takes its time says
+   * meanwhile. `skip`: a function was left out. `warn`: it is deployed, and lacks something.
    */
-  readonly step: 'read' | 'install' | 'build' | 'tool' | 'skip' | 'warn' | 'store' | 'switch';
+  readonly step: 'read' | 'plan' | 'install' | 'build' | 'tool' | 'skip' | 'warn' | 'store' | 'switch';
   readonly text: string;
 }
 
@@ -27,6 +28,15 @@ export interface DeployResult {
   readonly deployment: Deployment;
   readonly live: LiveApp;
   readonly tookMs: number;
+  /** What its triggers make and drop in services outside. */
+  readonly changes: readonly SourceChange[];
+}
+
+/** What a deploy would do, as far as it is known without building anything. */
+export interface DeployPlan {
+  readonly app: AppName;
+  readonly functions: number;
+  readonly changes: readonly SourceChange[];
 }
 
 /** Turns folders into live deployments. All failures leave what is live untouched. */
@@ -38,6 +48,8 @@ export interface Deployer {
     archive: AsyncIterable<Uint8Array>,
     request: Omit<DeployRequest, 'folder'>,
   ): Promise<DeployResult>;
+  /** Reads an upload and builds nothing. The codes of archives and manifests. */
+  planArchive(archive: AsyncIterable<Uint8Array>, weight: number): Promise<DeployPlan>;
   /** Makes an older deployment live again; `number` undefined: the one before the present. `E_NOT_FOUND`. */
   rollback(app: AppName, number: number | undefined): Promise<LiveApp>;
   setTraffic(app: AppName, traffic: readonly TrafficShare[]): Promise<LiveApp>;

@@ -1,6 +1,7 @@
 import type { AppName } from '../model/function.ts';
 import type { Trigger, TriggerId } from '../model/trigger.ts';
 import type { EventFilter } from './event-store.ts';
+import type { SourcePlan } from './source.ts';
 
 /** What people do with triggers and dead letters. */
 export interface EventControl {
@@ -46,6 +47,8 @@ export interface TriggerView {
   readonly lagBytes: number | undefined;
   /** Messages that its broker has still to give, where it tells. */
   readonly lagMessages: number | undefined;
+  /** What its source has in a service outside, or is about to make there. */
+  readonly plan: SourcePlan | undefined;
 }
 
 export interface ReplayResult {

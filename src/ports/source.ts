@@ -16,6 +16,21 @@ export interface SourceFactory {
   readonly kind: Trigger['source']['kind'];
   /** Begins. Must not throw for what can be mended later (a server that is away): that is `status().trouble`. */
   open(context: SourceContext): Source;
+  /** What it makes in a service outside, where it makes anything; nothing is looked up, so that it can be told beforehand. */
+  readonly plan?: (id: TriggerId, source: Trigger['source'], position: string | undefined) => SourcePlan;
+}
+
+/** What a source makes in a service outside, in statements of that service: for a person to decide, and to mend by hand. */
+export interface SourcePlan {
+  /** Where: as the manifest calls it. */
+  readonly place: string;
+  readonly make: readonly string[];
+  /** What ends it all. */
+  readonly drop: readonly string[];
+  /** Whether it was begun. Before, a name has `XXXXXXXX` for what will be drawn by lot. */
+  readonly isMade: boolean;
+  /** What it made at places that it reads no more, and could not drop so far. */
+  readonly left: readonly { readonly place: string; readonly drop: readonly string[] }[];
 }
 
 export interface Source {

@@ -6,6 +6,7 @@ import { createEventControl } from '../events/control.ts';
 import { createDispatch } from '../events/dispatch.ts';
 import { createEventRetention, type EventsKept } from '../events/retention.ts';
 import { SourceHost } from '../events/source-host.ts';
+import { createSourcePlans } from '../events/source-plans.ts';
 import type { EventBus, StoredNow } from '../ports/event-bus.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { EventStore } from '../ports/event-store.ts';
@@ -14,6 +15,7 @@ import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { SourceFactory } from '../ports/source.ts';
+import type { SourcePlans } from '../ports/source-plans.ts';
 import type { WebhookSender } from '../ports/webhook-sender.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 
@@ -40,6 +42,7 @@ export interface EventPartsOptions {
 export interface EventParts {
   readonly bus: EventBus;
   readonly control: EventControl;
+  readonly plans: SourcePlans;
   /** By trigger, what its source's server holds that is not stored here yet, in bytes. */
   sourceLags(): { trigger: string; bytes: number }[];
   /** Stops the sources first, then delivery; waits for what runs. */
@@ -50,10 +53,12 @@ export async function createEventParts(options: EventPartsOptions): Promise<Even
   const { store, liveApps, secrets, clock, random, log, factories } = options;
   const dispatch = await createDispatch(options);
   const sources = new SourceHost({ dispatch, store, liveApps, secrets, factories, clock, random, log });
+  const plans = createSourcePlans({ dispatch, store, factories });
   const retention = createEventRetention(store, clock, log, options.kept);
   return {
     bus: dispatch,
-    control: createEventControl({ dispatch, store, sources, clock }),
+    control: createEventControl({ dispatch, store, sources, plans, clock }),
+    plans,
     sourceLags: () => sources.lags(),
     async close() {
       await sources.close();

@@ -47,6 +47,7 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
 import type { Secrets } from '../ports/secrets.ts';
+import type { SourcePlans } from '../ports/source-plans.ts';
 import type { Workflows } from '../ports/workflows.ts';
 import { redactActivity } from '../secrets/redacting-sink.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
@@ -177,6 +178,7 @@ interface LaterParts {
   workflows: Pick<Workflows, 'start' | 'result'>;
   tell: WaitingTeller['tell'];
   start: ExecutionStarter['start'];
+  changes: SourcePlans['changes'];
 }
 
 function createLaterParts(): LaterParts {
@@ -187,6 +189,7 @@ function createLaterParts(): LaterParts {
     workflows: { start: starting, result: starting },
     tell: () => Promise.resolve(),
     start: starting,
+    changes: starting,
   };
 }
 
@@ -232,6 +235,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const deployer = createDeployer({
     ...{ languages, apps, blobs, liveApps, clock, log, scratchDir },
     missingSecrets: (version) => secrets.missing(version),
+    sourcePlans: { changes: (...wanted) => later.changes(...wanted) },
   });
   const nodeId = mintUuid() as NodeId;
   const shared = { invoker, liveApps, secrets, clock, random, log, node: nodeId, mintUuid };
@@ -257,6 +261,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     authorize: (...request) => later.authorize(...request),
     callbackUrl: () => later.callbackUrl(),
   });
+  later.changes = events.plans.changes;
   later.workflows = workflowParts.workflows;
   later.tell = (stored) => workflowParts.waiting.tell(stored);
   later.start = workflowParts.starter.start;

@@ -1,6 +1,7 @@
 import { relative, resolve } from 'node:path';
 import { LambentError } from '../../base/errors.ts';
 import { type ApiClient, createApiClient, ServerError, serverError } from '../api-client.ts';
+import type { DeployPlan } from '../../ports/deployer.ts';
 import type { AppView, DeployEvent, DeployedView, Items } from '../api-views.ts';
 import { checkFolder } from '../app-folder.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
@@ -20,6 +21,7 @@ export const deployCommand: Command = {
       value: 'N',
       text: 'give it N percent of the traffic (100; 0: only its preview host)',
     },
+    plan: { kind: 'flag', text: 'say what its triggers would make and drop in databases, and do nothing' },
     note: { kind: 'text', value: 'TEXT', text: 'a note for the list of deployments, such as a commit' },
     ...SERVER_OPTIONS,
     ...JSON_OPTION,
@@ -28,6 +30,7 @@ export const deployCommand: Command = {
 server, and switches to it at once when everything worked. When anything fails, what is live stays live.`,
   examples: [
     ['lambent deploy', 'the present folder to http://localhost:5262'],
+    ['lambent deploy --plan', 'what it would make in databases'],
     ['lambent deploy shop --to https://box.example:5262 --token "$TOKEN"', 'to another server'],
     [
       'lambent deploy --weight 10 --note "$(git rev-parse --short HEAD)"',
@@ -44,6 +47,7 @@ async function deploy(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   await checkFolder(folder);
   // A wrong token or address is told before anything is packed and sent.
   await client.send<Items<AppView>>({ method: 'GET', path: '/apps' });
+  if (args.flag('plan')) return plan(client, { folder, weight }, args, terminal);
   const request = { folder, weight, note: args.text('note') ?? '' };
   const shown = relative(terminal.cwd, folder) || 'this folder';
   const result = await withProgress(terminal, `Deploying ${shown}`, (progress) =>
@@ -55,6 +59,40 @@ async function deploy(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   }
   terminal.out.write(describe(result, client.address, createStyle(terminal.out, terminal.env)));
   return EXIT.ok;
+}
+
+/** Before anything is done: what would be made and dropped outside of the platform. */
+async function plan(
+  client: ApiClient,
+  { folder, weight }: Pick<Upload, 'folder' | 'weight'>,
+  args: Arguments,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { packApp } = await import('../../functions/pack.ts');
+  const found = await client.send<DeployPlan>({
+    ...{ method: 'POST', path: '/deployments/plan', query: { weight }, patient: true },
+    headers: { 'content-type': 'application/gzip' },
+    body: packApp(folder),
+  });
+  if (args.flag('json')) printJson(terminal.out, found);
+  else terminal.out.write(planText(found, createStyle(terminal.out, terminal.env)));
+  return EXIT.ok;
+}
+
+function planText({ app, functions, changes }: DeployPlan, style: Style): string {
+  const size = counted(functions, 'function');
+  if (changes.length === 0)
+    return `${style.bold(app)} has ${size}. Deploying it makes and drops nothing outside of Lambent.\n`;
+  return [
+    `${style.bold(app)} has ${size}. Deploying it does this outside of Lambent, as soon as it is live:\n`,
+    ...changes.flatMap(({ trigger, kind, place, statements }) => [
+      `\n${kind === 'make' ? style.green('makes') : style.red('drops')} in ${style.bold(visible(place))}, for ${trigger}\n`,
+      ...statements.map((statement) => `  ${visible(statement)};\n`),
+    ]),
+    changes.some(({ statements }) => statements.some((each) => each.includes('XXXXXXXX')))
+      ? `\n${style.dim('XXXXXXXX stands for eight digits that are drawn by lot when it is made.')}\n`
+      : '',
+  ].join('');
 }
 
 interface Upload {

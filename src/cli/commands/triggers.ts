@@ -5,23 +5,28 @@ import type { Items, TriggerItem } from '../api-views.ts';
 import { quoted, usage } from '../arguments.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
-import { createStyle, formatTime, printJson, renderTable } from '../output.ts';
+import { createStyle, formatTime, printJson, renderTable, visible } from '../output.ts';
 import type { Terminal } from '../terminal.ts';
 
+const LISTS = ['list', 'show'];
 const ACTS = { pause: 'is paused; its events wait', resume: 'delivers again', run: 'runs now' } as const;
 
 export const triggersCommand: Command = {
   name: 'triggers',
   summary: 'List triggers; pause, resume or run one',
   positionals: [
-    { name: 'list|pause|resume|run', required: false },
+    { name: 'list|show|pause|resume|run', required: false },
     { name: 'NAME', required: false },
   ],
   options: { ...SERVER_OPTIONS, ...JSON_OPTION },
-  details: `NAME is app/trigger, or the trigger where only one app has it. OWED is what waits or is under way. \`run\` is for
-schedules: it makes one due now, besides its instants.`,
+  details: `NAME is app/trigger, or the trigger where only one app has it. OWED is what waits or is under way. \`show\` tells all of
+one trigger, and what it has in its database. \`run\` is for schedules: it makes one due now, besides its instants.`,
   examples: [
     ['lambent triggers', 'what runs functions, and how far each is'],
+    [
+      'lambent triggers show shop/bill-postgres',
+      'with what it has made in its database, and how to drop that',
+    ],
     ['lambent triggers pause shop/bill-events', 'deliver nothing more; events wait'],
     ['lambent triggers run nightly', 'do not wait for the night'],
   ],
@@ -36,15 +41,15 @@ async function triggers(args: Arguments, terminal: Terminal): Promise<ExitCode> 
     if (args.flag('json')) printJson(terminal.out, { items });
     else if (items.length === 0)
       terminal.out.write('There are no triggers. A function has them under `on:` in the manifest.\n');
-    else terminal.out.write(table(items, terminal));
+    else terminal.out.write(table(items, terminal) + notes(items, terminal));
     return EXIT.ok;
   }
-  if (act !== 'pause' && act !== 'resume' && act !== 'run') {
-    const meant = nearestOf(act, ['list', ...Object.keys(ACTS)]);
+  if (act !== 'show' && act !== 'pause' && act !== 'resume' && act !== 'run') {
+    const meant = nearestOf(act, [...LISTS, ...Object.keys(ACTS)]);
     const suggestion = meant === undefined ? '' : ` Did you mean ${meant}?`;
     throw usage(
       `\`lambent triggers\` cannot ${quoted(act)}`,
-      `It can list, pause, resume and run.${suggestion}`,
+      `It can list, show, pause, resume and run.${suggestion}`,
     );
   }
   if (name === undefined)
@@ -53,10 +58,49 @@ async function triggers(args: Arguments, terminal: Terminal): Promise<ExitCode> 
       `As in \`lambent triggers ${act} shop/nightly\`.`,
     );
   const id = chooseTrigger(items, name);
+  if (act === 'show') return show(items, id, args, terminal);
   await perform(client, act, id);
   if (args.flag('json')) printJson(terminal.out, { id });
   else terminal.out.write(`${id} ${ACTS[act]}.\n`);
   return EXIT.ok;
+}
+
+function show(items: readonly TriggerItem[], id: string, args: Arguments, terminal: Terminal): ExitCode {
+  const item = items.find((each) => each.id === id);
+  if (item === undefined) throw usage(`There is no trigger ${quoted(id)}`, '`lambent triggers` lists them.');
+  if (args.flag('json')) printJson(terminal.out, item);
+  else terminal.out.write(`${table([item], terminal)}${notes([item], terminal)}${planText(item, terminal)}`);
+  return EXIT.ok;
+}
+
+/** What is too long for a line of the table. */
+function notes(items: readonly TriggerItem[], terminal: Terminal): string {
+  const style = createStyle(terminal.out, terminal.env);
+  const lines = items.flatMap(({ id, trouble, plan }) => [
+    ...(typeof trouble === 'string'
+      ? [`${style.bold(id)} ${style.red('is in trouble')}: ${visible(trouble)}`]
+      : []),
+    ...(plan?.isMade === false
+      ? [`${style.bold(id)} is about to make in ${visible(plan.place)}: ${statementsText(plan.make)}`]
+      : []),
+    ...(plan?.left ?? []).map(
+      ({ place, drop }) =>
+        `${style.bold(id)} ${style.red('has left something behind')} in ${visible(place)}; drop it there by: ${statementsText(drop)}`,
+    ),
+  ]);
+  return lines.map((line) => `\n${line}\n`).join('');
+}
+
+function planText({ plan }: TriggerItem, terminal: Terminal): string {
+  if (plan?.isMade !== true || plan.make.length === 0) return '';
+  const style = createStyle(terminal.out, terminal.env);
+  const lines = (statements: readonly string[]): string =>
+    statements.map((statement) => `  ${visible(statement)};\n`).join('');
+  return `\nIn ${style.bold(visible(plan.place))} it has made:\n${lines(plan.make)}It drops that when it is deployed no more, by:\n${lines(plan.drop)}`;
+}
+
+function statementsText(statements: readonly string[]): string {
+  return statements.map((statement) => `${visible(statement)};`).join(' ');
 }
 
 async function perform(client: ApiClient, act: keyof typeof ACTS, id: string): Promise<void> {
@@ -115,7 +159,7 @@ function lagOf({ lagBytes, lagMessages }: TriggerItem): string {
 function stateOf({ source, paused, trouble }: TriggerItem): string {
   if (source === null) return 'not deployed';
   if (paused) return 'paused';
-  return trouble === undefined || trouble === null ? 'active' : `trouble: ${trouble}`;
+  return trouble === undefined || trouble === null ? 'active' : 'trouble';
 }
 
 function sourceText(source: TriggerSource): string {

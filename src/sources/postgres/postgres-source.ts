@@ -1,25 +1,37 @@
 import type { Client } from 'pg';
-import { delay, type Timer } from '../../base/clock.ts';
+import type { Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
-import { type Address, placeOf } from '../../model/connection.ts';
+import { type Address, type Connection, placeOf } from '../../model/connection.ts';
 import type { SealedEvent } from '../../model/sealed-event.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
 import type { SourceContext, SourceFactory } from '../../ports/source.ts';
 import { RateGuard } from '../rows/rate-guard.ts';
 import { RowQueue } from '../rows/row-queue.ts';
-import { newSourceName, type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
+import {
+  type Cleaning,
+  clearUpAll,
+  dropAll,
+  type LeftBehind,
+  leftBehind,
+  type MadeThings,
+  newSourceName,
+  planOf,
+} from '../rows/made-things.ts';
+import { type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
 import { connect } from './connect.ts';
 import { describeFailure } from './connection-failure.ts';
 import { checkExistingRows, readExistingRows } from './existing-rows.ts';
 import { ReplicationStream } from './replication-stream.ts';
 import {
   checkServer,
+  dropSlot,
+  dropStatements,
   ensurePublication,
   findSlot,
   formatLsn,
   parseLsn,
-  publicationStatement,
   quoteName,
+  setupStatements,
   type TableFacts,
 } from './table-setup.ts';
 import { TransactionReader } from './transaction-reader.ts';
@@ -45,9 +57,6 @@ const LOOK_MS = 10_000;
 /** Looks, one after another, that find a lag beyond the limit and not smaller than before: then the slot is dropped. */
 const LOOKS_OVER_MAX = 6;
 const MB = 1_048_576;
-/** Attempts to drop a slot whose connection is only just ending, and the pause between them. */
-const DROP_TRIES = 50;
-const DROP_PAUSE_MS = 100;
 
 interface Position {
   /** Name of slot and publication. */
@@ -60,6 +69,9 @@ interface Position {
   readonly droppedBytes?: number | undefined;
   /** Rows that were there before are still to be told: those behind this key. */
   readonly existing?: { readonly after?: readonly string[] } | undefined;
+  /** How to get there, for when the trigger reads somewhere else. Names of secrets, no values. */
+  readonly connection?: Connection;
+  readonly left?: readonly LeftBehind[];
 }
 
 class SlotReader implements RowReader {
@@ -78,56 +90,51 @@ class SlotReader implements RowReader {
     this.#settings = settings;
     this.#guard = new RateGuard(context.clock, settings.maxPerMinute);
     const before = parsePosition(context.position);
-    const url = placeOf(settings.connection);
-    this.#isKnown = before?.url === url;
+    const { connection } = settings;
+    const url = placeOf(connection);
+    this.#isKnown = before?.slot !== undefined && before.url === url;
     this.#position = this.#isKnown
-      ? before!
+      ? { ...(before as Position), connection }
       : {
-          ...{ slot: newSourceName(context), url, lsn: undefined },
+          ...{ slot: newSourceName(context), url, lsn: undefined, connection },
           existing: settings.backfill === true ? {} : undefined,
+          left: leftBehind(thingsOf(before), connection),
         };
   }
 
   readonly describeFailure = describeFailure;
 
   async clearUp(): Promise<void> {
-    if (!this.#isKnown) return;
-    const { context, slot } = { context: this.#context, slot: this.#position.slot };
-    const statements = dropStatements(slot);
-    try {
-      // Forgotten first: whoever deploys the trigger again begins anew, and does not find a slot lost.
-      await context.publish([], '');
-      const address = await context.address(this.#settings.connection).catch((thrown: unknown) => {
-        if (this.#address === undefined) throw thrown;
-        return this.#address;
-      });
-      const client = await connect(address, { replicates: false, onLost() {} });
-      try {
-        await this.#drop(client, statements);
-      } finally {
-        await client.end();
-      }
-      context.log.info('a trigger is gone; its slot and publication were dropped', {
-        trigger: context.id,
-        slot,
-      });
-    } catch (error) {
-      context.log.error(
-        'the slot of a trigger that is gone could not be dropped, and makes PostgreSQL keep its log: drop it by hand',
-        { trigger: context.id, error: describeFailure(error), statements: statements.join('; ') },
-      );
-    }
+    const { slot: name, url, left = [] } = this.#position;
+    const { connection } = this.#settings;
+    const own = this.#isKnown ? [{ name, url, connection }] : [];
+    await clearUpAll([...left, ...own], this.#cleaning);
   }
 
-  async #drop(client: Client, [dropSlot, dropPublication]: readonly string[]): Promise<void> {
-    for (let tries = 1; (await findSlot(client, this.#position.slot)) !== undefined; tries += 1)
-      try {
-        await client.query(dropSlot!);
-      } catch (error) {
-        if (tries === DROP_TRIES) throw error;
-        await delay(this.#context.clock, DROP_PAUSE_MS);
-      }
-    await client.query(dropPublication!);
+  get #cleaning(): Cleaning {
+    return {
+      ...{ context: this.#context, statements: dropStatements, describeFailure },
+      drop: async (connection, name) => {
+        const address = await this.#context.address(connection).catch((thrown: unknown) => {
+          if (this.#address === undefined || placeOf(connection) !== this.#position.url) throw thrown;
+          return this.#address;
+        });
+        const client = await connect(address, { replicates: false, onLost() {} });
+        try {
+          await dropSlot(client, name, this.#context.clock);
+        } finally {
+          await client.end();
+        }
+      },
+    };
+  }
+
+  /** What was made where the trigger read before: it would make that database keep its log. */
+  async #clearLeft(): Promise<void> {
+    const { left = [] } = this.#position;
+    if (left.length === 0) return;
+    const rest = await dropAll(left, this.#cleaning);
+    if (rest.length < left.length) await this.#keep([], { ...this.#position, left: rest }, 0);
   }
 
   async stream(link: RowLink): Promise<void> {
@@ -143,6 +150,7 @@ class SlotReader implements RowReader {
       const facts = await checkServer(control, this.#settings);
       if (this.#owesExisting) checkExistingRows(facts, this.#settings);
       await this.#announce();
+      await this.#clearLeft();
       await this.#checkDropped(control);
       await this.#publication(control);
       const replica = await this.#connect(true, lose);
@@ -224,8 +232,7 @@ class SlotReader implements RowReader {
     const { slot } = this.#position;
     this.#context.log.info('a table becomes a source; in its database will be made:', {
       trigger: this.#context.id,
-      publication: publicationStatement(slot, this.#settings),
-      slot: `pg_create_logical_replication_slot('${slot}', 'pgoutput')`,
+      statements: setupStatements(slot, this.#settings).join('; '),
     });
     await this.#context.publish([], JSON.stringify(this.#position));
     this.#isKnown = true;
@@ -320,7 +327,7 @@ class SlotReader implements RowReader {
   async #checkDropped(control: Client): Promise<void> {
     const { slot, droppedBytes } = this.#position;
     if (droppedBytes === undefined) return;
-    await this.#drop(control, dropStatements(slot));
+    await dropSlot(control, slot, this.#context.clock);
     throw slotLost(droppedText(slot, droppedBytes));
   }
 
@@ -341,10 +348,6 @@ class SlotReader implements RowReader {
   }
 }
 
-function dropStatements(slot: string): string[] {
-  return [`SELECT pg_drop_replication_slot('${slot}')`, `DROP PUBLICATION IF EXISTS ${quoteName(slot)}`];
-}
-
 function droppedText(slot: string, bytes: number): string {
   return `The slot ${slot} held ${Math.round(bytes / MB)} MB, more than \`maxLag\`, and is dropped for the sake of the database’s disk`;
 }
@@ -353,12 +356,21 @@ function slotLost(what: string): LambentError {
   return new LambentError('E_SLOT_LOST', `${what}: changes since then do not come as events.`);
 }
 
-/** An empty one was forgotten on purpose. */
-function parsePosition(text: string | undefined): Position | undefined {
-  return text === undefined || text === '' ? undefined : (JSON.parse(text) as Position);
+/** An empty one was forgotten on purpose; one without a slot has only what is left of former ones. */
+function parsePosition(text: string | undefined): Partial<Position> | undefined {
+  return text === undefined || text === '' ? undefined : (JSON.parse(text) as Partial<Position>);
+}
+
+function thingsOf(position: Partial<Position> | undefined): MadeThings | undefined {
+  return position === undefined ? undefined : { ...position, name: position.slot };
 }
 
 export const postgresSources: SourceFactory = {
   kind: 'postgres',
   open: (context) => new RowSource(context, new SlotReader(context, context.trigger.source as Settings)),
+  plan(id, source, position) {
+    const settings = source as Settings;
+    const make = (name: string) => setupStatements(name, settings);
+    return planOf(id, settings.connection, thingsOf(parsePosition(position)), { make, drop: dropStatements });
+  },
 };

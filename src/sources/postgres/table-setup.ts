@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { type Clock, delay } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
 
@@ -6,6 +7,10 @@ import type { PostgresSource as Settings } from '../../model/trigger.ts';
 const LISTS_VERSION = 150_000;
 /** `pg_logical_emit_message` in pgoutput came with this version; older servers are not supported. */
 const VERSION_MIN = 140_000;
+
+/** Attempts to drop a slot whose connection is only just ending, and the pause between them. */
+const DROP_TRIES = 50;
+const DROP_PAUSE_MS = 100;
 
 export interface SlotState {
   /** The end of what was confirmed to the server. */
@@ -42,6 +47,31 @@ export function publicationStatement(name: string, settings: Settings): string {
   const list = columns === undefined ? '' : ` (${columns.map(quoteName).join(', ')})`;
   const filter = where === undefined ? '' : ` WHERE (${where})`;
   return `CREATE PUBLICATION ${quoteName(name)} FOR TABLE ONLY ${tableName(settings)}${list}${filter} WITH (publish = '${actions.join(', ')}')`;
+}
+
+/** All that is made in the database, as one would make it by hand. */
+export function setupStatements(name: string, settings: Settings): string[] {
+  return [
+    publicationStatement(name, settings),
+    `SELECT pg_create_logical_replication_slot('${name}', 'pgoutput')`,
+  ];
+}
+
+/** What ends that. */
+export function dropStatements(name: string): string[] {
+  return [`SELECT pg_drop_replication_slot('${name}')`, `DROP PUBLICATION IF EXISTS ${quoteName(name)}`];
+}
+
+export async function dropSlot(client: Client, name: string, clock: Clock): Promise<void> {
+  const [slot, publication] = dropStatements(name);
+  for (let tries = 1; (await findSlot(client, name)) !== undefined; tries += 1)
+    try {
+      await client.query(slot!);
+    } catch (error) {
+      if (tries === DROP_TRIES) throw error;
+      await delay(clock, DROP_PAUSE_MS);
+    }
+  await client.query(publication!);
 }
 
 export interface ServerFacts {

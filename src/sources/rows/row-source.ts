@@ -129,9 +129,3 @@ export class RowSource implements Source {
     };
   }
 }
-
-/** A name for what a trigger has in its database, never given twice: at most 63 of `a-z0-9_`, as PostgreSQL wants. */
-export function newSourceName({ id, random }: SourceContext): string {
-  const readable = id.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_');
-  return `lambent_${readable.slice(0, 46)}_${Buffer.from(random.bytes(4)).toString('hex')}`;
-}

@@ -3,13 +3,28 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
-import { type Address, placeOf } from '../../model/connection.ts';
+import { type Address, type Connection, placeOf } from '../../model/connection.ts';
 import type { SqliteSource as Settings } from '../../model/trigger.ts';
 import type { SourceContext, SourceFactory } from '../../ports/source.ts';
 import { RateGuard } from '../rows/rate-guard.ts';
-import { newSourceName, type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
+import {
+  type Cleaning,
+  clearUpAll,
+  dropAll,
+  type LeftBehind,
+  leftBehind,
+  newSourceName,
+  planOf,
+} from '../rows/made-things.ts';
+import { type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
 import { changeEvent } from './change-event.ts';
-import { dropStatements, ensureChangeTable, quoteName, type WatchedTable } from './change-table.ts';
+import {
+  dropStatements,
+  ensureChangeTable,
+  quoteName,
+  setupStatements,
+  type WatchedTable,
+} from './change-table.ts';
 import { DatabaseThread } from './database-thread.ts';
 import { describeFailure } from './file-failure.ts';
 import { findFile } from './find-file.ts';
@@ -45,6 +60,9 @@ interface Position {
   readonly url: string;
   /** The last change that is stored; `undefined`: the change table is still to be made. */
   readonly seq: number | undefined;
+  /** How to get there, for when the trigger reads another file. Names of secrets, no values. */
+  readonly connection?: Connection;
+  readonly left?: readonly LeftBehind[];
 }
 
 class ChangeReader implements RowReader {
@@ -66,37 +84,53 @@ class ChangeReader implements RowReader {
     this.#guard = new RateGuard(context.clock, settings.maxPerMinute);
     this.#ownFolder = ownFolder;
     const before = parsePosition(context.position);
-    const url = placeOf(settings.connection);
-    this.#isKnown = before?.url === url;
-    this.#position = this.#isKnown ? before! : { name: newSourceName(context), url, seq: undefined };
+    const { connection } = settings;
+    const url = placeOf(connection);
+    this.#isKnown = before?.name !== undefined && before.url === url;
+    this.#position = this.#isKnown
+      ? { ...(before as Position), connection }
+      : {
+          ...{ name: newSourceName(context), url, seq: undefined, connection },
+          left: leftBehind(before, connection),
+        };
   }
 
   readonly describeFailure = describeFailure;
 
   async clearUp(): Promise<void> {
-    if (!this.#isKnown) return;
-    const { log, id } = this.#context;
-    const { name } = this.#position;
-    const statements = dropStatements(name);
-    try {
-      // Forgotten first: whoever deploys the trigger again begins anew.
-      await this.#context.publish([], '');
-      const database = new DatabaseThread(await this.#file(), () => {});
-      try {
-        await database.write(statements);
-      } finally {
-        await database.close();
-      }
-      log.info('a trigger is gone; its table of changes was dropped', { trigger: id, table: name });
-    } catch (error) {
-      log.error('the table of changes of a trigger that is gone could not be dropped: drop it by hand', {
-        ...{ trigger: id, error: describeFailure(error), statements: statements.join('; ') },
-      });
-    }
+    const { name, url, left = [] } = this.#position;
+    const { connection } = this.#settings;
+    const own = this.#isKnown ? [{ name, url, connection }] : [];
+    await clearUpAll([...left, ...own], this.#cleaning);
+  }
+
+  get #cleaning(): Cleaning {
+    return {
+      ...{ context: this.#context, statements: dropStatements, describeFailure },
+      drop: async (connection, name) => {
+        const database = new DatabaseThread(await this.#file(connection), () => {});
+        try {
+          await database.write(dropStatements(name));
+        } finally {
+          await database.close();
+        }
+      },
+    };
+  }
+
+  /** What was made in the file that the trigger read before: it would grow with every change. */
+  async #clearLeft(): Promise<void> {
+    const { left = [] } = this.#position;
+    if (left.length === 0) return;
+    const rest = await dropAll(left, this.#cleaning);
+    if (rest.length === left.length) return;
+    const next = { ...this.#position, left: rest };
+    await this.#context.publish([], JSON.stringify(next));
+    this.#position = next;
   }
 
   async stream(link: RowLink): Promise<void> {
-    const file = await this.#file();
+    const file = await this.#file(this.#settings.connection);
     const { ino } = await stat(file);
     const database = new DatabaseThread(file, link.lose);
     const timers: Timer[] = [];
@@ -169,6 +203,7 @@ class ChangeReader implements RowReader {
       await this.#context.publish([], JSON.stringify(this.#position));
       this.#isKnown = true;
     }
+    await this.#clearLeft();
     if (seq !== undefined) await this.#checkNothingLost(database, seq);
     const { watched, statements } = await ensureChangeTable(database, name, this.#settings);
     if (statements.length > 0)
@@ -202,12 +237,14 @@ class ChangeReader implements RowReader {
     this.#position = next;
   }
 
-  async #file(): Promise<string> {
-    this.#address = await this.#context.address(this.#settings.connection).catch((thrown: unknown) => {
-      if (this.#address === undefined) throw thrown;
+  async #file(connection: Connection): Promise<string> {
+    const isOurs = placeOf(connection) === this.#position.url;
+    const address = await this.#context.address(connection).catch((thrown: unknown) => {
+      if (this.#address === undefined || !isOurs) throw thrown;
       return this.#address;
     });
-    return findFile(this.#address, this.#ownFolder);
+    if (isOurs) this.#address = address;
+    return findFile(address, this.#ownFolder);
   }
 }
 
@@ -233,9 +270,9 @@ class Bell {
   }
 }
 
-/** An empty one was forgotten on purpose. */
-function parsePosition(text: string | undefined): Position | undefined {
-  return text === undefined || text === '' ? undefined : (JSON.parse(text) as Position);
+/** An empty one was forgotten on purpose; one without a name has only what is left of former ones. */
+function parsePosition(text: string | undefined): Partial<Position> | undefined {
+  return text === undefined || text === '' ? undefined : (JSON.parse(text) as Partial<Position>);
 }
 
 /** `ownFolder`: the platform's data folder. */
@@ -244,5 +281,13 @@ export function createSqliteSources(ownFolder: string): SourceFactory {
     kind: 'sqlite',
     open: (context) =>
       new RowSource(context, new ChangeReader(context, context.trigger.source as Settings, ownFolder)),
+    plan(id, source, position) {
+      const settings = source as Settings;
+      // The file is not looked at: `…` stands for the columns that the table has.
+      const names = settings.columns ?? ['…'];
+      const watched = { table: settings.table, columns: names, all: names, key: [] };
+      const make = (name: string) => setupStatements(name, watched, settings);
+      return planOf(id, settings.connection, parsePosition(position), { make, drop: dropStatements });
+    },
   };
 }
