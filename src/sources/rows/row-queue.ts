@@ -41,6 +41,8 @@ export class RowQueue<Place, Event extends CloudEvent | SealedEvent = CloudEvent
   readonly #options: RowQueueOptions<Place, Event>;
   #waiting: Read<Place, Event>[] = [];
   #bytes = 0;
+  /** Ends of transactions among what waits. */
+  #commits = 0;
   #storing: Promise<void> | undefined;
   /** Everything before is stored or concerns us not; set while nothing waits. */
   #idle: Place | undefined;
@@ -60,8 +62,9 @@ export class RowQueue<Place, Event extends CloudEvent | SealedEvent = CloudEvent
     }
     this.#waiting.push(read);
     if (read.kind === 'event') this.#bytes += read.bytes;
+    else this.#commits += 1;
     if (this.#waiting.length > WAITING_MAX || this.#bytes > WAITING_BYTES_MAX) this.#options.stream.pause();
-    this.#storing ??= this.#storeAll();
+    if (this.#isReady) this.#storing ??= this.#storeAll();
   }
 
   /** The server has sent all up to here. */
@@ -89,7 +92,7 @@ export class RowQueue<Place, Event extends CloudEvent | SealedEvent = CloudEvent
     return this.#run(async () => {
       // What came in the same read of the socket goes together.
       await Promise.resolve();
-      while (this.#waiting.length > 0 && !this.#isClosed) await this.#storeSome();
+      while (this.#isReady && !this.#isClosed) await this.#storeSome();
     });
   }
 
@@ -102,7 +105,12 @@ export class RowQueue<Place, Event extends CloudEvent | SealedEvent = CloudEvent
     } finally {
       this.#storing = undefined;
     }
-    if (this.#waiting.length > 0 && !this.#isClosed) this.#storing = this.#storeAll();
+    if (this.#isReady && !this.#isClosed) this.#storing = this.#storeAll();
+  }
+
+  /** A transaction is stored whole where it is small: its end comes at once, as servers send what was committed. */
+  get #isReady(): boolean {
+    return this.#commits > 0 || this.#waiting.length >= BATCH_MAX || this.#bytes > WAITING_BYTES_MAX / 2;
   }
 
   async #storeSome(): Promise<void> {
@@ -128,17 +136,26 @@ export class RowQueue<Place, Event extends CloudEvent | SealedEvent = CloudEvent
     let end: Place | undefined;
     let depth: number | undefined;
     let count = 0;
+    let whole: { readonly events: number; readonly count: number } | undefined;
     for (const read of this.#waiting) {
-      if (read.kind === 'commit') end = read.end;
-      else {
+      if (read.kind === 'commit') {
+        end = read.end;
+        whole = { events: events.length, count: count + 1 };
+      } else {
         if (events.length === BATCH_MAX || (depth !== undefined && read.depth !== depth)) break;
         depth = read.depth;
         events.push(read.event);
-        this.#bytes -= read.bytes;
       }
       count += 1;
     }
-    this.#waiting.splice(0, count);
-    return { events, end, depth: depth ?? 0 };
+    // What follows the last end waits for its own, unless there is no end among so many.
+    if (whole !== undefined) {
+      count = whole.count;
+      events.length = whole.events;
+    }
+    for (const read of this.#waiting.splice(0, count))
+      if (read.kind === 'event') this.#bytes -= read.bytes;
+      else this.#commits -= 1;
+    return { events, end, depth: events.length === 0 ? 0 : depth! };
   }
 }
