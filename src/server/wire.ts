@@ -207,6 +207,17 @@ function watchActivity(recorder: Recorder, secrets: Secrets, store: Store, clock
   };
 }
 
+function fillLater(
+  later: LaterParts,
+  parts: ReturnType<typeof createWorkflowParts>,
+  { plans }: EventParts,
+): void {
+  later.changes = plans.changes;
+  later.workflows = parts.workflows;
+  later.tell = (stored) => parts.waiting.tell(stored);
+  later.start = parts.starter.start;
+}
+
 async function createParts(options: WireOptions, store: Store, blobs: BlobStore, rootSecret: string) {
   const { dataDir, log } = options;
   const defects = createDefects(log);
@@ -235,7 +246,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const deployer = createDeployer({
     ...{ languages, apps, blobs, liveApps, clock, log, scratchDir },
     missingSecrets: (version) => secrets.missing(version),
-    sourcePlans: { changes: (...wanted) => later.changes(...wanted) },
+    sourcePlans: later,
   });
   const nodeId = mintUuid() as NodeId;
   const shared = { invoker, liveApps, secrets, clock, random, log, node: nodeId, mintUuid };
@@ -261,10 +272,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
     authorize: (...request) => later.authorize(...request),
     callbackUrl: () => later.callbackUrl(),
   });
-  later.changes = events.plans.changes;
-  later.workflows = workflowParts.workflows;
-  later.tell = (stored) => workflowParts.waiting.tell(stored);
-  later.start = workflowParts.starter.start;
+  fillLater(later, workflowParts, events);
   const senders = new Senders(clock);
   const drivers = createMessageDrivers(clock);
   operations.set('send', createSendCall({ liveApps, secrets, drivers, senders, mintUuid }));
