@@ -24,6 +24,8 @@ export interface LambentPlan {
   readonly dataDir: string;
   /** Apps that the platform deploys as it starts. */
   readonly folders: readonly string[];
+  /** The token of a data folder that has been started before. */
+  readonly token?: string | undefined;
 }
 
 export async function startLambent(plan: LambentPlan): Promise<Lambent> {
@@ -37,7 +39,7 @@ export async function startLambent(plan: LambentPlan): Promise<Lambent> {
     readyUrl: `${origin}/_lambent/api/v1/health`,
   });
   const startMs = performance.now() - beginMs;
-  const token = /LAMBENT_TOKEN=(\S+)/.exec(program.output())?.[1];
+  const token = plan.token ?? /LAMBENT_TOKEN=(\S+)/.exec(program.output())?.[1];
   return {
     origin,
     token,
@@ -46,6 +48,11 @@ export async function startLambent(plan: LambentPlan): Promise<Lambent> {
     deploy: (folder) => deploy(folder, origin, token),
     stop: () => program.stop(),
   };
+}
+
+/** Writes an app from a template. */
+export async function initApp(folder: string, template: string): Promise<void> {
+  await promisify(execFile)(process.execPath, [COMMAND, 'init', folder, '--template', template]);
 }
 
 async function deploy(folder: string, origin: string, token: string | undefined): Promise<void> {

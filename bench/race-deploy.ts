@@ -1,13 +1,16 @@
-/** `deploy`: from the command to the first new answer; and in dev, from saving a file to the new answer. */
+/**
+ * `deploy`: from the command to the first new answer; in dev, from saving a file to the new answer; and the whole command
+ * for an app in three languages of which nothing has changed, also as the first after a restart.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Lambent, startLambent, withFolder } from './lambent.ts';
+import { initApp, type Lambent, startLambent, withFolder } from './lambent.ts';
 import { findFreePort, startProgram, waitForText } from './program.ts';
 import type { RaceOptions } from './race-options.ts';
 import { formatTable, median, printResult, rounded } from './report.ts';
 
 /** What the product promises, in ms. */
-const BOUNDS = { deploy: 400, reload: 300 } as const;
+const BOUNDS = { deploy: 400, reload: 300, again: 1_000, afterRestart: 1_000 } as const;
 const WAIT_MS = 30_000;
 
 export async function raceDeploy(options: RaceOptions): Promise<void> {
@@ -15,7 +18,8 @@ export async function raceDeploy(options: RaceOptions): Promise<void> {
     const deploy = await timeDeploys(join(folder, 'deploy'), options.rounds);
     const reload = await timeReloads(join(folder, 'reload'), options.rounds);
     const watch = await timeNodeWatch(join(folder, 'watch'), options.rounds);
-    report(options, { deploy, reload }, watch);
+    const unchanged = await timeUnchanged(join(folder, 'unchanged'), options.rounds);
+    report(options, { deploy, reload, ...unchanged }, watch);
   });
 }
 
@@ -61,6 +65,35 @@ async function timeReloads(folder: string, rounds: number): Promise<number[]> {
   }
 }
 
+/** The template with functions in TypeScript, Python and Go, deployed as it is again and again. */
+async function timeUnchanged(
+  folder: string,
+  rounds: number,
+): Promise<{ again: number[]; afterRestart: number[] }> {
+  const app = join(folder, 'mixed');
+  const dataDir = join(folder, 'data');
+  await mkdir(dataDir, { recursive: true });
+  await initApp(app, 'mixed');
+  const again: number[] = [];
+  const afterRestart: number[] = [];
+  let token: string | undefined;
+  for (let round = 0; round <= rounds; round += 1) {
+    const lambent = await startLambent({ mode: 'start', dataDir, folders: [], token });
+    token = lambent.token;
+    try {
+      // The very first one compiles everything.
+      for (const times of [afterRestart, again]) {
+        const startMs = performance.now();
+        await lambent.deploy(app);
+        if (round > 0) times.push(performance.now() - startMs);
+      }
+    } finally {
+      await lambent.stop();
+    }
+  }
+  return { again, afterRestart };
+}
+
 async function timeOne(lambent: Lambent, act: () => Promise<unknown>, answer: string): Promise<number> {
   const startMs = performance.now();
   const [endMs] = await Promise.all([waitForText(`${lambent.origin}/one`, answer, WAIT_MS), act()]);
@@ -101,13 +134,26 @@ function report(
   lambent: Record<keyof typeof BOUNDS, number[]>,
   watch: readonly number[],
 ): void {
-  const ms = { deploy: rounded(median(lambent.deploy)), reload: rounded(median(lambent.reload)) };
+  const ms = {
+    deploy: rounded(median(lambent.deploy)),
+    reload: rounded(median(lambent.reload)),
+    again: rounded(median(lambent.again)),
+    afterRestart: rounded(median(lambent.afterRestart)),
+  };
   const watchMs = rounded(median(watch));
   const worst = (times: readonly number[]): string => String(rounded(Math.max(...times)));
+  const row = (what: string, name: keyof typeof BOUNDS): string[] => [
+    what,
+    String(ms[name]),
+    worst(lambent[name]),
+    String(BOUNDS[name]),
+  ];
   const table = [
     ['', 'median ms', 'worst ms', 'bound ms'],
-    ['lambent deploy -> first response', String(ms.deploy), worst(lambent.deploy), String(BOUNDS.deploy)],
-    ['lambent dev: save -> new response', String(ms.reload), worst(lambent.reload), String(BOUNDS.reload)],
+    row('lambent deploy -> first response', 'deploy'),
+    row('lambent dev: save -> new response', 'reload'),
+    row('lambent deploy, three languages, nothing changed', 'again'),
+    row('  the same, the first after a restart', 'afterRestart'),
     ['node --watch: save -> new response', String(watchMs), worst(watch), ''],
   ];
   console.log(`\n${formatTable(table)}`);
@@ -117,7 +163,12 @@ function report(
     lambent: ms,
     peers: { bound: BOUNDS, 'node --watch': { reload: watchMs } },
     ratios: {
-      bound: { deploy: rounded(BOUNDS.deploy / ms.deploy), reload: rounded(BOUNDS.reload / ms.reload) },
+      bound: {
+        deploy: rounded(BOUNDS.deploy / ms.deploy),
+        reload: rounded(BOUNDS.reload / ms.reload),
+        again: rounded(BOUNDS.again / ms.again),
+        afterRestart: rounded(BOUNDS.afterRestart / ms.afterRestart),
+      },
       'node --watch': { reload: rounded(watchMs / ms.reload) },
     },
     unit: 'ms',

@@ -227,7 +227,6 @@ class LocalDeployer implements ClosableDeployer {
       );
     try {
       await this.#ready;
-      this.#options.languages.node.warm?.();
       const first = await this.#read(origin);
       const outcome = await this.#queue.run(first.app, async (waited) => {
         // Another deploy came before: what was read may be older than what that one deployed.

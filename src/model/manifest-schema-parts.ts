@@ -1,11 +1,8 @@
 import { z } from 'zod';
+import { DURATION_TEXT } from './manifest-units.ts';
 
 /** Pieces that schemas of the manifest share. Each `error` text completes "… must be". */
 
-/** Text durations: a number and one of `ms`, `s`, `m`, `h`. */
-export const DURATION_TEXT = /^\d+(\.\d+)?\s?(ms|s|m|h)$/;
-/** Text sizes: a number and `mb` or `gb` (2^20 and 2^30 bytes). */
-export const MEMORY_TEXT = /^\d+(\.\d+)?\s?([mM]|[gG])[bB]?$/;
 /** Names of environment variables. */
 export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 

@@ -3,15 +3,8 @@ import { buildSchema } from './manifest-build.ts';
 import { connectionsSchema } from './manifest-connections.ts';
 import { keepWarmSchema } from './manifest-keep-warm.ts';
 import { sharesSchema } from './manifest-shares.ts';
-import {
-  duration,
-  ENV_NAME,
-  MEMORY_EXPECTED,
-  MEMORY_TEXT,
-  text,
-  texts,
-  whole,
-} from './manifest-schema-parts.ts';
+import { duration, ENV_NAME, MEMORY_EXPECTED, text, texts, whole } from './manifest-schema-parts.ts';
+import { MEMORY_TEXT } from './manifest-units.ts';
 import { triggersSchema } from './manifest-trigger-schema.ts';
 import { NETWORK_ENTRIES_MAX, NETWORK_ENTRY_EXPECTED, parseNetworkEntry } from './network-policy.ts';
 

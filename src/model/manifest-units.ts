@@ -1,4 +1,11 @@
-import { DURATION_TEXT, MEMORY_TEXT } from './manifest-schema-parts.ts';
+/**
+ * Durations and sizes as people write them. Commands read them as well, which is why nothing of schemas is loaded here.
+ */
+
+/** Text durations: a number and one of `ms`, `s`, `m`, `h`. */
+export const DURATION_TEXT = /^\d+(\.\d+)?\s?(ms|s|m|h)$/;
+/** Text sizes: a number and `mb` or `gb` (2^20 and 2^30 bytes). */
+export const MEMORY_TEXT = /^\d+(\.\d+)?\s?([mM]|[gG])[bB]?$/;
 
 const MS_BY_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 

@@ -107,7 +107,8 @@ describe('Builder', { timeout: 60_000 }, () => {
        import { systemClock } from ${JSON.stringify(new URL('../../base/clock.ts', import.meta.url).href)};
        const log = { debug() {}, info() {}, warn() {}, error() {} };
        const builder = new Builder({ clock: systemClock, log, workDir: ${JSON.stringify(root)} });
-       builder.warm();
+       const job = { folder: '/', entry: 'none.js', outDir: '/', external: [], include: [], modulesDir: undefined, confined: false };
+       builder.build(job).catch(() => {});
        console.log(builder.pid);
        setInterval(() => {}, 1000);`,
     ]);

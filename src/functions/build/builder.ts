@@ -62,13 +62,6 @@ export class Builder {
     return this.#process?.pid;
   }
 
-  /** Starts the process ahead of the first build. */
-  warm(): void {
-    if (this.#closed) return;
-    this.#process ??= this.#start();
-    this.#restIfIdle();
-  }
-
   /** Rejects with `E_BUILD_FAILED`, or `E_OVERLOADED` when too many wait. */
   build(job: BuildJob): Promise<BuildOutput> {
     return new Promise((resolve, reject) => {

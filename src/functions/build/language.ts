@@ -18,8 +18,6 @@ export interface Language {
   begin(source: AppSource): Promise<LanguageBuild>;
   /** Functions of it are live: what the next deploy will ask of the machine, and is slow to find out, may be asked now. */
   foresee?(): void;
-  /** A deploy begins: what is slow to start may start now. */
-  warm?(): void;
   /** Ends what it runs; builds that are under way are rejected with `E_SHUTTING_DOWN`. */
   close?(): Promise<void>;
 }

@@ -25,11 +25,6 @@ export class NodeLanguage implements Language {
     this.#builder = new Builder({ clock, log, workDir });
   }
 
-  /** Starts the builder process ahead of the first build. */
-  warm(): void {
-    this.#builder.warm();
-  }
-
   async begin(source: AppSource): Promise<LanguageBuild> {
     const { clock, packagesDir } = this.#options;
     const { folder, confined, allowScripts, signal, tell } = source;

@@ -64,7 +64,6 @@ export class PackageInstaller {
   async install(python: Python, entry: string, source: AppSource): Promise<InstalledPackages | undefined> {
     const file = findList(source.folder, entry);
     if (file === undefined) return undefined;
-    await this.#checkPip(python, source.signal);
     const plan = await this.#plan(python, file, source);
     if (plan.refused !== undefined)
       throw new LambentError('E_DEPENDENCIES_FAILED', plan.refused, {
@@ -74,6 +73,7 @@ export class PackageInstaller {
     const digest = await digestOf(plan, python, source);
     const known = await this.#find(digest);
     if (known !== undefined) return known;
+    await this.#checkPip(python, source.signal);
     let making = this.#underWay.get(digest);
     if (making === undefined) {
       making = this.#install(plan, file, digest, python, source).finally(() => this.#underWay.delete(digest));
