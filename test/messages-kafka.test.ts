@@ -282,6 +282,22 @@ await describeBroker({
       assert.deepEqual(await generationOf(server, 'patient'), generation);
       await source.close();
     },
+    async 'that were stored when Kafka died before their offset was committed are the same events'(server) {
+      let died: Promise<void> | undefined;
+      await makeTopic(server, 'dying');
+      const settings: KafkaSource = { ...BASE, topic: 'dying' };
+      const { source, events } = openSource(settings, urlOf(server), async (given) => {
+        if (given.length > 0) died ??= server.kill();
+        await died;
+      });
+      await produce(server, [{ topic: 'dying', value: Buffer.from('{"n":1}') }]);
+      await poll(async () => events.length === 1);
+      await server.open();
+      await poll(async () => events.length === 2);
+      await source.close();
+      assert.equal(events[0]!.id, events[1]!.id);
+      assert.equal(events[0]!.source, events[1]!.source);
+    },
     async 'of another reader of the same place are told apart from a failure'(server) {
       const [one, other] = [openSource(BASE, urlOf(server)), openSource(BASE, urlOf(server))];
       await poll(async () =>

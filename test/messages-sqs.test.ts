@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { authorizeSigned } from '../src/aws/signature.ts';
@@ -16,7 +17,9 @@ import { openSqs } from '../src/sources/messages/sqs-client.ts';
 import { describeBroker, openSource, sendOne } from './broker-cases.ts';
 import { type BrokerServer, freePort } from './broker-servers.ts';
 import { javaServer } from './java-program.ts';
+import { writeApp } from './platform-harness.ts';
 import { poll } from './process-table.ts';
+import { startServer, waitForToken } from './server-process.ts';
 
 /**
  * Against ElasticMQ. It looks at no signature, so what is sent to it goes through a gate that does, with the code that takes what
@@ -29,6 +32,8 @@ const KEY = 'AKIALAMBENT000000001';
 
 let gate: Server | undefined;
 let gatePort = 0;
+/** While there is one, no deletion gets through, and the first resolves it. */
+let deletion: PromiseWithResolvers<void> | undefined;
 after(() => {
   gate?.closeAllConnections();
   gate?.close();
@@ -56,6 +61,10 @@ async function openGate(port: number): Promise<void> {
         return;
       }
       const action = headers['x-amz-target']!;
+      if (deletion !== undefined && action === 'AmazonSQS.DeleteMessageBatch') {
+        deletion.resolve();
+        return;
+      }
       const aborting = new AbortController();
       outgoing.once('close', () => aborting.abort());
       const passed = { 'content-type': headers['content-type']!, 'x-amz-target': action };
@@ -119,7 +128,7 @@ await describeBroker({
     ],
     async prepare(folder, port) {
       await openGate(port);
-      const queues = ['direct', 'live', 'sent', 'many', 'full'].map((name) => `"${name}" {}`);
+      const queues = ['direct', 'live', 'sent', 'many', 'full', 'dying'].map((name) => `"${name}" {}`);
       const settings = [
         'include classpath("application.conf")',
         `node-address { host = "127.0.0.1", port = ${port} }`,
@@ -218,6 +227,44 @@ await describeBroker({
       isFull = false;
       await poll(async () => heir.events.length === 1);
       await heir.source.close();
+    },
+    async 'that were stored when the platform died before it deleted them are the same events'(server) {
+      const folder = await mkdtemp(join(tmpdir(), 'lambent-messages-'));
+      const manifest = `
+app: shop
+functions:
+  take: { env: { BROKER: "${urlOf(server)}" }, on: [{ sqs: { url: BROKER, queue: dying } }] }`;
+      const app = await writeApp(join(folder, 'shop'), {
+        'lambent.yaml': manifest,
+        'functions/take.js': 'export const handler = async () => {};',
+      });
+      let platform = await startServer(join(folder, 'data'), [app]);
+      const token = await waitForToken(platform);
+      try {
+        deletion = Promise.withResolvers();
+        await send(
+          server,
+          'dying',
+          [1, 2].map((n) => ({ MessageBody: `{"n":${n}}` })),
+        );
+        await deletion.promise;
+        const ended = once(platform.child, 'exit');
+        platform.child.kill('SIGKILL');
+        await ended;
+        deletion = undefined;
+        assert.equal(await waitingIn(server, 'dying'), 2);
+        platform = await startServer(join(folder, 'data'));
+        await poll(async () => (await waitingIn(server, 'dying')) === 0);
+        const answer = await fetch(`${platform.url}/_lambent/api/v1/events`, {
+          headers: { authorization: `Bearer ${token}` },
+        });
+        const { items } = (await answer.json()) as { items: { type: string }[] };
+        assert.equal(items.filter(({ type }) => type === 'lambent.message').length, 2);
+      } finally {
+        deletion = undefined;
+        platform.child.kill('SIGKILL');
+        await rm(folder, { recursive: true, force: true });
+      }
     },
     async 'are sent, as texts and bytes, and refused where that cannot be'(server) {
       const url = urlOf(server);

@@ -98,16 +98,23 @@ export function describeBrokerFailure(error: unknown, url: string | undefined): 
   return fix === undefined ? text : `${text} ${fix}`;
 }
 
+/** What wraps others of Kafka's client only says that something failed. */
+const WRAPPERS: ReadonlySet<unknown> = new Set(['PLT_KFK_MULTIPLE', 'PLT_KFK_NETWORK', 'PLT_KFK_RESPONSE']);
+
 function wordsOf(error: unknown): string {
+  return [...new Set(allWordsOf(error))].join(': ') || 'it gives no reason';
+}
+
+function allWordsOf(error: unknown): string[] {
   const { code, message, errors, cause } = (error ?? {}) as Record<string, unknown>;
-  const words = [
-    typeof code === 'string' ? code : '',
+  // One for each address of the host.
+  const inner = [...(Array.isArray(errors) ? errors : []), ...(cause instanceof Error ? [cause] : [])];
+  if (inner.length > 0 && WRAPPERS.has(code)) return inner.flatMap(allWordsOf);
+  const own = [
+    typeof code === 'string' && !code.startsWith('PLT_KFK_') ? code : '',
     typeof message === 'string' ? message : '',
-    // One for each address of the host.
-    ...(Array.isArray(errors) ? errors.map(wordsOf) : []),
-    ...(cause instanceof Error ? [wordsOf(cause)] : []),
   ];
-  return [...new Set(words.filter((word) => word !== ''))].join(': ') || 'it gives no reason';
+  return [...own.filter((word) => word !== ''), ...inner.flatMap(allWordsOf)];
 }
 
 function withoutLogin(text: string, url: string | undefined): string {

@@ -1,10 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Address } from '../../model/connection.ts';
 import type { MessageSource } from '../../model/message-source.ts';
-import type { ConnectionDriver, Sender, Sending } from '../../ports/connection-driver.ts';
+import type { ConnectionDriver, Sender } from '../../ports/connection-driver.ts';
 import type { SourceFactory } from '../../ports/source.ts';
 import { explainBrokerFailure } from './broker-failure.ts';
 import { BrokerSource, type ReadBroker } from './broker-source.ts';
+import { type CheckSteps, checkBroker } from './check-broker.ts';
 import { checkKafka } from './kafka-check.ts';
 import { openKafkaSender } from './kafka-sender.ts';
 import { readKafka } from './kafka-topic.ts';
@@ -38,31 +39,37 @@ export const messageSources: readonly SourceFactory[] = [
   factory('sqs', readSqs),
 ];
 
-function sendingBy(connect: (address: Address) => Promise<Sender>): Sending {
-  return { connect, explain: (error, { url }) => explainBrokerFailure(error, url) };
+function driver(
+  kind: ConnectionDriver['kind'],
+  { port, tls }: Pick<ConnectionDriver, 'port' | 'tls'>,
+  steps: CheckSteps,
+  connect: (address: Address) => Promise<Sender>,
+): ConnectionDriver {
+  return {
+    ...{ kind, port, tls },
+    check: (address, sources) => checkBroker(steps, address, sources),
+    sending: { connect, explain: (error, { url }) => explainBrokerFailure(error, url) },
+  };
 }
 
-export const createMessageDrivers = (clock: Clock): readonly ConnectionDriver[] => [
-  {
-    ...{ kind: 'redis', port: 6379, tls: { scheme: 'rediss:', port: 6379 } },
-    ...{ check: checkRedis, sending: sendingBy(openRedisSender) },
-  },
-  {
-    ...{ kind: 'rabbitmq', port: 5672, tls: { scheme: 'amqps:', port: 5671 } },
-    ...{ check: checkRabbit, sending: sendingBy(openRabbitSender) },
-  },
-  { kind: 'nats', port: 4222, tls: undefined, check: checkNats, sending: sendingBy(openNatsSender) },
-  {
-    ...{ kind: 'mqtt', port: 1883, tls: { scheme: 'mqtts:', port: 8883 } },
-    ...{ check: checkMqtt, sending: sendingBy(openMqttSender) },
-  },
-  {
-    ...{ kind: 'kafka', port: 9092, tls: { scheme: 'kafkas:', port: 9092 } },
-    ...{ check: checkKafka, sending: sendingBy(openKafkaSender) },
-  },
-  {
-    ...{ kind: 'sqs', port: 80, tls: { scheme: 'https:', port: 443 } },
-    check: (address, sources) => checkSqs(address, sources, clock),
-    sending: sendingBy((address) => openSqsSender(address, clock)),
-  },
-];
+export function createMessageDrivers(clock: Clock): readonly ConnectionDriver[] {
+  const ports = (port: number, scheme: string, tlsPort: number) => ({ port, tls: { scheme, port: tlsPort } });
+  return [
+    driver('redis', ports(6379, 'rediss:', 6379), checkRedis, openRedisSender),
+    driver('rabbitmq', ports(5672, 'amqps:', 5671), checkRabbit, openRabbitSender),
+    driver('nats', { port: 4222, tls: undefined }, checkNats, openNatsSender),
+    driver(
+      'mqtt',
+      ports(1883, 'mqtts:', 8883),
+      (address, sources) => checkMqtt(address, sources, clock),
+      (address) => openMqttSender(address, clock),
+    ),
+    driver('kafka', ports(9092, 'kafkas:', 9092), checkKafka, openKafkaSender),
+    driver(
+      'sqs',
+      ports(80, 'https:', 443),
+      (address, sources) => checkSqs(address, sources, clock),
+      (address) => openSqsSender(address, clock),
+    ),
+  ];
+}

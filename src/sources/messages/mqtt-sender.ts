@@ -1,4 +1,4 @@
-import { systemClock } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import type { Address } from '../../model/connection.ts';
 import type { OutgoingMessage, Sender } from '../../ports/connection-driver.ts';
@@ -13,8 +13,8 @@ const REFUSED_MIN = 0x80;
 const NOT_AUTHORIZED = 0x87;
 
 /** To a topic, with QoS 1; confirmed when the broker has it. With MQTT 3.1.1 nothing but the body goes along. */
-export async function openMqttSender(address: Address): Promise<Sender> {
-  const connection = await connectMqtt(address, { clock: systemClock, clientId: '', isKept: false });
+export async function openMqttSender(address: Address, clock: Clock): Promise<Sender> {
+  const connection = await connectMqtt(address, { clock, clientId: '', isKept: false });
   return new MqttSender(connection);
 }
 

@@ -2,32 +2,25 @@ import type { Address } from '../../model/connection.ts';
 import type { RedisSource } from '../../model/message-source.ts';
 import type { TriggerSource } from '../../model/trigger.ts';
 import type { ConnectionCheck } from '../../ports/connection-driver.ts';
-import { explainBrokerFailure } from './broker-failure.ts';
 import { connectRedis, type Send } from './redis-client.ts';
 
 /** XAUTOCLAIM came with this version. */
 const VERSION_MIN = [6, 2] as const;
 const RIGHTS = '+xgroup +xreadgroup +xautoclaim +xack +xinfo';
 
-export async function checkRedis(
+export async function* checkRedis(
   address: Address,
   sources: readonly TriggerSource[],
-): Promise<ConnectionCheck[]> {
-  const checks: ConnectionCheck[] = [];
+): AsyncGenerator<ConnectionCheck, void, undefined> {
+  const { send, close } = await connectRedis(address, 'lambent-test');
   try {
-    const { send, close } = await connectRedis(address, 'lambent-test');
-    try {
-      await send('PING');
-      checks.push({ name: 'login', ok: true, text: 'Redis takes commands.' });
-      checks.push(await checkVersion(send));
-      for (const source of sources) if (source.kind === 'redis') checks.push(await checkStream(send, source));
-    } finally {
-      close();
-    }
-  } catch (error) {
-    checks.push(explainBrokerFailure(error, address.url));
+    await send('PING');
+    yield { name: 'login', ok: true, text: 'Redis takes commands.' };
+    yield await checkVersion(send);
+    for (const source of sources) if (source.kind === 'redis') yield await checkStream(send, source);
+  } finally {
+    close();
   }
-  return checks;
 }
 
 async function checkVersion(send: Send): Promise<ConnectionCheck> {
