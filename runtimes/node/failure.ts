@@ -153,6 +153,13 @@ function messageOf(thrown: unknown): string {
   return `the function threw something that is not an Error: ${inspect(thrown, { depth: 3 })}`;
 }
 
+/** Whether an error says that the same will fail again, as the SDK's `FatalError` does. */
+export function isFinal(thrown: unknown): boolean {
+  return (
+    typeof thrown === 'object' && thrown !== null && (thrown as { retryable?: unknown }).retryable === false
+  );
+}
+
 /** What FAILED and BOOT_FAILED say of a thrown value. */
 export function describeFailure(thrown: unknown, code: string): FailureMessage {
   try {
@@ -161,6 +168,7 @@ export function describeFailure(thrown: unknown, code: string): FailureMessage {
       errorType: nameOf(thrown),
       errorMessage: shorten(messageOf(thrown)).slice(0, MESSAGE_CHARS_MAX),
       stackTrace: stackLines(thrown),
+      ...(isFinal(thrown) && { retryable: false }),
     };
   } catch {
     // A hostile getter or proxy was thrown.

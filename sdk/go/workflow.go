@@ -153,8 +153,8 @@ func (retry Retry) policy() (workflow.Retry, error) {
 	return policy, nil
 }
 
-// Fatal makes an error of a step or workflow final: it is not tried again.
-func Fatal(err error) error { return workflow.Fatal(err) }
+// Fatal makes an error of a step, a workflow or a function final: nothing tries it again.
+func Fatal(err error) error { return instance.Final(err) }
 
 // StepInfo is what the code of a step may want to know.
 type StepInfo = workflow.StepInfo

@@ -179,7 +179,7 @@ export interface WorkflowContext {
   continueAsNew(input: unknown): never;
 }
 
-/** Thrown in a step or workflow: not to be tried again. */
+/** Thrown in a step, a workflow or a function: nothing is to try it again. */
 export class FatalError extends Error {
   override readonly name: string = 'FatalError';
   readonly retryable = false;

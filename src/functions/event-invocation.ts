@@ -129,7 +129,7 @@ export class EventInvocation implements LeaseWaiter, StreamListener, CallTail {
   }
 
   onFailed(failure: FailureMessage): void {
-    this.#fail(errorOfFailure(failure), true);
+    this.#fail(errorOfFailure(failure), failure.retryable !== false);
   }
 
   onLost(error: LambentError): void {

@@ -162,6 +162,8 @@ export interface FailureMessage {
   errorType: string;
   errorMessage: string;
   stackTrace: string[];
+  /** The author says that the same will fail again: nothing tries it once more. Absent: it may be tried. */
+  retryable?: false;
 }
 
 /**
@@ -217,7 +219,7 @@ export interface CallHead {
 }
 
 /** Payload of CALL_FAILED. */
-export interface CallFailureMessage extends FailureMessage {
+export interface CallFailureMessage extends Omit<FailureMessage, 'retryable'> {
   /** Whether the same call can succeed later without anybody changing anything. */
   retryable: boolean;
   /** What to do next, for the author. */

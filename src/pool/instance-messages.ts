@@ -29,6 +29,7 @@ const failureSchema = z.object({
   errorType: z.string(),
   errorMessage: z.string(),
   stackTrace: z.array(z.string()),
+  retryable: z.boolean().optional(),
 });
 
 const callHeadSchema = z.object({
@@ -70,6 +71,7 @@ export function parseFailure(payload: Buffer): FailureMessage | undefined {
     errorType: failure.errorType.slice(0, 256),
     errorMessage: failure.errorMessage.slice(0, TEXT_MAX),
     stackTrace: failure.stackTrace.slice(0, STACK_LINES_MAX).map((line) => line.slice(0, 2_048)),
+    ...(failure.retryable === false && { retryable: false }),
   };
 }
 

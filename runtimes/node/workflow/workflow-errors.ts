@@ -1,5 +1,5 @@
 import type { Failure } from '../../../src/model/journal.ts';
-import { describeFailure, RuntimeFailure } from '../failure.ts';
+import { describeFailure, isFinal, RuntimeFailure } from '../failure.ts';
 
 /** What the platform says went wrong, as the workflow's code catches it. */
 export class WorkflowFailure extends Error {
@@ -40,9 +40,7 @@ export function failureOfThrown(thrown: unknown): Failure {
 
 /** Whether another attempt makes sense: unless the error says that it does not. */
 export function isRetryable(thrown: unknown): boolean {
-  if (thrown instanceof RuntimeFailure) return false;
-  if (typeof thrown !== 'object' || thrown === null) return true;
-  return (thrown as { retryable?: unknown }).retryable !== false;
+  return !(thrown instanceof RuntimeFailure) && !isFinal(thrown);
 }
 
 /** The largest payload, in bytes of JSON (PAYLOAD_BYTES_MAX of the journal). */

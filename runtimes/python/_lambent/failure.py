@@ -38,7 +38,10 @@ def describe_failure(thrown, code):
     """The JSON of a FailureMessage, as bytes."""
     from json import dumps
 
-    return dumps(failure_record(thrown, code)).encode()
+    record = failure_record(thrown, code)
+    if not is_retryable(thrown):
+        record["retryable"] = False
+    return dumps(record).encode()
 
 
 def failure_record(thrown, code):
@@ -53,6 +56,14 @@ def failure_record(thrown, code):
         "errorMessage": _shorten(message)[:MESSAGE_CHARS_MAX],
         "stackTrace": stack,
     }
+
+
+def is_retryable(thrown):
+    """Whether another attempt makes sense: unless the error says that it does not, as `FatalError` does."""
+    try:
+        return getattr(thrown, "retryable", True) is not False
+    except Exception:
+        return True
 
 
 def _message_of(thrown):

@@ -68,7 +68,7 @@ func (program *Program) serve(inv *instance.Invocation) {
 	var known *instance.Failure
 	if !errors.As(err, &known) {
 		errorType, message, stack := program.Explain(err)
-		known = &instance.Failure{Code: "E_FUNCTION_ERROR", ErrorType: errorType, ErrorMessage: message, StackTrace: stack}
+		known = &instance.Failure{Code: "E_FUNCTION_ERROR", ErrorType: errorType, ErrorMessage: message, StackTrace: stack, Retryable: instance.Retryable(err)}
 	}
 	instance.Here.FailWith(inv, known)
 }

@@ -63,7 +63,7 @@ class Retry(NamedTuple):
 
 
 class FatalError(Exception):
-    """Raised in a step or workflow: not to be tried again."""
+    """Raised in a step, a workflow or a function: nothing is to try it again."""
 
     retryable = False
 

@@ -4,6 +4,7 @@ from json import dumps, loads
 from lambent.workflow import WorkflowError, WorkflowTimeout
 
 from ..failure import RuntimeFailure, failure_record
+from ..failure import is_retryable as says_retryable
 
 # The largest payload, in bytes of JSON (PAYLOAD_BYTES_MAX of the journal).
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
@@ -42,10 +43,8 @@ def failure_of(thrown):
 
 
 def is_retryable(thrown):
-    """Whether another attempt makes sense: unless the error says that it does not."""
-    if isinstance(thrown, RuntimeFailure):
-        return False
-    return getattr(thrown, "retryable", True) is not False
+    """Whether another attempt of a step makes sense."""
+    return not isinstance(thrown, RuntimeFailure) and says_retryable(thrown)
 
 
 def payload_of(value, what):

@@ -41,7 +41,33 @@ func DescribeError(err error) *Failure {
 	if errors.As(err, &known) {
 		return known
 	}
-	return &Failure{Code: "E_FUNCTION_ERROR", ErrorType: typeName(err), ErrorMessage: cut(textOf(func() string { return err.Error() }))}
+	retryable := Retryable(err)
+	if final, is := err.(*final); is {
+		err = final.error
+	}
+	return &Failure{
+		Code:         "E_FUNCTION_ERROR",
+		ErrorType:    typeName(err),
+		ErrorMessage: cut(textOf(func() string { return err.Error() })),
+		Retryable:    retryable,
+	}
+}
+
+// Final says of an error that the same will fail again.
+func Final(err error) error { return &final{err} }
+
+type final struct{ error }
+
+func (f *final) Unwrap() error   { return f.error }
+func (f *final) Retryable() bool { return false }
+
+// Retryable points to false where an error, or one that it wraps, says by its method that the same will fail again.
+func Retryable(err error) *bool {
+	var told interface{ Retryable() bool }
+	if !errors.As(err, &told) || told.Retryable() {
+		return nil
+	}
+	return new(bool)
 }
 
 // DescribePanic describes what the author's code panicked with, while that is being recovered.

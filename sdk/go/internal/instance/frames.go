@@ -87,6 +87,8 @@ type Failure struct {
 	ErrorType    string   `json:"errorType"`
 	ErrorMessage string   `json:"errorMessage"`
 	StackTrace   []string `json:"stackTrace"`
+	// Retryable is false when the author says that the same will fail again; nil: it may be tried.
+	Retryable *bool `json:"retryable,omitempty"`
 }
 
 func appendFrame(to []byte, kind, flags byte, stream uint32, head, body []byte) []byte {

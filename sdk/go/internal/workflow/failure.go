@@ -75,9 +75,6 @@ func failureOf(err error) *Failure {
 		failure.ErrorMessage = err.Error()
 		return failure
 	}
-	if final, is := err.(*fatal); is {
-		err = final.error
-	}
 	return shortened(instance.DescribeError(err))
 }
 
@@ -107,18 +104,7 @@ func shortened(failure *Failure) *Failure {
 }
 
 // isRetryable says whether another attempt makes sense: unless the error says that it does not.
-func isRetryable(err error) bool {
-	var told interface{ Retryable() bool }
-	return !errors.As(err, &told) || told.Retryable()
-}
-
-// Fatal makes an error final.
-func Fatal(err error) error { return &fatal{err} }
-
-type fatal struct{ error }
-
-func (f *fatal) Unwrap() error   { return f.error }
-func (f *fatal) Retryable() bool { return false }
+func isRetryable(err error) bool { return instance.Retryable(err) == nil }
 
 // Encode makes a payload of a value; what JSON cannot hold is refused.
 func Encode(value any, what string) (Payload, error) {
