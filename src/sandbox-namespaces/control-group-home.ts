@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeControlGroups, THAWED_V1 } from '../spawner/control-groups.ts';
+import { FROZEN_V2, makeControlGroups, THAWED_V1, THAWED_V2 } from '../spawner/control-groups.ts';
 import type { ControlGroup, GroupSetting } from '../spawner/spawner-protocol.ts';
 
 /**
@@ -66,13 +66,12 @@ const FREEZER_V1: Settings = {
   },
 };
 
-function withFreezerV2(paces: Abilities['paces']): Abilities['paces'] {
-  const thawed: GroupSetting = ['cgroup.freeze', '0'];
+export function withFreezerV2(paces: Abilities['paces']): Abilities['paces'] {
   return {
-    background: [thawed, ...paces.background],
-    starting: [thawed, ...paces.starting],
-    serving: [thawed, ...paces.serving],
-    frozen: [['cgroup.freeze', '1']],
+    background: [THAWED_V2, ...paces.background],
+    starting: [THAWED_V2, ...paces.starting],
+    serving: [THAWED_V2, ...paces.serving],
+    frozen: [FROZEN_V2],
   };
 }
 

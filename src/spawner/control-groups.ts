@@ -25,6 +25,10 @@ export function makeControlGroups(groups: readonly ControlGroup[]): void {
 /** Of version 1: what is frozen there takes no signals, not even the last one. */
 export const THAWED_V1: GroupSetting = ['freezer.state', 'THAWED'];
 
+/** Of version 2, which needs no controller for it: what is frozen there can be ended all the same. */
+export const FROZEN_V2: GroupSetting = ['cgroup.freeze', '1'];
+export const THAWED_V2: GroupSetting = ['cgroup.freeze', '0'];
+
 /** Whether the kernel can freeze these groups. */
 export function canFreeze(groups: readonly ControlGroup[]): boolean {
   return groups.some(({ paces }) => paces !== undefined && paces.frozen.length > 0);
