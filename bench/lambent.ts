@@ -26,12 +26,22 @@ export interface LambentPlan {
   readonly folders: readonly string[];
   /** The token of a data folder that has been started before. */
   readonly token?: string | undefined;
+  /** Further options of the command. */
+  readonly more?: readonly string[];
 }
 
 export async function startLambent(plan: LambentPlan): Promise<Lambent> {
   const port = await findFreePort();
   const origin = `http://127.0.0.1:${port}`;
-  const args = [plan.mode, ...plan.folders, '--port', String(port), '--data', plan.dataDir];
+  const args = [
+    plan.mode,
+    ...plan.folders,
+    '--port',
+    String(port),
+    '--data',
+    plan.dataDir,
+    ...(plan.more ?? []),
+  ];
   const beginMs = performance.now();
   const program = await startProgram({
     command: [process.execPath, COMMAND, ...args],

@@ -20,6 +20,11 @@ const RACES: Record<string, Race> = {
     needsPeers: false,
     run: async (options) => (await import('./race-cold.ts')).raceCold(options),
   },
+  contained: {
+    text: 'a warm hello with full isolation beside the same without any',
+    needsPeers: false,
+    run: async (options) => (await import('./race-contained.ts')).raceContained(options),
+  },
   burst: {
     text: '200 cold requests at once to 50 functions, and the latency of a warm one beside them',
     needsPeers: false,
