@@ -27,7 +27,7 @@ export interface PrewarmLimits {
 /** The starts of this long are what demand is: bursts come again. */
 const DEMAND_MS = 60_000;
 /** What was only foreseen, as by a deploy of many functions, counts as demand up to this many. */
-const FORESEEN_MAX = 8;
+const FORESEEN_MAX = 32;
 /** A kind that nobody asked for in this time keeps no process. */
 const FORGET_MS = 1_800_000;
 /** After a start, so that making its successor does not slow down the start itself. */

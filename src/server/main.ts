@@ -200,6 +200,8 @@ function tellRefusal({ onEvent }: PlatformOptions): (refusal: Refusal) => void {
 const WARM_FUNCTIONS_MAX = 8;
 /** That is done only while the node has fewer instances than this. */
 const WARM_INSTANCES_MAX = 32;
+/** Otherwise so many of its functions find a process that only waits for their code, in the time after the switch. */
+const FORESEEN_FUNCTIONS_MAX = 32;
 
 /**
  * After each switch: versions that are no longer live lose their instances once these have finished their work, and
@@ -215,9 +217,11 @@ function keepPoolCurrent({ liveApps, pool }: Wired): () => void {
     for (const deployment of changed?.deployments ?? []) {
       const few =
         deployment.functions.length <= WARM_FUNCTIONS_MAX && pool.instances().length < WARM_INSTANCES_MAX;
-      for (const version of deployment.functions.filter(hasInstances))
+      for (const [at, version] of deployment.functions.filter(hasInstances).entries()) {
         if (few) pool.warm(version, deployment.number);
         else pool.keep(version, deployment.number);
+        if (!few && at < FORESEEN_FUNCTIONS_MAX) void pool.foresee(version, deployment.number);
+      }
     }
   });
 }
