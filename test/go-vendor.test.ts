@@ -117,4 +117,22 @@ describe('functions in Go with a vendor folder', { skip: WITHOUT_GO, timeout: 24
     );
     assert.match(hint ?? '', /go mod vendor/);
   });
+
+  it('are refused when a module is neither there nor to be had', async () => {
+    const seen = lambent.events.length;
+    await rm(join(root, 'vendored', 'vendor'), { recursive: true });
+    await writeFile(
+      join(root, 'vendored', 'go.mod'),
+      'module example.com/vendored\n\ngo 1.22\n\nrequire example.com/greeting v1.2.0\n',
+    );
+    const failed = await lambent.waitFor(
+      (event): event is Extract<typeof event, { kind: 'deployFailed' }> =>
+        lambent.events.indexOf(event) >= seen && event.kind === 'deployFailed',
+    );
+    assert.match(
+      failed.error.message,
+      /example\.com\/greeting[\s\S]*(GOPROXY=off|missing go\.sum entry|no required module)/,
+    );
+    assert.ok((failed.error.hint ?? '') !== '');
+  });
 });
