@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import {
   BODY_CHUNK_BYTES,
   CANCEL_REASON,
@@ -65,6 +65,8 @@ export class Invocation {
   readonly #owner: Invocations;
   readonly #channel: Channel;
   #trailersOut = '';
+  /** The context of `current` being this: entering one that is there costs far less than making one. */
+  #context: AsyncResource | undefined;
   #incoming: Buffer[] | undefined;
   #incomingDone: boolean;
   /** What comes is of a protocol that the code has not switched to: the request itself has no body. */
@@ -156,7 +158,9 @@ export class Invocation {
       else this.#incoming.push(payload);
     }
     this.#incomingDone = last;
-    if (this.onBody !== undefined) current.run(this, this.onBody);
+    if (this.onBody === undefined) return;
+    this.#context ??= current.run(this, () => new AsyncResource('LambentInvocation'));
+    this.#context.runInAsyncScope(this.onBody);
   }
 
   // ---- The answer.
@@ -402,6 +406,11 @@ export class Invocations {
         this.#background -= 1;
         this.#checkIdle();
       });
+  }
+
+  /** Sends what was written, at once instead of at the end of the turn. */
+  flush(): void {
+    this.#channel.flush();
   }
 
   /** No invocation runs and no background work is left. */

@@ -1,7 +1,7 @@
 import { MessageParser, encodeMessage } from '../../../src/model/workflow-wire.ts';
 import type { JournalEntry } from '../../../src/model/journal.ts';
 import type { Handler, HandlerDeps } from '../handler.ts';
-import { current, type Invocation } from '../invocations.ts';
+import { current, type Invocation, type Invocations } from '../invocations.ts';
 import { jsonOf } from './workflow-run.ts';
 import type { PlatformMessage, RunMessage } from './run-messages.ts';
 import { type AnyWorkflowHandler, type RunningWorkflow, runWorkflow } from './run-workflow.ts';
@@ -19,23 +19,29 @@ export function createWorkflowHandler(handler: AnyWorkflowHandler, deps: Handler
   return {
     kind: 'workflow',
     concurrency: CONCURRENCY,
-    onEvent: (invocation) => current.run(invocation, () => new HotExecution(handler, invocation).begin()),
+    onEvent: (invocation) =>
+      current.run(invocation, () => new HotExecution(handler, invocation, deps.invocations).begin()),
     // The platform starts the execution that a request asks for.
     onHttp: (invocation) => deps.fail(invocation, new Error('a workflow takes no requests')),
   };
 }
 
+/** Turns of executions that are not over. */
+let turns = 0;
+
 class HotExecution {
   readonly #handler: AnyWorkflowHandler;
   readonly #invocation: Invocation;
+  readonly #invocations: Invocations;
   readonly #parser = new MessageParser((text) => this.#onMessage(JSON.parse(text) as PlatformMessage));
   #history: JournalEntry[] = [];
   #opening: Extract<PlatformMessage, { kind: 'open' }> | undefined;
   #running: RunningWorkflow | undefined;
   #answered = false;
 
-  constructor(handler: AnyWorkflowHandler, invocation: Invocation) {
+  constructor(handler: AnyWorkflowHandler, invocation: Invocation, invocations: Invocations) {
     this.#handler = handler;
+    this.#invocations = invocations;
     this.#invocation = invocation;
   }
 
@@ -105,7 +111,7 @@ class HotExecution {
       this.#history,
       {
         submit: (acts) => this.#send({ kind: 'submit', acts }),
-        defer: (task) => void setImmediate(task),
+        defer: (task) => this.#defer(task),
         nowMs: () => now(),
         after: (delayMs, task) => {
           const timer = setTimeout(task, Math.min(delayMs, DELAY_MS_MAX));
@@ -118,6 +124,16 @@ class HotExecution {
       callbackUrl,
     );
     this.#history = [];
+  }
+
+  /** With the last turn that is over, what all of them say leaves in one write, and does not wait for another round. */
+  #defer(task: () => void): void {
+    turns += 1;
+    setImmediate(() => {
+      turns -= 1;
+      task();
+      if (turns === 0) this.#invocations.flush();
+    });
   }
 
   async #answer({ query, name, input }: Extract<PlatformMessage, { kind: 'query' }>): Promise<void> {

@@ -57,12 +57,15 @@ type Arrival =
 
 export const ROOT_BRANCH: Branch = { parent: undefined, scope: undefined, givenUp: undefined };
 
+/** The branch that code works for. One for all executions (see `insideStep`). */
+const currentBranch = new AsyncLocalStorage<Branch>();
+
 export class WorkflowRun {
   readonly execution: OpenedExecution;
   readonly cancel = new AbortController();
   /** How it went another way than its journal, if it did. */
   divergence: WorkflowFailure | undefined;
-  readonly branch = new AsyncLocalStorage<Branch>();
+  readonly branch = currentBranch;
   readonly #host: RunHost;
   readonly #steps: StepRunner;
   readonly #open = new Map<number, OpenOp>();
@@ -158,7 +161,7 @@ export class WorkflowRun {
   close(): void {
     this.#over = true;
     this.#steps.abortAll(
-      new WorkflowFailure(cancelledFailure('the execution was taken away from this process')),
+      () => new WorkflowFailure(cancelledFailure('the execution was taken away from this process')),
     );
   }
 
@@ -254,7 +257,7 @@ export class WorkflowRun {
 
   end(outcome: Extract<ProgramAct, { kind: 'end' }>['outcome']): void {
     this.act({ kind: 'end', outcome });
-    this.#steps.abortAll(new WorkflowFailure(cancelledFailure('the workflow has ended')));
+    this.#steps.abortAll(() => new WorkflowFailure(cancelledFailure('the workflow has ended')));
   }
 
   #idempotencyKey(op: number): string {
@@ -264,10 +267,9 @@ export class WorkflowRun {
   /** Found at the first run, not at the replay after a crash: the code waited for something that is not recorded. */
   #refuseOutside(task: Task): void {
     if (this.#inTurn) return;
-    const inside = this.#steps.current;
     throw misuse(
       'E_NON_DETERMINISTIC',
-      inside !== undefined
+      this.#steps.isInside
         ? `${nameOfTask(task)} was begun inside a step. A step is one unit: use the workflow's operations beside it, not within.`
         : `before ${nameOfTask(task)} the code waited for something that is not recorded: a timer, a network call, a file. Put that into a step (or use ctx.sleep), so that a replay sees the same.`,
     );
