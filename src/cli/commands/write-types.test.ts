@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { WITHOUT_GO } from '../../../sdk/go/test-go.ts';
 import { runForTest } from '../test-terminal.ts';
 
 const SDK = fileURLToPath(new URL('../../../sdk/node/lambent.ts', import.meta.url));
@@ -23,6 +24,9 @@ functions:
   shell: {}
   order: { entry: functions/order.py }
   wrapped: { entry: functions/wrapped.py, handler: main }
+  stock: { entry: functions/stock/main.go }
+  idle: { entry: functions/idle.go }
+  web: { entry: functions/web/main.go }
 `,
   'functions/add.ts': `
 export const handler = async (event: { readonly a: number; readonly b: number }) => ({ sum: event.a + event.b });`,
@@ -60,6 +64,38 @@ import nowhere
 @nowhere.wraps
 def main(event: str, context) -> str: ...
 `,
+  'functions/stock/main.go': `package main
+
+import (
+	"context"
+	"time"
+
+	shop "lambent.dev/go"
+	"nowhere.example/rest"
+)
+
+func main() { shop.Start(take) }
+
+func take(ctx context.Context, in item) (map[string][]item, error) { panic("nobody runs this") }
+`,
+  'functions/stock/item.go': `package main
+
+type kind string
+
+type item struct {
+	ID    string    \`json:"id"\`
+	Kind  kind      \`json:"kind,omitempty"\`
+	Since time.Time \`json:"since"\`
+	Part  *item     \`json:"part,omitempty"\`
+	Rest  rest.Any  \`json:"rest,omitempty"\`
+	Size  int64     \`json:"size,string"\`
+	inner int
+}
+`,
+  'functions/idle.go':
+    'package main\n\nimport "github.com/aws/aws-lambda-go/lambda"\n\nfunc main() { lambda.Start(func() (int, error) { return 1, nil }) }\n',
+  'functions/web/main.go':
+    'package main\n\nimport (\n\t"net/http"\n\n\tlambent "lambent.dev/go"\n)\n\nfunc main() { lambent.Start(func(w http.ResponseWriter, r *http.Request) {}) }\n',
   'right.ts': `
 import { invoke, type CallError } from 'lambent';
 export const sum: number = (await invoke('add', { a: 1, b: 2 })).sum;
@@ -70,7 +106,21 @@ export const later: { id: string } = await invoke('add', { a: 1, b: 2 }, { async
 const order = { id: 'a', lines: [{ price: 1, note: null }], kind: 'new' } as const;
 export const sold: number | undefined = (await invoke('order', { ...order, lines: [...order.lines] }))?.sold;
 export const unknowns: unknown[] = [await invoke('script', 1), await invoke('shell'), await invoke('wrapped', 1)];
+export const web: unknown = await invoke('web', 1);
 export const codeOf = (error: CallError): string => error.code;`,
+  ...(WITHOUT_GO === false
+    ? {
+        'right-go.ts': `
+import { invoke } from 'lambent';
+const item = { id: 'a', since: '2026-01-01T00:00:00Z', size: '1' };
+export const stock: string | undefined = (await invoke('stock', item))?.['a']?.[0]?.id;
+export const idle: number = await invoke('idle');`,
+        'wrong-go.ts': `
+import { invoke } from 'lambent';
+await invoke('stock', { id: 'a', since: 'now', size: 1 });
+export const idle: string = await invoke('idle');`,
+      }
+    : {}),
   'wrong.ts': `
 import { invoke } from 'lambent';
 await invoke('ad', { a: 1, b: 2 });
@@ -115,7 +165,7 @@ describe('lambent types', { timeout: 60_000 }, () => {
   it('writes what the compiler then holds calls to', async () => {
     const outcome = await runForTest(['types', folder]);
     assert.equal(outcome.code, 0, outcome.err);
-    assert.match(outcome.out, /Wrote the types of 8 functions to .*lambent-functions\.d\.ts/);
+    assert.match(outcome.out, /Wrote the types of 11 functions to .*lambent-functions\.d\.ts/);
     const { stdout } = spawnSync(process.execPath, [TSC, '-p', folder, '--pretty', 'false'], {
       cwd: folder,
       encoding: 'utf8',
@@ -124,6 +174,7 @@ describe('lambent types', { timeout: 60_000 }, () => {
     assert.deepEqual(
       errors.map((line) => line.replace(/,\d+\): error (TS\d+).*/, ' $1')),
       [
+        ...(WITHOUT_GO === false ? ['wrong-go.ts(3 TS2322', 'wrong-go.ts(4 TS2322'] : []),
         'wrong.ts(3 TS2345',
         'wrong.ts(4 TS2322',
         'wrong.ts(5 TS2741',
@@ -137,6 +188,19 @@ describe('lambent types', { timeout: 60_000 }, () => {
 
   it('says whether what is written is up to date', async () => {
     assert.match((await runForTest(['types', folder])).out, /is up to date/);
+    assert.equal((await runForTest(['types', folder, '--check'])).code, 0);
+    // Types of functions in other languages are written out: they get old with their sources.
+    await writeApp(folder, {
+      'functions/order.py': FILES['functions/order.py'].replace('id: str', 'id: int'),
+    });
+    assert.equal((await runForTest(['types', folder, '--check'])).code, 1);
+    await writeApp(folder, { 'functions/order.py': FILES['functions/order.py'] });
+    if (WITHOUT_GO === false) {
+      const text = FILES['functions/stock/item.go'];
+      await writeApp(folder, { 'functions/stock/item.go': text.replace('ID    string', 'ID    int') });
+      assert.equal((await runForTest(['types', folder, '--check'])).code, 1);
+      await writeApp(folder, { 'functions/stock/item.go': text });
+    }
     assert.equal((await runForTest(['types', folder, '--check'])).code, 0);
     await writeApp(folder, { 'lambent.yaml': 'functions: { add: {} }\n' });
     const stale = await runForTest(['types', folder, '--check']);
