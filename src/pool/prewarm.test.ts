@@ -5,20 +5,20 @@ import type { InstanceId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import { encodeFrame, FRAME } from '../model/frames.ts';
-import type { Sandbox, SandboxListener, SandboxProcess, SandboxSpec } from '../ports/sandbox.ts';
+import type { Pace, Sandbox, SandboxListener, SandboxProcess, SandboxSpec } from '../ports/sandbox.ts';
 import { Prewarm, type ProcessKind } from './prewarm.ts';
 
 /** The far side of the port: processes that only exist on paper, so that a test decides when one is loaded or dies. */
 class PaperSandbox implements Pick<Sandbox, 'start'> {
-  readonly started: { spec: SandboxSpec; listener: SandboxListener; killed: boolean }[] = [];
+  readonly started: { spec: SandboxSpec; listener: SandboxListener; killed: boolean; paces: Pace[] }[] = [];
   failing = false;
 
   async start(_id: InstanceId, spec: SandboxSpec, listener: SandboxListener): Promise<SandboxProcess> {
     if (this.failing) throw new Error('no more processes');
-    const entry = { spec, listener, killed: false };
+    const entry = { spec, listener, killed: false, paces: [] as Pace[] };
     this.started.push(entry);
     return {
-      setPace() {},
+      setPace: (pace: Pace) => void entry.paces.push(pace),
       kill: () => {
         if (entry.killed) return;
         entry.killed = true;
@@ -82,6 +82,7 @@ describe('processes that wait', () => {
     assert.ok(taken?.handOver({ ...nobody, onData: (chunk) => void heard.push(chunk.toString()) }));
     sandbox.started[0]!.listener.onData(Buffer.from('mine'));
     assert.deepEqual(heard, ['mine']);
+    assert.deepEqual(sandbox.started[0]!.paces, ['background', 'starting'], 'it does not serve yet');
     assert.equal(prewarm.take(kind(128)), undefined, 'nobody gets it twice');
     assert.equal(prewarm.take(kind(256)), undefined, 'and none of another kind');
   });

@@ -82,7 +82,8 @@ export class WaitingProcess implements SandboxListener {
   handOver(heir: SandboxListener): SandboxProcess | undefined {
     if (this.#hasEnded) return undefined;
     this.#heir = heir;
-    this.process?.setPace('serving');
+    // Many that load their code at once must not slow down those that serve; once it is loaded it is one of them.
+    this.process?.setPace('starting');
     return this.process;
   }
 
