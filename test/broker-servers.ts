@@ -18,6 +18,15 @@ export interface BrokerProgram {
   readonly companion?: (port: number) => { readonly program: string; readonly args: readonly string[] };
 }
 
+/** Redis that has on its disk what it answered to. */
+export const REDIS: BrokerProgram = {
+  ...{ program: 'redis-server', debian: 'redis-server' },
+  args: (folder, port) => [
+    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
+    ...['--appendonly', 'yes', '--appendfsync', 'always', '--requirepass', 'right-password'],
+  ],
+};
+
 /** Where Debian's servers are, which a user's PATH may lack. */
 const PATHS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
 

@@ -1,7 +1,7 @@
 import { createClient } from '@redis/client';
 import { connectionByUrl } from '../src/model/connection.ts';
 import { describeBroker } from './broker-cases.ts';
-import type { BrokerServer } from './broker-servers.ts';
+import { type BrokerServer, REDIS } from './broker-servers.ts';
 
 const urlOf = ({ port }: BrokerServer): string => `redis://:right-password@127.0.0.1:${port}/0`;
 
@@ -21,14 +21,7 @@ async function run(
 
 await describeBroker({
   name: 'Redis streams',
-  program: {
-    program: 'redis-server',
-    debian: 'redis-server',
-    args: (folder, port) => [
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
-      ...['--appendonly', 'yes', '--appendfsync', 'always', '--requirepass', 'right-password'],
-    ],
-  },
+  program: REDIS,
   url: urlOf,
   manifest: 'redis: { url: BROKER, stream: live }',
   source: {

@@ -1,8 +1,9 @@
 /**
  * The kill harness: a platform as its users start it, killed with SIGKILL at seeded random moments, as are the
  * processes of its functions, while events, batches and a schedule run through it; then a checker that knows only the
- * promises compares what was acknowledged with what was seen. With `rows`, rows are committed in a MariaDB meanwhile,
- * which is killed as well.
+ * promises compares what was acknowledged with what was seen. Rows are committed in a MariaDB and a PostgreSQL meanwhile, and
+ * messages sent to a Redis, which are killed as well; of PostgreSQL's rows, many are there before the trigger begins, and the
+ * platform is killed while it reads them.
  *
  * With `bug: 'ack-early'` a sender is told that its event is taken before the platform has it: the checker must notice,
  * or it is worth nothing.
@@ -19,14 +20,18 @@ import { descendantsOf, poll } from '../process-table.ts';
 import { type Server, startServer, untilGone, waitForToken } from '../server-process.ts';
 import { checkLedger, checkRows } from './check-ledger.ts';
 import { Ledger } from './ledger.ts';
-import { RowWriter } from './row-writer.ts';
+import { type ChaosService, mariaDbService, postgresService, redisService } from './chaos-service.ts';
+import { ServiceWriter } from './service-writer.ts';
+import { findPostgres } from '../postgres-cluster.ts';
+import { mariaDbMissing } from '../mariadb-server.ts';
+import { missing, REDIS } from '../broker-servers.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
   readonly durationMs: number;
   readonly bug: 'none' | 'ack-early';
-  /** Needs MariaDB. */
-  readonly rows: boolean;
+  /** With the services that can run here. */
+  readonly services: boolean;
 }
 
 export interface ChaosReport {
@@ -34,9 +39,8 @@ export interface ChaosReport {
   readonly bug: ChaosOptions['bug'];
   readonly nodeKills: number;
   readonly instanceKills: number;
-  readonly databaseKills: number;
-  /** Rows whose commit was answered. */
-  readonly rows: number;
+  /** By the functions that they run. */
+  readonly services: Readonly<Record<string, { readonly kills: number; readonly acknowledged: number }>>;
   readonly acknowledged: number;
   /** Sent again because no answer came. */
   readonly sentAgain: number;
@@ -65,7 +69,7 @@ const report = async (by, events) => {
 const fail = (share) => { if (Math.random() < share) throw new Error('now and then'); };
 `;
 
-const files = (ledger: string, database: string | undefined): Record<string, string> => ({
+const files = (ledger: string, services: readonly ChaosService[]): Record<string, string> => ({
   'lambent.yaml': `
 app: chaos
 env: { LEDGER: "${ledger}" }
@@ -82,24 +86,18 @@ functions:
   ticking:
     on:
       - { schedule: every 1s, missed: all, attempts: 1000, retryFirst: 20ms, retryMax: 200ms }
-${
-  database === undefined
-    ? ''
-    : `  rows:
-    env: { DB: "${database}" }
-    on:
-      - { mysql: { url: DB, table: changes }, key: data.new.name, attempts: 1000, retryFirst: 20ms, retryMax: 200ms }
-`
-}`,
-  ...(database === undefined
-    ? {}
-    : {
-        'functions/rows.js': `${REPORT}
-export const handler = async ({ data: { new: row } }) => {
-  await report('rows', [{ id: row.id, subject: row.name, data: row }]);
+${services.map(serviceFunction).join('')}`,
+  ...Object.fromEntries(
+    services.map(({ name, row }) => [
+      `functions/${name}.js`,
+      `${REPORT}
+export const handler = async (event) => {
+  const row = ${row};
+  await report('${name}', [{ id: row.id, subject: row.name, data: row }]);
   fail(0.1);
 };`,
-      }),
+    ]),
+  ),
   'functions/ordered.js': `${REPORT}
 export const handler = async (event) => { await report('ordered', [event]); fail(0.1); };`,
   'functions/batched.js': `${REPORT}
@@ -113,6 +111,24 @@ export const handler = async (event) => { fail(0.3); await report('dying', [even
   'functions/ticking.js': `${REPORT}
 export const handler = async (event) => { await report('ticking', [event]); fail(0.1); };`,
 });
+
+function serviceFunction({ name, url, trigger }: ChaosService): string {
+  const key = trigger.startsWith('redis') ? 'data.name' : 'data.new.name';
+  return `  ${name}:
+    env: { DB: "${url}" }
+    on:
+      - { ${trigger}, key: ${key}, attempts: 1000, retryFirst: 20ms, retryMax: 200ms }
+`;
+}
+
+async function startServices(): Promise<ChaosService[]> {
+  const services: ChaosService[] = [];
+  if ((await mariaDbMissing()) === false) services.push(await mariaDbService());
+  const programs = await findPostgres();
+  if (programs !== undefined) services.push(await postgresService(programs));
+  if ((await missing(REDIS)) === false) services.push(await redisService());
+  return services;
+}
 
 class Chaos {
   readonly #options: ChaosOptions;
@@ -129,7 +145,7 @@ class Chaos {
   nodeKills = 0;
   instanceKills = 0;
 
-  readonly #rows: RowWriter | undefined;
+  readonly #writers: readonly ServiceWriter[];
 
   private constructor(
     options: ChaosOptions,
@@ -137,10 +153,10 @@ class Chaos {
     ledger: Ledger,
     server: Server,
     token: string,
-    rows: RowWriter | undefined,
+    writers: readonly ServiceWriter[],
   ) {
     this.#options = options;
-    this.#rows = rows;
+    this.#writers = writers;
     this.#random = createSeededRandom(options.seed);
     this.#dataDir = dataDir;
     this.#ledger = ledger;
@@ -150,14 +166,23 @@ class Chaos {
 
   static async begin(options: ChaosOptions, folder: string): Promise<Chaos> {
     const ledger = new Ledger();
-    const rows = options.rows ? await RowWriter.start(createSeededRandom(options.seed + 1)) : undefined;
-    const app = await writeApp(join(folder, 'app'), files(await ledger.open(), rows?.url));
+    const services = options.services ? await startServices() : [];
+    const writers = services.map(
+      (service, at) => new ServiceWriter(service, createSeededRandom(options.seed + 1 + at)),
+    );
+    const app = await writeApp(join(folder, 'app'), files(await ledger.open(), services));
     const dataDir = join(folder, 'data');
     const server = await startServer(dataDir, [app]);
-    const chaos = new Chaos(options, dataDir, ledger, server, await waitForToken(server), rows);
-    // Rows that were there before the trigger began are not its own.
-    if (rows !== undefined) await poll(() => chaos.#isReading());
-    rows?.begin();
+    const chaos = new Chaos(options, dataDir, ledger, server, await waitForToken(server), writers);
+    // Where rows that were there before are not the trigger's, only those after it began are.
+    await poll(() => chaos.#areReading());
+    // In the midst of those that are.
+    for (const { service } of writers)
+      if (service.existing.length > 0) {
+        await poll(() => ledger.seen.some(({ by }) => by === service.name));
+        await chaos.#killNode();
+      }
+    for (const writer of writers) writer.begin();
     return chaos;
   }
 
@@ -168,19 +193,22 @@ class Chaos {
       await delay(200 + this.#random.fraction() * 1_500);
       await this.#kill();
     }
+    // However short the run was, nothing is spared.
+    for (const writer of this.#writers) if (writer.kills === 0) await writer.kill();
     this.#isOver = true;
     await Promise.all(senders);
-    await this.#rows?.end();
+    for (const writer of this.#writers) await writer.end();
     await this.#settle();
     const dead = await this.#deadLetters();
     const { acknowledged, seen } = this.#ledger;
-    const rows = this.#rows?.acknowledged ?? [];
     const problems = [
       ...checkLedger({
         ...{ acknowledged, seen, dead, functions: ['ordered', 'batched', 'dying'] },
         ...{ ordered: 'ordered', scheduled: 'ticking', everyMs: 1_000 },
       }),
-      ...checkRows({ acknowledged: rows, seen, dead, functions: ['rows'], ordered: 'rows' }),
+      ...this.#writers.flatMap(({ service: { name }, acknowledged: written }) =>
+        checkRows({ acknowledged: written, seen, dead, functions: [name], ordered: name }),
+      ),
     ];
     const distinct = new Set(seen.map(({ by, id }) => `${by} ${id}`)).size;
     return {
@@ -188,8 +216,12 @@ class Chaos {
       bug: this.#options.bug,
       nodeKills: this.nodeKills,
       instanceKills: this.instanceKills,
-      databaseKills: this.#rows?.kills ?? 0,
-      rows: rows.length,
+      services: Object.fromEntries(
+        this.#writers.map(({ service: { name }, kills, acknowledged: written }) => [
+          name,
+          { kills, acknowledged: written.length },
+        ]),
+      ),
       acknowledged: acknowledged.length,
       sentAgain: this.#sentAgain,
       seen: seen.length,
@@ -203,7 +235,7 @@ class Chaos {
   async close(): Promise<void> {
     this.#isOver = true;
     this.#ledger.close();
-    await this.#rows?.close();
+    for (const writer of this.#writers) await writer.close();
     const { child } = this.#server;
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGKILL');
@@ -212,7 +244,9 @@ class Chaos {
   }
 
   async #kill(): Promise<void> {
-    if (this.#rows !== undefined && this.#random.fraction() < 0.2) return this.#rows.kill();
+    const count = this.#writers.length;
+    if (count > 0 && this.#random.fraction() < 0.3)
+      return this.#writers[Math.floor(this.#random.fraction() * count)]!.kill();
     const { child } = this.#server;
     const below = descendantsOf(child.pid!);
     if (below.length > 0 && this.#random.fraction() < 0.4) {
@@ -225,6 +259,12 @@ class Chaos {
       }
       return;
     }
+    await this.#killNode();
+  }
+
+  async #killNode(): Promise<void> {
+    const { child } = this.#server;
+    const below = descendantsOf(child.pid!);
     this.nodeKills += 1;
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -283,20 +323,24 @@ class Chaos {
     return true;
   }
 
-  /** Whether the table's trigger reads. */
-  async #isReading(): Promise<boolean> {
+  /** Whether every service's trigger reads. */
+  async #areReading(): Promise<boolean> {
     const { items } = (await this.#get('/triggers')) as { items: { id: string; trouble?: string }[] };
-    const found = items.find(({ id }) => id === 'chaos/rows-mysql');
-    return found !== undefined && found.trouble === undefined;
+    return this.#writers.every(({ service: { name } }) => {
+      const found = items.find(({ id }) => id.startsWith(`chaos/${name}-`));
+      return found !== undefined && found.trouble === undefined;
+    });
   }
 
   /** Waits until nothing is owed any more, and the last row was read. */
   async #settle(): Promise<void> {
     const endMs = systemClock.monotonicMs() + SETTLE_MS;
-    const last = this.#rows?.acknowledged.at(-1)?.id;
     while (systemClock.monotonicMs() < endMs) {
       const { items } = (await this.#get('/triggers')) as { items: { id: string; owed: number }[] };
-      const isRead = last === undefined || this.#ledger.seen.some(({ id }) => id === last);
+      const isRead = this.#writers.every(({ service: { name }, acknowledged }) => {
+        const last = acknowledged.at(-1)?.id;
+        return last === undefined || this.#ledger.seen.some(({ by, id }) => by === name && id === last);
+      });
       // The schedule goes on, but between two ticks there is nothing.
       if (isRead && items.every(({ owed }) => owed === 0)) return;
       await delay(50);
@@ -344,8 +388,12 @@ export function reportText(report: ChaosReport): string {
   const bug = report.bug === 'none' ? '' : `, with the deliberate bug ${report.bug}`;
   return [
     `seed ${report.seed}${bug}`,
-    `  killed: the platform ${report.nodeKills} times, one of its processes ${report.instanceKills} times, the database ${report.databaseKills} times`,
-    `  acknowledged: ${report.acknowledged} events (${report.sentAgain} requests sent again), ${report.rows} rows`,
+    `  killed: the platform ${report.nodeKills} times, one of its processes ${report.instanceKills} times`,
+    ...Object.entries(report.services).map(
+      ([name, { kills, acknowledged }]) =>
+        `  ${name}: ${acknowledged} promised by a service that was killed ${kills} times`,
+    ),
+    `  acknowledged: ${report.acknowledged} events (${report.sentAgain} requests sent again)`,
     `  seen: ${report.seen} times, ${report.repeated} of them again; dead letters ${JSON.stringify(report.dead)}; ${report.ticks} ticks`,
     problems.length === 0 ? '  every promise held' : `  ${problems.length} promises broken:`,
     ...problems.slice(0, 10).map((problem) => `    ${problem}`),

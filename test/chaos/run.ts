@@ -1,6 +1,5 @@
 /** `npm run chaos -- --seed N --minutes M [--bug ack-early]`: the kill harness. Exit code 1: a promise was broken. */
 import { parseArgs } from 'node:util';
-import { mariaDbMissing } from '../mariadb-server.ts';
 import { reportText, runChaos } from './chaos-run.ts';
 
 const { values } = parseArgs({
@@ -16,9 +15,7 @@ if (!Number.isInteger(seed) || !(minutes > 0) || (values.bug !== 'none' && value
   process.stderr.write('Usage: npm run chaos -- --seed N --minutes M [--bug ack-early]\n');
   process.exitCode = 2;
 } else {
-  // Without MariaDB there are no rows.
-  const rows = (await mariaDbMissing()) === false;
-  const report = await runChaos({ seed, durationMs: minutes * 60_000, bug: values.bug, rows });
+  const report = await runChaos({ seed, durationMs: minutes * 60_000, bug: values.bug, services: true });
   process.stdout.write(reportText(report));
   if (report.problems.length > 0) process.exitCode = 1;
 }
