@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { connect } from 'amqplib';
 import { systemClock } from '../src/base/clock.ts';
 import { connectionByUrl } from '../src/model/connection.ts';
@@ -9,12 +6,10 @@ import type { TriggerSource } from '../src/model/trigger.ts';
 import { createMessageDrivers } from '../src/sources/messages/message-sources.ts';
 import { describeBroker, sendOne } from './broker-cases.ts';
 import type { BrokerServer } from './broker-servers.ts';
+import { rabbitMq, rabbitUser } from './rabbitmq-program.ts';
 import { poll } from './process-table.ts';
 
 const urlOf = ({ port }: BrokerServer): string => `amqp://lambent:right-password@127.0.0.1:${port}`;
-/** Erlang's own table of names, beside the broker's port: the machine's is left alone. */
-const namesPort = (port: number): number => (port > 40_000 ? port - 20_000 : port + 20_000);
-
 type Model = Awaited<ReturnType<typeof connect>>;
 
 async function withModel<T>(server: BrokerServer, act: (model: Model) => Promise<T>): Promise<T> {
@@ -27,17 +22,9 @@ async function withModel<T>(server: BrokerServer, act: (model: Model) => Promise
   }
 }
 
-/** As RabbitMQ stores it: four bytes of salt, and SHA-256 over them and the password. */
-function userOf(name: string): Record<string, unknown> {
-  const salt = Buffer.from('salt');
-  const digest = createHash('sha256').update(salt).update('right-password').digest();
-  const password_hash = Buffer.concat([salt, digest]).toString('base64');
-  return { name, password_hash, hashing_algorithm: 'rabbit_password_hashing_sha256', tags: '' };
-}
-
 const DEFINITIONS = {
   vhosts: [{ name: '/' }, { name: 'other' }],
-  users: [userOf('lambent'), userOf('narrow')],
+  users: [rabbitUser('lambent'), rabbitUser('narrow')],
   permissions: [
     { user: 'lambent', vhost: '/', configure: '.*', write: '.*', read: '.*' },
     { user: 'narrow', vhost: '/', configure: '^$', write: '^$', read: '^nothing$' },
@@ -57,40 +44,10 @@ const DEAD = { deadLetterExchange: '', deadLetterRoutingKey: 'refused' };
 
 await describeBroker({
   name: 'RabbitMQ',
-  program: {
-    // What Debian has on the PATH runs as another user.
-    program: '/usr/lib/rabbitmq/bin/rabbitmq-server',
-    debian: 'rabbitmq-server',
-    async prepare(folder, port) {
-      await mkdir(join(folder, 'plugins'));
-      await writeFile(join(folder, 'enabled_plugins'), '[].');
-      await writeFile(
-        join(folder, 'rabbitmq.conf'),
-        `listeners.tcp.default = 127.0.0.1:${port}\nload_definitions = ${join(folder, 'definitions.json')}\n`,
-      );
-      await writeFile(join(folder, 'definitions.json'), JSON.stringify(DEFINITIONS));
-    },
-    companion: (port) => ({
-      program: 'epmd',
-      args: ['-port', String(namesPort(port)), '-address', '127.0.0.1'],
-    }),
-    args: () => [],
-    env: (folder, port) => ({
-      HOME: folder,
-      ERL_EPMD_PORT: String(namesPort(port)),
-      ERL_EPMD_ADDRESS: '127.0.0.1',
-      RABBITMQ_NODENAME: `test${port}@localhost`,
-      RABBITMQ_DIST_PORT: String(namesPort(port) + 1),
-      RABBITMQ_MNESIA_BASE: join(folder, 'mnesia'),
-      RABBITMQ_LOG_BASE: join(folder, 'log'),
-      RABBITMQ_PID_FILE: join(folder, 'pid'),
-      RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
-      RABBITMQ_CONF_ENV_FILE: '/dev/null',
-      RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'enabled_plugins'),
-      // The other form of its log wants the machine to have a name.
-      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-syslog protocol rfc5424',
-    }),
-  },
+  program: rabbitMq({
+    definitions: DEFINITIONS,
+    config: (_, port) => `listeners.tcp.default = 127.0.0.1:${port}`,
+  }),
   url: urlOf,
   manifest: 'rabbitmq: { url: BROKER, queue: live }',
   source: {

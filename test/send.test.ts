@@ -40,6 +40,7 @@ functions:
   node: { entry: node.js, connections: [cache, away, table] }
   python: { entry: python.py, connections: [cache] }
   stranger: { entry: node.js }
+  careless: { entry: careless.js, connections: [away] }
   circle:
     entry: circle.js
     connections: [cache]
@@ -49,6 +50,10 @@ functions:
 export const handler = async ({ connection, stream, message, bytes, options }) => {
   try { return await send(connection, stream, bytes ? Uint8Array.from(bytes) : message, options); }
   catch (error) { return error.code + ': ' + error.message; }
+};`,
+          'careless.js': `import { send } from 'lambent';
+export const handler = async () => {
+  await send('away', 'events', 1);
 };`,
           'python.py': `from lambent import send_async
 async def handler(event, context):
@@ -71,6 +76,14 @@ export const handler = async (event) => { await send('cache', 'circle', { round:
     const { json } = await lambent.api('POST', `/apps/shop/functions/${name}/invocations`, event);
     return (json as { result: unknown }).result ?? json;
   };
+  it('that fails names the line of the author who sent', async () => {
+    const { error } = (await call('careless', {})) as { error: { stackTrace: string[] } };
+    assert.deepEqual(
+      error.stackTrace.map((line) => line.replace(/:\d+\)$/, ')')),
+      ['at handler (careless.js:3)'],
+    );
+  });
+
   /** The fields of a stream's entries, in order. */
   const entriesOf = async (stream: string): Promise<string[][]> => {
     const reply = (await client.send('XRANGE', stream, '-', '+')) as unknown as [Buffer, Buffer[]][];

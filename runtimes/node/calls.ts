@@ -28,6 +28,7 @@ const KEEP_ALIVE_MS = 2 ** 30;
 const { setInterval, clearInterval } = globalThis;
 
 interface Call {
+  readonly site: CallSite;
   readonly head: string;
   readonly payload: Uint8Array;
   /** The stream of the invocation that asks. */
@@ -48,7 +49,8 @@ export class CallError extends Error {
   readonly retryable: boolean;
   readonly hint: string;
 
-  constructor(failure: CallFailureMessage) {
+  /** `site`: where the call was made. The answer comes in another turn, whose own stack tells an author nothing. */
+  constructor(failure: CallFailureMessage, site?: CallSite) {
     super(failure.errorMessage);
     this.name = failure.errorType;
     this.code = failure.code;
@@ -56,7 +58,14 @@ export class CallError extends Error {
     this.stackTrace = failure.stackTrace;
     this.retryable = failure.retryable;
     this.hint = failure.hint;
+    const frames = site?.stack?.match(/^\s+at .*$/gm);
+    if (frames != null) this.stack = [`${this.name}: ${this.message}`, ...frames].join('\n');
   }
+}
+
+/** Written out only when it is read. */
+interface CallSite {
+  readonly stack?: string;
 }
 
 function tooMany(): CallError {
@@ -103,7 +112,10 @@ export class Calls {
         return;
       }
       const text = JSON.stringify(head);
+      const site: CallSite = {};
+      Error.captureStackTrace(site, this.call);
       this.#waiting.push({
+        site,
         head: text,
         payload,
         invocationStream,
@@ -126,7 +138,7 @@ export class Calls {
       this.#send(stream, call);
     } else if (kind === FRAME.CALL_FAILED) {
       this.#end(stream, call);
-      call.reject(new CallError(JSON.parse(payload.toString()) as CallFailureMessage));
+      call.reject(new CallError(JSON.parse(payload.toString()) as CallFailureMessage, call.site));
     } else {
       call.result.push(payload);
       if (!last) this.#channel.number(FRAME.CREDIT, stream, payload.length);

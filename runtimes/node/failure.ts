@@ -18,6 +18,9 @@ const PROTOCOL_DIR = fileURLToPath(new URL('../../src/model/', import.meta.url))
 
 let codeDir = '';
 
+/** What a bundle's source map calls the SDK's files. */
+const SDK_FILE = 'lambent';
+
 /** Tells where the author's code lies: stacks name files relative to it. */
 export function setCodeDir(folder: string): void {
   codeDir = folder.endsWith(sep) ? folder : folder + sep;
@@ -67,7 +70,9 @@ export function placeOf(stackLine: string): SourcePlace | undefined {
 function isRuntimeFrame(stackLine: string): boolean {
   if (!/^\s+at /.test(stackLine)) return false;
   const file = placeOf(stackLine)?.file;
-  if (file === undefined || (codeDir !== '' && file.startsWith(codeDir))) return false;
+  if (file === undefined) return false;
+  if (file === `${codeDir}${SDK_FILE}`) return true;
+  if (codeDir !== '' && file.startsWith(codeDir)) return false;
   return file.startsWith(RUNTIME_DIR) || file.startsWith(PROTOCOL_DIR);
 }
 

@@ -1,5 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { Address } from '../../model/connection.ts';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import type { Address, AddressTls } from '../../model/connection.ts';
 
 const CONNECT_MS = 10_000;
 /** How often the other side is asked for a sign; after two without an answer the connection is lost. */
@@ -17,15 +18,14 @@ export interface NatsLink {
 /** One connection, which is not made anew. Resolves when it is logged in. */
 export async function connectNats({ url, tls }: Address, name: string): Promise<NatsLink> {
   const { connect } = await import('@nats-io/transport-node');
-  const { protocol, host, username, password } = new URL(url);
+  const { protocol, host, hostname, username, password } = new URL(url);
   const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
   const login = user === '' ? {} : pass === '' ? { token: user } : { user, pass };
   const nats = await connect({
     ...{ servers: host, name, reconnect: false, timeout: CONNECT_MS },
     ...{ pingInterval: PING_MS, maxPingOut: PINGS_MAX, ignoreClusterUpdates: true },
     ...login,
-    // As it takes its options: it hands them on to Node's TLS.
-    ...(protocol === 'tls:' || tls !== undefined ? { tls: { ...tls } } : {}),
+    ...(protocol === 'tls:' || tls !== undefined ? { tls: tlsOptions(hostname, tls) } : {}),
   });
   const { promise: lost, reject: lose } = Promise.withResolvers<never>();
   lost.catch(() => {});
@@ -36,5 +36,14 @@ export async function connectNats({ url, tls }: Address, name: string): Promise<
       await Promise.race([nats.flush(), lost]).catch(() => {});
       await nats.close().catch(() => {});
     },
+  };
+}
+
+/** The client hands them on to Node's TLS, but not the host where that is an address: Node.js would look for `localhost`. */
+function tlsOptions(hostname: string, tls: AddressTls | undefined): object {
+  const name = tls?.servername ?? hostname.replace(/^\[(.*)\]$/, '$1');
+  return {
+    ...tls,
+    checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(name, certificate),
   };
 }

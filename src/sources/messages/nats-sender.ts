@@ -23,7 +23,7 @@ export async function openNatsSender(address: Address): Promise<Sender> {
         await Promise.race([stream.publish(destination, body, { msgID: id, headers }), lost]);
       } catch (error) {
         if (!hasNobody(error)) throw error;
-        throw new LambentError('E_SEND_FAILED', `No stream takes what is sent to ${destination}.`, {
+        throw new LambentError('E_SEND_FAILED', `No stream confirms what is sent to ${destination}.`, {
           hint: 'Make one: nats stream add NAME --subjects SUBJECT',
         });
       }
@@ -32,7 +32,10 @@ export async function openNatsSender(address: Address): Promise<Sender> {
   };
 }
 
-/** The client wraps what it knows in errors that know less. */
+/**
+ * Nobody listens, or somebody does who is no stream, so that the answer does not come. The client wraps what it knows in errors
+ * that know less.
+ */
 function hasNobody(error: unknown): boolean {
-  return error instanceof Error && (/no responders/i.test(error.message) || hasNobody(error.cause));
+  return error instanceof Error && (/no responders|timeout/i.test(error.message) || hasNobody(error.cause));
 }
