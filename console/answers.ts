@@ -153,6 +153,7 @@ export interface EventDetail extends EventSummary {
   readonly event: unknown;
   readonly owedTo: readonly string[];
   readonly deadAt: readonly string[];
+  readonly attempts: readonly DeliveryAttempt[];
 }
 
 export interface DeadLetter {
@@ -250,4 +251,69 @@ export interface HistoryEntry {
 /** What a workflow does, learnt from its latest executions. */
 export interface WorkflowGraph {
   readonly nodes: readonly { readonly id: string; readonly kind: string; readonly label: string }[];
+}
+
+export interface CallPayload {
+  /** The first line over HTTP: `POST /orders`, or the status. */
+  readonly head?: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+  readonly encoding: 'utf8' | 'base64';
+  readonly bytes: number;
+  readonly cut: boolean;
+  readonly redacted: boolean;
+}
+
+export interface CallPayloads {
+  readonly kept: 'yes' | 'off' | 'no';
+  readonly input?: CallPayload;
+  readonly output?: CallPayload;
+}
+
+export interface TraceCall {
+  readonly call: Invocation;
+  readonly parent?: string;
+}
+
+export interface TraceCalls extends List<TraceCall> {
+  readonly trace: string;
+  readonly more: boolean;
+}
+
+export interface RequestAnswer {
+  readonly id?: string;
+  readonly status: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+  readonly encoding: 'utf8' | 'base64';
+  readonly cut: boolean;
+}
+
+export interface TrafficFlow {
+  readonly app: string;
+  readonly function: string;
+  readonly via: { readonly kind: 'route' | 'function' | 'trigger' | 'api'; readonly name: string };
+  readonly calls: number;
+  readonly errors: number;
+}
+
+export interface Traffic extends List<TrafficFlow> {
+  readonly windowMs: number;
+}
+
+export interface SavedEvent {
+  readonly name: string;
+  readonly event: string;
+  readonly savedMs: number;
+}
+
+export interface DeliveryAttempt {
+  readonly trigger: string;
+  readonly delivery: number;
+  readonly attempt: number;
+  readonly startedMs: number;
+  readonly tookMs: number;
+  readonly invocation?: string;
+  readonly error?: InvocationError;
+  readonly nextMs?: number;
 }

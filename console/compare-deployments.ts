@@ -40,9 +40,25 @@ export function compareDeployments(before: DeploymentDetail | undefined, after: 
     );
   changes.push(...compareValues('route', routesOf(before), routesOf(after)));
   const triggersOf = (deployment: DeploymentDetail | undefined) =>
-    new Map((deployment?.triggers ?? []).map(({ name, ...rest }) => [name, JSON.stringify(rest)]));
+    new Map((deployment?.triggers ?? []).map(({ name, ...rest }) => [name, settingsText(rest)]));
   changes.push(...compareValues('trigger', triggersOf(before), triggersOf(after)));
   return changes;
+}
+
+/** `to mail, source.kind events, …`: each setting by its path. */
+function settingsText({ function: target, ...rest }: Readonly<Record<string, unknown>>): string {
+  const parts: string[] = [`to ${String(target)}`];
+  const add = (path: string, value: unknown): void => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      const text = typeof value === 'string' ? value : JSON.stringify(value);
+      // What is off or nothing says nothing.
+      if (value !== false && value !== 0) parts.push(`${path} ${text}`);
+      return;
+    }
+    for (const [name, inner] of Object.entries(value)) add(path === '' ? name : `${path}.${name}`, inner);
+  };
+  add('', rest);
+  return parts.join(', ');
 }
 
 const byName = <Item extends { name: string }>(items: readonly Item[]): Map<string, Item> =>

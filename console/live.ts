@@ -13,13 +13,14 @@ const API = '/_lambent/api/v1';
 
 /** What each part of the API shows: the first that fits counts. A screen's own questions name the path as their key. */
 const TOPICS: readonly (readonly [path: RegExp, topics: readonly ChangeTopic[]])[] = [
-  [/^\/(?:invocations|activity|usage|instances)\b/, ['invocations']],
+  [/^\/(?:invocations|activity|usage|instances|traffic)\b/, ['invocations']],
   [/^\/(?:functions)\b/, ['apps', 'invocations']],
   [/^\/(?:events|dead-letters)\b/, ['events']],
   [/^\/triggers\b/, ['events', 'apps']],
   [/^\/executions\b/, ['executions']],
   [/^\/(?:tokens|keys|secrets)\b/, ['settings']],
   [/^\/connections\b/, ['settings', 'apps']],
+  [/^\/apps\/[^/]+\/functions\/[^/]+\/events$/, ['settings']],
   [/^\/apps\/[^/]+\/workflows\b/, ['executions']],
   [/^\/apps\b/, ['apps']],
 ];
@@ -28,7 +29,7 @@ const TOPICS: readonly (readonly [path: RegExp, topics: readonly ChangeTopic[]])
 const AT_MOST: readonly (readonly [path: RegExp, everyMs: number])[] = [
   [/^\/activity.*stepMinutes|\/graph$/, 30_000],
   [/^\/(?:activity|usage)\b/, 3_000],
-  [/^\/(?:functions|instances|apps)\b/, 1_000],
+  [/^\/(?:functions|instances|apps|traffic)\b/, 1_000],
 ];
 const LEAST_MS = 400;
 /** A stream that the server ended, or refused, is asked for again after this time. */

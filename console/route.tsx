@@ -22,10 +22,19 @@ function readRoute(): Route {
   return lastRoute;
 }
 
+/**
+ * One listener of the page's for all who look at the address. With a listener each, the first that hears is drawn before
+ * the next one does: a screen that is being left would ask for what the next one's address names.
+ */
+const listeners = new Set<() => void>();
+addEventListener('hashchange', () => {
+  for (const listener of listeners) listener();
+});
+
 export function useRoute(): Route {
   return useSyncExternalStore((listener) => {
-    addEventListener('hashchange', listener);
-    return () => removeEventListener('hashchange', listener);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }, readRoute);
 }
 

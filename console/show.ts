@@ -1,13 +1,25 @@
 /** How times, sizes and amounts are written. */
 
-/** `0.42 ms`, `38 ms`, `1.20 s`. */
+/** `0`, `42 µs`, `4.2 ms`, `38 ms`, `1.2 s`: two digits say enough. */
 export function duration(us: number): string {
-  if (us < 10_000) return `${(us / 1_000).toFixed(2)} ms`;
-  if (us < 1_000_000) return `${Math.round(us / 1_000)} ms`;
-  return us < 60_000_000 ? `${(us / 1_000_000).toFixed(2)} s` : span(us / 1_000);
+  if (us < 1_000) return us === 0 ? '0' : `${Math.round(us)} µs`;
+  if (us < 1_000_000) return `${short(us / 1_000)} ms`;
+  return us < 60_000_000 ? `${short(us / 1_000_000)} s` : span(us / 1_000);
 }
 
-/** Of times that are known to the millisecond: `< 1 ms`, `38 ms`, `1.20 s`. */
+const short = (value: number): string => (value < 10 ? String(Number(value.toFixed(1))) : value.toFixed(0));
+
+/** Of the newest first page what people look for: just now in seconds, then the clock. */
+export const ago = (ms: number, nowMs: number): string =>
+  nowMs - ms < 3_600_000 ? `${span(nowMs - ms)} ago` : dateAndClock(ms);
+
+/** Calls a minute: `0.5/min`, `48/min`, `12/s`. */
+export function rate(perMinute: number): string {
+  if (perMinute < 120) return `${short(perMinute)}/min`;
+  return `${compact(Number(short(perMinute / 60)))}/s`;
+}
+
+/** Of times that are known to the millisecond: `< 1 ms`, `38 ms`, `1.2 s`. */
 export function elapsed(ms: number): string {
   if (ms < 1) return '< 1 ms';
   return ms < 1_000 ? `${Math.round(ms)} ms` : duration(ms * 1_000);

@@ -122,7 +122,11 @@ describe('the history of a call', () => {
   it('is tried again with other input, over the route', async () => {
     const { status, json } = await lambent.api('POST', '/requests', {
       ...{ method: 'POST', target: '/orders/8', body: '{"item":"chandelier"}' },
-      headers: [['content-type', 'application/json']],
+      headers: [
+        ['content-type', 'application/json'],
+        ['Host', `localhost:${lambent.port}`],
+        ['connection', 'keep-alive'],
+      ],
     });
     const answer = json as { id: string; status: number; body: string };
     assert.deepEqual([status, answer.status, JSON.parse(answer.body)], [200, 200, { price: 10 }]);

@@ -207,7 +207,11 @@ describe('executions in the console', { skip: noChromium, timeout: 120_000 }, ()
     const order = map.getByRole('link').filter({ hasText: /^order.*workflow/ });
     await order.waitFor();
     // From the workflow to the function that it was seen to call.
-    await map.locator('path.edge.taken').first().waitFor();
+    await map.locator('path.flow').first().waitFor();
+    await map
+      .getByText(/^\d+\/min$/)
+      .first()
+      .waitFor();
     await screenshot(page, 'overview-with-workflows');
     await order.click();
     await page.getByLabel('Executions').getByText(id).waitFor();

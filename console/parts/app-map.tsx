@@ -1,72 +1,166 @@
 import { useQueries } from '@tanstack/react-query';
-import type { Activity, Execution, FunctionView, Paged, TriggerView, WorkflowGraph } from '../answers.ts';
+import type {
+  Execution,
+  FunctionView,
+  Paged,
+  Traffic,
+  TrafficFlow,
+  TriggerView,
+  WorkflowGraph,
+} from '../answers.ts';
 import { get } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
-import { compact, plural } from '../show.ts';
+import { compact, percent, plural, rate } from '../show.ts';
 import { Graph, type GraphEdge, type GraphNode } from './graph.tsx';
 
 /** Routes of one function that the map names; further ones are counted. */
-const ROUTES_SHOWN = 2;
+const ROUTES_SHOWN = 1;
 /** Executions that are counted, the newest, and workflows whose own calls are looked for. */
 const EXECUTIONS_COUNTED = 1_000;
 const WORKFLOWS_LOOKED_INTO = 12;
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+/** While something flows the rates fall by themselves, and are asked for again. */
+const FLOWING_EVERY_MS = 3_000;
 
 interface Sums {
-  invocations: number;
-  errors: number;
+  readonly calls: number;
+  readonly errors: number;
+}
+const NONE: Sums = { calls: 0, errors: 0 };
+
+/** What brings work to which function, as the live deployments have it, with what flows there now. */
+export function AppMap(props: { functions: readonly FunctionView[]; triggers: readonly TriggerView[] }) {
+  const flows = useTraffic();
+  const { runs, calls } = useWorkflows(props.functions);
+  const drawing = new Drawing(flows, runs, new Set(props.functions.map(({ app }) => app)).size > 1);
+  for (const view of props.functions) drawing.addFunction(view);
+  for (const trigger of props.triggers) drawing.addTrigger(trigger);
+  drawing.addApi();
+  for (const flow of flows) if (flow.via.kind === 'function') drawing.addCall(flow);
+  for (const [from, to] of calls) drawing.addKnownCall(from, to);
+  const { nodes, edges } = drawing;
+  return (
+    <Graph label="Map of the app" direction="LR" nodes={[...nodes.values()]} edges={[...edges.values()]} />
+  );
 }
 
-/** What brings work to which function, as the live deployments have it, with what went through lately. */
-export function AppMap(props: {
-  functions: readonly FunctionView[];
-  triggers: readonly TriggerView[];
-  activity: Activity | undefined;
-}) {
-  const sums = sumsOf(props.activity);
-  const { runs, calls } = useWorkflows(props.functions);
-  for (const [key, run] of runs) sums.set(key, run);
-  const nodes = new Map<string, GraphNode>();
-  const edges: GraphEdge[] = [];
-  // How many of a function's calls came by its routes is not told apart from those that triggers made.
-  const triggered = new Set(props.triggers.map((each) => `${each.id.split('/')[0]}/${each.function}`));
-  for (const { app, name, runtime, instances, routes, config } of props.functions) {
+function useTraffic(): readonly TrafficFlow[] {
+  const known = useLive<Traffic>('/traffic').data?.items ?? [];
+  const again = useLive<Traffic>(known.length === 0 ? undefined : '/traffic', { everyMs: FLOWING_EVERY_MS });
+  return again.data?.items ?? known;
+}
+
+/** Nodes by id (`f app/name`, `r app/name`, `t app/name`, `c app/name`, `api`) and edges by their ends. */
+class Drawing {
+  readonly nodes = new Map<string, GraphNode>();
+  readonly edges = new Map<string, GraphEdge>();
+  readonly #flows: readonly TrafficFlow[];
+  readonly #runs: ReadonlyMap<string, Sums>;
+  readonly #namesApps: boolean;
+
+  constructor(flows: readonly TrafficFlow[], runs: ReadonlyMap<string, Sums>, namesApps: boolean) {
+    this.#flows = flows;
+    this.#runs = runs;
+    this.#namesApps = namesApps;
+  }
+
+  addFunction({ app, name, runtime, instances, routes, config }: FunctionView): void {
     const id = `f ${app}/${name}`;
-    if (nodes.has(id)) continue;
-    const { invocations, errors } = sums.get(`${app}/${name}`) ?? { invocations: 0, errors: 0 };
+    if (this.nodes.has(id)) return;
     const isWorkflow = config.workflow === true;
-    nodes.set(id, {
-      id,
-      text: name,
-      under: `${app} · ${isWorkflow ? 'workflow' : runtime} · ${plural(instances, 'instance')}`,
-      tone: errors > 0 ? 'bad' : instances > 0 ? 'good' : '',
+    const all = isWorkflow ? (this.#runs.get(`${app}/${name}`) ?? NONE) : this.#sum(app, name);
+    const what = isWorkflow ? 'workflow' : runtime;
+    const state = isWorkflow && instances === 0 ? '' : ` · ${plural(instances, 'instance')}`;
+    this.nodes.set(id, {
+      ...{ id, text: name, card: 'part' },
+      under: `${this.#namesApps ? `${app} · ` : ''}${what}${state}`,
+      tone: all.errors > 0 ? 'bad' : instances > 0 || all.calls > 0 ? 'good' : '',
       to: isWorkflow ? `/executions?app=${app}&workflow=${name}` : pathOf('functions', app, name),
     });
-    if (routes.length === 0) continue;
-    const shown = routes
-      .slice(0, ROUTES_SHOWN)
-      .map(({ method, host = '', path }) => `${method} ${host}${path}`);
+    for (const connection of (config.connections ?? []) as readonly string[]) {
+      const target = `c ${app}/${connection}`;
+      this.nodes.set(target, {
+        id: target,
+        text: connection,
+        under: 'connection',
+        card: 'part',
+        to: '/settings',
+      });
+      this.#connect(id, target, undefined);
+    }
+    const [first] = routes;
+    if (first === undefined) return;
     const route = `r ${app}/${name}`;
-    nodes.set(route, {
-      id: route,
-      text: shown.join(', '),
-      ...(routes.length > ROUTES_SHOWN ? { under: `and ${routes.length - ROUTES_SHOWN} more` } : {}),
+    const more = routes.length - ROUTES_SHOWN;
+    this.nodes.set(route, {
+      ...{ id: route, card: 'source', text: `${first.method} ${first.host ?? ''}${first.path}` },
+      ...(more > 0 ? { under: `and ${plural(more, 'more route')}` } : {}),
     });
-    edges.push({
-      from: route,
-      to: id,
-      ...(triggered.has(`${app}/${name}`) ? {} : { text: textOf(invocations, errors) }),
-      look: errors > 0 ? 'failing' : invocations > 0 ? 'hot' : '',
+    this.#connect(route, id, isWorkflow ? all : this.#sum(app, name, 'route'));
+  }
+
+  addTrigger({ id: own, function: name, source, paused, owed, dead, trouble }: TriggerView): void {
+    const [app = '', title = own] = own.split('/');
+    const target = `f ${app}/${name}`;
+    if (name === undefined || !this.nodes.has(target)) return;
+    const state = [
+      paused ? 'paused' : (source?.kind ?? 'trigger'),
+      ...(owed > 0 ? [`${compact(owed)} owed`] : []),
+      ...(dead > 0 ? [`${compact(dead)} dead`] : []),
+    ];
+    const id = `t ${own}`;
+    this.nodes.set(id, {
+      ...{ id, text: title, card: 'source', under: state.join(' · ') },
+      tone: dead > 0 || trouble !== undefined ? 'bad' : paused ? 'warn' : 'info',
+      to: '/events?tab=triggers',
+    });
+    this.#connect(id, target, this.#sum(app, name, 'trigger', own));
+  }
+
+  /** Calls by the API, the CLI or this console: only while there are any. */
+  addApi(): void {
+    for (const { app, function: name, via } of this.#flows) {
+      const target = `f ${app}/${name}`;
+      if (via.kind !== 'api' || !this.nodes.has(target)) continue;
+      this.nodes.set('api', { id: 'api', text: 'API', under: 'CLI, console, programs', card: 'source' });
+      this.#connect('api', target, this.#sum(app, name, 'api'));
+    }
+  }
+
+  addCall({ app, function: name, via, calls, errors }: TrafficFlow): void {
+    this.#connect(`f ${via.name}`, `f ${app}/${name}`, { calls, errors });
+  }
+
+  /** One that was seen before, whether or not it flows now. */
+  addKnownCall(from: string, to: string): void {
+    if (!this.edges.has(`${from}\n${to}`)) this.#connect(from, to, undefined);
+  }
+
+  #connect(from: string, to: string, sums: Sums | undefined): void {
+    if (from === to || !this.nodes.has(from) || !this.nodes.has(to)) return;
+    const { calls, errors } = sums ?? NONE;
+    const failed = errors > 0 ? ` · ${percent(errors, calls)} fail` : '';
+    this.edges.set(`${from}\n${to}`, {
+      ...{ from, to, look: errors > 0 ? 'failing' : calls > 0 ? 'hot' : '' },
+      ...(calls === 0 ? {} : { text: rate(calls) + failed, perMinute: calls }),
     });
   }
-  for (const trigger of props.triggers) addTrigger(trigger, nodes, edges);
-  for (const [from, to] of calls)
-    if (nodes.has(from) && nodes.has(to) && from !== to) edges.push({ from, to, look: 'taken' });
-  return <Graph label="Map of the app" direction="LR" nodes={[...nodes.values()]} edges={edges} />;
+
+  #sum(app: string, name: string, kind?: TrafficFlow['via']['kind'], by?: string): Sums {
+    let [calls, errors] = [0, 0];
+    for (const flow of this.#flows) {
+      if (flow.app !== app || flow.function !== name) continue;
+      if ((kind !== undefined && flow.via.kind !== kind) || (by !== undefined && flow.via.name !== by))
+        continue;
+      calls += flow.calls;
+      errors += flow.errors;
+    }
+    return { calls, errors };
+  }
 }
 
-/** Executions of the last hour by workflow, and which functions and workflows they call, as the latest of them did. */
+/** Executions of the last minute by workflow, and which functions and workflows they call, as the latest of them did. */
 function useWorkflows(functions: readonly FunctionView[]) {
   const workflows = functions.filter(({ config }) => config.workflow === true);
   const newest = useLive<Paged<Execution>>(
@@ -74,11 +168,10 @@ function useWorkflows(functions: readonly FunctionView[]) {
   ).data;
   const runs = new Map<string, Sums>();
   for (const { app, workflow, status, createdMs } of newest?.items ?? []) {
-    if (createdMs < Date.now() - HOUR_MS) continue;
-    const sums = runs.get(`${app}/${workflow}`) ?? { invocations: 0, errors: 0 };
-    sums.invocations += 1;
-    if (status === 'failed' || status === 'timedOut') sums.errors += 1;
-    runs.set(`${app}/${workflow}`, sums);
+    if (createdMs < Date.now() - MINUTE_MS) continue;
+    const { calls, errors } = runs.get(`${app}/${workflow}`) ?? NONE;
+    const isFailed = status === 'failed' || status === 'timedOut';
+    runs.set(`${app}/${workflow}`, { calls: calls + 1, errors: errors + (isFailed ? 1 : 0) });
   }
   const looked = workflows.slice(0, WORKFLOWS_LOOKED_INTO);
   const graphs = useQueries({
@@ -96,42 +189,4 @@ function useWorkflows(functions: readonly FunctionView[]) {
     }),
   );
   return { runs, calls };
-}
-
-function textOf(invocations: number, errors: number): string {
-  return errors > 0 ? `${compact(invocations)}, ${compact(errors)} failed` : compact(invocations);
-}
-
-function addTrigger(trigger: TriggerView, nodes: Map<string, GraphNode>, edges: GraphEdge[]): void {
-  const [app, name] = trigger.id.split('/');
-  const target = `f ${app}/${trigger.function}`;
-  if (trigger.function === undefined || !nodes.has(target)) return;
-  const id = `t ${trigger.id}`;
-  const failing = trigger.dead > 0 || trigger.trouble !== undefined;
-  nodes.set(id, {
-    id,
-    text: name ?? trigger.id,
-    under: trigger.paused ? 'paused' : (trigger.source?.kind ?? 'trigger'),
-    tone: failing ? 'bad' : trigger.paused ? 'warn' : 'info',
-    to: '/events?tab=triggers',
-  });
-  edges.push({
-    from: id,
-    to: target,
-    text: `${compact(trigger.delivered)}${trigger.owed > 0 ? `, ${compact(trigger.owed)} owed` : ''}${trigger.dead > 0 ? `, ${compact(trigger.dead)} dead` : ''}`,
-    look: failing ? 'failing' : trigger.delivered > 0 ? 'hot' : '',
-  });
-}
-
-function sumsOf(activity: Activity | undefined): Map<string, Sums> {
-  const sums = new Map<string, Sums>();
-  for (const step of activity?.items ?? [])
-    for (const { app, function: name, invocations, errors } of step.functions) {
-      const before = sums.get(`${app}/${name}`) ?? { invocations: 0, errors: 0 };
-      sums.set(`${app}/${name}`, {
-        invocations: before.invocations + invocations,
-        errors: before.errors + errors,
-      });
-    }
-  return sums;
 }

@@ -7,6 +7,8 @@ export interface GraphNode {
   readonly text: string;
   readonly under?: string;
   readonly tone?: string;
+  /** A card of a map: all are as wide, text at the left, the tone in a dot. Sources stand first. */
+  readonly card?: 'source' | 'part';
   /** Where a click leads. */
   readonly to?: string;
 }
@@ -16,12 +18,20 @@ export interface GraphEdge {
   readonly to: string;
   readonly text?: string;
   readonly look?: '' | 'hot' | 'failing' | 'taken';
+  /** Calls a minute: something moves along the edge. */
+  readonly perMinute?: number;
 }
 
-const CHAR_PX = 7.3;
+const CHAR_PX = 7;
 const TEXT_MAX = 34;
+const CARD_PX = 208;
+/** Characters of a card's lines. */
+const CARD_TEXT_MAX = 25;
+/** What all sources hang on while they are laid out, so that they stand below one another. */
+const ROOT = '\n';
 
-const short = (text: string): string => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX - 1)}…` : text);
+const short = (text: string, max = TEXT_MAX): string =>
+  text.length > max ? `${text.slice(0, max - 1)}…` : text;
 
 interface GraphProps {
   readonly label: string;
@@ -33,13 +43,18 @@ interface GraphProps {
 export function Graph(props: GraphProps) {
   const layout = layOut(props);
   const { width = 0, height = 0 } = layout.graph();
+  // The root and its edges take room at the left.
+  const left = Math.max(
+    0,
+    Math.min(...props.nodes.map(({ id }) => layout.node(id).x - layout.node(id).width / 2)) - 8,
+  );
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
     <section className="graph" tabIndex={0} aria-label={props.label}>
       <svg
-        width={Math.ceil(width)}
+        width={Math.ceil(width - left)}
         height={Math.ceil(height)}
-        viewBox={`0 0 ${Math.ceil(width)} ${Math.ceil(height)}`}
+        viewBox={`${left} 0 ${Math.ceil(width - left)} ${Math.ceil(height)}`}
       >
         <title>{props.label}</title>
         <defs>
@@ -78,7 +93,14 @@ function layOut({ direction, nodes, edges }: GraphProps) {
   const ranksep = direction === 'LR' ? 110 : 34;
   layout.setGraph({ rankdir: direction, nodesep: 14, ranksep, marginx: 8, marginy: 8 });
   layout.setDefaultEdgeLabel(() => ({}));
-  for (const { id, text, under } of nodes) {
+  const sources = nodes.filter(({ card }) => card === 'source');
+  if (sources.length > 0) layout.setNode(ROOT, { width: 0, height: 0 });
+  for (const { id } of sources) layout.setEdge(ROOT, id, { weight: 50, minlen: 1 });
+  for (const { id, text, under, card } of nodes) {
+    if (card !== undefined) {
+      layout.setNode(id, { width: CARD_PX, height: under === undefined ? 36 : 48 });
+      continue;
+    }
     const chars = Math.max(short(text).length, short(under ?? '').length, 8);
     layout.setNode(id, { width: chars * CHAR_PX + 28, height: under === undefined ? 34 : 46 });
   }
@@ -99,15 +121,33 @@ interface Point {
 }
 
 function Edge({ edge, points }: { edge: GraphEdge; points: readonly Point[] }) {
-  return <path className={`edge ${edge.look ?? ''}`} d={curve(points)} markerEnd="url(#arrow)" />;
+  const path = curve(points);
+  const { perMinute = 0, look = '' } = edge;
+  return (
+    <>
+      <path className={`edge ${look}`} d={path} markerEnd="url(#arrow)" />
+      {perMinute === 0 ? null : (
+        <path className={`flow ${look}`} d={path} style={{ '--period': periodOf(perMinute) } as object} />
+      )}
+    </>
+  );
 }
+
+/** How long something takes for the way from one dot to the next: a call a minute creeps, a thousand rush. */
+const periodOf = (perMinute: number): string =>
+  `${(2.4 / (1 + Math.log10(Math.max(1, perMinute)) * 1.6)).toFixed(2)}s`;
 
 /** Above everything else: an edge may pass close to a box that it does not lead to. */
 function EdgeText({ edge, points }: { edge: GraphEdge; points: readonly Point[] }) {
   const middle = points[Math.floor(points.length / 2)];
   if (edge.text === undefined || middle === undefined) return null;
   return (
-    <text className="small halo" x={middle.x} y={middle.y + 4} textAnchor="middle">
+    <text
+      className={`${edge.perMinute === undefined ? 'small' : `rate ${edge.look ?? ''}`} halo`}
+      x={middle.x}
+      y={middle.y + 4}
+      textAnchor="middle"
+    >
       {edge.text}
     </text>
   );
@@ -115,6 +155,7 @@ function EdgeText({ edge, points }: { edge: GraphEdge; points: readonly Point[] 
 
 function Box({ node, place }: { node: GraphNode; place: Point & { width: number; height: number } }) {
   const { width, height } = place;
+  if (node.card !== undefined) return <Card node={node} place={place} />;
   const shape = (
     <g transform={`translate(${place.x - width / 2} ${place.y - height / 2})`}>
       <title>{`${node.text}  ${node.under ?? ''}`}</title>
@@ -125,6 +166,27 @@ function Box({ node, place }: { node: GraphNode; place: Point & { width: number;
       {node.under === undefined ? null : (
         <text className="small" x={width / 2} y="35" textAnchor="middle">
           {short(node.under)}
+        </text>
+      )}
+    </g>
+  );
+  return node.to === undefined ? shape : <a href={`#${node.to}`}>{shape}</a>;
+}
+
+function Card({ node, place }: { node: GraphNode; place: Point & { width: number; height: number } }) {
+  const { width, height } = place;
+  const { text, under, tone = '', card } = node;
+  const shape = (
+    <g transform={`translate(${place.x - width / 2} ${place.y - height / 2})`}>
+      <title>{`${text}  ${under ?? ''}`}</title>
+      <rect className={`card ${card} ${tone}`} width={width} height={height} rx="9" />
+      <circle className={`card-dot ${tone}`} cx="16" cy={under === undefined ? height / 2 : 18} r="4" />
+      <text className="card-name" x="28" y={under === undefined ? height / 2 + 4.5 : 22}>
+        {short(text, CARD_TEXT_MAX)}
+      </text>
+      {under === undefined ? null : (
+        <text className="small" x="28" y="38">
+          {short(under, CARD_TEXT_MAX + 6)}
         </text>
       )}
     </g>

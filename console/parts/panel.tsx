@@ -55,12 +55,17 @@ export function Loaded<Item>(props: {
   return <>{data.items.length === 0 ? props.empty : props.children(data.items)}</>;
 }
 
-export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode] | undefined)[] }) {
+/** `wide`: beside one another, each name above its value. */
+export function Facts(props: {
+  facts: readonly (readonly [string, ReactNode] | undefined)[];
+  wide?: boolean;
+}) {
+  const { facts, wide = false } = props;
   return (
-    <dl className="facts">
+    <dl className={wide ? 'facts wide' : 'facts'}>
       {facts.map((fact) =>
         fact === undefined ? null : (
-          <div key={fact[0]} style={{ display: 'contents' }}>
+          <div key={fact[0]}>
             <dt>{fact[0]}</dt>
             <dd>{fact[1]}</dd>
           </div>

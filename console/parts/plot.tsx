@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import { clock } from '../show.ts';
 
 /** Plots as plain SVG: a few hundred shapes need no library, follow the theme by style, and are read by anyone. */
@@ -13,7 +14,67 @@ export interface Layer {
   readonly look: 'ok' | 'bad' | 'cold' | 'mark';
 }
 
-const [WIDTH, HEIGHT, FOOT, TOP] = [600, 150, 18, 8];
+const [WIDTH, HEIGHT] = [320, 124];
+
+/** A line across the plot, with what it stands for written beside it. `at`: 0 is the foot, 1 the top. */
+interface Mark {
+  readonly at: number;
+  readonly text: string;
+}
+
+/** What is around a drawing: its scale at the left, when it begins and ends below it. */
+function Frame(props: {
+  label: string;
+  marks: readonly Mark[];
+  /** Written within, at the right. */
+  notes?: readonly Mark[];
+  from: string;
+  to: string;
+  children: ReactNode;
+}) {
+  return (
+    <figure className="plot-frame">
+      <div className="plot-scale" aria-hidden="true">
+        <i>{props.marks.reduce((widest, { text }) => (text.length > widest.length ? text : widest), '')}</i>
+        {props.marks.map(({ at, text }) => (
+          <span key={at} style={{ bottom: `${at * 100}%` }}>
+            {text}
+          </span>
+        ))}
+      </div>
+      <div className="plot-notes" aria-hidden="true">
+        {props.notes?.map(({ at, text }) => (
+          <span key={text} style={{ bottom: `${at * 100}%` }}>
+            {text}
+          </span>
+        ))}
+      </div>
+      <svg
+        className="plot"
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={props.label}
+      >
+        {props.marks.map(({ at }) => (
+          <line key={at} className="axis" x1="0" x2={WIDTH} y1={HEIGHT * (1 - at)} y2={HEIGHT * (1 - at)} />
+        ))}
+        {props.children}
+      </svg>
+      <div className="plot-times" aria-hidden="true">
+        <span>{props.from}</span>
+        <span>{props.to}</span>
+      </div>
+    </figure>
+  );
+}
+
+/** The least round number that is not below it: 1, 2 or 5 times a power of ten. */
+function roundUp(value: number): number {
+  if (value <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(value));
+  return [1, 2, 5, 10].map((factor) => factor * power).find((each) => each >= value * 0.999_999)!;
+}
 
 /** Stacked bars over time. */
 export function Bars(props: {
@@ -27,23 +88,22 @@ export function Bars(props: {
   const { steps, layers, when = clock } = props;
   const sums = steps.map((step) => step.values.reduce((sum, value) => sum + value, 0));
   const most = Math.max(...sums, 0);
-  const scale = most === 0 ? 0 : (HEIGHT - FOOT - TOP) / most;
+  const top = roundUp(most);
+  const scale = HEIGHT / top;
   const slot = WIDTH / Math.max(1, steps.length);
   return (
-    <svg
-      className="plot"
-      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={`${props.label}; at most ${props.show(most)}`}
+    <Frame
+      label={`${props.label}; at most ${props.show(most)}`}
+      marks={[0, 0.5, 1].map((at) => ({ at, text: most === 0 && at > 0 ? '' : props.show(top * at) }))}
+      from={steps[0] === undefined ? '' : when(steps[0].fromMs)}
+      to="now"
     >
-      <line className="axis" x1="0" x2={WIDTH} y1={HEIGHT - FOOT} y2={HEIGHT - FOOT} />
       {steps.map((step, at) => {
-        let y = HEIGHT - FOOT;
+        let y = HEIGHT;
         return (
           <g key={step.fromMs} className="slot">
             <title>{`${when(step.fromMs)}  ${layers.map(({ name }, layer) => `${name}: ${props.show(step.values[layer] ?? 0)}`).join(', ')}`}</title>
-            <rect className="hover" x={at * slot} y="0" width={slot} height={HEIGHT - FOOT} />
+            <rect className="hover" x={at * slot} y="0" width={slot} height={HEIGHT} />
             {layers.map(({ look, name }, layer) => {
               const height = (step.values[layer] ?? 0) * scale;
               y -= height;
@@ -51,9 +111,9 @@ export function Bars(props: {
                 <rect
                   key={name}
                   className={`fill-${look}`}
-                  x={at * slot + 0.6}
+                  x={at * slot + slot * 0.12}
                   y={y}
-                  width={Math.max(1, slot - 1.2)}
+                  width={Math.max(1, slot * 0.76)}
                   height={height}
                 />
               );
@@ -61,19 +121,7 @@ export function Bars(props: {
           </g>
         );
       })}
-    </svg>
-  );
-}
-
-/** Below a plot: when it begins and ends, and how high it goes. */
-export function PlotFoot(props: { steps: readonly Step[]; most: string; when?: (ms: number) => string }) {
-  const { steps, most, when = clock } = props;
-  return (
-    <div className="row soft" style={{ justifyContent: 'space-between', fontSize: 12 }}>
-      <span>{steps[0] === undefined ? '' : when(steps[0].fromMs)}</span>
-      <span>highest {most}</span>
-      <span>now</span>
-    </div>
+    </Frame>
   );
 }
 
@@ -81,39 +129,60 @@ export interface Dot {
   readonly id: string;
   readonly atMs: number;
   readonly value: number;
-  readonly look: 'ok' | 'bad' | 'cold';
+  readonly look: 'run' | 'bad' | 'cold';
   readonly title: string;
 }
 
-/** Each call as a dot: when, and how long; the height is logarithmic. */
-export function Dots({ label, dots }: { label: string; dots: readonly Dot[] }) {
+/** Each call as a dot: when, and how long; the height is logarithmic. `lines`: values that are drawn across. */
+export function Dots(props: {
+  label: string;
+  dots: readonly Dot[];
+  lines: readonly { readonly name: string; readonly value: number }[];
+  show(value: number): string;
+}) {
+  const { dots, lines } = props;
   const times = dots.map((dot) => dot.atMs);
   const [from, to] = [Math.min(...times), Math.max(...times)];
-  const highest = Math.log10(Math.max(...dots.map((dot) => dot.value), 10));
-  const lowest = Math.log10(Math.max(1, Math.min(...dots.map((dot) => dot.value))));
-  const x = (atMs: number): number =>
-    to === from ? WIDTH / 2 : 6 + ((atMs - from) / (to - from)) * (WIDTH - 12);
-  const y = (value: number): number =>
-    HEIGHT -
-    FOOT -
-    4 -
-    ((Math.log10(Math.max(1, value)) - lowest) / Math.max(0.3, highest - lowest)) * (HEIGHT - FOOT - TOP - 6);
+  const values = dots.map((dot) => Math.max(1, dot.value));
+  const lowest = Math.floor(Math.log10(Math.min(...values, 1e9)));
+  const highest = Math.max(lowest + 1, Math.ceil(Math.log10(Math.max(...values, 1))));
+  const share = (value: number): number => (Math.log10(Math.max(1, value)) - lowest) / (highest - lowest);
+  const decades =
+    dots.length === 0 ? [] : Array.from({ length: highest - lowest + 1 }, (_, at) => lowest + at);
   return (
-    <svg className="plot" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
-      <line className="axis" x1="0" x2={WIDTH} y1={HEIGHT - FOOT} y2={HEIGHT - FOOT} />
+    <Frame
+      label={props.label}
+      marks={decades.map((power) => ({ at: share(10 ** power), text: props.show(10 ** power) }))}
+      notes={lines.map(({ name, value }) => ({ at: share(value), text: name }))}
+      from={dots.length === 0 ? '' : clock(from)}
+      to={dots.length === 0 ? '' : clock(to)}
+    >
       {dots.map((dot) => (
-        <circle
+        <ellipse
           key={dot.id}
           className={`fill-${dot.look}`}
-          cx={x(dot.atMs)}
-          cy={y(dot.value)}
-          r="2.6"
-          fillOpacity="0.75"
+          cx={to === from ? WIDTH / 2 : 6 + ((dot.atMs - from) / (to - from)) * (WIDTH - 12)}
+          cy={HEIGHT * (1 - share(dot.value))}
+          rx="3.4"
+          ry="2.6"
+          fillOpacity="0.7"
         >
           <title>{dot.title}</title>
-        </circle>
+        </ellipse>
       ))}
-    </svg>
+      {lines.map(({ name, value }) => (
+        <line
+          key={name}
+          className="quantile"
+          x1="0"
+          x2={WIDTH}
+          y1={HEIGHT * (1 - share(value))}
+          y2={HEIGHT * (1 - share(value))}
+        >
+          <title>{`${name} ${props.show(value)}`}</title>
+        </line>
+      ))}
+    </Frame>
   );
 }
 

@@ -1,14 +1,16 @@
 import { useState } from 'react';
-import type { FunctionView, InvocationError } from '../answers.ts';
-import { callText } from '../api.ts';
-import { EVENT_TEMPLATES } from '../event-templates.ts';
-import { refreshAll } from '../query-client.ts';
+import type { FunctionView, InvocationError, List, SavedEvent, TriggerView } from '../answers.ts';
+import { call, callText } from '../api.ts';
+import { EVENT_TEMPLATES, type Template, templatesOf } from '../event-templates.ts';
+import { refreshAll, useLive } from '../query-client.ts';
 import { Link, pathOf, setQuery, useRoute } from '../route.tsx';
 import { pretty } from '../show.ts';
+import { ActButton } from './ask.tsx';
 import { ErrorView } from './error-view.tsx';
 import { Json, JsonEditor, jsonProblem } from './json.tsx';
 import { LogView } from './log-view.tsx';
 import { Panel, Problem } from './panel.tsx';
+import { tidyText } from './payloads.tsx';
 
 const keyOf = (app: string, name: string): string => `lambent-event ${app}/${name}`;
 /** Longer events are kept in this browser, but make no address to share. */
@@ -24,10 +26,12 @@ interface Outcome {
 }
 
 /** Calls a function with an event that is edited here. The last event of each function is kept in this browser. */
-export function TestPanel({ view }: { view: Pick<FunctionView, 'app' | 'name'> }) {
-  const { app, name } = view;
+export function TestPanel(props: { view: Pick<FunctionView, 'app' | 'name'>; event?: string | undefined }) {
+  const { app, name } = props.view;
   const { query } = useRoute();
-  const [event, setEvent] = useState(query.event ?? localStorage.getItem(keyOf(app, name)) ?? '{}');
+  const [event, setEvent] = useState(
+    props.event ?? query.event ?? localStorage.getItem(keyOf(app, name)) ?? '{}',
+  );
   const [busy, setBusy] = useState(false);
   const [outcome, setOutcome] = useState<Outcome | undefined>();
   const [error, setError] = useState<Error | null>(null);
@@ -54,7 +58,13 @@ export function TestPanel({ view }: { view: Pick<FunctionView, 'app' | 'name'> }
   };
   return (
     <div className="grid">
-      <EventEditor event={event} busy={busy} onChange={setEvent} onSend={(mode) => void send(mode)} />
+      <EventEditor
+        view={props.view}
+        event={event}
+        busy={busy}
+        onChange={setEvent}
+        onSend={(mode) => void send(mode)}
+      />
       <Panel
         title="Result"
         className="half"
@@ -80,6 +90,7 @@ export function TestPanel({ view }: { view: Pick<FunctionView, 'app' | 'name'> }
 }
 
 function EventEditor(props: {
+  view: Pick<FunctionView, 'app' | 'name'>;
   event: string;
   busy: boolean;
   onChange(event: string): void;
@@ -90,21 +101,7 @@ function EventEditor(props: {
   return (
     <Panel title="Event" className="half">
       <div className="pad" style={{ display: 'grid', gap: 12 }}>
-        <label className="row soft">
-          Template
-          <select
-            className="field"
-            value=""
-            onChange={(change) => props.onChange(pretty(EVENT_TEMPLATES[change.target.value]))}
-          >
-            <option value="" disabled>
-              choose one…
-            </option>
-            {Object.keys(EVENT_TEMPLATES).map((title) => (
-              <option key={title}>{title}</option>
-            ))}
-          </select>
-        </label>
+        <EventChoice view={props.view} onChange={props.onChange} />
         <JsonEditor label="Event (JSON)" value={event} onChange={props.onChange} rows={14} />
         <div className="row">
           <button
@@ -132,9 +129,101 @@ function EventEditor(props: {
           >
             Tidy
           </button>
+          <span className="grow" />
+          <SaveEvent view={props.view} event={event} disabled={isBroken} />
         </div>
       </div>
     </Panel>
+  );
+}
+
+type Target = Pick<FunctionView, 'app' | 'name'>;
+const eventsPath = ({ app, name }: Target): string => pathOf('apps', app, 'functions', name, 'events');
+
+/** Events that people kept for this function, and templates: first those of its own triggers and routes. */
+function EventChoice({ view, onChange }: { view: Target; onChange(event: string): void }) {
+  const saved = useLive<List<SavedEvent>>(eventsPath(view)).data?.items ?? [];
+  const triggers = useLive<List<TriggerView>>('/triggers').data?.items ?? [];
+  const own = templatesOf(view, triggers);
+  const general = Object.entries(EVENT_TEMPLATES).map(([title, event]) => ({ title, event }));
+  const [chosen, setChosen] = useState('');
+  const take = (value: string): void => {
+    const [kind, title = ''] = [value.slice(0, 1), value.slice(1)];
+    setChosen(kind === 's' ? title : '');
+    if (kind === 's') onChange(tidyText(saved.find(({ name }) => name === title)?.event ?? '{}'));
+    else onChange(pretty([...own, ...general].find((each) => each.title === title)?.event ?? {}));
+  };
+  return (
+    <div className="row">
+      <label className="row soft">
+        Begin with
+        <select className="field" value="" onChange={(change) => take(change.target.value)}>
+          <option value="" disabled>
+            {chosen === '' ? 'choose one…' : chosen}
+          </option>
+          {saved.length === 0 ? null : (
+            <optgroup label="Kept on this server">
+              {saved.map(({ name }) => (
+                <option key={name} value={`s${name}`}>
+                  {name}
+                </option>
+              ))}
+            </optgroup>
+          )}
+          {[
+            ['Of this function', own],
+            ['Shapes of events', general],
+          ].map(([label, templates]) =>
+            templates!.length === 0 ? null : (
+              <optgroup key={label as string} label={label as string}>
+                {(templates as Template[]).map(({ title }) => (
+                  <option key={title} value={`t${title}`}>
+                    {title}
+                  </option>
+                ))}
+              </optgroup>
+            ),
+          )}
+        </select>
+      </label>
+      {chosen === '' ? null : (
+        <ActButton
+          small
+          text="Forget"
+          done={`${chosen} is forgotten.`}
+          ask={<p>The event {chosen} is removed from this server, for everybody.</p>}
+          act={async () => {
+            await call('DELETE', `${eventsPath(view)}${pathOf(chosen)}`);
+            setChosen('');
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Keeps the event on the server, for everybody. */
+function SaveEvent({ view, event, disabled }: { view: Target; event: string; disabled: boolean }) {
+  const [name, setName] = useState('');
+  return (
+    <>
+      <input
+        className="field"
+        aria-label="Name to keep the event under"
+        placeholder="Name, as large order"
+        style={{ width: 170 }}
+        maxLength={100}
+        value={name}
+        onChange={(change) => setName(change.target.value)}
+      />
+      <ActButton
+        text="Keep"
+        title="On this server, for everybody who uses it"
+        disabled={disabled || name.trim() === ''}
+        done={`${name} is kept.`}
+        act={() => call('PUT', `${eventsPath(view)}${pathOf(name.trim())}`, { json: { event } })}
+      />
+    </>
   );
 }
 
@@ -145,7 +234,7 @@ function OutcomeView({ outcome }: { outcome: Outcome }) {
   return (
     <>
       <div className="note good">It ended well, {billedMs} ms billed.</div>
-      <Json label="Result" text={tidy(result ?? 'null')} />
+      <Json label="Result" text={tidyText(result ?? 'null')} />
     </>
   );
 }
@@ -164,10 +253,4 @@ function readOutcome(text: string): Outcome {
     ...(error === undefined ? {} : { error }),
     ...(billedMs === undefined ? {} : { billedMs }),
   };
-}
-
-/** Laid out, where that changes no number. */
-function tidy(text: string): string {
-  const value: unknown = JSON.parse(text);
-  return JSON.stringify(value) === text ? pretty(value) : text;
 }

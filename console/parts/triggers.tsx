@@ -58,7 +58,7 @@ function TriggerRow({ trigger }: { trigger: TriggerView }) {
     <tr>
       <td>
         <strong>{name}</strong>
-        <div className="under">
+        <div className="under nowrap">
           {trigger.function === undefined ? (
             `${app}, not live`
           ) : (
@@ -74,7 +74,11 @@ function TriggerRow({ trigger }: { trigger: TriggerView }) {
       <td className="wrap">
         <span className="badge info">{source?.kind ?? 'gone'}</span>{' '}
         <span className="mono">{sourceText(source)}</span>
-        {position === undefined ? null : <div className="under mono">at {position}</div>}
+        {position === undefined || source?.kind === 'schedule' ? null : (
+          <div className="under mono" title={position}>
+            at {positionText(position)}
+          </div>
+        )}
         {trouble === undefined ? null : <div className="bad">{trouble}</div>}
         {plan === undefined || plan.make.length === 0 ? null : <Plan plan={plan} />}
       </td>
@@ -164,8 +168,22 @@ function TriggerActs({ trigger: { id, source, paused } }: { trigger: TriggerView
   );
 }
 
+/** Positions are texts that a source alone understands; those that are JSON are shown by their values. */
+function positionText(position: string): string {
+  try {
+    const value: unknown = JSON.parse(position);
+    if (typeof value !== 'object' || value === null) return position;
+    return Object.entries(value)
+      .map(([name, part]) => `${name} ${typeof part === 'object' ? JSON.stringify(part) : String(part)}`)
+      .join(', ')
+      .slice(0, 120);
+  } catch {
+    return position.slice(0, 120);
+  }
+}
+
 /** What a source takes, in one line. */
-function sourceText(source: TriggerView['source']): string {
+export function sourceText(source: TriggerView['source']): string {
   if (source === null) return '';
   if (source.kind === 'schedule') {
     const when = source.when as { kind: string; expression?: string; everyMs?: number; time?: string };

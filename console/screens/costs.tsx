@@ -2,7 +2,7 @@ import { useState } from 'react';
 import type { Activity } from '../answers.ts';
 import { queryOf } from '../api.ts';
 import { Empty, Panel, Problem } from '../parts/panel.tsx';
-import { Bars, PlotFoot } from '../parts/plot.tsx';
+import { Bars } from '../parts/plot.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { useLive } from '../query-client.ts';
 import { setQuery, useRoute } from '../route.tsx';
@@ -158,7 +158,6 @@ function Plot(props: {
   show(value: number): string;
 }) {
   const steps = props.rows.map(({ fromMs, use }) => ({ fromMs, values: [props.value(use)] }));
-  const most = Math.max(...steps.map(({ values }) => values[0]!));
   return (
     <Panel title={props.title} className="half">
       <div className="pad">
@@ -169,7 +168,6 @@ function Plot(props: {
           show={props.show}
           when={day}
         />
-        <PlotFoot steps={steps} most={`${props.show(most)} a day`} when={day} />
       </div>
     </Panel>
   );

@@ -1,4 +1,4 @@
-import type { EventDetail, EventSummary, List, Paged, TriggerView } from '../answers.ts';
+import type { DeliveryAttempt, EventDetail, EventSummary, List, Paged, TriggerView } from '../answers.ts';
 import { call, queryOf } from '../api.ts';
 import { ActButton } from '../parts/ask.tsx';
 import { Badge } from '../parts/badge.tsx';
@@ -6,12 +6,13 @@ import { DeadLetters } from '../parts/dead-letters.tsx';
 import { Json } from '../parts/json.tsx';
 import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
 import { PublishEvent } from '../parts/publish-event.tsx';
+import { Scroll } from '../parts/scroll.tsx';
 import { Tabs } from '../parts/tabs.tsx';
 import { Triggers } from '../parts/triggers.tsx';
 import { VirtualList } from '../parts/virtual-list.tsx';
 import { useLive } from '../query-client.ts';
 import { Link, pathOf, setQuery, useRoute } from '../route.tsx';
-import { bytes, clock, dateAndClock, exact, plural } from '../show.ts';
+import { bytes, clock, count, dateAndClock, elapsed, exact, plural, span } from '../show.ts';
 
 export function Events() {
   const { parts, query } = useRoute();
@@ -38,8 +39,8 @@ function EventTabs({ present }: { present: string }) {
       present={present}
       tabs={[
         ['', 'Stream'],
-        ['triggers', `Triggers ${triggers.length}`],
-        ['dead', `Dead letters ${dead}`],
+        ['triggers', 'Triggers', triggers.length],
+        ['dead', 'Dead letters', dead],
       ]}
     />
   );
@@ -108,7 +109,7 @@ function EventRows({ items }: { items: readonly EventSummary[] }) {
     <VirtualList
       label="Events"
       columns="cols-events"
-      heads={['Received', 'Type', 'Source', 'Subject', 'Size', 'Place']}
+      heads={['Received', 'Type', 'Source', 'Subject', 'Size', 'No.']}
       items={items}
       row={(each) => ({
         key: each.seq,
@@ -128,7 +129,7 @@ function EventRows({ items }: { items: readonly EventSummary[] }) {
           ),
           bytes(each.bytes),
           <span key="seq" className="soft">
-            {each.seq}
+            {count(each.seq)}
           </span>,
         ],
       })}
@@ -171,11 +172,12 @@ function EventView({ seq }: { seq: string }) {
               <Json label="Event" value={event.event} />
             </div>
           </Panel>
-          <Panel title="Deliveries" className="half">
+          <Panel title="Where it stands" className="half">
             <div className="pad">
               <EventFacts event={event} />
             </div>
           </Panel>
+          <Attempts event={event} />
         </div>
       )}
     </>
@@ -212,6 +214,77 @@ function EventFacts({ event }: { event: EventDetail }) {
       ]}
     />
   );
+}
+
+/** Each attempt of each delivery: when, how long, what went wrong, and when the next one comes. */
+function Attempts({ event: { attempts } }: { event: EventDetail }) {
+  return (
+    <Panel
+      title="Attempts"
+      more={<span className="soft">all that failed, and of those that went well at once some</span>}
+    >
+      {attempts.length === 0 ? (
+        <Empty title="No attempt is known">
+          Nobody wants this event, it is not due yet, or it went well at a busy time.
+        </Empty>
+      ) : (
+        <Scroll>
+          <table>
+            <thead>
+              <tr>
+                <th>Trigger</th>
+                <th className="num">Attempt</th>
+                <th>Outcome</th>
+                <th>When</th>
+                <th className="num">Took</th>
+                <th>Then</th>
+                <th>
+                  <span className="sr">Invocation</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {attempts.map((each) => (
+                <tr key={`${each.delivery} ${each.attempt}`}>
+                  <td className="nowrap">
+                    <strong>{each.trigger}</strong>
+                  </td>
+                  <td className="num">{each.attempt}</td>
+                  <td className="wrap">
+                    {each.error === undefined ? (
+                      <Badge status="delivered" />
+                    ) : (
+                      <>
+                        <Badge status="failed" /> {each.error.errorMessage}
+                      </>
+                    )}
+                  </td>
+                  <td className="nowrap soft" title={exact(each.startedMs)}>
+                    {dateAndClock(each.startedMs)}
+                  </td>
+                  <td className="num">{elapsed(each.tookMs)}</td>
+                  <td className="nowrap soft">{nextOf(each)}</td>
+                  <td className="num">
+                    {each.invocation === undefined ? null : (
+                      <Link className="link" to={pathOf('invocations', each.invocation)}>
+                        invocation
+                      </Link>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Panel>
+  );
+}
+
+function nextOf({ nextMs, startedMs, error }: DeliveryAttempt): string {
+  if (nextMs === undefined) return error === undefined ? '' : 'dead letter';
+  const until = nextMs - Date.now();
+  return until > 0 ? `again in ${span(until)}` : `again after ${elapsed(nextMs - startedMs)}`;
 }
 
 function TriggerNames({ ids, status }: { ids: readonly string[]; status: string }) {

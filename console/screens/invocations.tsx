@@ -1,16 +1,18 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { Invocation, Paged } from '../answers.ts';
+import type { CallPayloads, Invocation, Paged, TraceCalls } from '../answers.ts';
 import { type ApiError, get, queryOf } from '../api.ts';
 import { Badge } from '../parts/badge.tsx';
 import { ErrorView } from '../parts/error-view.tsx';
 import { Choice, FunctionChoice } from '../parts/filters.tsx';
-import { callOf, InvocationRows, totalUs } from '../parts/invocation-rows.tsx';
+import { CallTree } from '../parts/call-tree.tsx';
+import { InvocationRows } from '../parts/invocation-rows.tsx';
 import { LogView } from '../parts/log-view.tsx';
-import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
-import { TestPanel } from '../parts/test-panel.tsx';
+import { Empty, Facts, Loaded, Problem } from '../parts/panel.tsx';
+import { Payloads } from '../parts/payloads.tsx';
+import { Replay } from '../parts/replay.tsx';
 import { useLive } from '../query-client.ts';
 import { Link, pathOf, setQuery, useRoute } from '../route.tsx';
-import { count, dateAndClock, duration, exact } from '../show.ts';
+import { count, dateAndClock, exact } from '../show.ts';
 
 const STATUSES = ['ok', 'error', 'timeout', 'crashed', 'throttled', 'refused', 'cancelled'];
 const TRIGGERS = ['http', 'invoke', 'async', 'websocket', 'event'];
@@ -110,6 +112,9 @@ function Filters() {
 function InvocationDetail({ id }: { id: string }) {
   const found = useLive<Invocation>(pathOf('invocations', id), { once: true });
   const call = found.data;
+  // Both may grow for a while: what the call led to goes on after it.
+  const trace = useLive<TraceCalls>(call && `${pathOf('invocations', id)}/calls`).data;
+  const payloads = useLive<CallPayloads>(call && `${pathOf('invocations', id)}/payloads`, { once: true });
   return (
     <>
       <div>
@@ -117,96 +122,46 @@ function InvocationDetail({ id }: { id: string }) {
           <Link to="/invocations">Invocations</Link> / <span className="mono">{id}</span>
         </div>
         <div className="head">
-          <h1>{call === undefined ? 'Invocation' : callOf(call)}</h1>
-          {call === undefined ? null : <Badge status={call.status} />}
-          {call === undefined || call.httpStatus === 0 ? null : (
-            <span className="badge">{call.httpStatus}</span>
+          <h1>{call === undefined ? 'Invocation' : titleOf(call)}</h1>
+          {call === undefined ? null : (
+            <Badge
+              status={call.status}
+              text={call.httpStatus === 0 ? call.status : `${call.httpStatus} ${call.status}`}
+            />
           )}
+          {call?.cold === true ? <span className="badge info">cold</span> : null}
         </div>
       </div>
       <Problem error={found.error} />
       {call === undefined ? null : (
         <>
-          <div className="grid">
-            <Panel
-              className="two-thirds"
-              title="Where the time went"
-              more={<span className="soft">{duration(totalUs(call))} in all</span>}
-            >
-              <div className="pad">
-                <Waterfall call={call} />
-              </div>
-            </Panel>
-            <Panel className="third" title="Facts">
-              <div className="pad">
-                <CallFacts call={call} />
-              </div>
-            </Panel>
-            {call.error === undefined ? null : (
-              <Panel title="Error">
-                <div className="pad">
-                  <ErrorView error={call.error} />
-                </div>
-              </Panel>
-            )}
-          </div>
+          <section className="panel">
+            <div className="pad">
+              <CallFacts call={call} />
+            </div>
+          </section>
+          {call.error === undefined ? null : (
+            <section aria-label="Error">
+              <ErrorView error={call.error} />
+            </section>
+          )}
+          <CallTree call={call} trace={trace} />
+          <div className="grid">{payloads.data && <Payloads payloads={payloads.data} />}</div>
           <LogView filter={{ invocation: id }} live={false} />
-          <Replay call={call} />
+          {payloads.data && <Replay key={id} made={call} input={payloads.data.input} />}
         </>
       )}
     </>
   );
 }
 
-function Waterfall({ call }: { call: Invocation }) {
-  const whole = Math.max(1, totalUs(call));
-  const lanes = [
-    { name: 'Queue', us: call.queueUs, fromUs: 0, look: 'fill-mark', text: 'waited for a place' },
-    {
-      name: call.cold ? 'Cold start' : 'Start',
-      us: call.startUs,
-      fromUs: call.queueUs,
-      look: 'fill-cold',
-      text: 'started a process and loaded the code',
-    },
-    {
-      name: 'Run',
-      us: call.runUs,
-      fromUs: call.queueUs + call.startUs,
-      look: call.status === 'ok' ? 'fill-ok' : 'fill-bad',
-      text: 'the function at work',
-    },
-  ];
-  return (
-    <div className="waterfall">
-      {lanes.map(({ name, us, fromUs, look, text }) => (
-        <div className="lane" key={name}>
-          <span title={text}>{name}</span>
-          <span className="track">
-            <svg
-              viewBox="0 0 1000 10"
-              preserveAspectRatio="none"
-              role="img"
-              aria-label={`${name}: ${duration(us)}`}
-            >
-              <rect
-                className={look}
-                x={(fromUs / whole) * 1000}
-                width={us === 0 ? 0 : Math.max(3, (us / whole) * 1000)}
-                height="10"
-              />
-            </svg>
-          </span>
-          <span className="num">{duration(us)}</span>
-        </div>
-      ))}
-    </div>
-  );
-}
+/** The function, and what was asked of it where that says more. */
+const titleOf = (call: Invocation): string => (call.summary === '' ? call.function : `${call.summary}`);
 
 function CallFacts({ call }: { call: Invocation }) {
   return (
     <Facts
+      wide
       facts={[
         [
           'Function',
@@ -220,30 +175,22 @@ function CallFacts({ call }: { call: Invocation }) {
             {dateAndClock(call.arrivedMs)}
           </span>,
         ],
-        ['Trigger', call.trigger],
+        ['Started by', call.attempt > 1 ? `${call.trigger}, attempt ${call.attempt}` : call.trigger],
         ['Deployment', `d${call.deployment}`],
         ['Billed', `${call.billedMs} ms`],
-        ['Memory', `${Math.round(call.memoryPeakMb)} of ${call.memoryMb} MB`],
-        call.instance === undefined ? undefined : ['Instance', <code key="instance">{call.instance}</code>],
+        ['Peak memory', `${Math.round(call.memoryPeakMb)} of ${call.memoryMb} MB`],
+        call.instance === undefined
+          ? undefined
+          : [
+              'Instance',
+              <code key="instance" title={call.instance}>
+                …{call.instance.slice(-12)}
+              </code>,
+            ],
         call.callerRequestId === undefined
           ? undefined
           : ["Caller's request id", <code key="request">{call.callerRequestId}</code>],
-        call.attempt === 0 ? undefined : ['Attempt', String(call.attempt)],
       ]}
     />
-  );
-}
-
-/** What went in is not kept with the record, so a call is made again with an event that is edited here. */
-function Replay({ call }: { call: Invocation }) {
-  return (
-    <details>
-      <summary className="btn">Call it again with an edited event</summary>
-      <p className="soft">
-        Inputs are not kept in the history. The event below is the last one that this browser sent to{' '}
-        {call.function}.
-      </p>
-      <TestPanel view={{ app: call.app, name: call.function }} />
-    </details>
   );
 }

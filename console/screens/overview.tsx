@@ -1,209 +1,256 @@
-import { lazy, Suspense } from 'react';
+import { lazy, type ReactNode, Suspense } from 'react';
 import type { Activity, FunctionView, Instance, Invocation, List, Paged, TriggerView } from '../answers.ts';
 import { callOf, InvocationRows, totalUs } from '../parts/invocation-rows.tsx';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
-import { Bars, Dots, PlotFoot, type Step } from '../parts/plot.tsx';
+import { Bars, Dots, Spark, type Step } from '../parts/plot.tsx';
 import { useLive } from '../query-client.ts';
 import { Link } from '../route.tsx';
-import { clock, compact, dollars, duration, percent, plural, quantile } from '../show.ts';
+import { compact, dollars, duration, percent, plural, quantile } from '../show.ts';
 
 const AppMap = lazy(async () => ({ default: (await import('../parts/app-map.tsx')).AppMap }));
 
 /** Calls that the latencies are taken from: the newest ones. */
 const SAMPLE = 400;
 const MINUTES = 60;
+/** What is shown instead, as long as nothing is older. */
+const MINUTES_NEW = 15;
+/** A single call costs less than a cent's hundredth. */
+const money = (usd: number): string => dollars(usd, 0.000001);
+
+const SUMS = ['invocations', 'errors', 'coldStarts', 'awsCostUsd'] as const;
+type Sums = Record<(typeof SUMS)[number], number>;
+
+interface Minute extends Sums {
+  readonly fromMs: number;
+}
 
 export function Overview() {
   const activity = useLive<Activity>(`/activity?steps=${MINUTES}`).data;
   const recent = useLive<Paged<Invocation>>(`/invocations?limit=${SAMPLE}`);
   const functions = useLive<List<FunctionView>>('/functions').data;
   const triggers = useLive<List<TriggerView>>('/triggers').data;
+  const minutes = minutesOf(activity);
+  const calls = recent.data?.items ?? [];
   return (
     <>
       <div className="head">
         <h1>Overview</h1>
-        <span className="soft">the last {MINUTES} minutes</span>
+        <span className="soft">the last {minutes.length || MINUTES} minutes</span>
       </div>
-      <Tiles activity={activity} recent={recent.data?.items ?? []} />
-      <div className="grid">
-        <Requests activity={activity} />
-        <Latencies calls={recent.data?.items ?? []} />
-        <Panel
-          title="The app now"
-          more={<span className="soft">what calls what, with calls and errors of the last hour</span>}
-        >
-          {functions === undefined ? null : functions.items.length === 0 ? (
-            <Empty title="No app is live" run="npx lambent init my-app && npx lambent dev my-app">
-              Deploy one, and it appears here.
-            </Empty>
-          ) : (
-            <Suspense fallback={<p className="pad soft">Loading…</p>}>
-              <AppMap functions={functions.items} triggers={triggers?.items ?? []} activity={activity} />
-            </Suspense>
-          )}
-        </Panel>
-        <Panel
-          title="Latest invocations"
-          more={
+      <Tiles minutes={minutes} recent={calls} />
+      <Panel
+        title="The app now"
+        more={
+          <>
+            <span className="soft grow">what calls what, and how often within the last minute</span>
+            <span className="legend">
+              <Key look="bg-mark" text="flows" />
+              <Key look="bg-bad" text="fails" />
+            </span>
+          </>
+        }
+      >
+        {functions === undefined ? (
+          <div className="graph" />
+        ) : functions.items.length === 0 ? (
+          <Empty title="No app is live" run="npx lambent init my-app && npx lambent dev my-app">
+            Deploy one, and it appears here.
+          </Empty>
+        ) : (
+          <Suspense fallback={<div className="graph" />}>
+            <AppMap functions={functions.items} triggers={triggers?.items ?? []} />
+          </Suspense>
+        )}
+      </Panel>
+      <Plots minutes={minutes} calls={calls} />
+      <Panel
+        title="Latest invocations"
+        more={
+          <>
+            <span className="grow" />
             <Link to="/invocations" className="link">
               all of them
             </Link>
-          }
+          </>
+        }
+      >
+        <Loaded
+          query={recent}
+          empty={<Empty title="Nothing was called yet" run={`curl ${location.origin}/`} />}
         >
-          <Loaded
-            query={recent}
-            empty={<Empty title="Nothing was called yet" run={`curl ${location.origin}/`} />}
-          >
-            {(items) => <InvocationRows items={items.slice(0, 12)} />}
-          </Loaded>
-        </Panel>
-      </div>
+          {(items) => <InvocationRows items={items.slice(0, 12)} />}
+        </Loaded>
+      </Panel>
     </>
   );
 }
 
-function Tiles({ activity, recent }: { activity: Activity | undefined; recent: readonly Invocation[] }) {
+/** Sums of all functions by the minute; of a platform that is new only those since it is. */
+function minutesOf(activity: Activity | undefined): readonly Minute[] {
+  const all = (activity?.items ?? []).map(({ fromMs, functions }) => {
+    const sums: Sums = { invocations: 0, errors: 0, coldStarts: 0, awsCostUsd: 0 };
+    for (const each of functions) for (const key of SUMS) sums[key] += each[key];
+    return { fromMs, ...sums };
+  });
+  const isNew = all.slice(0, -MINUTES_NEW).every(({ invocations }) => invocations === 0);
+  return isNew ? all.slice(-MINUTES_NEW) : all;
+}
+
+function Tiles({ minutes, recent }: { minutes: readonly Minute[]; recent: readonly Invocation[] }) {
   const pool = useLive<List<Instance> & { waiting: number }>('/instances').data;
-  const sums = { invocations: 0, errors: 0, coldStarts: 0, awsCostUsd: 0 };
-  for (const step of activity?.items ?? [])
-    for (const each of step.functions)
-      for (const key of Object.keys(sums) as (keyof typeof sums)[]) sums[key] += each[key];
+  const series = (key: keyof Sums): number[] => minutes.map((each) => each[key]);
+  const sum = (key: keyof Sums): number => series(key).reduce((total, value) => total + value, 0);
+  const [calls, errors, cold] = [sum('invocations'), sum('errors'), sum('coldStarts')];
   const sorted = latencies(recent);
   const shown = (share: number): string => {
     const us = quantile(sorted, share);
     return us === undefined ? '–' : duration(us);
   };
+  const none = minutes.map(() => 0);
   return (
     <div className="tiles">
-      <Tile name="Requests" value={compact(sums.invocations)} more="and other calls" />
       <Tile
-        name="Errors"
-        value={percent(sums.errors, sums.invocations)}
-        more={plural(sums.errors, 'call')}
-        bad={sums.errors > 0}
+        name="Calls"
+        value={compact(calls)}
+        more={<Spark label="Calls a minute" values={series('invocations')} bad={series('errors')} />}
+      />
+      <Tile
+        name="Failed"
+        value={percent(errors, calls)}
+        bad={errors > 0}
+        more={<Spark label="Failed calls a minute" values={series('errors')} bad={series('errors')} />}
       />
       <Tile name="Latency p50" value={shown(0.5)} more={`of the last ${plural(recent.length, 'call')}`} />
       <Tile name="Latency p95" value={shown(0.95)} more={`p99 ${shown(0.99)}`} />
       <Tile
         name="Cold starts"
-        value={compact(sums.coldStarts)}
-        more={percent(sums.coldStarts, sums.invocations)}
+        value={compact(cold)}
+        more={<Spark label="Cold starts a minute" values={series('coldStarts')} bad={none} />}
       />
       <Tile
         name="Instances"
         value={pool === undefined ? '–' : String(pool.items.length)}
-        more={`${pool?.waiting ?? 0} calls wait`}
+        more={pool === undefined ? '' : pool.waiting === 0 ? 'no call waits' : `${pool.waiting} calls wait`}
       />
-      <Tile name="At AWS Lambda" value={dollars(sums.awsCostUsd)} more="list price of the same calls" />
+      <Tile name="At AWS Lambda" value={money(sum('awsCostUsd'))} more="list price of the same" />
     </div>
   );
 }
 
-function Tile({
-  name,
-  value,
-  more,
-  bad = false,
-}: {
-  name: string;
-  value: string;
-  more: string;
-  bad?: boolean;
-}) {
+function Tile(props: { name: string; value: string; more: ReactNode; bad?: boolean }) {
+  const [figure, unit] = props.value.split(' ');
   return (
     <div className="tile">
-      <div className="name">{name}</div>
-      <div className={`value ${bad ? 'bad' : ''}`}>{value}</div>
-      <div className="more">{more}</div>
+      <div className="name">{props.name}</div>
+      <div className={`value ${props.bad === true ? 'bad' : ''}`}>
+        {figure}
+        {unit === undefined ? null : <small>{unit}</small>}
+      </div>
+      <div className="more">{props.more}</div>
     </div>
   );
 }
 
 const latencies = (calls: readonly Invocation[]): number[] => calls.map(totalUs).sort((a, b) => a - b);
 
-function Requests({ activity }: { activity: Activity | undefined }) {
-  const steps: Step[] = (activity?.items ?? []).map(({ fromMs, functions }) => {
-    const all = functions.reduce((sum, each) => sum + each.invocations, 0);
-    const errors = functions.reduce((sum, each) => sum + each.errors, 0);
-    return { fromMs, values: [all - errors, errors] };
-  });
-  const most = Math.max(0, ...steps.map(({ values }) => (values[0] ?? 0) + (values[1] ?? 0)));
+function Plots({ minutes, calls }: { minutes: readonly Minute[]; calls: readonly Invocation[] }) {
+  const steps = (pick: (minute: Minute) => readonly number[]): Step[] =>
+    minutes.map((minute) => ({ fromMs: minute.fromMs, values: pick(minute) }));
   return (
-    <Panel
-      className="half"
-      title="Calls a minute"
-      more={
-        <span className="legend">
-          <span>
-            <i className="bg-ok" />
-            ended well
-          </span>
-          <span>
-            <i className="bg-bad" />
-            failed
-          </span>
-        </span>
-      }
-    >
-      <div className="pad">
+    <div className="grid">
+      <Plot
+        title="Calls a minute"
+        keys={[
+          ['bg-ok', 'well'],
+          ['bg-bad', 'failed'],
+        ]}
+      >
         <Bars
           label="Calls a minute"
-          steps={steps}
+          steps={steps(({ invocations, errors }) => [invocations - errors, errors])}
           show={compact}
           layers={[
             { name: 'ended well', look: 'ok' },
             { name: 'failed', look: 'bad' },
           ]}
         />
-        <PlotFoot steps={steps} most={`${compact(most)} a minute`} />
-      </div>
+      </Plot>
+      <Latencies calls={calls} />
+      <Plot title="Cold starts a minute">
+        <Bars
+          label="Cold starts a minute"
+          steps={steps(({ coldStarts }) => [coldStarts])}
+          show={compact}
+          layers={[{ name: 'cold starts', look: 'cold' }]}
+        />
+      </Plot>
+      <Plot title="At AWS Lambda, a minute">
+        <Bars
+          label="At AWS Lambda, a minute"
+          steps={steps(({ awsCostUsd }) => [awsCostUsd])}
+          show={money}
+          layers={[{ name: 'list price', look: 'mark' }]}
+        />
+      </Plot>
+    </div>
+  );
+}
+
+function Plot(props: { title: string; keys?: readonly (readonly [string, string])[]; children: ReactNode }) {
+  return (
+    <Panel
+      className="quarter"
+      title={props.title}
+      more={
+        props.keys === undefined ? undefined : (
+          <span className="legend">
+            {props.keys.map(([look, text]) => (
+              <Key key={text} look={look} text={text} />
+            ))}
+          </span>
+        )
+      }
+    >
+      <div className="pad">{props.children}</div>
     </Panel>
   );
 }
 
+const Key = ({ look, text }: { look: string; text: string }) => (
+  <span>
+    <i className={look} />
+    {text}
+  </span>
+);
+
 function Latencies({ calls }: { calls: readonly Invocation[] }) {
   const dots = calls.map((each) => ({
-    id: each.id,
+    id: `${each.id} ${each.attempt}`,
     atMs: each.arrivedMs,
     value: totalUs(each),
-    look: each.status === 'ok' ? (each.cold ? ('cold' as const) : ('ok' as const)) : ('bad' as const),
+    look: each.status === 'ok' ? (each.cold ? ('cold' as const) : ('run' as const)) : ('bad' as const),
     title: `${each.app} ${each.function}  ${callOf(each)}  ${duration(totalUs(each))}`,
   }));
   const sorted = latencies(calls);
-  const [newest, oldest] = [calls[0]?.arrivedMs, calls.at(-1)?.arrivedMs];
+  const lines = [0.5, 0.95, 0.99].flatMap((share) => {
+    const value = quantile(sorted, share);
+    return value === undefined ? [] : [{ name: `p${share * 100}`, value }];
+  });
   return (
-    <Panel
-      className="half"
-      title="Latency of each call"
-      more={
-        <span className="legend">
-          <span>
-            <i className="bg-ok" />
-            warm
-          </span>
-          <span>
-            <i className="bg-cold" />
-            cold
-          </span>
-          <span>
-            <i className="bg-bad" />
-            failed
-          </span>
-        </span>
-      }
+    <Plot
+      title="Latency"
+      keys={[
+        ['bg-run', 'warm'],
+        ['bg-cold', 'cold'],
+        ['bg-bad', 'failed'],
+      ]}
     >
-      <div className="pad">
-        <Dots label={`Latency of the last ${calls.length} calls`} dots={dots} />
-        <div className="row soft" style={{ justifyContent: 'space-between', fontSize: 12 }}>
-          <span>{oldest === undefined ? '' : clock(oldest)}</span>
-          <span>
-            {sorted.length === 0
-              ? ''
-              : `${duration(sorted[0]!)} to ${duration(sorted.at(-1)!)}, in tenfold steps`}
-          </span>
-          <span>{newest === undefined ? '' : clock(newest)}</span>
-        </div>
-      </div>
-    </Panel>
+      <Dots
+        label={`Latency of the last ${calls.length} calls; ${lines.map(({ name, value }) => `${name} ${duration(value)}`).join(', ')}`}
+        dots={dots}
+        lines={lines}
+        show={duration}
+      />
+    </Plot>
   );
 }

@@ -54,7 +54,11 @@ function send(
 ): Promise<RouteAnswer> {
   return new Promise((resolve, reject) => {
     const request = openRequest({ ...place, method, path: target, agent: false });
-    for (const [name, value] of headers) if (!OWN_HEADERS.has(name)) request.appendHeader(name, value);
+    for (const [name, value] of headers) {
+      // There is one already, of the address.
+      if (name === 'host') request.setHeader(name, value);
+      else if (!OWN_HEADERS.has(name)) request.appendHeader(name, value);
+    }
     if (body.length > 0) request.setHeader('content-length', body.length);
     const timer = clock.after(ROUTE_ANSWER_WAIT_MS, () =>
       request.destroy(new Error(`there was no answer within ${ROUTE_ANSWER_WAIT_MS / 1_000} s`)),

@@ -1,0 +1,254 @@
+import type { Activity, FunctionView, Instance, Invocation, List, Paged } from '../answers.ts';
+import { queryOf } from '../api.ts';
+import { useLive } from '../query-client.ts';
+import { Link, pathOf, useRoute } from '../route.tsx';
+import { seriesOf } from '../series-of.ts';
+import { compact, count, dateAndClock, elapsed, percent, plural, span } from '../show.ts';
+import { Badge } from './badge.tsx';
+import { InvocationRows } from './invocation-rows.tsx';
+import { LogView } from './log-view.tsx';
+import { Empty, Facts, Loaded, Panel, Problem } from './panel.tsx';
+import { Bars } from './plot.tsx';
+import { Scroll } from './scroll.tsx';
+import { Tabs } from './tabs.tsx';
+import { TestPanel } from './test-panel.tsx';
+
+const TABS = [
+  ['', 'Overview'],
+  ['test', 'Test'],
+  ['invocations', 'Invocations'],
+  ['logs', 'Logs'],
+] as const;
+
+/** One function: what it does now, how it is set up, where it runs; its test, its calls, its log. */
+export function FunctionDetail({ app, name }: { app: string; name: string }) {
+  const { query } = useRoute();
+  const found = useLive<FunctionView>(pathOf('apps', app, 'functions', name));
+  const tab = query.tab ?? '';
+  return (
+    <>
+      <div>
+        <div className="crumb">
+          <Link to="/functions">Functions</Link> / {app}
+        </div>
+        <div className="head">
+          <h1>{name}</h1>
+          {found.data === undefined ? null : (
+            <span className="badge">
+              {found.data.config.workflow === true ? 'workflow' : found.data.runtime}
+            </span>
+          )}
+          {found.data === undefined ? null : <Badge status="live" text={`d${found.data.deployment}`} />}
+        </div>
+      </div>
+      <Problem error={found.error} />
+      <Tabs tabs={TABS} present={tab} />
+      {found.data !== undefined && tab === '' ? <FunctionFacts view={found.data} /> : null}
+      {found.data !== undefined && tab === 'test' ? <TestPanel view={found.data} /> : null}
+      {tab === 'invocations' ? <FunctionInvocations app={app} name={name} /> : null}
+      {tab === 'logs' ? <LogView filter={{ app, function: name }} live /> : null}
+    </>
+  );
+}
+
+function FunctionFacts({ view }: { view: FunctionView }) {
+  const { app, name } = view;
+  const versions = useLive<List<FunctionView>>(`/functions${queryOf({ app })}`).data?.items.filter(
+    (each) => each.name === name,
+  ) ?? [view];
+  return (
+    <div className="grid">
+      <LastHour view={view} />
+      <Panel title="What it is" className="half">
+        <div className="pad">
+          <Facts
+            facts={[
+              ['Routes', <Routes key="routes" view={view} />],
+              ['Version', <code key="version">{view.version}</code>],
+              ['Traffic', versions.map((each) => `d${each.deployment} ${each.weight} %`).join(', ')],
+              ['Kept up without work', <Kept key="kept" versions={versions} />],
+              ['Calls at once', <CallsAtOnce key="calls" view={view} />],
+            ]}
+          />
+        </div>
+      </Panel>
+      <Panel title="Configuration" className="half">
+        <div className="pad">
+          <Facts facts={settingsOf(view.config)} />
+        </div>
+      </Panel>
+      <InstanceTable app={app} name={name} />
+    </div>
+  );
+}
+
+function LastHour({ view }: { view: FunctionView }) {
+  const activity = useLive<Activity>('/activity?steps=60').data;
+  const { values, bad } = seriesOf(activity, view);
+  const steps = (activity?.items ?? []).map(({ fromMs }, at) => ({
+    fromMs,
+    values: [values[at]! - bad[at]!, bad[at]!],
+  }));
+  const [calls, errors] = [values, bad].map((all) => all.reduce((sum, value) => sum + value, 0));
+  return (
+    <Panel
+      title="Calls a minute"
+      more={
+        <>
+          <span className="soft grow">
+            {plural(calls!, 'call')} within the last hour, {percent(errors!, calls!)} failed
+          </span>
+          <span className="legend">
+            <span>
+              <i className="bg-ok" />
+              well
+            </span>
+            <span>
+              <i className="bg-bad" />
+              failed
+            </span>
+          </span>
+        </>
+      }
+    >
+      <div className="pad">
+        <Bars
+          label="Calls a minute"
+          steps={steps}
+          show={compact}
+          layers={[
+            { name: 'ended well', look: 'ok' },
+            { name: 'failed', look: 'bad' },
+          ]}
+        />
+      </div>
+    </Panel>
+  );
+}
+
+function Routes({ view: { routes } }: { view: FunctionView }) {
+  if (routes.length === 0)
+    return <span className="soft">none: it is called by triggers, other functions, or here</span>;
+  return routes.map((route) => (
+    <div key={`${route.method}${route.path}`} className="mono">
+      <span className="method">{route.method}</span>
+      {route.host}
+      {route.path}
+    </div>
+  ));
+}
+
+/** Each setting in words: `maxInstances` is *Max instances*, and its unit is at its value. */
+function settingsOf(config: FunctionView['config']): (readonly [string, string])[] {
+  return Object.entries(config).flatMap(([key, value]): (readonly [string, string])[] => {
+    const [, stem = key, unit = ''] = /^(.*?)(Ms|Mb)?$/.exec(key) ?? [];
+    const words = stem.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    const name = `${words[0]?.toUpperCase()}${words.slice(1)}`;
+    if (typeof value === 'number')
+      // Of the largest bodies it means that there is none.
+      return [
+        [
+          name,
+          unit === 'Mb' && value === 0
+            ? 'no limit'
+            : unit === 'Ms'
+              ? elapsed(value)
+              : `${count(value)}${unit === 'Mb' ? ' MB' : ''}`,
+        ],
+      ];
+    if (typeof value === 'string') return [[name, value]];
+    if (Array.isArray(value)) return value.length === 0 ? [] : [[name, value.map(textOfPart).join(', ')]];
+    if (typeof value !== 'object' || value === null) return [[name, value === true ? 'yes' : 'no']];
+    // Values of variables are no secrets, and yet nobody needs them on the screen.
+    const keys = Object.keys(value);
+    return keys.length === 0 ? [] : [[name, keys.join(', ')]];
+  });
+}
+
+const textOfPart = (part: unknown): string => (typeof part === 'string' ? part : JSON.stringify(part));
+
+/** Processes that stay, now and until when: each version has its own. */
+function Kept({ versions }: { versions: readonly FunctionView[] }) {
+  return versions.map(({ deployment, kept }) => (
+    <div key={deployment}>
+      {versions.length > 1 ? `d${deployment}: ` : null}
+      {kept.instances === 0 ? <span className="soft">none</span> : plural(kept.instances, 'instance')}
+      {kept.untilMs === undefined ? null : <span className="soft"> until {dateAndClock(kept.untilMs)}</span>}
+    </div>
+  ));
+}
+
+function CallsAtOnce({ view: { concurrency } }: { view: FunctionView }) {
+  if (concurrency === undefined) return <span className="soft">not known before an instance runs</span>;
+  return (
+    <>
+      {concurrency.calls} in an instance<span className="soft">: {concurrency.reason}</span>
+    </>
+  );
+}
+
+function InstanceTable({ app, name }: { app: string; name: string }) {
+  const all = useLive<List<Instance>>('/instances');
+  const own = all.data?.items.filter((each) => each.app === app && each.function === name) ?? [];
+  return (
+    <Panel title="Instances" more={<span className="soft">its processes now</span>}>
+      {own.length === 0 ? (
+        <Empty title="None runs">The next call starts one.</Empty>
+      ) : (
+        <Scroll>
+          <table>
+            <thead>
+              <tr>
+                <th>State</th>
+                <th>Instance</th>
+                <th className="num">Process</th>
+                <th className="num">Age</th>
+                <th className="num">Calls now</th>
+                <th className="num">at most</th>
+                <th className="num">Served</th>
+                <th className="num">Peak memory</th>
+              </tr>
+            </thead>
+            <tbody>
+              {own.map((each) => (
+                <tr key={each.id}>
+                  <td>
+                    <Badge status={each.state} />
+                    {each.kept ? <span className="soft"> kept</span> : null}
+                  </td>
+                  <td className="mono">{each.id}</td>
+                  <td className="num">{each.pid}</td>
+                  <td className="num">{span(Date.now() - each.startedMs)}</td>
+                  <td className="num">{each.activeInvocations}</td>
+                  <td className="num" title={each.concurrencyReason}>
+                    {each.concurrency === 0 ? '' : each.concurrency}
+                  </td>
+                  <td className="num">{count(each.servedInvocations)}</td>
+                  <td className="num">{Math.round(each.memoryPeakMb)} MB</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Panel>
+  );
+}
+
+function FunctionInvocations({ app, name }: { app: string; name: string }) {
+  const found = useLive<Paged<Invocation>>(`/invocations${queryOf({ app, function: name, limit: 200 })}`);
+  return (
+    <Panel
+      title="Invocations"
+      more={
+        <Link className="link" to={`/invocations${queryOf({ app, function: name })}`}>
+          filter them
+        </Link>
+      }
+    >
+      <Loaded query={found} empty={<Empty title="It was not called yet">Call it in the Test tab.</Empty>}>
+        {(items) => <InvocationRows items={items} />}
+      </Loaded>
+    </Panel>
+  );
+}
