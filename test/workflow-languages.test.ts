@@ -290,4 +290,19 @@ for (const language of LANGUAGES)
         assert.deepEqual([what, status, error?.code], [what, 'failed', code]);
       }
     });
+
+    // Go has no way to notice it.
+    const told = {
+      node: [
+        'unreachable',
+        /^the code waited for something that is not recorded: .* TypeError: fetch failed/,
+      ],
+      python: ['blocks', /`socket\.getaddrinfo`\)\. Put that into a step/],
+      go: undefined,
+    }[language] as [string, RegExp] | undefined;
+    it('says that a call of the network does not belong there', { skip: told === undefined }, async () => {
+      const { error } = await start('cases', told![0], '?wait=60');
+      assert.equal(error?.code, 'E_NON_DETERMINISTIC');
+      assert.match(error?.errorMessage ?? '', told![1]);
+    });
   });

@@ -1,5 +1,5 @@
 import type { WorkflowHandler } from '../../../sdk/node/workflow.ts';
-import type { JournalEntry, Payload } from '../../../src/model/journal.ts';
+import type { Failure, JournalEntry, Payload } from '../../../src/model/journal.ts';
 import { Mailbox } from './mailbox.ts';
 import type { OpenedExecution } from './run-messages.ts';
 import { ContinueAsNew, RunContext } from './workflow-context.ts';
@@ -58,7 +58,7 @@ async function endUnwell(run: WorkflowRun, ctx: RunContext, thrown: unknown): Pr
     run.end({ status: 'continued', execution: '', input: thrown.input });
     return;
   }
-  const error = failureOfThrown(thrown);
+  const error = run.isOutside ? unrecorded(failureOfThrown(thrown)) : failureOfThrown(thrown);
   const cancelled = run.cancel.signal.aborted && error.code === 'E_EXECUTION_CANCELLED';
   try {
     await compensateAll(ctx);
@@ -69,6 +69,18 @@ async function endUnwell(run: WorkflowRun, ctx: RunContext, thrown: unknown): Pr
     return;
   }
   run.end(cancelled ? { status: 'cancelled', error } : { status: 'failed', error });
+}
+
+/** What failed is nothing of the workflow's own: the author is told first that it does not belong there. */
+function unrecorded(failure: Failure): Failure {
+  const { code, errorType, errorMessage } = failure;
+  if (code === 'E_NON_DETERMINISTIC') return failure;
+  return {
+    ...failure,
+    code: 'E_NON_DETERMINISTIC',
+    errorType: 'E_NON_DETERMINISTIC',
+    errorMessage: `the code waited for something that is not recorded: a timer, a network call, a file. Put that into a step, so that a replay sees the same. It failed with ${errorType}: ${errorMessage}`,
+  };
 }
 
 /** Undoes what was done, the last first. */

@@ -118,6 +118,11 @@ export class WorkflowRun {
     return this.#lastOp + 1;
   }
 
+  /** Whether the code goes on after something that is not recorded. */
+  get isOutside(): boolean {
+    return !this.#inTurn;
+  }
+
   get isReplaying(): boolean {
     return this.#check !== undefined;
   }

@@ -8,8 +8,40 @@ import asyncio
 import sys
 from asyncio import events
 from collections import deque
+from threading import get_ident
 
 from .errors import misuse
+
+# What blocks in code of a workflow: it would hold up every other execution of this process, and no replay repeats it.
+# Python tells of each as an audit event, of `time.sleep` from 3.11 on.
+_BLOCKING = frozenset(
+    (
+        "time.sleep",
+        "socket.connect",
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+        "urllib.Request",
+        "subprocess.Popen",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "sqlite3.connect",
+    )
+)
+# The thread in which code of a workflow is running at the moment.
+_turn_of = None
+
+
+def _watch(event, _args):
+    if _turn_of is not None and event in _BLOCKING and get_ident() == _turn_of:
+        raise misuse(
+            "E_NON_DETERMINISTIC",
+            f"the workflow's own code called something that blocks and is not recorded (`{event}`). Put that into a "
+            "step: `await ctx.step(name, function)`; to wait, `await ctx.sleep(...)`.",
+        )
+
+
+sys.addaudithook(_watch)
 
 
 class WorkflowLoop(asyncio.AbstractEventLoop):
@@ -25,6 +57,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def run_ready(self):
         """Goes on until everything waits for an input."""
+        global _turn_of
+        before, _turn_of = _turn_of, get_ident()
         outer, hooks = events._get_running_loop(), sys.get_asyncgen_hooks()
         events._set_running_loop(self)
         # Generators that are dropped are closed where they are, not in the loop of the process.
@@ -35,6 +69,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 if not handle._cancelled:
                     self._run_handle(handle)
         finally:
+            _turn_of = before
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(outer)
 
