@@ -60,6 +60,9 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
   #owed = 1;
   #steps = new Set<number>();
   #watch: Timer | undefined;
+  /** When the timer fires, and when the code is stuck; monotonic. */
+  #watchAtMs = 0;
+  #stuckAtMs = Number.POSITIVE_INFINITY;
   #stuck = false;
   #over = false;
 
@@ -247,11 +250,24 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
 
   /** The code has to answer what it is given; its steps have the workflow's `timeout`. */
   #watchTurn(): void {
-    this.#watch?.cancel();
-    this.#watch = undefined;
+    this.#stuckAtMs = Number.POSITIVE_INFINITY;
     if (!this.#opened || this.#over || (this.#owed === 0 && this.#steps.size === 0)) return;
-    const limitMs = this.#owed > 0 ? this.#turnMs : this.#stepMs;
-    this.#watch = this.#clock.after(limitMs, () => {
+    this.#stuckAtMs = this.#clock.monotonicMs() + (this.#owed > 0 ? this.#turnMs : this.#stepMs);
+    // Each message moves the moment on: a timer that is there already looks again when it fires.
+    if (this.#watch === undefined || this.#stuckAtMs < this.#watchAtMs) this.#armWatch();
+  }
+
+  #armWatch(): void {
+    this.#watch?.cancel();
+    this.#watchAtMs = this.#stuckAtMs;
+    const delayMs = Math.max(1, this.#stuckAtMs - this.#clock.monotonicMs());
+    this.#watch = this.#clock.after(delayMs, () => {
+      this.#watch = undefined;
+      if (!Number.isFinite(this.#stuckAtMs)) return;
+      if (this.#clock.monotonicMs() < this.#stuckAtMs) {
+        this.#armWatch();
+        return;
+      }
       this.#stuck = true;
       // The pool ends it: gently if its process still answers, otherwise with it.
       this.#lease?.setDeadline(this.#clock.nowMs());

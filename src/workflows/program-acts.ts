@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { failureSchema, outcomeSchema, payloadSchema, taskSchema } from '../model/journal.ts';
 import type { ProgramAct } from '../ports/workflow-program.ts';
+import { isPlainSubmission } from './plain-acts.ts';
 
 /** Most acts of one message. */
 const ACTS_MAX = 20_000;
@@ -33,7 +34,7 @@ const actSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('end'), outcome: outcomeSchema }).strict(),
 ]);
 
-const messageSchema = z.discriminatedUnion('kind', [
+export const codeMessageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('submit'), acts: z.array(actSchema).max(ACTS_MAX) }).strict(),
   z.object({ kind: z.literal('answer'), query: z.int(), result }).strict(),
 ]);
@@ -49,5 +50,6 @@ export function parseCodeMessage(text: string): CodeMessage | undefined {
   } catch {
     return undefined;
   }
-  return messageSchema.safeParse(json).data as CodeMessage | undefined;
+  if (isPlainSubmission(json, ACTS_MAX)) return json;
+  return codeMessageSchema.safeParse(json).data as CodeMessage | undefined;
 }
