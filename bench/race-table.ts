@@ -17,7 +17,7 @@ import type { RaceOptions } from './race-options.ts';
 import { formatTable, median, printResult, quantile, rounded } from './report.ts';
 
 /** Written in transactions of `TRANSACTION` rows, one after another. */
-const ROWS = 10_000;
+const ROWS = 50_000;
 const TRANSACTION = 100;
 const SINGLES = 100;
 const WAIT_MS_MAX = 60_000;

@@ -127,15 +127,9 @@ export class Appender {
     // What is received later must not be due earlier, or it would overtake: the machine's clock may be set back.
     const receivedMs = Math.max(clock.nowMs(), this.#lastReceivedMs);
     this.#lastReceivedMs = receivedMs;
-    const deliveries: Recipient[] = [];
-    for (const live of table.match(sealed, scope, receivedMs, origin)) {
-      const { key, dedupeKey, dedupeMs } = live.trigger.delivery;
-      const ordering = key === undefined ? undefined : textAt(sealed, key);
-      const seen = dedupeKey === undefined ? undefined : textAt(sealed, dedupeKey);
-      const once = seen === undefined ? undefined : { value: seen, untilMs: receivedMs + dedupeMs };
-      const { claimed, parked } = live.queue.admit(ordering, sealed.text.byteLength);
-      deliveries.push({ live, trigger: live.queue.key, claimed, parked, dueMs: receivedMs, ordering, once });
-    }
+    const deliveries = table
+      .match(sealed, scope, receivedMs, origin)
+      .map((live) => toRecipient(live, sealed, receivedMs));
     return new Prepared(sealed, scope, receivedMs, depth, deliveries);
   }
 
@@ -170,15 +164,13 @@ export class Appender {
     const published = prepared.map((each, at) => {
       const { seq, stored, deliveries } = results[at]!;
       let owed = 0;
-      each.deliveries.forEach((own, place) => {
+      for (let place = 0; place < each.deliveries.length; place += 1) {
+        const own = each.deliveries[place]!;
         const key = stored ? deliveries[place] : undefined;
         if (key !== undefined) owed += 1;
-        own.live.queue.admitted(
-          own,
-          own.ordering,
-          key === undefined ? undefined : toClaimed(each, seq, key, own.ordering),
-        );
-      });
+        const claimed = key === undefined ? undefined : toClaimed(each, seq, key, own.ordering);
+        own.live.queue.admitted(own, own.ordering, claimed);
+      }
       this.#owed += owed;
       const { receivedMs, scope, sealed } = each;
       if (stored) storedNow.push({ seq, receivedMs, scope, event: sealed });
@@ -234,6 +226,16 @@ export class Appender {
       this.#onTheWay -= prepared.length;
     }
   }
+}
+
+function toRecipient(live: LiveTrigger, sealed: SealedEvent, receivedMs: number): Recipient {
+  const { queue, trigger } = live;
+  const { key, dedupeKey, dedupeMs } = trigger.delivery;
+  const ordering = key === undefined ? undefined : textAt(sealed, key);
+  const seen = dedupeKey === undefined ? undefined : textAt(sealed, dedupeKey);
+  const once = seen === undefined ? undefined : { value: seen, untilMs: receivedMs + dedupeMs };
+  const { claimed, parked } = queue.admit(ordering, sealed.text.byteLength);
+  return { live, trigger: queue.key, claimed, parked, dueMs: receivedMs, ordering, once };
 }
 
 function toClaimed(

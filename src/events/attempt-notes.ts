@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import type { ClaimedDelivery, DeliveryAttempt } from '../ports/event-store.ts';
-import type { CallResult } from './delivery-call.ts';
+import { type CallResult, isAmong } from './delivery-call.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** Attempts that went well the first time and are kept all the same, a second: more would write as much as events do. */
@@ -33,7 +33,8 @@ export class AttemptNotes {
     let isWithinBudget = true;
     for (const delivery of batch) {
       const error = result.kind === 'failed' ? result.error : undefined;
-      const isFailed = error !== undefined || (result.kind === 'answered' && result.failed.has(delivery.id));
+      const isFailed =
+        error !== undefined || (result.kind === 'answered' && isAmong(result.failed, delivery.id));
       if (!isFailed && delivery.attempts === 0) {
         isWithinBudget &&= this.#firstTries.take() === 0;
         if (!isWithinBudget) continue;

@@ -107,19 +107,20 @@ export class TriggerTable {
     const own = origin === undefined ? undefined : this.#byId.get(origin);
     if (!this.#isListed) this.#list();
     const ofType = this.#byType.get(event.type);
-    const found = own === undefined ? [] : [own];
     // A source's event that is for nobody else, which most are.
-    if (ofType === undefined && this.#ofAnyType.length === 0) return found;
+    if (ofType === undefined && this.#ofAnyType.length === 0) return own === undefined ? [] : [own];
     // Made for the first pattern that needs it: most look at the type alone, or at nothing.
     let view: Readonly<Record<string, unknown>> | undefined;
     const viewOf: PatternView = () => (view ??= toPatternView(event.parsed, receivedMs));
-    const add = (live: LiveTrigger): void => {
-      if (live === own || !this.#hears(live, scope, viewOf)) return;
-      if (live.isDecidedByType || live.pattern!.matches(viewOf())) found.push(live);
-    };
-    ofType?.forEach(add);
-    this.#ofAnyType.forEach(add);
-    return found;
+    const isFor = (live: LiveTrigger): boolean =>
+      live !== own &&
+      this.#hears(live, scope, viewOf) &&
+      (live.isDecidedByType || live.pattern!.matches(viewOf()));
+    // Mostly it is one, and a list that grows takes memory for seventeen.
+    if (own === undefined && ofType?.length === 1 && this.#ofAnyType.length === 0)
+      return isFor(ofType[0]!) ? [ofType[0]!] : [];
+    const others = [...(ofType ?? []), ...this.#ofAnyType].filter(isFor);
+    return own === undefined ? others : [own, ...others];
   }
 
   #hears({ app, trigger }: LiveTrigger, scope: EventScope, viewOf: PatternView): boolean {

@@ -64,7 +64,12 @@ export class StreamTable<Entry extends object> {
   forEach(visit: (stream: number, entry: Entry) => void): void {
     if (this.#size === 0) return;
     const numbers = this.#numbers;
-    for (const [at, entry] of this.#entries.entries()) if (entry !== undefined) visit(numbers[at]!, entry);
+    const entries = this.#entries;
+    // By place: an iterator makes a pair for each of them, and this is done every few milliseconds.
+    for (let at = 0; at < entries.length; at += 1) {
+      const entry = entries[at];
+      if (entry !== undefined) visit(numbers[at]!, entry);
+    }
   }
 
   /** What is open, in no order. */
