@@ -24,7 +24,7 @@ const TYPES: Readonly<Record<number, readonly string[]>> = {
     '0044-03-15 00:00:00+00 BC',
     '12026-01-31 12:00:00+00',
   ],
-  1114: ['2026-01-31 12:00:00', '-infinity'],
+  1114: ['2026-01-31 12:00:00', '2026-01-31 12:00:00.5', '2026-01-31 ', '12026-01-31 12:00:00', '-infinity'],
   1007: ['{1,NULL,3}', '{{1},{2}}', '{}'],
   2950: ['0b2f1f9e-7a2e-4c39-9b5e-0d1f6a1c2d3e'],
   // Of the database's own: an array, and one that is none.

@@ -211,7 +211,8 @@ export class ChangeWriter {
     else if (form === 'integer') json.copy(message, start, end);
     else if (form === 'boolean')
       json.raw(end - start === 1 && message[start] === TRUE ? JSON_TRUE : JSON_FALSE);
-    else json.text(JSON.stringify(toJsonValue(message.toString('utf8', start, end), type, this.#arrayTypes)));
+    else if ((form !== 'instant' && form !== 'time') || !json.time(message, start, end, form === 'instant'))
+      json.text(JSON.stringify(toJsonValue(message.toString('utf8', start, end), type, this.#arrayTypes)));
   }
 
   #tableOf(relation: Relation): TablePlan {

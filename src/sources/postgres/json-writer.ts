@@ -6,6 +6,12 @@ const BACKSLASH = 0x5c;
 const SPACE = 0x20;
 const BEYOND_ASCII = 0x80;
 const ZERO = 0x30;
+const NINE = 0x39;
+const [DASH, DOT, COLON, PLUS] = [0x2d, 0x2e, 0x3a, 0x2b];
+const [LETTER_T, LETTER_Z] = [0x54, 0x5a];
+/** Of `2026-01-31`, of `+00`. */
+const DATE_BYTES = 10;
+const UTC_BYTES = 3;
 
 /** Writes JSON texts one behind the other into memory that they share. */
 export class JsonWriter {
@@ -76,6 +82,23 @@ export class JsonWriter {
     this.#at = at;
   }
 
+  /**
+   * A time such as `2026-01-31 12:00:00.5` in ISO 8601; with `isUtc`, one that ends with `+00`. False, and nothing is
+   * written: it is no such time.
+   */
+  time(from: Uint8Array, start: number, end: number, isUtc: boolean): boolean {
+    const last = isUtc ? end - UTC_BYTES : end;
+    if (!isPlainTime(from, start, last) || (isUtc && !endsWithUtc(from, end))) return false;
+    this.#reserve(end - start + 2);
+    const separator = this.#at + 1 + DATE_BYTES;
+    this.byte(QUOTE);
+    this.copy(from, start, last);
+    this.#block[separator] = LETTER_T;
+    if (isUtc) this.byte(LETTER_Z);
+    this.byte(QUOTE);
+    return true;
+  }
+
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#block.length) return;
     const begun = this.#block.subarray(this.#start, this.#at);
@@ -84,4 +107,24 @@ export class JsonWriter {
     this.#start = 0;
     this.#at = begun.length;
   }
+}
+
+/** A date with a year of four digits, a blank, and digits with points and colons. */
+function isPlainTime(from: Uint8Array, start: number, end: number): boolean {
+  if (end - start <= DATE_BYTES + 1 || from[start + DATE_BYTES] !== SPACE) return false;
+  for (let place = start; place < end; place += 1) {
+    const byte = from[place]!;
+    if (byte >= ZERO && byte <= NINE) continue;
+    const at = place - start;
+    const isExpected =
+      at < DATE_BYTES
+        ? byte === DASH && (at === 4 || at === 7)
+        : at === DATE_BYTES || byte === COLON || byte === DOT;
+    if (!isExpected) return false;
+  }
+  return from[start + 4] === DASH && from[start + 7] === DASH;
+}
+
+function endsWithUtc(from: Uint8Array, end: number): boolean {
+  return from[end - 3] === PLUS && from[end - 2] === ZERO && from[end - 1] === ZERO;
 }
