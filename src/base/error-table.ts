@@ -353,7 +353,7 @@ export const ERROR_TABLE = {
     503,
     'operator',
     true,
-    'The platform has more work waiting than it accepts.',
+    'The platform has more work waiting than it accepts, in all or of one app.',
     'Retry after the time in Retry-After.',
   ),
   E_START_FAILED: row(

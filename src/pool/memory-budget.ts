@@ -36,13 +36,15 @@ export class MemoryBudget {
   }
 }
 
+type Weighed = Pick<Instance, 'state' | 'active' | 'idleSinceMs' | 'memoryPeakKb'>;
+
 /** Which of these to end for so many bytes: those without work, the longest idle first. */
-export function chooseIdle(instances: Iterable<Instance>, bytes: number): Instance[] {
+export function chooseIdle<One extends Weighed>(instances: Iterable<One>, bytes: number): One[] {
   const idle = [...instances]
     .filter(({ state, active }) => state === 'ready' && active === 0)
     .sort((a, b) => a.idleSinceMs - b.idleSinceMs);
   let left = bytes;
-  const chosen: Instance[] = [];
+  const chosen: One[] = [];
   for (const instance of idle) {
     if (left <= 0) break;
     chosen.push(instance);

@@ -8,6 +8,7 @@ import { createDefects } from '../base/defects.ts';
 import type { LambentError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
+import type { AppName } from '../model/function.ts';
 import type { LogLine } from '../model/invocation.ts';
 import type { InstancePool, Lease } from '../ports/instance-pool.ts';
 import type { WaitingCaller } from '../ports/platform-calls.ts';
@@ -249,6 +250,25 @@ describe('pool', () => {
     assert.equal(pool.waiting, 1);
     await pool.close(0);
     await Promise.all([held, waiting]);
+  });
+
+  it('leaves something for other apps, however much one wants', async () => {
+    const pool = open({ runningMax: 4, waitingMax: 4 });
+    const noisy = version();
+    const quiet = { ...version(), app: 'other' as AppName };
+    await call(pool, noisy, '/ok');
+    const opened = Array.from({ length: 3 }, () => {
+      const { promise, fire } = signal();
+      void call(pool, noisy, '/hold', fire);
+      return promise;
+    });
+    await Promise.all(opened);
+    const waiting = Array.from({ length: 3 }, () => call(pool, noisy, '/ok'));
+    assert.equal((await call(pool, noisy, '/ok')).error?.code, 'E_OVERLOADED');
+    assert.equal(pool.waiting, 3);
+    assert.equal((await call(pool, quiet, '/ok')).error, undefined);
+    await pool.close(0);
+    await Promise.all(waiting);
   });
 
   it('stops a call at its deadline, and the process with it', async () => {

@@ -26,6 +26,7 @@ import { deadlocked } from './call-deadlock.ts';
 import { Instance } from './instance.ts';
 import { MachineLoad } from './machine-load.ts';
 import { chooseIdle, MemoryBudget, memoryToSpare } from './memory-budget.ts';
+import { type NodeLimits, NodeLoad } from './node-load.ts';
 import { Prewarm } from './prewarm.ts';
 import type { ScaleUpOptions } from './scale-up.ts';
 import { StartTurns } from './start-turns.ts';
@@ -41,11 +42,7 @@ const PREWARMED_SHARE = 0.05;
 const PREWARMED_BYTES = 16 * 2 ** 20;
 const PREWARMED_MAX = 64;
 
-export interface PoolLimits {
-  /** Invocations that may run at once on this node. */
-  readonly runningMax: number;
-  /** Invocations that may wait for an instance on this node. */
-  readonly waitingMax: number;
+export interface PoolLimits extends NodeLimits {
   /** Instances that may exist on this node. */
   readonly instancesMax: number;
   /** Instances that may be starting at a time. */
@@ -108,11 +105,8 @@ class Pool implements InstancePool, VersionPoolHost {
   readonly #options: PoolOptions;
   readonly #limits: PoolLimits;
   readonly #pools = new Map<VersionId, VersionPool>();
-  #running = 0;
   #lookForDeadlocksMs = 0;
-  #reserved = 0;
-  #runningReserved = 0;
-  #waiting = 0;
+  readonly #load: NodeLoad;
   #starting = 0;
   readonly #startTurns = new StartTurns<VersionPool>();
   #sweeper: Timer | undefined;
@@ -131,6 +125,7 @@ class Pool implements InstancePool, VersionPoolHost {
       isMachineBusy: () => load.isBusy(),
     };
     this.#limits = { ...POOL_LIMITS, ...options.limits };
+    this.#load = new NodeLoad(this.#limits);
     this.#budget = new MemoryBudget(this.clock, this.#limits.spareBytes);
     const { prewarmedMax: waitingMax, prewarmedKindsMax: kindsMax } = this.#limits;
     this.#prewarm = new Prewarm({
@@ -141,7 +136,7 @@ class Pool implements InstancePool, VersionPoolHost {
   }
 
   get waiting(): number {
-    return this.#waiting;
+    return this.#load.waiting;
   }
 
   get heldWaitMs(): number {
@@ -271,21 +266,19 @@ class Pool implements InstancePool, VersionPoolHost {
   }
 
   mayRun(pool: VersionPool): boolean {
-    if (pool.version.config.reservedConcurrency > 0) return true;
-    return this.#running - this.#runningReserved < this.#limits.runningMax - this.#reserved;
+    return this.#load.mayRun(pool.version);
   }
 
   ran(pool: VersionPool, delta: 1 | -1): void {
-    this.#running += delta;
-    if (pool.version.config.reservedConcurrency > 0) this.#runningReserved += delta;
+    this.#load.ran(pool.version, delta);
   }
 
-  waits(delta: number): void {
-    this.#waiting += delta;
+  waits(pool: VersionPool, delta: 1 | -1): void {
+    this.#load.waits(pool.version, delta);
   }
 
-  mayWait(): boolean {
-    return this.#waiting < this.#limits.waitingMax;
+  mayWait(pool: VersionPool): boolean {
+    return this.#load.mayWait(pool.version);
   }
 
   isDeadlocked(pool: VersionPool): boolean {
@@ -324,7 +317,7 @@ class Pool implements InstancePool, VersionPoolHost {
     if (known !== undefined) return known;
     const pool = new VersionPool(version, deployment, this);
     this.#pools.set(version.id, pool);
-    this.#reserved += version.config.reservedConcurrency;
+    this.#load.reserve(version.config.reservedConcurrency);
     return pool;
   }
 
@@ -395,7 +388,9 @@ class Pool implements InstancePool, VersionPoolHost {
     if (!pool.retired || !pool.isEmpty) return;
     this.#pools.delete(pool.version.id);
     this.#startTurns.forget(pool);
-    this.#reserved -= pool.version.config.reservedConcurrency;
+    this.#load.reserve(-pool.version.config.reservedConcurrency);
+    const { app } = pool.version;
+    if (![...this.#pools.values()].some((other) => other.version.app === app)) this.#load.forget(app);
   }
 
   #resumeStarts(): void {

@@ -35,8 +35,9 @@ export interface VersionPoolHost {
   /** Room under the node's total of running invocations for one more of this version. */
   mayRun(pool: VersionPool): boolean;
   ran(pool: VersionPool, delta: 1 | -1): void;
-  waits(delta: number): void;
-  mayWait(): boolean;
+  waits(pool: VersionPool, delta: 1 | -1): void;
+  /** Room for one more of this version among those that wait on the node. */
+  mayWait(pool: VersionPool): boolean;
   /** Whether none of the places of this version becomes free any more. */
   isDeadlocked(pool: VersionPool): boolean;
   /** Nothing new is begun any more. */
@@ -154,7 +155,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
       const instance = free ?? (first.tookBack ? undefined : this.#places.findHolder(first.waiter));
       if (instance === undefined) break;
       this.#line.shift();
-      this.#host.waits(-1);
+      this.#host.waits(this, -1);
       this.#serve(instance, first, free === undefined);
     }
     this.#startWanted();
@@ -204,7 +205,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
 
   refuseAll(error: LambentError): void {
     for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift()) {
-      this.#host.waits(-1);
+      this.#host.waits(this, -1);
       this.#refuse(next.waiter, error);
     }
   }
@@ -332,9 +333,9 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
 
   #enqueue(waiting: Waiting): () => void {
     this.#line.push(waiting);
-    this.#host.waits(1);
+    this.#host.waits(this, 1);
     return () => {
-      if (this.#line.remove(waiting)) this.#host.waits(-1);
+      if (this.#line.remove(waiting)) this.#host.waits(this, -1);
     };
   }
 
@@ -354,7 +355,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
 
   #refuseDeadlocked(waiting: Waiting): void {
     if (!this.#line.remove(waiting)) return;
-    this.#host.waits(-1);
+    this.#host.waits(this, -1);
     this.#refuse(waiting.waiter, this.#deadlockError());
   }
 
@@ -373,8 +374,12 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
       const message = `function ${name} runs ${this.running} of at most ${this.#places.concurrencyMax} at once, and ${this.waiting} of at most ${config.queueMax} wait`;
       return new LambentError('E_CONCURRENCY_LIMIT', message, { retryAfterS: 1 });
     }
-    if (!this.#host.mayWait())
-      return new LambentError('E_OVERLOADED', 'too many invocations wait on this node', { retryAfterS: 1 });
+    if (!this.#host.mayWait(this))
+      return new LambentError(
+        'E_OVERLOADED',
+        `too many invocations wait on this node, or too many of app ${this.version.app}`,
+        { retryAfterS: 1 },
+      );
     return undefined;
   }
 
