@@ -2,15 +2,21 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
   DeleteRuleCommand,
+  DescribeEventBusCommand,
   DescribeRuleCommand,
   DisableRuleCommand,
   EventBridgeClient,
+  ListEventBusesCommand,
+  ListRuleNamesByTargetCommand,
   ListRulesCommand,
+  ListTagsForResourceCommand,
   ListTargetsByRuleCommand,
   PutEventsCommand,
   PutRuleCommand,
   PutTargetsCommand,
   RemoveTargetsCommand,
+  TagResourceCommand,
+  UntagResourceCommand,
   type Target,
 } from '@aws-sdk/client-eventbridge';
 import { CreateStateMachineCommand } from '@aws-sdk/client-sfn';
@@ -100,6 +106,46 @@ describe('rules by the AWS SDK', { timeout: 90_000 }, () => {
     await put('start', { mark: 'm3' });
     assert.deepEqual(await billed('m3'), { mark: 'm3' });
     sfn.destroy();
+  });
+
+  it('are found by their target, and have tags', async () => {
+    const Tags = [{ Key: 'team', Value: 'sales' }];
+    const put = new PutRuleCommand({ Name: 'tagged', ScheduleExpression: 'rate(1 day)', Tags });
+    const ResourceARN = (await events.send(put)).RuleArn!;
+    const Targets = [{ Id: 'one', Arn: `${LAMBDA}shop--work` }];
+    await events.send(new PutTargetsCommand({ Rule: 'tagged', Targets }));
+    const found = await events.send(new ListRuleNamesByTargetCommand({ TargetArn: Targets[0]!.Arn }));
+    assert.deepEqual(found.RuleNames, ['tagged']);
+    const tags = async () => (await events.send(new ListTagsForResourceCommand({ ResourceARN }))).Tags;
+    assert.deepEqual(await tags(), Tags);
+    await events.send(
+      new TagResourceCommand({
+        ...{ ResourceARN },
+        Tags: [
+          { Key: 'team', Value: 'it' },
+          { Key: 'stage', Value: 'test' },
+        ],
+      }),
+    );
+    await events.send(new UntagResourceCommand({ ResourceARN, TagKeys: ['stage', 'none'] }));
+    // A rule that is put again keeps them, as it keeps its targets.
+    await events.send(new PutRuleCommand({ Name: 'tagged', ScheduleExpression: 'rate(2 days)' }));
+    assert.deepEqual(await tags(), [{ Key: 'team', Value: 'it' }]);
+    await assert.rejects(events.send(new ListTagsForResourceCommand({ ResourceARN: `${ResourceARN}-not` })), {
+      name: 'ResourceNotFoundException',
+    });
+  });
+
+  it('are of the one bus that there is', async () => {
+    const { EventBuses } = await events.send(new ListEventBusesCommand({}));
+    assert.deepEqual(
+      EventBuses?.map(({ Name }) => Name),
+      ['default'],
+    );
+    assert.match((await events.send(new DescribeEventBusCommand({}))).Arn ?? '', /:event-bus\/default$/);
+    await assert.rejects(events.send(new DescribeEventBusCommand({ Name: 'other' })), {
+      name: 'ResourceNotFoundException',
+    });
   });
 
   it('run by a schedule', async () => {

@@ -16,7 +16,7 @@ import { AwsJsonError, invalid, jsonResponse, RequestFields, toAwsJsonError } fr
  *
  * Guaranteed: an entry that is answered with an EventId is stored with what is owed of it; a rule or target that was
  * taken is durable, and counts for every event that is put after that.
- * Deliberately absent: other buses, archives (`lambent replay` replays what is stored), tags, and targets that are
+ * Deliberately absent: other buses, archives (`lambent replay` replays what is stored), and targets that are
  * neither functions nor state machines.
  */
 

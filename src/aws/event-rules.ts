@@ -4,6 +4,7 @@ import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
 import { decodePage, page } from './page-token.ts';
+import { addTags, readTags } from './rule-tags.ts';
 import { parseTarget } from './rule-target.ts';
 import { type EventRule, type RuleTargetValue, ruleArn, scheduleOf, triggersOf } from './rule-triggers.ts';
 
@@ -18,6 +19,7 @@ const TARGETS_MAX = 5;
 const TARGETS_AT_ONCE_MAX = 100;
 const PAGE_MAX = 100;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const RULE_ARN = /^arn:[^:]*:events:[^:]*:[^:]*:rule\/(?:default\/)?([A-Za-z0-9._-]{1,64})$/;
 const BUS_NAME = /^(?:default|arn:[^:]*:events:[^:]*:[^:]*:event-bus\/default)$/;
 
 /** Refuses any bus but the one that there is. */
@@ -128,7 +130,7 @@ async function putRule(rules: EventRules, fields: RequestFields): Promise<object
   const schedule = fields.optionalText('ScheduleExpression', 256);
   if (!pattern && !schedule)
     throw invalid('Parameter(s) EventPattern or ScheduleExpression must be specified.');
-  if (fields.list('Tags').length > 0) throw invalid('Rules have no tags here.');
+  const given = readTags(fields);
   const when = schedule ? scheduleOf(schedule) : undefined;
   const parsed = pattern ? parsePattern(pattern) : undefined;
   if (parsed !== undefined) compilePattern(parsed);
@@ -139,6 +141,8 @@ async function putRule(rules: EventRules, fields: RequestFields): Promise<object
     ...{ name, pattern, parsed, schedule, when, description, roleArn },
     isEnabled: state === 'ENABLED',
     targets: before?.targets ?? [],
+    // Those of a new rule; of one that is there, TagResource changes them.
+    tags: before === undefined ? addTags([], given) : (before.tags ?? []),
   }));
   return { RuleArn: ruleArn(name) };
 }
@@ -248,6 +252,64 @@ async function listTargets(rules: EventRules, fields: RequestFields): Promise<ob
   return { Targets: items.map(({ given }) => given), NextToken: nextToken };
 }
 
+/** Rules that call this function or state machine. */
+async function listRuleNames(rules: EventRules, fields: RequestFields): Promise<object> {
+  checkBus(fields);
+  const arn = fields.text('TargetArn', 1_600);
+  const limit = fields.number('Limit', 1, PAGE_MAX) ?? PAGE_MAX;
+  const after = decodePage<string>(fields.optionalText('NextToken'), 'string') ?? '';
+  const names = rules
+    .names('', after, RULES_MAX)
+    .filter((name) =>
+      rules.require(name).targets.some(({ given }) => (given as { Arn?: unknown }).Arn === arn),
+    );
+  const { items, nextToken } = page(names.slice(0, limit + 1), limit, (name) => name);
+  return { RuleNames: items, NextToken: nextToken };
+}
+
+function taggedRule(rules: EventRules, fields: RequestFields): EventRule {
+  const arn = fields.text('ResourceARN', 1_600);
+  const rule = rules.find(RULE_ARN.exec(arn)?.[1] ?? '');
+  if (rule !== undefined) return rule;
+  throw new AwsJsonError('ResourceNotFoundException', `There is no rule ${arn.slice(0, 200)}.`);
+}
+
+async function tagResource(rules: EventRules, fields: RequestFields): Promise<object> {
+  const { name } = taggedRule(rules, fields);
+  const added = readTags(fields);
+  await rules.change(name, () => {
+    const rule = rules.require(name);
+    return { ...rule, tags: addTags(rule.tags ?? [], added) };
+  });
+  return {};
+}
+
+async function untagResource(rules: EventRules, fields: RequestFields): Promise<object> {
+  const { name } = taggedRule(rules, fields);
+  const gone = new Set(fields.list('TagKeys'));
+  await rules.change(name, () => {
+    const rule = rules.require(name);
+    return { ...rule, tags: (rule.tags ?? []).filter(({ Key }) => !gone.has(Key)) };
+  });
+  return {};
+}
+
+/** There is one bus, whose events are for all apps. */
+const BUS = { Name: 'default', Arn: 'arn:aws:events:us-east-1:000000000000:event-bus/default' };
+
+async function describeBus(_rules: EventRules, fields: RequestFields): Promise<object> {
+  const name = fields.optionalText('Name') ?? 'default';
+  if (BUS_NAME.test(name)) return BUS;
+  throw new AwsJsonError(
+    'ResourceNotFoundException',
+    `Event bus ${name.slice(0, 100)} does not exist; there is \`default\`.`,
+  );
+}
+
+async function listBuses(_rules: EventRules, fields: RequestFields): Promise<object> {
+  return { EventBuses: 'default'.startsWith(fields.optionalText('NamePrefix') ?? '') ? [BUS] : [] };
+}
+
 export const RULE_OPERATIONS: Readonly<Record<string, RuleOperation>> = {
   PutRule: putRule,
   DescribeRule: describeRule,
@@ -258,4 +320,10 @@ export const RULE_OPERATIONS: Readonly<Record<string, RuleOperation>> = {
   PutTargets: putTargets,
   RemoveTargets: removeTargets,
   ListTargetsByRule: listTargets,
+  ListRuleNamesByTarget: listRuleNames,
+  TagResource: tagResource,
+  UntagResource: untagResource,
+  ListTagsForResource: async (rules, fields) => ({ Tags: taggedRule(rules, fields).tags ?? [] }),
+  DescribeEventBus: describeBus,
+  ListEventBuses: listBuses,
 };

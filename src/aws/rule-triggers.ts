@@ -8,6 +8,7 @@ import {
   type TriggerSource,
 } from '../model/trigger.ts';
 import { AwsJsonError } from './json-protocol.ts';
+import type { RuleTag } from './rule-tags.ts';
 
 /** A rule as it is kept. */
 export interface EventRule {
@@ -21,6 +22,8 @@ export interface EventRule {
   readonly description: string | undefined;
   readonly roleArn: string | undefined;
   readonly targets: readonly RuleTargetValue[];
+  /** Rules that were stored by older platforms have none. */
+  readonly tags?: readonly RuleTag[];
 }
 
 export interface RuleTargetValue {
