@@ -3,14 +3,12 @@ import {
   type Failure,
   failureText,
   type KnownFailures,
+  NETWORK_FAILURES,
 } from '../rows/explain-failure.ts';
 
-/** Codes of the server and of the network, with what is wrong and what mends it. */
+/** Codes of the server, with what is wrong and what mends it. */
 const KNOWN: KnownFailures = {
-  ENOTFOUND: ['The name of the database’s host is not known', 'Correct the host in the address.'],
-  EAI_AGAIN: ['The name of the database’s host could not be looked up', 'Look at the machine’s DNS.'],
-  ECONNREFUSED: ['Nothing listens at the database’s address', 'Start the server, or correct host and port.'],
-  ETIMEDOUT: ['The database’s host does not answer', 'Look at the network and its firewalls.'],
+  ...NETWORK_FAILURES,
   ER_ACCESS_DENIED_ERROR: [
     'The database refuses the login',
     'Correct user and password in the address; the user must be allowed from this host.',

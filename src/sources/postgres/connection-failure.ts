@@ -3,18 +3,16 @@ import {
   type Failure,
   failureText,
   type KnownFailures,
+  NETWORK_FAILURES,
 } from '../rows/explain-failure.ts';
 
-/** Codes of PostgreSQL and of the network, with what is wrong and what mends it. */
+/** Codes of PostgreSQL, with what is wrong and what mends it. */
 const KNOWN: KnownFailures = {
-  ENOTFOUND: ['The name of the database’s host is not known', 'Correct the host in the address.'],
-  EAI_AGAIN: ['The name of the database’s host could not be looked up', 'Look at the machine’s DNS.'],
-  ECONNREFUSED: ['Nothing listens at the database’s address', 'Start PostgreSQL, or correct host and port.'],
+  ...NETWORK_FAILURES,
   ENOENT: [
     'There is no socket at the database’s address',
     'Start PostgreSQL, or correct the folder of its socket.',
   ],
-  ETIMEDOUT: ['The database’s host does not answer', 'Look at the network and its firewalls.'],
   '28P01': ['The database refuses the password', 'Correct user and password in the address.'],
   '28000': [
     'The database refuses the login',

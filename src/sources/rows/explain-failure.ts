@@ -3,6 +3,17 @@ import { LambentError } from '../../base/errors.ts';
 /** Codes of a database and of the network, with what is wrong and what mends it. */
 export type KnownFailures = Readonly<Record<string, readonly [message: string, hint: string]>>;
 
+/** Codes of the network; where a database is reached by other ways, its own come beside. */
+export const NETWORK_FAILURES: KnownFailures = {
+  ENOTFOUND: ['The name of the database’s host is not known', 'Correct the host in the address.'],
+  EAI_AGAIN: ['The name of the database’s host could not be looked up', 'Look at the machine’s DNS.'],
+  ECONNREFUSED: [
+    'Nothing listens at the database’s address',
+    'Start the database, or correct host and port.',
+  ],
+  ETIMEDOUT: ['The database’s host does not answer', 'Look at the network and its firewalls.'],
+};
+
 export interface Failure {
   /** What failed, where the error tells; `undefined`: whatever was being done. */
   readonly step: string | undefined;
