@@ -136,6 +136,11 @@ export class WorkflowEngine implements HotHost {
     return this.#hot.size;
   }
 
+  /** It is hot here: it has not ended, and when it does, `whenEnded` says so. */
+  holds(id: ExecutionId): boolean {
+    return this.#hot.has(id);
+  }
+
   // ---- Starting and steering.
 
   /** Begins an execution; it is durable when this resolves. */

@@ -17,8 +17,8 @@ export interface PlainSubmission {
  * have to be asked (`program-acts.test.ts` holds the two against each other).
  */
 export function isPlainSubmission(message: unknown, actsMax: number): message is PlainSubmission {
-  if (!has(message, 2) || message['kind'] !== 'submit') return false;
-  const acts = message['acts'];
+  if (!has(message, 2) || message.kind !== 'submit') return false;
+  const acts = message.acts;
   return Array.isArray(acts) && acts.length <= actsMax && acts.every(isPlainAct);
 }
 
@@ -26,44 +26,39 @@ function isPlainAct(act: unknown): boolean {
   if (typeof act !== 'object' || act === null) return false;
   switch ((act as { kind?: unknown }).kind) {
     case 'complete':
-      return has(act, 4) && isOp(act['op']) && isValue(act['output']) && within(act['atMs'], 0, MOMENT_MAX);
+      return has(act, 4) && isOp(act.op) && isValue(act.output) && within(act.atMs, 0, MOMENT_MAX);
     case 'open':
-      return has(act, 4) && isOp(act['op']) && isStep(act['task']) && isText(act['at'], 0, PLACE_CHARS_MAX);
+      return has(act, 4) && isOp(act.op) && isStep(act.task) && isText(act.at, 0, PLACE_CHARS_MAX);
     case 'took':
-      return has(act, 2) && isWhole(act['offer'], 1, Number.MAX_SAFE_INTEGER);
+      return has(act, 2) && isWhole(act.offer, 1, Number.MAX_SAFE_INTEGER);
     case 'end':
-      return has(act, 2) && isSuccess(act['outcome']);
+      return has(act, 2) && isSuccess(act.outcome);
     default:
       return false;
   }
 }
 
 function isStep(task: unknown): boolean {
-  return (
-    has(task, 3) &&
-    task['kind'] === 'step' &&
-    isText(task['name'], 1, NAME_CHARS_MAX) &&
-    isRetry(task['retry'])
-  );
+  return has(task, 3) && task.kind === 'step' && isText(task.name, 1, NAME_CHARS_MAX) && isRetry(task.retry);
 }
 
 function isRetry(retry: unknown): boolean {
   return (
     has(retry, 5) &&
-    isWhole(retry['attemptsMax'], 1, 1_000_000) &&
-    within(retry['firstMs'], 0, DURATION_MAX_MS) &&
-    within(retry['factor'], 1, 100) &&
-    within(retry['maxMs'], 0, DURATION_MAX_MS) &&
-    typeof retry['jitter'] === 'boolean'
+    isWhole(retry.attemptsMax, 1, 1_000_000) &&
+    within(retry.firstMs, 0, DURATION_MAX_MS) &&
+    within(retry.factor, 1, 100) &&
+    within(retry.maxMs, 0, DURATION_MAX_MS) &&
+    typeof retry.jitter === 'boolean'
   );
 }
 
 function isSuccess(outcome: unknown): boolean {
-  return has(outcome, 2) && outcome['status'] === 'succeeded' && isValue(outcome['output']);
+  return has(outcome, 2) && outcome.status === 'succeeded' && isValue(outcome.output);
 }
 
 function isValue(payload: unknown): boolean {
-  return has(payload, 1) && payload['json'] !== undefined;
+  return has(payload, 1) && payload.json !== undefined;
 }
 
 /** An object with so many keys: with as many that are looked at, it has no others. */

@@ -158,10 +158,10 @@ function createResult({ engine, store, clock }: WorkflowsOptions) {
     const deadlineMs = clock.monotonicMs() + waitMs;
     let wanted = id;
     for (;;) {
-      // Listened for before it is looked for: an end between the two is not missed.
+      // Listened for before it is looked for, here and in the store: an end between the two is not missed.
       const waiter = engine.whenEnded(wanted);
       try {
-        const outcome = await storedOutcome(store, wanted);
+        const outcome = engine.holds(wanted) ? undefined : await storedOutcome(store, wanted);
         if (outcome?.status === 'continued') {
           wanted = outcome.execution as ExecutionId;
           continue;
