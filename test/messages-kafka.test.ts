@@ -95,10 +95,11 @@ async function withAdmin<T>(server: BrokerServer, act: (admin: Admin) => Promise
 async function produce(
   server: BrokerServer,
   messages: readonly MessageToProduce<Buffer, Buffer, Buffer, Buffer>[],
+  compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' = 'none',
 ): Promise<void> {
   const producer = new Producer({ ...optionsOf(server), idempotent: true });
   try {
-    await producer.send({ messages: [...messages], acks: -1 });
+    await producer.send({ messages: [...messages], acks: -1, compression });
   } finally {
     await producer.close();
   }
@@ -189,6 +190,38 @@ await describeBroker({
         ],
       );
       assert.equal(events[0]!.time, '2023-11-14T22:13:20.000Z');
+    },
+    async 'come compressed in every way, and from transactions that were committed'(server) {
+      await makeTopic(server, 'packed');
+      const sent: string[] = [];
+      const packedOf = (text: string) => {
+        sent.push(text);
+        return { topic: 'packed', value: Buffer.from(JSON.stringify(text.repeat(50))) };
+      };
+      const producer = new Producer({ ...optionsOf(server), transactionalId: 'packing', idempotent: true });
+      try {
+        for (const [text, isKept] of [
+          ['aborted', false],
+          ['committed', true],
+        ] as const) {
+          const transaction = await producer.beginTransaction();
+          await transaction.send({ messages: [packedOf(text)] });
+          await (isKept ? transaction.commit() : transaction.abort());
+        }
+      } finally {
+        await producer.close();
+      }
+      for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] as const)
+        await produce(server, [packedOf(compression), packedOf(`${compression} too`)], compression);
+      const { source, events } = openSource({ ...BASE, topic: 'packed' }, urlOf(server));
+      const wanted = sent.slice(1).map((text) => text.repeat(50));
+      await poll(async () => events.length >= wanted.length);
+      await source.close();
+      assert.deepEqual(
+        events.map(({ data }) => data),
+        wanted,
+      );
+      assert.deepEqual(source.status().trouble, undefined);
     },
     async 'begin with what comes, and go on behind what is stored'(server) {
       await makeTopic(server, 'late', 2);

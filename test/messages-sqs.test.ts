@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -20,6 +21,7 @@ import { javaServer } from './java-program.ts';
 import { writeApp } from './platform-harness.ts';
 import { poll } from './process-table.ts';
 import { startServer, waitForToken } from './server-process.ts';
+import { makeCertificate, type TestCertificate } from './test-certificate.ts';
 
 /**
  * Against ElasticMQ. It looks at no signature, so what is sent to it goes through a gate that does, with the code that takes what
@@ -30,29 +32,37 @@ const java = await javaServer('elasticmq');
 const PASSWORD = 'right-password';
 const KEY = 'AKIALAMBENT000000001';
 
-let gate: Server | undefined;
+let gates: readonly Server[] = [];
 let gatePort = 0;
+/** … and with TLS. */
+let tlsPort = 0;
+let certificate: TestCertificate;
+/** What was signed last, behind the key’s id. */
+let scope = '';
 /** While there is one, no deletion gets through, and the first resolves it. */
 let deletion: PromiseWithResolvers<void> | undefined;
 after(() => {
-  gate?.closeAllConnections();
-  gate?.close();
+  for (const gate of gates) {
+    gate.closeAllConnections();
+    gate.close();
+  }
 });
 
 /** Stays while the server behind it is killed. */
-async function openGate(port: number): Promise<void> {
+async function openGate(port: number, folder: string): Promise<void> {
   const refuse = async () => {
     throw new LambentError('E_UNAUTHENTICATED', 'sign it');
   };
   const keys = { secretOf: async (id: string) => (id === KEY ? PASSWORD : undefined) };
   const authorize = authorizeSigned(refuse, keys as never, systemClock);
-  gate = createServer((incoming, outgoing) => {
+  const answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     void (async () => {
       const chunks: Buffer[] = [];
       for await (const chunk of incoming) chunks.push(chunk as Buffer);
       const body = Buffer.concat(chunks);
       const headers = incoming.headers as Record<string, string>;
       const request = new Request(`http://${headers.host}${incoming.url}`, { method: 'POST', headers, body });
+      scope = /Credential=\w+\/\d+\/([^,]+)/.exec(headers.authorization ?? '')?.[1] ?? '';
       try {
         await authorize(request, '127.0.0.1');
       } catch (error) {
@@ -68,15 +78,22 @@ async function openGate(port: number): Promise<void> {
       const aborting = new AbortController();
       outgoing.once('close', () => aborting.abort());
       const passed = { 'content-type': headers['content-type']!, 'x-amz-target': action };
-      const answer = await fetch(`http://127.0.0.1:${port}/`, {
+      const given = await fetch(`http://127.0.0.1:${port}/`, {
         ...{ method: 'POST', headers: passed, body, signal: aborting.signal },
       });
-      outgoing.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
+      outgoing.writeHead(given.status).end(Buffer.from(await given.arrayBuffer()));
     })().catch(() => outgoing.destroy());
-  });
-  gate.listen(0, '127.0.0.1');
-  await once(gate, 'listening');
-  gatePort = (gate.address() as { port: number }).port;
+  };
+  certificate = await makeCertificate(folder);
+  const tls = { cert: certificate.pem, key: await readFile(certificate.keyFile) };
+  gates = [createServer(answer), createTlsServer(tls, answer)];
+  [gatePort, tlsPort] = (await Promise.all(
+    gates.map(async (gate) => {
+      gate.listen(0, '127.0.0.1');
+      await once(gate, 'listening');
+      return (gate.address() as { port: number }).port;
+    }),
+  )) as [number, number];
 }
 
 const urlOf = (_: BrokerServer): string => `http://${KEY}:${PASSWORD}@127.0.0.1:${gatePort}`;
@@ -127,7 +144,7 @@ await describeBroker({
       ...['-cp', 'classPath' in java ? java.classPath : '', 'org.elasticmq.server.Main'],
     ],
     async prepare(folder, port) {
-      await openGate(port);
+      await openGate(port, folder);
       const queues = ['direct', 'live', 'sent', 'many', 'full', 'dying'].map((name) => `"${name}" {}`);
       const settings = [
         'include classpath("application.conf")',
@@ -299,11 +316,12 @@ functions:
       });
       await sender.close();
     },
-    async 'are tried: the key and the queue'(server) {
+    async 'are tried: the key, the queue, TLS, and the region that is signed for'(server) {
       const driver = createMessageDrivers(systemClock).find(({ kind }) => kind === 'sqs')!;
-      const lastOf = async (url: string, queue: string): Promise<string> => {
+      const lastOf = async (url: string, queue: string, ca?: string): Promise<string> => {
         const source = { ...BASE, queue } as TriggerSource;
-        const checks = await driver.check({ label: '', url, tls: undefined }, [source]);
+        const tls = ca === undefined ? undefined : { ca, rejectUnauthorized: true };
+        const checks = await driver.check({ label: '', url, tls }, [source]);
         const { name, ok, text, fix } = checks.at(-1)!;
         return `${name}: ${ok ? 'ok' : `${text} → ${fix}`}`;
       };
@@ -316,6 +334,11 @@ functions:
         await lastOf(urlOf(server).replace(PASSWORD, 'wrong'), 'direct'),
         /^login: The broker refuses the login\. \(InvalidSignature/,
       );
+      assert.equal(scope, 'us-east-1/sqs/aws4_request');
+      const encrypted = `https://${KEY}:${PASSWORD}@127.0.0.1:${tlsPort}/?region=eu-central-1`;
+      assert.equal(await lastOf(encrypted, 'direct', certificate.pem), 'queue direct: ok');
+      assert.equal(scope, 'eu-central-1/sqs/aws4_request');
+      assert.match(await lastOf(encrypted, 'direct'), /^tls: The broker’s TLS does not hold/);
     },
   },
 });

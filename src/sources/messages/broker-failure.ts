@@ -29,6 +29,12 @@ const KNOWN: readonly (readonly [words: RegExp, step: string, text: string, fix:
     'End the other one, or give the trigger a group of its own.',
   ],
   [
+    /protocol type or a set of protocols/,
+    'group',
+    'The other members of the group share its partitions in a way that Lambent does not know.',
+    'Let their partition.assignment.strategy have range or round-robin, or give the trigger a group of its own.',
+  ],
+  [
     /(?:topic|group|cluster) authorization failed/i,
     'permission',
     'The broker’s user lacks a right.',

@@ -29,6 +29,9 @@ const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 /** For leaving the group; a broker that is away has forgotten the member soon anyway. */
 const LEAVE_MS = 3_000;
 
+/** How members may share partitions: the first is what Kafka's own consumer takes unless it is told otherwise. */
+const PROTOCOLS = ['range', 'roundrobin'].map((name) => ({ name, version: 1 }));
+
 type Raw = Message<Buffer, Buffer, Buffer, Buffer>;
 
 export async function readKafka(link: BrokerLink<KafkaSource>): Promise<void> {
@@ -62,7 +65,12 @@ async function openMember(link: BrokerLink<KafkaSource>): Promise<Member> {
   const consumer: BytesConsumer = new Consumer({
     ...kafkaOptions(address, name),
     ...{ groupId: settings.group ?? name, autocommit: false },
-    ...{ sessionTimeout, rebalanceTimeout: sessionTimeout, heartbeatInterval: HEARTBEAT_MS },
+    ...{
+      sessionTimeout,
+      rebalanceTimeout: sessionTimeout,
+      heartbeatInterval: HEARTBEAT_MS,
+      protocols: PROTOCOLS,
+    },
     ...(isOwn ? { groupInstanceId: name } : {}),
   });
   const close = async (): Promise<void> => {
