@@ -26,7 +26,17 @@ const OBJECTS: Readonly<Record<string, string | Buffer>> = {
     fileSchema: 'Key',
     files: [{ key: 'lines.gz' }],
   }),
+  'parquet.csv': 's3://data/rows.snappy.parquet\ns3://data/rows.zstd.parquet\n',
   'lines.gz': 'not packed',
+  // Two rows: id int64, name, at timestamp(ms), tags list<string>.
+  'rows.snappy.parquet': Buffer.from(
+    'UEFSMRUEFSAVJEwVBBUAEgAAEDwBAAAAAAAAAAEAAAAAACAAFQAVEhUWLBUEFRAVBhUGHAAAAAkgAgAAAAQBAQMCFQQVChUOTBUCFQASAAAFEAEAAABhFQAVEhUWLBUEFRAVBhUGHAAAAAkgAgAAAAMBAQIAFQQVEBUUTBUCFQASAAAIHAAEAXybAQAAFQAVEhUWLBUEFRAVBhUGHAAAAAkgAgAAAAMBAQIAFQQVChUOTBUCFQASAAAFEAEAAAB4FQAVIBUkLBUEFRAVBhUGHAAAABA8AgAAAAQAAwAAAAMHAAECABUEGXw1ABgGc2NoZW1hFQgAFQQlAhgCaWQAFQwlAhgEbmFtZSUATBwAAAAVBCUCGAJhdCUSTIwSHBwAAAAAADUCGAR0YWdzFQIVBkw8AAAANQQYBGxpc3QVAgAVDCUCGAdlbGVtZW50JQBMHAAAABYEGRwZTCYAHBUEGTUABhAZGAJpZBUCFgQWdBZ8JkgmCCksFQQVABUCABUAFRAVAgA8KQYZJgAEAAAAJgAcFQwZNQAGEBkYBG5hbWUVAhYEFl4WZiauASaEASksFQQVABUCABUAFRAVAgA8FgIZBhkmAgIAAAAmABwVBBk1AAYQGRgCYXQVAhYEFmQWbCaaAibqASksFQQVABUCABUAFRAVAgA8KQYZJgICAAAAJgAcFQwZNQAGEBk4BHRhZ3MEbGlzdAdlbGVtZW50FQIWBBZsFnQmgAMm1gIpLBUEFQAVAgAVABUQFQIAPBYCGSYEABlGAAIAAgAAABaiAxYEJggWwgMAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRlMHAAAHAAAHAAAHAAAAKQBAABQQVIx',
+    'base64',
+  ),
+  'rows.zstd.parquet': Buffer.from(
+    'UEFSMRUEFSAVMkwVBBUAEgAAKLUv/SAQgQAAAQAAAAAAAAABAAAAAAAgABUAFRIVJCwVBBUQFQYVBhwAAAAotS/9IAlJAAACAAAABAEBAwIVBBUKFRxMFQIVABIAACi1L/0gBSkAAAEAAABhFQAVEhUkLBUEFRAVBhUGHAAAACi1L/0gCUkAAAIAAAADAQECABUEFRAVIkwVAhUAEgAAKLUv/SAIQQAAAAQBfJsBAAAVABUSFSQsFQQVEBUGFQYcAAAAKLUv/SAJSQAAAgAAAAMBAQIAFQQVChUcTBUCFQASAAAotS/9IAUpAAABAAAAeBUAFSAVMiwVBBUQFQYVBhwAAAAotS/9IBCBAAACAAAABAADAAAAAwcAAQIAFQQZfDUAGAZzY2hlbWEVCAAVBCUCGAJpZAAVDCUCGARuYW1lJQBMHAAAABUEJQIYAmF0JRJMjBIcHAAAAAAANQIYBHRhZ3MVAhUGTDwAAAA1BBgEbGlzdBUCABUMJQIYB2VsZW1lbnQlAEwcAAAAFgQZHBlMJgAcFQQZNQAGEBkYAmlkFQwWBBZ0FpgBJlYmCCksFQQVABUCABUAFRAVAgA8KQYZJgAEAAAAJgAcFQwZNQAGEBkYBG5hbWUVDBYEFl4WggEm2AEmoAEpLBUEFQAVAgAVABUQFQIAPBYCGQYZJgICAAAAJgAcFQQZNQAGEBkYAmF0FQwWBBZkFogBJuACJqICKSwVBBUAFQIAFQAVEBUCADwpBhkmAgIAAAAmABwVDBk1AAYQGTgEdGFncwRsaXN0B2VsZW1lbnQVDBYEFmwWkAEm4gMmqgMpLBUEFQAVAgAVABUQFQIAPBYCGSYEABlGAAIAAgAAABaiAxYEJggWsgQAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRlMHAAAHAAAHAAAHAAAAKgBAABQQVIx',
+    'base64',
+  ),
 };
 
 describe('what an ItemReader reads', () => {
@@ -53,6 +63,26 @@ describe('what an ItemReader reads', () => {
     assert.ok(outcome.status === 'failed' && outcome.error === 'States.ItemReaderFailed');
     return outcome.cause;
   };
+
+  it('is the rows of Parquet, of one object or of those that a manifest names', async () => {
+    const rows = [
+      { id: 1, name: 'a', at: '2026-01-02T00:00:00.000Z', tags: ['x'] },
+      { id: '9007199254740993', name: null, at: null, tags: [] },
+    ];
+    const config = { InputType: 'PARQUET' };
+    for (const compression of ['snappy', 'zstd'])
+      assert.deepEqual(
+        JSON.parse(await read('getObject', { Key: `rows.${compression}.parquet` }, config)),
+        rows,
+        compression,
+      );
+    const manifest = { ...config, ManifestType: 'ATHENA_DATA' };
+    assert.deepEqual(JSON.parse(await read('getObject', { Key: 'parquet.csv' }, manifest)), [
+      ...rows,
+      ...rows,
+    ]);
+    assert.match(await read('getObject', { Key: 'days/1.json' }, config), /cannot be read as Parquet/);
+  });
 
   it('is an object, or the list of objects', async () => {
     assert.equal(await read('getObject', { Key: 'days/1.json' }), '[{"n":1},{"n":2}]');

@@ -1,5 +1,6 @@
 import { toLambentError } from '../base/errors.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
+import { parquetRows } from './parquet-rows.ts';
 import type { ServiceOutcome, ServiceRequest } from '../ports/state-services.ts';
 
 /*
@@ -54,6 +55,10 @@ async function outputOf(
     return { text: JSON.stringify(items), source };
   }
   if (!resource.endsWith(':s3:getObject')) throw new Unreadable(`Lambent reads no items by ${resource}.`);
+  if (config.InputType === 'PARQUET' && config.ManifestType === undefined) {
+    const rows = await parquetOf(files, { bucket, key: String(key) });
+    return { text: JSON.stringify(rows), source: `s3://${bucket}/${String(key)}` };
+  }
   const text = await need(files, bucket, String(key));
   const source = `s3://${bucket}/${String(key)}`;
   if (config.ManifestType === 'ATHENA_DATA')
@@ -63,8 +68,12 @@ async function outputOf(
 }
 
 async function need(files: ObjectFiles, bucket: string, key: string): Promise<string> {
-  const text = await files.read(bucket, key, TEXT_BYTES_MAX);
-  if (text !== undefined) return text;
+  return (await needBytes(files, bucket, key)).toString('utf8');
+}
+
+async function needBytes(files: ObjectFiles, bucket: string, key: string): Promise<Buffer> {
+  const bytes = await files.read(bucket, key, TEXT_BYTES_MAX);
+  if (bytes !== undefined) return bytes;
   throw new Unreadable(`The specified key does not exist. (s3://${bucket}/${key})`);
 }
 
@@ -73,12 +82,22 @@ interface Place {
   readonly key: string;
 }
 
+async function parquetOf(files: ObjectFiles, { bucket, key }: Place): Promise<unknown[]> {
+  const bytes = await needBytes(files, bucket, key);
+  try {
+    return await parquetRows(bytes);
+  } catch (thrown) {
+    throw new Unreadable(`s3://${bucket}/${key} cannot be read as Parquet: ${(thrown as Error).message}`);
+  }
+}
+
 /** The texts of objects as one text of the same format. */
 async function joined(
   files: ObjectFiles,
   places: readonly Place[],
   config: ReadRequest['config'],
 ): Promise<string> {
+  if (config.InputType === 'PARQUET') return await joinedRows(files, places);
   const texts: string[] = [];
   let characters = 0;
   for (const { bucket, key } of places) {
@@ -93,6 +112,21 @@ async function joined(
   if (format !== 'CSV' || config.CSVHeaderLocation === 'GIVEN') return texts.join('\n');
   // Each has its headers: those of the first stand for all.
   return texts.map((text, at) => (at === 0 ? text : text.slice(text.search(/\n|$/) + 1))).join('\n');
+}
+
+async function joinedRows(files: ObjectFiles, places: readonly Place[]): Promise<string> {
+  const all: string[] = [];
+  let characters = 0;
+  for (const place of places) {
+    for (const row of await parquetOf(files, place)) {
+      const text = JSON.stringify(row);
+      characters += text.length;
+      all.push(text);
+    }
+    if (characters > TEXT_BYTES_MAX)
+      throw new Unreadable(`The objects have more than ${TEXT_BYTES_MAX} bytes together.`);
+  }
+  return `[${all.join(',')}]`;
 }
 
 function listOf(text: string): unknown {
@@ -129,8 +163,8 @@ async function inventory(files: ObjectFiles, bucket: string, text: string): Prom
   const items: Record<string, string>[] = [];
   for (const each of named) {
     const key = String(fieldsOf(each).key);
-    const found = (await files.read(bucket, key, TEXT_BYTES_MAX)) ?? (await need(files, home, key));
-    for (const line of found.split(/\r?\n/)) {
+    const found = (await files.read(bucket, key, TEXT_BYTES_MAX)) ?? (await needBytes(files, home, key));
+    for (const line of found.toString('utf8').split(/\r?\n/)) {
       if (line === '') continue;
       const values = [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
         ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '',

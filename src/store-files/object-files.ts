@@ -20,7 +20,7 @@ export function openObjectFiles({ folder, mintUuid }: { folder: string; mintUuid
       try {
         const facts = await file.stat();
         if (!facts.isFile()) return undefined;
-        if (facts.size <= maxBytes && !key.endsWith('.gz')) return await file.readFile('utf8');
+        if (facts.size <= maxBytes && !key.endsWith('.gz')) return await file.readFile();
         if (facts.size <= maxBytes) return await unpacked(await file.readFile(), bucket, key, maxBytes);
         throw new LambentError(
           'E_PAYLOAD_TOO_LARGE',
@@ -83,9 +83,9 @@ function placeOf(folder: string, bucket: string, key: string): string {
 }
 
 /** Programs leave large objects compressed, S3 inventories above all. */
-async function unpacked(packed: Buffer, bucket: string, key: string, maxBytes: number): Promise<string> {
+async function unpacked(packed: Buffer, bucket: string, key: string, maxBytes: number): Promise<Buffer> {
   try {
-    return (await gunzipAsync(packed, { maxOutputLength: maxBytes })).toString('utf8');
+    return await gunzipAsync(packed, { maxOutputLength: maxBytes });
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE')

@@ -35,12 +35,13 @@ function readItems(text: string, config: JsonObject, max: number): JsonObject[] 
       );
     case undefined:
     case 'JSON':
-    // What a manifest names has been read, and is a list by now.
+    // What a manifest names, and the rows of Parquet, have been read and are a list by now.
     case 'MANIFEST':
+    case 'PARQUET':
       return jsonItems(parseJson(text), config);
     default:
       throw failed(
-        `ItemReader does not read ${String(config.InputType)} here; it reads CSV, JSON, JSONL and manifests.`,
+        `ItemReader does not read ${String(config.InputType)} here; it reads CSV, JSON, JSONL, Parquet and manifests.`,
       );
   }
 }
