@@ -107,10 +107,19 @@ export function range(first: number, last: number, step: number): number[] {
 function unique(items: readonly Json[]): Json[] {
   const kept = new Map<string, Json>();
   for (const entry of items) {
-    const key = JSON.stringify(entry);
+    const key = sortedText(entry);
     if (!kept.has(key)) kept.set(key, entry);
   }
   return [...kept.values()];
+}
+
+/** The same text for values that are equal: the order of an object's fields says nothing. */
+function sortedText(value: Json): string {
+  return JSON.stringify(value, (_name, inner: Json) =>
+    isObject(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([left], [right]) => (left < right ? -1 : 1)))
+      : inner,
+  );
 }
 
 function decode(encoded: string): string {

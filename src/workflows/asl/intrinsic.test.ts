@@ -23,6 +23,7 @@ test('every function', () => {
     'States.ArrayRange(1, 9, 3)': [1, 4, 7],
     'States.ArrayRange(3, 1, -1)': [3, 2, 1],
     'States.ArrayUnique(States.Array(1, 1, 2))': [1, 2],
+    'States.ArrayUnique(States.StringToJson(\'[{"a":1,"b":[2]},{"b":[2],"a":1}]\'))': [{ a: 1, b: [2] }],
     "States.Base64Encode('héllo')": 'aMOpbGxv',
     "States.Base64Decode('aMOpbGxv')": 'héllo',
     "States.Format('{} is \\{{}\\} in {}', $.who.name, $v.x, $$.State.Name)": 'Ada is {40} in Here',
