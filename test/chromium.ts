@@ -89,6 +89,23 @@ function readAxe(): string {
   return axeSource;
 }
 
+/** What one frame takes while a list is scrolled, in milliseconds: the middle of sixty. */
+export function scrollFrameMs(page: Page, label: string): Promise<number> {
+  return page.getByLabel(label, { exact: true }).evaluate(async (box) => {
+    const nextFrame = (): Promise<number> => new Promise((resolve) => requestAnimationFrame(resolve));
+    const frames: number[] = [];
+    let before = await nextFrame();
+    for (let frame = 0; frame < 60; frame += 1) {
+      // Down and up by turns: a short list has no end of its own to stand at.
+      box.scrollTop += frame % 20 < 10 ? 400 : -400;
+      const now = await nextFrame();
+      frames.push(now - before);
+      before = now;
+    }
+    return frames.sort((a, b) => a - b)[30]!;
+  });
+}
+
 /** What a start does by itself, unless nothing has changed. */
 export function buildConsole(): void {
   execFileSync(process.execPath, [join(REPOSITORY, 'tools/build-console.ts'), '--if-changed']);

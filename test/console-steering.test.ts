@@ -173,15 +173,22 @@ describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
 
   it('tokens, which are shown once and of no use once deleted, runtimes, health and isolation', async () => {
     const { page, problems } = await openConsole(browser, lambent.url, '/settings');
+    await page.getByLabel('Name of the new access key').fill('aws');
+    await page.getByRole('button', { name: 'Make an access key' }).click();
+    assert.match(
+      await page.getByRole('status', { name: 'Id of the new access key' }).innerText(),
+      /^[A-Z0-9]+$/,
+    );
+    await page.getByRole('status', { name: 'Secret of the new access key' }).waitFor();
     await page.getByLabel('Name of the new token').fill('ci');
     await page.getByRole('button', { name: 'Make a token' }).click();
-    await page.getByText('it is not shown again').waitFor();
+    await page.getByText('ci: keep it now, it is not shown again').waitFor();
     const token = await page.getByRole('status', { name: 'The new token' }).innerText();
     assert.match(token, /^lmb_\w+/);
     assert.equal(await signIn(token), 200);
     await screenshot(page, 'token-made');
     await page.reload();
-    const row = page.getByRole('row').filter({ hasText: 'since' });
+    const row = page.getByRole('row').filter({ hasText: /^ci/ });
     await row.getByText('ci', { exact: true }).waitFor();
     assert.ok(!(await page.content()).includes(token));
     await row.getByRole('button', { name: 'Delete' }).click();

@@ -68,6 +68,20 @@ function AppDeployments({ view }: { view: AppView }) {
             }
             act={() => call('POST', pathOf('apps', app, 'rollback'), { json: {} })}
           />
+          <ActButton
+            small
+            danger
+            text="Delete the app"
+            done={`${app} is gone.`}
+            ask={
+              <p>
+                Deletes {app} with all its deployments, secrets and kept events: its routes answer 404 at
+                once, its triggers end. The history of its calls stays for as long as it is kept. This cannot
+                be undone.
+              </p>
+            }
+            act={() => call('DELETE', pathOf('apps', app))}
+          />
         </>
       }
     >

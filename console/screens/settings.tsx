@@ -1,20 +1,11 @@
-import { type FormEvent, useState } from 'react';
-import type { Doctor, Health, List } from '../answers.ts';
-import { call } from '../api.ts';
-import { ActButton } from '../parts/ask.tsx';
+import type { Doctor, Health } from '../answers.ts';
 import { Connections } from '../parts/connections.tsx';
+import { Credentials } from '../parts/credentials.tsx';
 import { Findings } from '../parts/findings.tsx';
-import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
-import { Scroll } from '../parts/scroll.tsx';
+import { Facts, Panel, Problem } from '../parts/panel.tsx';
 import { Secrets } from '../parts/secrets.tsx';
-import { refreshAll, useLive } from '../query-client.ts';
-import { pathOf } from '../route.tsx';
-import { dateAndClock, exact, span } from '../show.ts';
-
-interface Token {
-  readonly name: string;
-  readonly createdMs: number;
-}
+import { useLive } from '../query-client.ts';
+import { dateAndClock, span } from '../show.ts';
 
 export function Settings() {
   const health = useLive<Health>('/health', { everyMs: 10_000 }).data;
@@ -51,7 +42,7 @@ export function Settings() {
             )}
           </div>
         </Panel>
-        <Tokens />
+        <WhoGetsIn />
         <Secrets />
         <Connections />
         {doctor.data === undefined ? (
@@ -68,6 +59,34 @@ export function Settings() {
           </>
         )}
       </div>
+    </>
+  );
+}
+
+function WhoGetsIn() {
+  return (
+    <>
+      <Credentials
+        title="Tokens"
+        note="who may use this server"
+        noun="token"
+        path="/tokens"
+        empty="On this machine none is needed; others need one."
+        loss=", browsers that signed in with it included,"
+        shown={[['token', 'The new token']]}
+      />
+      <Credentials
+        title="Access keys"
+        note="for AWS' clients: Lambda, Step Functions, EventBridge"
+        noun="access key"
+        path="/keys"
+        empty="AWS' command line and SDKs sign their requests with one."
+        loss=""
+        shown={[
+          ['accessKeyId', 'Id of the new access key'],
+          ['secretAccessKey', 'Secret of the new access key'],
+        ]}
+      />
     </>
   );
 }
@@ -132,95 +151,5 @@ function IsolationPanel({ isolation }: { isolation: Doctor['isolation'] }) {
         }))}
       />
     </Panel>
-  );
-}
-
-function Tokens() {
-  const tokens = useLive<List<Token>>('/tokens');
-  return (
-    <Panel title="Tokens" className="half" more={<span className="soft">who may use this server</span>}>
-      <Loaded
-        query={tokens}
-        empty={<Empty title="No tokens">On this machine none is needed; others need one.</Empty>}
-      >
-        {(items) => (
-          <Scroll>
-            <table>
-              <tbody>
-                {items.map(({ name, createdMs }) => (
-                  <tr key={name}>
-                    <td>
-                      <strong>{name}</strong>
-                    </td>
-                    <td className="soft nowrap" title={exact(createdMs)}>
-                      since {dateAndClock(createdMs)}
-                    </td>
-                    <td className="num">
-                      <ActButton
-                        small
-                        danger
-                        text="Delete"
-                        done={`${name} is useless now.`}
-                        ask={
-                          <p>
-                            Whoever uses the token {name}, browsers that signed in with it included, is
-                            refused at once.
-                          </p>
-                        }
-                        act={() => call('DELETE', pathOf('tokens', name))}
-                      />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </Scroll>
-        )}
-      </Loaded>
-      <NewToken />
-    </Panel>
-  );
-}
-
-function NewToken() {
-  const [name, setName] = useState('');
-  const [made, setMade] = useState<{ name: string; token: string } | undefined>();
-  const [error, setError] = useState<Error | null>(null);
-  const submit = async (event: FormEvent): Promise<void> => {
-    event.preventDefault();
-    setError(null);
-    try {
-      setMade(await call('POST', '/tokens', { json: { name } }));
-      setName('');
-      await refreshAll();
-    } catch (thrown) {
-      setError(thrown as Error);
-    }
-  };
-  return (
-    <div className="pad" style={{ display: 'grid', gap: 12 }}>
-      <form className="row" onSubmit={(event) => void submit(event)}>
-        <input
-          className="field grow"
-          aria-label="Name of the new token"
-          placeholder="Name, as ci"
-          required
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <button type="submit" className="btn">
-          Make a token
-        </button>
-      </form>
-      <Problem error={error} />
-      {made === undefined ? null : (
-        <div className="note good">
-          <strong>{made.name}</strong>: keep it now, it is not shown again.
-          <output className="mono" style={{ overflowWrap: 'anywhere' }} aria-label="The new token">
-            {made.token}
-          </output>
-        </div>
-      )}
-    </div>
   );
 }
