@@ -300,7 +300,7 @@ export interface TriggerDefinition {
  */
 export type NetworkDefinition = 'none' | 'internet' | readonly string[];
 
-/** A window in which instances stay up without work. */
+/** How a program is made from its source. */
 export interface BuildDefinition {
   /** The command: a line for the shell, or the program and its arguments. */
   readonly run: string | readonly string[];
@@ -310,6 +310,7 @@ export interface BuildDefinition {
   readonly timeout?: Duration | undefined;
 }
 
+/** A window in which instances stay up without work. */
 export interface KeepWarmDefinition {
   /** When the window opens: a cron expression, `every 12h`, or `at 2026-03-01T09:00`. */
   readonly schedule: string;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { access, constants, cp, mkdir, mkdtemp, rm, stat, utimes } from 'node:fs/promises';
-import { basename, dirname, join, posix, relative, sep } from 'node:path';
+import { access, constants, cp, mkdir, mkdtemp, realpath, rm, stat, utimes } from 'node:fs/promises';
+import { dirname, join, posix, relative, sep } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import type { RuntimeName } from '../../model/function.ts';
@@ -78,7 +78,8 @@ export class ProgramLanguage implements Language {
     const { clock, workDir } = this.#options;
     const { app, folder, signal, tell } = source;
     const { name, include } = plan;
-    const scratchDir = await mkdtemp(`${outDir}-step-`);
+    // Real, because what links lead to is compared with it.
+    const scratchDir = await realpath(await mkdtemp(`${outDir}-step-`));
     try {
       const homeDir = join(scratchDir, homeOf(plan));
       const inputs = await copySource(join(folder, homeOf(plan)), homeDir);
@@ -133,11 +134,12 @@ async function copySource(from: string, to: string): Promise<string[]> {
   await cp(from, to, {
     ...COPY_AS_IT_IS,
     filter: (path) => {
-      const name = relative(from, path);
-      if (NEVER_COPIED.has(basename(name))) return false;
+      const parts = relative(from, path).split(sep);
+      if (NEVER_COPIED.has(parts.at(-1)!)) return false;
       // Of installed packages the mark of their installation is enough.
-      if (!name.split(sep).includes('node_modules')) inputs.push(path);
-      else if (basename(name) === 'node_modules') inputs.push(join(path, '.package-lock.json'));
+      const modulesAt = parts.indexOf('node_modules');
+      if (modulesAt < 0) inputs.push(path);
+      else if (modulesAt === parts.length - 1) inputs.push(join(path, '.package-lock.json'));
       return true;
     },
   });
