@@ -259,7 +259,10 @@ describe('lambent start', { timeout: 60_000 }, () => {
     assert.equal((await cli(['rollback', '--to', '1'])).out, 'shop serves d1 again.\n');
     assert.match(await (await fetch(`${url}/time`)).text(), /^It is /);
     assert.match((await cli(['deployments'])).out, /^d2 .*\nd1 +100 % .* first +3 {2}one$/m);
-    assert.match((await cli(['ls'])).out, /^time +node +256 MB +30\.0 s +\d +100 +ANY \/time, ANY \/time\/\*$/m);
+    assert.match(
+      (await cli(['ls'])).out,
+      /^time +node +256 MB +30\.0 s +\d +100 +ANY \/time, ANY \/time\/\*$/m,
+    );
   });
 
   it('does not deploy what does not build, and shows where', async () => {

@@ -69,7 +69,7 @@ functions:
   six: { entry: web, command: "node small.js v6", routes: ["/six"] }
   who: {}
   asks: {}
-  ends: { entry: web, command: "echo cannot bind >&2; exit 3", routes: ["/ends"] }
+  ends: { entry: web, command: "echo cannot bind >&2; for at in 1 2 3 4 5 6; do echo '  from a.rb:'$at >&2; done; exit 3", routes: ["/ends"] }
   missing: { entry: web, command: [no-such-program], routes: ["/missing"] }
   taken: { entry: web, command: node small.js, port: 1, routes: ["/taken"] }
 `,

@@ -6,6 +6,8 @@ import { StringDecoder } from 'node:string_decoder';
 const LINE_CHARS_MAX = 16 * 1024;
 /** Its last lines, for the message of a start that failed. */
 const LAST_LINES = 5;
+/** Places of a stack, below the error in most languages: the log has them, and the message has no room. */
+const STACK_LINE = /^\s+(?:from|at|File) /;
 /** How long the program may take to end after SIGTERM. */
 const END_MS = 2_000;
 /** Processes of its tree whose memory is counted. */
@@ -33,7 +35,7 @@ export interface ProgramEnd {
 export class Program {
   /** It has ended; what it wrote last may still be on its way. */
   hasExited = false;
-  /** The last lines it wrote. */
+  /** The last lines it wrote, but for those of stacks. */
   readonly lastLines: string[] = [];
   readonly #options: ProgramOptions;
   readonly #child: ChildProcess;
@@ -135,7 +137,7 @@ export class Program {
   #line(text: string, from: 'stdout' | 'stderr'): void {
     for (let at = 0; at === 0 || at < text.length; at += LINE_CHARS_MAX) {
       const line = text.slice(at, at + LINE_CHARS_MAX);
-      this.lastLines.push(line);
+      if (!STACK_LINE.test(line)) this.lastLines.push(line);
       if (this.lastLines.length > LAST_LINES) this.lastLines.shift();
       this.#options.onLine(line, from === 'stderr');
     }
