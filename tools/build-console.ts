@@ -17,7 +17,7 @@ const STAMP = 'source.txt';
 /** What a browser fetches until the first screen is complete, packed: page, style, and code. */
 const FIRST_LOAD_BYTES_MAX = 250_000;
 /** The modules of the screen that is opened first. */
-const FIRST_SCREEN = ['console/screens/overview.tsx', 'console/parts/app-map.tsx'];
+const FIRST_SCREEN = ['console/screens/overview.tsx'];
 /** Letters of Western Europe in every weight, each in one file; the style sheet calls them by these names. */
 const FONTS: Readonly<Record<string, string>> = {
   'inter.woff2': '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2',

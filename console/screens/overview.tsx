@@ -1,13 +1,12 @@
-import { lazy, type ReactNode, Suspense } from 'react';
+import type { ReactNode } from 'react';
 import type { Activity, FunctionView, Instance, Invocation, List, Paged, TriggerView } from '../answers.ts';
+import { AppMap } from '../parts/app-map.tsx';
 import { callOf, InvocationRows, totalUs } from '../parts/invocation-rows.tsx';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
 import { Bars, Dots, Spark, type Step } from '../parts/plot.tsx';
 import { useLive } from '../query-client.ts';
 import { Link } from '../route.tsx';
 import { compact, dollars, duration, percent, plural, quantile } from '../show.ts';
-
-const AppMap = lazy(async () => ({ default: (await import('../parts/app-map.tsx')).AppMap }));
 
 /** Calls that the latencies are taken from: the newest ones. */
 const SAMPLE = 400;
@@ -57,9 +56,7 @@ export function Overview() {
             Deploy one, and it appears here.
           </Empty>
         ) : (
-          <Suspense fallback={<div className="graph" />}>
-            <AppMap functions={functions.items} triggers={triggers?.items ?? []} />
-          </Suspense>
+          <AppMap functions={functions.items} triggers={triggers?.items ?? []} />
         )}
       </Panel>
       <Plots minutes={minutes} calls={calls} />
