@@ -8,6 +8,22 @@ import type { Published } from '../src/ports/event-bus.ts';
 import type { Source, SourceContext, SourceFactory } from '../src/ports/source.ts';
 import { sealEvent } from '../src/model/sealed-event.ts';
 
+/** What an event tells of a row. */
+export interface RowData {
+  readonly action: string;
+  readonly key: Record<string, unknown>;
+  readonly new?: Record<string, unknown>;
+}
+
+/** The table as somebody has it who was told all of this, in this order. */
+export function replay(told: readonly RowData[]): Map<string, unknown> {
+  const table = new Map<string, unknown>();
+  for (const { action, key, new: next } of told)
+    if (action === 'delete') table.delete(JSON.stringify(key));
+    else table.set(JSON.stringify(key), next);
+  return table;
+}
+
 /** The log of events as a source of changed rows sees it, in a test that says when storing comes to an end, and how. */
 export class SourceLog {
   readonly #factory: SourceFactory;

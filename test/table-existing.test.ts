@@ -11,27 +11,12 @@ import { writeApp } from './platform-harness.ts';
 import { findPostgres, PostgresCluster } from './postgres-cluster.ts';
 import { poll } from './process-table.ts';
 import { type Server, startServer } from './server-process.ts';
-import { SourceLog } from './source-log.ts';
+import { type RowData, replay, SourceLog } from './source-log.ts';
 
 /** Rows that a table of a real PostgreSQL has before its trigger begins, while others write it, and when all is broken off. */
 
 const programs = await findPostgres();
 const skip = programs === undefined && 'there is no PostgreSQL: apt-get install postgresql';
-
-interface RowData {
-  readonly action: string;
-  readonly key: Record<string, unknown>;
-  readonly new?: Record<string, unknown>;
-}
-
-/** The table as somebody has it who was told all of this, in this order. */
-function replay(told: readonly RowData[]): Map<string, unknown> {
-  const table = new Map<string, unknown>();
-  for (const { action, key, new: next } of told)
-    if (action === 'delete') table.delete(JSON.stringify(key));
-    else table.set(JSON.stringify(key), next);
-  return table;
-}
 
 describe('rows that a table has', { timeout: 60_000, skip }, () => {
   const ROWS = 1_500;

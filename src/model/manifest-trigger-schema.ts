@@ -113,6 +113,9 @@ const tableSettings = (address: string) => ({
     .describe('Send these columns alone. Default: all.')
     .optional(),
 });
+const backfill = yesOrNo(
+  'Tell the rows first that the table has when the trigger begins. Default: false.',
+).optional();
 const postgres = z.strictObject(
   {
     ...tableSettings('postgres://user:password@host/database'),
@@ -126,9 +129,7 @@ const postgres = z.strictObject(
         'What PostgreSQL may keep of its log for the trigger while nothing of it is read; then its slot is dropped, and changes are lost, loudly. Default: no limit.',
       )
       .optional(),
-    backfill: yesOrNo(
-      'Tell the rows first that the table has when the trigger begins. Default: false.',
-    ).optional(),
+    backfill,
   },
   { error: 'an object with `connection` and `table`' },
 );
@@ -155,6 +156,7 @@ const sqlite = z.strictObject(
       'an SQL expression',
       'Tell only of rows for which this SQL expression holds, before or after the change.',
     ).optional(),
+    backfill,
   },
   { error: 'an object with `connection` and `table`' },
 );

@@ -214,8 +214,8 @@ function tableSourceOf(
     case 'mysql':
       return { ...common, kind, schema, actions: actionsOf(given) };
     case 'sqlite': {
-      const { actions = ['insert', 'update', 'delete'], where } = input.sqlite!;
-      return { ...common, kind, actions: [...new Set(actions)], where };
+      const { actions = ['insert', 'update', 'delete'], where, backfill } = input.sqlite!;
+      return { ...common, kind, actions: [...new Set(actions)], where, backfill };
     }
   }
 }

@@ -174,6 +174,8 @@ export interface SqliteSource {
   readonly where: string | undefined;
   /** Changes a minute; further ones wait in the database. `undefined`: no limit. */
   readonly maxPerMinute?: number | undefined;
+  /** Whether the rows that were there before are told first. */
+  readonly backfill?: boolean | undefined;
 }
 
 /** Files of a folder of this machine. */

@@ -38,6 +38,22 @@ function sideOf(change: SqliteRow, side: (name: string) => string, columns: read
   return row;
 }
 
+/** A row that was there before, its columns named as after a change. Not a change: it has no number. */
+export function existingEvent(
+  row: SqliteRow,
+  { table, columns, key }: WatchedTable,
+  { id, ...place }: { readonly trigger: string; readonly id: string; readonly timeMs: number },
+): CloudEvent {
+  const next = sideOf(row, newColumn, columns);
+  return toRowEvent(
+    {
+      ...{ action: 'existing', schema: 'main', table, new: next, old: undefined, omitted: new Set() },
+      key: keyOfRow(key, undefined, sideOf(row, newColumn, key)),
+    },
+    { ...place, kind: 'sqlite', id, depth: 0, details: {} },
+  );
+}
+
 /** Any column may hold any type: what comes is the value's own, and text where JSON's numbers would lose digits. */
 export function toJsonValue(value: SqliteValue): unknown {
   switch (typeof value) {

@@ -17,7 +17,7 @@ import {
   planOf,
 } from '../rows/made-things.ts';
 import { type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
-import { changeEvent } from './change-event.ts';
+import { changeEvent, existingEvent } from './change-event.ts';
 import {
   dropStatements,
   ensureChangeTable,
@@ -26,6 +26,7 @@ import {
   type WatchedTable,
 } from './change-table.ts';
 import { DatabaseThread } from './database-thread.ts';
+import { readExistingRows, type StoredKey } from './existing-rows.ts';
 import { describeFailure } from './file-failure.ts';
 import { findFile } from './find-file.ts';
 
@@ -39,7 +40,9 @@ import { findFile } from './find-file.ts';
  * no more. The platform hears of changes by the folder's own notices, and looks every second besides, in case a notice
  * did not come. The file is read on a thread of its own.
  *
- * Deliberately absent: rows that were there before, and truncation, which SQLite tells as deleted rows.
+ * Rows that were there before are told first where the trigger wants them (existing-rows.ts).
+ *
+ * Deliberately absent: truncation, which SQLite tells as deleted rows.
  */
 
 /** Changes that are read, and stored in one step. */
@@ -60,6 +63,8 @@ interface Position {
   readonly url: string;
   /** The last change that is stored; `undefined`: the change table is still to be made. */
   readonly seq: number | undefined;
+  /** Rows that were there before are still to be told: those behind this key. */
+  readonly existing?: { readonly after?: StoredKey } | undefined;
   /** How to get there, for when the trigger reads another file. Names of secrets, no values. */
   readonly connection?: Connection;
   readonly left?: readonly LeftBehind[];
@@ -91,6 +96,7 @@ class ChangeReader implements RowReader {
       ? { ...(before as Position), connection }
       : {
           ...{ name: newSourceName(context), url, seq: undefined, connection },
+          existing: settings.backfill === true ? {} : undefined,
           left: leftBehind(before, connection),
         };
   }
@@ -124,9 +130,7 @@ class ChangeReader implements RowReader {
     if (left.length === 0) return;
     const rest = await dropAll(left, this.#cleaning);
     if (rest.length === left.length) return;
-    const next = { ...this.#position, left: rest };
-    await this.#context.publish([], JSON.stringify(next));
-    this.#position = next;
+    await this.#keep([], { ...this.#position, left: rest });
   }
 
   async stream(link: RowLink): Promise<void> {
@@ -149,6 +153,7 @@ class ChangeReader implements RowReader {
       timers.push(clock.every(POLL_MS, () => bell.ring()));
       timers.push(clock.every(LOOK_MS, () => void look().catch(link.lose)));
       link.connected();
+      await this.#tellExisting(database, watched, link);
       while (!link.signal.aborted) {
         const heard = bell.next();
         if (await this.#readSome(database, watched)) continue;
@@ -166,6 +171,31 @@ class ChangeReader implements RowReader {
       for (const timer of timers) timer.cancel();
       await database.close();
     }
+  }
+
+  /** Stores the rows that were there before, each part together with how far it came. */
+  async #tellExisting(database: DatabaseThread, watched: WatchedTable, link: RowLink): Promise<void> {
+    const { name, existing } = this.#position;
+    if (this.#settings.backfill !== true || existing === undefined) return;
+    const { id: trigger, clock, log } = this.#context;
+    const timeMs = clock.nowMs();
+    let count = 0;
+    for await (const part of readExistingRows(database, name, watched, this.#settings, existing.after)) {
+      if (link.signal.aborted) return;
+      const events = part.rows.map((row, at) =>
+        existingEvent(row, watched, { trigger, timeMs, id: `${name}/existing/${part.digests[at]}` }),
+      );
+      const { existing: told, seq } = this.#position;
+      await this.#keep(events, {
+        ...this.#position,
+        // What the first reading shows of changes is not told once more.
+        seq: told?.after === undefined ? part.seq : seq,
+        existing: part.after === undefined ? {} : { after: part.after },
+      });
+      count += events.length;
+    }
+    await this.#keep([], { ...this.#position, existing: undefined });
+    log.info('all rows that a table had are told; its changes follow', { trigger, rows: count });
   }
 
   /** Stores the next changes; `false`: there is none. */
@@ -232,7 +262,11 @@ class ChangeReader implements RowReader {
   }
 
   async #store(events: Parameters<SourceContext['publish']>[0], seq: number): Promise<void> {
-    const next = { ...this.#position, seq };
+    await this.#keep(events, { ...this.#position, seq });
+  }
+
+  /** Events and the position after them, in one step. */
+  async #keep(events: Parameters<SourceContext['publish']>[0], next: Position): Promise<void> {
     await this.#context.publish(events, JSON.stringify(next));
     this.#position = next;
   }
