@@ -134,6 +134,29 @@ export function exerciseManyAlike(open: OpenFresh<EventStore>): void {
         ]);
       }));
 
+    it('stores each once, wherever repetitions stand among many', () =>
+      withFresh(open, async (store) => {
+        const { session, mailKey } = await begin(store);
+        const first = await store.append(append(session, [event(7), event(30)]));
+        const events = many(1, 40, mailKey);
+        events.splice(12, 0, events[4]!, events[11]!);
+        events.push(events[0]!);
+        const stored = await store.append(append(session, events));
+        const repeated = stored.flatMap((each, at) => (each.stored ? [] : [at]));
+        assert.deepEqual(repeated, [6, 12, 13, 31, 42]);
+        const places = [6, 12, 13, 31, 42].map((at) => stored[at]!.seq);
+        const [seven, thirty] = [first[0]!.seq, first[1]!.seq];
+        assert.deepEqual(places, [seven, stored[4]!.seq, stored[11]!.seq, thirty, stored[0]!.seq]);
+        const { items } = await store.readEvents({}, 100, 0);
+        assert.equal(items.length, 40);
+        for (const { seq, stored: isNew } of stored)
+          if (isNew) assert.ok(items.some((each) => each.seq === seq));
+        const claimed = stored.flatMap(({ deliveries }) => deliveries);
+        assert.equal(new Set(claimed).size, 38);
+        await store.settle([{ kind: 'delivered', keys: claimed.map((key) => key!) }], append(session, []));
+        assert.equal((await store.totals()).owed, 0);
+      }));
+
     it('never gives a key twice', () =>
       withFresh(open, async (store, fresh) => {
         const { session, mailKey } = await begin(store);
