@@ -120,10 +120,10 @@ describe('how many calls at once an instance takes, learnt from their time', () 
     const learnt = new LearntConcurrency();
     for (let call = 0; call < 16; call += 1) learnt.answered(1_000, 0, 40);
     assert.equal(learnt.limit(CONCURRENCY_MOST), 16);
-    learnt.answered(2_999, 0, 40);
+    learnt.look(2_999);
     assert.equal(learnt.limit(CONCURRENCY_MOST), 16);
     assert.equal(learnt.learnt(CONCURRENCY_MOST), CONCURRENCY_MOST);
-    learnt.answered(3_000, 0, 40);
+    learnt.look(3_000);
     assert.equal(learnt.limit(CONCURRENCY_MOST), CONCURRENCY_MOST);
   });
 });

@@ -74,12 +74,17 @@ export class LearntConcurrency {
     return this.#probe !== undefined;
   }
 
+  /** To be called now and then: what it tries out ends in time also where no answer comes. */
+  look(nowMs: number): void {
+    if (this.#probe !== undefined && nowMs >= this.#probe.untilMs) this.#endProbe(nowMs);
+  }
+
   /**
    * A call that began at `beganMs` was answered at `nowMs`. `among`: how many were without an answer in its instance
    * meanwhile, itself included, as a mean.
    */
   answered(nowMs: number, beganMs: number, among: number): void {
-    if (this.#probe !== undefined && nowMs >= this.#probe.untilMs) this.#endProbe(nowMs);
+    this.look(nowMs);
     if (nowMs - this.#sinceMs > WINDOW_MS_MAX) this.#measureFrom(beganMs);
     // One that began before the last change tells how things were before it.
     if (beganMs < this.#sinceMs) return;

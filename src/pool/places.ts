@@ -76,6 +76,11 @@ export class Places {
     return this.#instances.every((instance) => instance.active >= this.mostOf(instance));
   }
 
+  /** To be called now and then. */
+  look(nowMs: number): void {
+    this.#learnt.look(nowMs);
+  }
+
   /** Whether fewer are tried out, so that it is not for want of instances that calls wait. */
   get areFewer(): boolean {
     return this.#learnt.isTrying;

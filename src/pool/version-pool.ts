@@ -175,6 +175,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
   /** Ends idle instances whose time is over, lets others rest, and streams past their deadline. */
   sweep(nowMs: number, monotonicMs: number): void {
     const { idleMs, freeze } = this.version.config;
+    this.#places.look(monotonicMs);
     let idle = 0;
     for (const instance of [...this.#instances]) {
       if (instance.active > 0) instance.expire(nowMs);
