@@ -8,7 +8,7 @@ const FILES = {
     'app: learns\nfunctions: { computes: { maxInstances: 1 }, waits: {}, told: { concurrency: 7 }, one: {} }\n',
   'functions/computes.js': `
 import { pbkdf2Sync } from 'node:crypto';
-export default { fetch: () => new Response(pbkdf2Sync('password', 'salt', 10_000, 32, 'sha256').toString('hex')) };`,
+export default { fetch: () => new Response(pbkdf2Sync('password', 'salt', 40_000, 32, 'sha256').toString('hex')) };`,
   'functions/waits.js': `
 export default { async fetch() { await new Promise((resolve) => setTimeout(resolve, 300)); return new Response('waited'); } };`,
   'functions/told.js': 'export default { fetch: () => new Response("told") };',
@@ -16,7 +16,13 @@ export default { async fetch() { await new Promise((resolve) => setTimeout(resol
 };
 
 /** Calls until it is learnt; many more than it takes. */
-const CALLS_MAX = 5_000;
+const CALLS_MAX = 2_000;
+
+interface InstanceView {
+  readonly function: string;
+  readonly concurrency: number;
+  readonly concurrencyReason: string;
+}
 
 interface FunctionView {
   readonly concurrency?: { readonly calls: number; readonly reason: string };
@@ -55,15 +61,13 @@ describe('calls at once in an instance', { timeout: 60_000 }, () => {
   it('become few where they compute, and the API says why', async () => {
     await press('/computes', 32, async (calls) => {
       assert.ok(calls < CALLS_MAX, 'it never learns');
-      return ((await learnt('computes'))?.calls ?? 100) <= 20;
+      const { json } = await lambent.api('GET', '/instances');
+      const { items } = json as { items: InstanceView[] };
+      const found = items.find((each) => each.function === 'computes' && each.concurrency > 0);
+      if (found === undefined || found.concurrency > 60) return false;
+      assert.match(found.concurrencyReason, /^\d+(\.\d+)? at once were answered in \d+(\.\d+)? ms/);
+      return true;
     });
-    const { json } = await lambent.api('GET', '/instances');
-    const [instance] = (
-      json as { items: { function: string; concurrency: number; concurrencyReason: string }[] }
-    ).items;
-    assert.equal(instance?.function, 'computes');
-    assert.ok(instance.concurrency <= 20);
-    assert.match(instance.concurrencyReason, /^\d+(\.\d+)? at once were answered in \d+(\.\d+)? ms/);
   });
 
   it('stay many where they wait', async () => {
