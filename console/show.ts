@@ -9,10 +9,6 @@ export function duration(us: number): string {
 
 const short = (value: number): string => (value < 10 ? String(Number(value.toFixed(1))) : value.toFixed(0));
 
-/** Of the newest first page what people look for: just now in seconds, then the clock. */
-export const ago = (ms: number, nowMs: number): string =>
-  nowMs - ms < 3_600_000 ? `${span(nowMs - ms)} ago` : dateAndClock(ms);
-
 /** Calls a minute: `0.5/min`, `48/min`, `12/s`. */
 export function rate(perMinute: number): string {
   if (perMinute < 120) return `${short(perMinute)}/min`;

@@ -183,7 +183,7 @@ function positionText(position: string): string {
 }
 
 /** What a source takes, in one line. */
-export function sourceText(source: TriggerView['source']): string {
+function sourceText(source: TriggerView['source']): string {
   if (source === null) return '';
   if (source.kind === 'schedule') {
     const when = source.when as { kind: string; expression?: string; everyMs?: number; time?: string };
