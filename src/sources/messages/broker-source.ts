@@ -88,6 +88,7 @@ export class BrokerSource<S extends Settings> implements Source {
   async #run(): Promise<void> {
     const { clock } = this.#context;
     const { signal } = this.#closing;
+    const closed = whenAborted(signal);
     while (!signal.aborted) {
       let address: Address | undefined;
       const startedMs = clock.monotonicMs();
@@ -99,16 +100,16 @@ export class BrokerSource<S extends Settings> implements Source {
         this.#tell(error, address?.url);
         this.#waiting = undefined;
         if (clock.monotonicMs() - startedMs > GOOD_MS) this.#pauseMs = BACKOFF_FIRST_MS;
-        await this.#pause(signal);
+        await this.#pause(closed);
       }
     }
   }
 
-  async #pause(signal: AbortSignal): Promise<void> {
+  async #pause(closed: Promise<void>): Promise<void> {
     const { clock, random } = this.#context;
     const ms = this.#pauseMs * (0.5 + random.fraction() / 2);
     this.#pauseMs = Math.min(this.#pauseMs * 2, BACKOFF_MAX_MS);
-    await Promise.race([delay(clock, ms), whenAborted(signal)]);
+    await Promise.race([delay(clock, ms), closed]);
   }
 
   #tell(error: unknown, url: string | undefined): void {
@@ -136,6 +137,7 @@ export class BrokerSource<S extends Settings> implements Source {
     const [changed, ended] = [new AbortController(), new AbortController()];
     const timer = this.#watch(address, changed);
     const signal = AbortSignal.any([this.#closing.signal, changed.signal]);
+    const link = AbortSignal.any([signal, ended.signal]);
     try {
       await this.#read({
         ...{ context, settings: this.#settings, address, position: this.#position, signal },
@@ -145,7 +147,7 @@ export class BrokerSource<S extends Settings> implements Source {
           this.#waiting = messages;
         },
         store: (messages) => this.#store(messages, url),
-        storeAtLast: (messages) => this.#storeAtLast(messages, url, AbortSignal.any([signal, ended.signal])),
+        storeAtLast: (messages) => this.#storeAtLast(messages, url, link),
         moveTo: async (place) => {
           await context.publish([], place);
           this.#position = place;
@@ -173,8 +175,9 @@ export class BrokerSource<S extends Settings> implements Source {
   async #storeAtLast(
     messages: readonly BrokerMessage[],
     url: string,
-    signal: AbortSignal,
+    link: AbortSignal,
   ): Promise<readonly boolean[]> {
+    let ended: Promise<void> | undefined;
     while (true) {
       try {
         const isWhole = await this.#store(messages, url);
@@ -182,8 +185,9 @@ export class BrokerSource<S extends Settings> implements Source {
         return isWhole;
       } catch (error) {
         this.#tell(error, url);
-        await this.#pause(signal);
-        if (signal.aborted) throw error;
+        ended ??= whenAborted(link);
+        await this.#pause(ended);
+        if (link.aborted) throw error;
       }
     }
   }

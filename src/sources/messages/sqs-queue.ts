@@ -71,15 +71,18 @@ class QueueReader {
   async #poll(waitS: number): Promise<boolean> {
     const { settings, signal } = this.#link;
     const most = Math.min(BATCH_MAX, settings.prefetch);
-    const { Messages: messages = [] } = await this.#client.call<{ Messages?: SqsMessage[] }>(
-      'ReceiveMessage',
-      {
-        ...{ QueueUrl: this.#queueUrl, MaxNumberOfMessages: most, WaitTimeSeconds: waitS },
-        ...{ VisibilityTimeout: HIDDEN_S, MessageAttributeNames: ['All'] },
-        MessageSystemAttributeNames: ['SentTimestamp', 'MessageGroupId'],
-      },
-      signal,
-    );
+    const input = {
+      ...{ QueueUrl: this.#queueUrl, MaxNumberOfMessages: most, WaitTimeSeconds: waitS },
+      ...{ VisibilityTimeout: HIDDEN_S, MessageAttributeNames: ['All'] },
+      MessageSystemAttributeNames: ['SentTimestamp', 'MessageGroupId'],
+    };
+    const { Messages: messages = [] } = await this.#client
+      .call<{ Messages?: SqsMessage[] }>('ReceiveMessage', input, signal)
+      .catch((error: unknown): { Messages?: SqsMessage[] } => {
+        // What was received before is still to be stored and deleted.
+        if (signal.aborted) return {};
+        throw error;
+      });
     if (messages.length === 0) return false;
     const isFull = messages.length === most;
     if (isFull) this.#help();
@@ -116,7 +119,6 @@ class QueueReader {
     try {
       await this.#link.storeAtLast(messages.map((message) => toMessage(message, settings.queue)));
     } catch (error) {
-      timer.cancel();
       // Whoever reads next need not wait for what was not stored.
       await this.#hide(messages, 0).catch(() => {});
       throw error;
@@ -132,11 +134,10 @@ class QueueReader {
 
   async #forEach(action: string, messages: readonly SqsMessage[], more: object): Promise<void> {
     const entries = messages.map(({ ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle, ...more }));
+    const input = { QueueUrl: this.#queueUrl, Entries: entries };
     const { Failed = [] } = await this.#client.call<{ Failed?: { Code: string; Message?: string }[] }>(
       action,
-      {
-        ...{ QueueUrl: this.#queueUrl, Entries: entries },
-      },
+      input,
     );
     const [failed] = Failed;
     if (failed !== undefined) throw new SqsError(failed.Code, failed.Message ?? action);
