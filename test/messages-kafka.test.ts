@@ -68,6 +68,7 @@ async function prepare(folder: string, port: number): Promise<void> {
     'offsets.topic.num.partitions': '1',
     'transaction.state.log.replication.factor': '1',
     'transaction.state.log.min.isr': '1',
+    'transaction.state.log.num.partitions': '1',
     'group.initial.rebalance.delay.ms': '0',
     'auto.create.topics.enable': 'false',
     // What was acknowledged outlives the machine's crash as well.
@@ -198,7 +199,11 @@ await describeBroker({
         sent.push(text);
         return { topic: 'packed', value: Buffer.from(JSON.stringify(text.repeat(50))) };
       };
-      const producer = new Producer({ ...optionsOf(server), transactionalId: 'packing', idempotent: true });
+      const producer = new Producer({
+        // The server makes its log of transactions first.
+        ...{ ...optionsOf(server), retries: 100 },
+        ...{ transactionalId: 'packing', idempotent: true },
+      });
       try {
         for (const [text, isKept] of [
           ['aborted', false],
