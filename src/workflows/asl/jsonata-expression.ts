@@ -45,25 +45,13 @@ export function expressionProblem(text: string): string | undefined {
   }
 }
 
-/** Names of the fields of `$states` that an expression reads; none where it is no expression. */
-export function readsOfStates(text: string): ReadonlySet<string> {
-  const names = new Set<string>();
-  if (!text.includes('$states')) return names;
+/** The library's tree of an expression; `undefined` where it is none. */
+export function treeOf(text: string): unknown {
   try {
-    collectReads(compile(text).ast(), names);
+    return compile(text).ast();
   } catch {
-    // Whoever asks has told of the mistake by expressionProblem.
+    return undefined;
   }
-  return names;
-}
-
-function collectReads(node: unknown, names: Set<string>): void {
-  if (typeof node !== 'object' || node === null) return;
-  const { type, steps } = node as { type?: unknown; steps?: readonly { type: string; value: unknown }[] };
-  if (type === 'path' && steps?.[0]?.type === 'variable' && steps[0].value === 'states') {
-    if (typeof steps[1]?.value === 'string') names.add(steps[1].value);
-  }
-  for (const part of Object.values(node)) collectReads(part, names);
 }
 
 function compile(text: string): jsonata.Expression {

@@ -3,7 +3,7 @@ import { isObject, type Json, type JsonObject } from './json-value.ts';
 import { validateChoices } from './validate-choice.ts';
 import { checkAssign, FIELDS, type FieldCheck } from './validate-fields.ts';
 import { validateMap } from './validate-map.ts';
-import { checkStatesVariable } from './validate-states-variable.ts';
+import { checkReads } from './validate-reads.ts';
 
 const ANY = ['Type', 'Comment', 'QueryLanguage'];
 const GOING = ['Next', 'End'];
@@ -100,7 +100,7 @@ export function validateState(
   validateRetry(state.Retry, pointer(here, 'Retry'), findings);
   validateCatch(state.Catch, pointer(here, 'Catch'), jsonata, findings, around);
   checkTimes(state, here, findings);
-  if (jsonata) checkStatesVariable(state, here, findings);
+  if (jsonata) checkReads(state, here, findings);
 }
 
 function languageOf(state: JsonObject, here: string, outer: boolean, findings: Findings): boolean {

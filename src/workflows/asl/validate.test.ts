@@ -159,6 +159,25 @@ const cases: readonly (readonly [object | string, code: string, location: string
     'INVALID_JSONATA_EXPRESSION',
     '/States/A/Output',
   ],
+  ...["{% name & '!' %}", '{% $sum(a.b) %}', '{% [a ? 1 : 2] %}', "{% {'b': a} %}"].map(
+    (text) =>
+      [
+        one(query({ Type: 'Pass', ...end, Output: text })),
+        'UNSUPPORTED_JSONATA_EXPRESSION',
+        '/States/A/Output',
+      ] as const,
+  ),
+  [
+    one(query({ Type: 'Pass', ...end, Output: '{% $$.a %}' })),
+    'INVALID_JSONATA_EXPRESSION',
+    '/States/A/Output',
+  ],
+  ...[
+    '{% $states.input.a[b = 1].(c + d){e: $sum(f)}^(g) %}',
+    '{% $map($states.input, function($v) { $v.a }) %}',
+    '{% ($x := $states.input; $x[a > 1]) %}',
+    "{% $states.input ~> |a|{'b': c}| %}",
+  ].map((text) => [one(query({ Type: 'Pass', ...end, Output: text })), 'OK', ''] as const),
   [
     one(query({ ...task, Output: '{% $states.result %}', Assign: { a: ['{% $states.result.b %}'] } })),
     'OK',
