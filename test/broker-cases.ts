@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { systemClock } from '../src/base/clock.ts';
 import { LambentError } from '../src/base/errors.ts';
 import { silentLog } from '../src/base/log.ts';
@@ -41,6 +41,8 @@ export interface BrokerCase {
   readonly bodyOf: (event: CloudEvent) => string;
   /** Whether the broker names its messages, so that one that comes again is the same event. */
   readonly isNamed: boolean;
+  /** Each message comes again at a time of its own, so perhaps not in the order in which they were sent. */
+  readonly mixesRepetitions?: boolean;
   /** Its messages are texts, and small: bytes and large ones cannot be sent. */
   readonly isText?: boolean;
   /** Messages that the broker has given, or not yet, and that are not acknowledged. */
@@ -68,6 +70,11 @@ export async function describeBroker(broker: BrokerCase): Promise<void> {
       await untilReady(broker, server);
       await broker.setUp?.(server);
     });
+    // One that a failed test left would take the messages of the next, and keep this process from its end.
+    afterEach(async () => {
+      await Promise.all([...opened].map((source) => source.close()));
+      opened.clear();
+    });
     after(async () => {
       await server?.remove();
       await rm(folder, { recursive: true, force: true });
@@ -89,6 +96,8 @@ function untilReady(broker: BrokerCase, server: BrokerServer): Promise<void> {
     ),
   );
 }
+
+const opened = new Set<Source>();
 
 interface Opened {
   readonly source: Source;
@@ -150,6 +159,7 @@ export function openSource(
       return given.map(() => ({ seq: 1, stored: true, owed: 1 }));
     },
   });
+  opened.add(source);
   return { source, events, errors, position: () => place };
 }
 
@@ -167,7 +177,7 @@ async function acknowledgesLate(broker: BrokerCase, server: BrokerServer): Promi
   const working = openSource(broker.source, broker.url(server));
   await poll(async () => new Set(working.events.map(broker.bodyOf)).size === 2);
   const bodies = working.events.map(broker.bodyOf);
-  assert.deepEqual(bodies, ['{"n":1}', '{"n":2}']);
+  assert.deepEqual(broker.mixesRepetitions ? bodies.toSorted() : bodies, ['{"n":1}', '{"n":2}']);
   if (broker.isNamed) assert.ok(tried.every(({ id }) => working.events.some((event) => event.id === id)));
   await working.source.close();
   // What was stored is not given again.

@@ -60,6 +60,7 @@ await describeBroker({
     }),
   bodyOf: ({ data }) => (typeof data === 'string' ? data : JSON.stringify(data)),
   isNamed: true,
+  mixesRepetitions: true,
   unacknowledged: (server) =>
     withNats(server, async (nats) => {
       const consumer = (await jetstreamManager(nats)).consumers.info('live', 'lambent-shop-live');
