@@ -19,6 +19,8 @@ import {
 
 export const FIXTURES = join(import.meta.dirname, '../node/fixtures');
 const NEVER_MS = 4_000_000_000_000;
+/** How long a test waits for what must come: a machine that does much else may take seconds over a moment's work. */
+const WAIT_MS = 20_000;
 export const NODE_COMMAND: readonly [string, ...string[]] = [
   process.execPath,
   join(import.meta.dirname, '../node/main.ts'),
@@ -89,9 +91,9 @@ export class Exchange {
     );
   }
 
-  /** Waits until something is true of this exchange; rejects after five seconds. */
+  /** Waits until something is true of this exchange; rejects after `WAIT_MS`. */
   async until(what: (exchange: Exchange) => boolean): Promise<this> {
-    const limit = AbortSignal.timeout(5_000);
+    const limit = AbortSignal.timeout(WAIT_MS);
     while (!what(this)) {
       await new Promise<void>((resolve, reject) => {
         this.#wake.push(resolve);
