@@ -123,6 +123,7 @@ await describeBroker({
     args: (folder) => [...JAVA, 'kafka.Kafka', join(folder, 'kafka.properties')],
     prepare,
   },
+  isSpared: true,
   url: urlOf,
   manifest: 'kafka: { url: BROKER, topic: live }',
   source: BASE,

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Base, BaseOptions, Consumer, Producer, SASLMechanismValue } from '@platformatic/kafka';
+import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import { type Address, SASL_MECHANISMS } from '../../model/connection.ts';
 
@@ -9,6 +10,22 @@ const REQUEST_MS = 15_000;
 /** While a cluster chooses who leads, requests fail for a moment. Whatever lasts longer is for whoever asked. */
 const RETRIES = 3;
 const RETRY_MS = 250;
+
+/**
+ * What a client may take for an answer, retries and the members of a group included. It may wait for ever for one that
+ * went with its connection, so everything that is asked for in the background has this end.
+ */
+const ANSWER_MS = 40_000;
+
+export async function answered<T>(clock: Clock, asked: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = clock.after(ANSWER_MS, () => late.reject(new Error('timeout: the cluster does not answer')));
+  try {
+    return await Promise.race([asked, late.promise]);
+  } finally {
+    timer.cancel();
+  }
+}
 
 /** Keys, values and headers as bytes. */
 export type BytesConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>;

@@ -3,7 +3,7 @@ import { delay } from '../../base/clock.ts';
 import type { KafkaSource } from '../../model/message-source.ts';
 import { type BrokerMessage, DEPTH_HEADER, findHeader, parseDepth, textOf } from './broker-message.ts';
 import { type BrokerLink, LOOK_MS, readUntilAborted, unlessAborted } from './broker-source.ts';
-import { type BytesConsumer, findTopic, kafkaOptions } from './kafka-client.ts';
+import { answered, type BytesConsumer, findTopic, kafkaOptions } from './kafka-client.ts';
 import { formatOffsets, type Offsets, parseOffsets } from './kafka-offsets.ts';
 import { EARLIEST, startingOffsets } from './kafka-start.ts';
 
@@ -83,9 +83,9 @@ async function openMember(link: BrokerLink<KafkaSource>): Promise<Member> {
     lose(lastError ?? new Error('timeout: the coordinator of the group does not answer')),
   );
   try {
-    const topic = await findTopic(consumer, settings.topic);
+    const topic = await answered(context.clock, findTopic(consumer, settings.topic));
     consumer.topics.track(settings.topic);
-    const memberId = await consumer.joinGroup({});
+    const memberId = await answered(context.clock, consumer.joinGroup({}));
     // The client takes a lost place again by itself. Two that do so would take it from each other for ever.
     consumer.on('consumer:group:join', (joined) => {
       if (joined.memberId !== memberId)
@@ -140,7 +140,7 @@ class TopicReader {
     let isOther = false;
     const look = async (): Promise<void> => {
       await this.#look();
-      const { partitions } = await findTopic(this.#member.consumer, this.#link.settings.topic);
+      const { partitions } = await this.#ask(findTopic(this.#member.consumer, this.#link.settings.topic));
       isOther = partitions !== this.#member.partitions;
       if (isOther) this.#wake();
     };
@@ -176,11 +176,13 @@ class TopicReader {
       throw new Error(
         `the group has ${assigned.length} of ${this.#member.partitions} partitions; joining anew`,
       );
-    const { starts, gone } = await startingOffsets({
-      ...{ consumer, topic, assigned, partitions: this.#member.partitions },
-      ...{ stored: this.#next, from: link.settings.from },
-      isKnown: link.position?.startsWith(this.#names) === true,
-    });
+    const { starts, gone } = await this.#ask(
+      startingOffsets({
+        ...{ consumer, topic, assigned, partitions: this.#member.partitions },
+        ...{ stored: this.#next, from: link.settings.from },
+        isKnown: link.position?.startsWith(this.#names) === true,
+      }),
+    );
     for (const { partition, messages } of gone) this.#tellGone(partition, messages);
     if (starts.size === 0) return;
     await this.#commit(starts);
@@ -191,12 +193,14 @@ class TopicReader {
   async #open(): Promise<MessagesStream<Buffer, Buffer, Buffer, Buffer>> {
     const { MessagesStreamFallbackModes, MessagesStreamModes } = await import('@platformatic/kafka');
     const { topic, prefetch } = this.#link.settings;
-    const stream = await this.#member.consumer.consume({
-      ...{ topics: [topic], autocommit: false, highWaterMark: prefetch, maxWaitTime: FETCH_WAIT_MS },
-      ...{ maxBytes: FETCH_BYTES_MAX, maxBytesPerPartition: FETCH_BYTES_MAX },
-      // What `#start` has not settled is a partition that came later, or one whose next message is gone.
-      ...{ mode: MessagesStreamModes.COMMITTED, fallbackMode: MessagesStreamFallbackModes.EARLIEST },
-    });
+    const stream = await this.#ask(
+      this.#member.consumer.consume({
+        ...{ topics: [topic], autocommit: false, highWaterMark: prefetch, maxWaitTime: FETCH_WAIT_MS },
+        ...{ maxBytes: FETCH_BYTES_MAX, maxBytesPerPartition: FETCH_BYTES_MAX },
+        // What `#start` has not settled is a partition that came later, or one whose next message is gone.
+        ...{ mode: MessagesStreamModes.COMMITTED, fallbackMode: MessagesStreamFallbackModes.EARLIEST },
+      }),
+    );
     // Others may have read on meanwhile in what is ours now.
     this.#member.consumer.on('consumer:group:join', () => this.#expected.clear());
     stream.on('error', this.#lost.reject);
@@ -225,7 +229,9 @@ class TopicReader {
     });
     if (gaps.length === 0) return;
     const { topic } = this.#link.settings;
-    const first = await this.#member.consumer.listOffsets({ topics: [topic], timestamp: EARLIEST });
+    const first = await this.#ask(
+      this.#member.consumer.listOffsets({ topics: [topic], timestamp: EARLIEST }),
+    );
     for (const { partition, expected } of gaps) {
       const earliest = first.get(topic)?.[partition] ?? 0n;
       if (earliest > expected) this.#tellGone(partition, earliest - expected);
@@ -254,13 +260,19 @@ class TopicReader {
 
   async #commit(offsets: Offsets): Promise<void> {
     const { topic } = this.#link.settings;
-    await this.#member.consumer.commit({
-      offsets: [...offsets].map(([partition, offset]) => ({ topic, partition, offset, leaderEpoch: -1 })),
-    });
+    await this.#ask(
+      this.#member.consumer.commit({
+        offsets: [...offsets].map(([partition, offset]) => ({ topic, partition, offset, leaderEpoch: -1 })),
+      }),
+    );
+  }
+
+  #ask<T>(asked: Promise<T>): Promise<T> {
+    return answered(this.#link.context.clock, asked);
   }
 
   async #look(): Promise<void> {
-    const lags = await this.#member.consumer.getLag({ topics: [this.#link.settings.topic] });
+    const lags = await this.#ask(this.#member.consumer.getLag({ topics: [this.#link.settings.topic] }));
     // Of partitions of other members it is negative.
     const ours = [...lags.values()].flat().filter((lag) => lag > 0n);
     this.#link.waiting(Number(ours.reduce((sum, lag) => sum + lag, 0n)));
