@@ -18,6 +18,8 @@ functions:
   plain: {}
   fast: { routes: ['/fast/*'] }
   flask: { routes: ['/flask/*'] }
+  django: { entry: shop/wsgi.py, routes: ['/django/*'] }
+  django-async: { entry: shop/asgi.py, routes: ['/django-async/*'] }
   tools: { routes: ['/tools/*'] }
   native: {}
   mean: { timeout: 700ms }
@@ -27,7 +29,7 @@ functions:
   calls-at-once: { concurrency: 4 }
   asks: { routes: [/asks] }
 `,
-  'requirements.txt': 'fastapi\nflask\naws-lambda-powertools\nnumpy\n',
+  'requirements.txt': 'fastapi\nflask\ndjango\naws-lambda-powertools\nnumpy\n',
   'lib/greet.py': 'def greet(name):\n    return f"hello {name}"\n',
   'functions/plain.py': `
 import os
@@ -88,6 +90,71 @@ def hello(name):
     if request.method == "POST":
         return jsonify(got=request.get_json(), name=name)
     return f"hello {name}", 202, {"X-Made-By": "flask"}
+`,
+  // As `django-admin startproject shop` writes them, with fewer settings.
+  'shop/__init__.py': '',
+  'shop/settings.py': `
+SECRET_KEY = "of a test"
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "shop.urls"
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
+WSGI_APPLICATION = "shop.wsgi.application"
+LOGGING = {"version": 1, "handlers": {"console": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["console"]}}
+`,
+  'shop/urls.py': `
+import asyncio
+import logging
+from django.http import JsonResponse, StreamingHttpResponse
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+
+def product(request, number):
+    logging.getLogger("shop").warning("shows %d", number)
+    return JsonResponse({"number": number, "asked": request.GET.getlist("q"), "path": request.get_full_path()})
+
+@csrf_exempt
+def order(request):
+    return JsonResponse({"got": request.body.decode()}, status=201)
+
+def form(request):
+    return JsonResponse({})
+
+async def slow(request):
+    await asyncio.sleep(0)
+    return JsonResponse({"async": True})
+
+def lines(request):
+    return StreamingHttpResponse(f"{number} " for number in range(4))
+
+async def lines_async(request):
+    async def numbers():
+        for number in range(4):
+            yield f"{number} "
+    return StreamingHttpResponse(numbers())
+
+views = [
+    path("products/<int:number>", product),
+    path("orders", order),
+    path("form", form),
+    path("slow", slow),
+]
+urlpatterns = [path(f"django/{each.pattern}", each.callback) for each in views] + [
+    path(f"django-async/{each.pattern}", each.callback) for each in views
+] + [path("django/lines", lines), path("django-async/lines", lines_async)]
+`,
+  'shop/wsgi.py': `
+import os
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+application = get_wsgi_application()
+`,
+  'shop/asgi.py': `
+import os
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+application = get_asgi_application()
 `,
   'functions/tools.py': `
 from aws_lambda_powertools import Logger
@@ -254,6 +321,26 @@ describe('functions in Python', { timeout: 120_000 }, () => {
     assert.deepEqual(JSON.parse(await text('/flask/ada', post({ a: 1 }))), { got: { a: 1 }, name: 'ada' });
   });
 
+  for (const path of ['/django', '/django-async'])
+    it(`run a project of Django unmodified: ${path}`, async () => {
+      assert.deepEqual(JSON.parse(await text(`${path}/products/7?q=a%20b&q=%C3%BC`)), {
+        number: 7,
+        asked: ['a b', 'ü'],
+        path: `${path}/products/7?q=a%20b&q=%C3%BC`,
+      });
+      const line = await lambent.waitForLog(
+        ({ text, function: name }) => text.endsWith('shows 7') && name === path.slice(1),
+      );
+      assert.deepEqual([line.severity, line.invocation !== undefined], ['warn', true]);
+      const order = await lambent.fetch(`${path}/orders`, post({ a: 1 }));
+      assert.deepEqual([order.status, await order.json()], [201, { got: '{"a":1}' }]);
+      // Its own checks are at work: a form without the token.
+      assert.equal((await lambent.fetch(`${path}/form`, post({}))).status, 403);
+      assert.equal(await text(`${path}/slow`), '{"async": true}');
+      assert.equal(await text(`${path}/lines`), '0 1 2 3 ');
+      assert.equal((await lambent.fetch(`${path}/nowhere`)).status, 404);
+    });
+
   it('run handlers of Powertools, whose log lines keep their level', async () => {
     assert.equal(await text('/tools/bob'), '{"hello":"bob"}');
     const line = await lambent.waitForLog(({ text }) => text.includes('"greets"'));
@@ -388,7 +475,7 @@ describe('apps in Python that cannot be deployed', { timeout: 120_000 }, () => {
       (event): event is Deployed =>
         isDeployed(event) &&
         lambent.events.filter(isDeployed).indexOf(event) >= number &&
-        event.result.deployment.functions.length === 10,
+        event.result.deployment.functions.length === 12,
     );
     assert.ok(result.deployment.functions.every(({ name }) => name !== 'native'));
     const line = lambent.events.find((event) => event.kind === 'line' && event.line.step === 'skip');
