@@ -137,6 +137,11 @@ describe('steps of durable code', { timeout: 60_000 }, () => {
         ['step', 'pay', 'failed', undefined],
       ],
     );
+    assert.deepEqual(
+      all.map(({ item }) => item),
+      [undefined, undefined, 0, 1, undefined],
+      'which branch it was',
+    );
     const pay = all[4]!;
     assert.deepEqual(
       pay.attempts.map(({ error }) => error?.errorMessage),
@@ -248,9 +253,8 @@ describe("a workflow's graph", { timeout: 60_000 }, () => {
       'fly "it" > failed x 1',
       'label > fly "it" x 1',
       'label > sleep x 1',
-      'map > weigh x 2',
+      'map > weigh x 4',
       'pack > label x 2',
-      'pack > weigh x 2',
       'sleep > succeeded x 1',
       'start > map x 2',
       'weigh > pack x 4',
@@ -259,6 +263,24 @@ describe("a workflow's graph", { timeout: 60_000 }, () => {
     assert.deepEqual([weigh?.count, weigh?.parent, weigh?.kind], [4, '/scope map', 'step']);
     const drawn = await cli('run', 'graph', 'flows/turns');
     assert.match(drawn.out, /^flowchart TD\n {2}n\d+\(\["start"\]\)\n[\s\S]*\["fly #34;it#34;"\]/);
+  });
+
+  it('has the branches of a parallel each for itself', async () => {
+    await start('order', { item: 'lamp' });
+    const graph = await graphOf('order');
+    const ways = waysOf(graph).map((way) => way.replace(/ x \d+$/, ''));
+    for (const way of [
+      'parallel > branch 0',
+      'branch 0 > left',
+      'left > pay',
+      'branch 1 > sleep',
+      'sleep > pay',
+    ])
+      assert.ok(ways.includes(way), `${way} in ${ways.join(', ')}`);
+    assert.ok(!ways.includes('left > sleep') && !ways.includes('sleep > left'));
+    const sleep = graph.nodes.find(({ label }) => label === 'sleep');
+    assert.equal(sleep?.parent, '/scope parallel/branch 1');
+    assert.match((await cli('run', 'graph', 'flows/order')).out, /n\d+\("branch 1"\)/);
   });
 
   it('is that of the definition for a state machine, whether or not it ever ran', async () => {
@@ -291,7 +313,8 @@ describe('`lambent run show`', { timeout: 60_000 }, () => {
     assert.match(out, /✓ label {2}\d+ ms {2}2 attempts {2}workflows\/turns\.ts:9\n/);
     assert.match(out, /\n {6}attempt 1, \d+ ms: E_FUNCTION_ERROR TypeError: no paper\n/);
     assert.match(out, /✗ fly "it" {2}\d+ ms {2}workflows\/turns\.ts:13\n {6}E_FUNCTION_ERROR Error: fog\n/);
-    assert.match(out, /\n {4}✓ weigh/, 'what is within a map is indented');
+    const within = out.match(/✓ map.*\n( {4}item [01]\n {6}✓ weigh.*\n {6}✓ pack.*\n){2}/);
+    assert.ok(within !== null, `what is within a map is indented, item by item: ${out}`);
     assert.match(out, /\nfailed after .*\n {2}E_FUNCTION_ERROR Error: fog\n$/);
   });
 });

@@ -80,7 +80,7 @@ function essence(entry: JournalEntry): string {
   const { kind } = entry;
   switch (kind) {
     case 'opened':
-      return `${entry.op} opened ${taskText(entry.task)}${entry.scope === undefined ? '' : ` in ${entry.scope}`}${entry.dueMs === undefined ? '' : ' due'}`;
+      return `${entry.op} opened ${taskText(entry.task)}${placeText(entry)}${entry.dueMs === undefined ? '' : ' due'}`;
     case 'attempted':
       return `${entry.op} attempt ${entry.attempt}`;
     case 'attemptFailed':
@@ -99,6 +99,11 @@ function essence(entry: JournalEntry): string {
     default:
       return kind;
   }
+}
+
+function placeText({ scope, item }: { scope?: number | undefined; item?: number | undefined }): string {
+  if (scope === undefined) return '';
+  return item === undefined ? ` in ${scope}` : ` in ${scope}, item ${item}`;
 }
 
 function taskText(task: Task): string {

@@ -13,6 +13,9 @@ const StepSchema = z
   .object({
     step: z.number().int().openapi({ description: 'Its place among the steps, from 0.' }),
     parent: z.number().int().optional().openapi({ description: 'The step within which it began.' }),
+    item: z.number().int().optional().openapi({
+      description: 'Which item of the map, or branch of the parallel, that its `parent` is: from 0.',
+    }),
     op: z.number().int().optional().openapi({ description: 'The number by which durable code knows it.' }),
     kind: z
       .string()

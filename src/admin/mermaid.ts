@@ -22,6 +22,7 @@ export function mermaid({ nodes, edges, left }: WorkflowGraph): string {
 const SHAPES: Readonly<Record<string, readonly [string, string]>> = {
   start: ['([', '])'],
   end: ['([', '])'],
+  branch: ['(', ')'],
   Choice: ['{', '}'],
   scope: ['{{', '}}'],
   Parallel: ['{{', '}}'],

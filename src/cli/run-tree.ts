@@ -23,7 +23,11 @@ export function executionTree(
   const within = Map.groupBy(steps, (step) => step.parent);
   const add = (step: ExecutionStep, depth: number): void => {
     addLines(step, '  '.repeat(depth + 1), lines, style);
-    for (const child of within.get(step.step) ?? []) add(child, depth + 1);
+    const what = /^map(?: |$)/.test(step.name) ? 'item' : 'branch';
+    for (const [item, children] of itemsOf(within.get(step.step) ?? [])) {
+      if (item !== undefined) lines.push(`${'  '.repeat(depth + 2)}${style.dim(`${what} ${item}`)}`);
+      for (const child of children) add(child, depth + (item === undefined ? 1 : 2));
+    }
   };
   for (const root of within.get(undefined) ?? []) add(root, 0);
   const started = steps[0]?.fromMs ?? record.createdMs;
@@ -34,6 +38,11 @@ export function executionTree(
   );
   if (error !== undefined) lines.push(`  ${style.red(visible(errorText(error)))}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** What belongs to no item first, then one item or branch after the other. */
+function itemsOf(steps: readonly ExecutionStep[]): [number | undefined, ExecutionStep[]][] {
+  return [...Map.groupBy(steps, ({ item }) => item)].sort(([a = -1], [b = -1]) => a - b);
 }
 
 const SIGNS = { succeeded: '✓', failed: '✗', cancelled: '-', running: '…', waiting: '…' } as const;

@@ -102,6 +102,7 @@ const outcome = z.discriminatedUnion('status', [
 ]);
 
 const op = z.int().min(1).max(10_000_000);
+const item = z.int().min(0).max(10_000_000).optional();
 const atMs = moment;
 
 /** The entries. `atMs` is the engine's clock when the entry was made, epoch milliseconds. */
@@ -112,7 +113,8 @@ export const journalEntrySchema = z.discriminatedUnion('kind', [
     .strict(),
   /**
    * The program began an operation; for a step, its first attempt. `dueMs`: a sleep completes then, anything else
-   * fails with `E_TIMEOUT`. `at`: where in the source. `scope`: the operation that this one belongs to.
+   * fails with `E_TIMEOUT`. `at`: where in the source. `scope`: the operation that this one belongs to. `item`: for
+   * which item of that map, or which branch of that parallel, from 0.
    */
   z
     .object({
@@ -123,6 +125,7 @@ export const journalEntrySchema = z.discriminatedUnion('kind', [
       dueMs: moment.optional(),
       at: z.string().max(512).optional(),
       scope: op.optional(),
+      item,
     })
     .strict(),
   /** A further attempt of a step or call begins. */
@@ -176,4 +179,10 @@ export type RetryPolicy = z.infer<typeof retryPolicy>;
 export type Task = z.infer<typeof task>;
 export type Outcome = z.infer<typeof outcome>;
 
-export { failure as failureSchema, outcome as outcomeSchema, payload as payloadSchema, task as taskSchema };
+export {
+  failure as failureSchema,
+  item as itemSchema,
+  outcome as outcomeSchema,
+  payload as payloadSchema,
+  task as taskSchema,
+};

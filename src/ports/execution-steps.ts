@@ -27,6 +27,8 @@ export interface ExecutionStep {
   readonly step: number;
   /** The step within which it began: a parallel, a map, an iteration. */
   readonly parent?: number;
+  /** Which item of the map, or branch of the parallel, that its `parent` is: from 0. */
+  readonly item?: number;
   /** The number by which durable code knows it; states have none. */
   readonly op?: number;
   /** `step`, `call`, `sleep`, `event`, `callback`, `child`, `signal`, `resource`, `scope`; of states their `Type`, or `iteration`. */

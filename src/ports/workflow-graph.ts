@@ -15,7 +15,10 @@ export interface WorkflowGraph {
 export interface GraphNode {
   /** `start`, `end STATUS`, or a path: steps of one name within one other are one place, so that a loop is a loop. */
   readonly id: string;
-  /** As of an execution's steps: `step`, `call`, `scope`, …; of states their `Type`; also `start` and `end`. */
+  /**
+   * As of an execution's steps: `step`, `call`, `scope`, …; of states their `Type`; also `start` and `end`, and
+   * `branch`: one of the branches of a parallel in code. Items of a map are one place, with the count of all.
+   */
   readonly kind: string;
   readonly label: string;
   /** The place within which it is: a parallel, a map. */

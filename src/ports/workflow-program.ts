@@ -64,6 +64,7 @@ export type ProgramAct =
       readonly dueMs?: number;
       readonly at?: string;
       readonly scope?: number;
+      readonly item?: number;
     }
   /** How an operation that the program carries out itself ended: `step`, `scope`. */
   | { readonly kind: 'complete'; readonly op: number; readonly output: Payload; readonly atMs: number }

@@ -24,11 +24,12 @@ export class CodeSteps implements StepFold {
     }
   }
 
-  #opened({ op, task, atMs, dueMs, at, scope }: Of<'opened'>, place: number): void {
+  #opened({ op, task, atMs, dueMs, at, scope, item }: Of<'opened'>, place: number): void {
     const parent = scope === undefined ? undefined : this.#byOp.get(scope)?.step;
     const step: GrowingStep = {
       ...{ step: this.steps.length, op, kind: task.kind, name: nameOf(task) },
       ...(parent === undefined ? {} : { parent }),
+      ...(item === undefined ? {} : { item }),
       ...(at === undefined ? {} : { at }),
       ...(dueMs === undefined ? {} : { dueMs }),
       ...(task.kind === 'child' || task.kind === 'signal' ? { execution: task.execution } : {}),

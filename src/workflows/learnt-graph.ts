@@ -49,8 +49,10 @@ export class LearntGraph {
   /** By the number of a step: the place that it belongs to. */
   #placesOf(steps: readonly ExecutionStep[]): ReadonlyMap<number, string> {
     const placeOf = new Map<number, string>();
-    for (const { step, parent, kind, name } of steps) {
-      const within = parent === undefined ? '' : placeOf.get(parent);
+    const branches = new Set<string>();
+    for (const { step, parent, item, kind, name } of steps) {
+      const outer = parent === undefined ? '' : placeOf.get(parent);
+      const within = outer === undefined ? undefined : this.#branchOf(steps[parent!], item, outer, branches);
       if (within === undefined) continue;
       const place = this.#visit({
         ...{ id: `${within}/${kind} ${name}`, kind, label: labelOf(kind, name) },
@@ -59,6 +61,23 @@ export class LearntGraph {
       if (place !== undefined) placeOf.set(step, place);
     }
     return placeOf;
+  }
+
+  /** Branches of a parallel are code of their own and so places; items of a map all go through the same code. */
+  #branchOf(
+    scope: ExecutionStep | undefined,
+    item: number | undefined,
+    outer: string,
+    known: Set<string>,
+  ): string | undefined {
+    if (scope === undefined || item === undefined || !isParallel(scope)) return outer;
+    const id = `${outer}/branch ${item}`;
+    const of = strandOf(scope.step, item);
+    if (known.has(of)) return this.#places.has(id) ? id : undefined;
+    known.add(of);
+    const own = this.#visit({ id, kind: 'branch', label: `branch ${item}`, parent: outer });
+    if (own !== undefined) this.#connect(outer, own);
+    return own;
   }
 
   #visit(place: Omit<Place, 'count'>): string | undefined {
@@ -81,32 +100,51 @@ export class LearntGraph {
 
   /** Returns what the end follows. */
   #follow(steps: readonly ExecutionStep[], placeOf: ReadonlyMap<number, string>): readonly string[] {
-    /** By scope: what the next step within it follows, and whether one began since something ended. */
-    const fronts = new Map<number | undefined, { latest: readonly string[]; begun: boolean }>();
-    const frontOf = (scope: number | undefined) => {
-      const known = fronts.get(scope);
+    /** By scope and item of it: what the next step there follows, and whether one began since something ended. */
+    const fronts = new Map<string, Front>();
+    const within = new Map<number, Front[]>();
+    const frontOf = ({ parent, item }: { readonly parent?: number; readonly item?: number }): Front => {
+      const strand = strandOf(parent, item);
+      const known = fronts.get(strand);
       if (known !== undefined) return known;
-      const own = scope === undefined ? 'start' : placeOf.get(scope);
+      const outer = parent === undefined ? 'start' : placeOf.get(parent);
+      const branch = `${outer}/branch ${item}`;
+      const own = this.#places.has(branch) ? branch : outer;
       const front = { latest: own === undefined ? [] : [own], begun: false };
-      fronts.set(scope, front);
+      fronts.set(strand, front);
+      if (parent !== undefined) within.set(parent, [...(within.get(parent) ?? []), front]);
       return front;
     };
     for (const { step, ends } of momentsOf(steps)) {
       const own = placeOf.get(step.step);
       if (own === undefined) continue;
-      const front = frontOf(step.parent);
+      const front = frontOf(step);
       if (!ends) {
         for (const from of front.latest) this.#connect(from, own);
         front.begun = true;
         continue;
       }
-      // What follows a scope follows what ended last in it.
-      const exits = fronts.get(step.step)?.latest ?? [own];
-      front.latest = front.begun ? exits : [...new Set([...front.latest, ...exits])];
+      // What follows a scope follows what ended last in it, in each of its strands.
+      const exits = within.get(step.step)?.flatMap(({ latest }) => latest) ?? [own];
+      front.latest = front.begun ? exits : [...front.latest, ...exits];
+      front.latest = [...new Set(front.latest)];
       front.begun = false;
     }
-    return frontOf(undefined).latest;
+    return frontOf({}).latest;
   }
+}
+
+interface Front {
+  latest: readonly string[];
+  begun: boolean;
+}
+
+function strandOf(scope: number | undefined, item: number | undefined): string {
+  return `${scope ?? ''} ${item ?? ''}`;
+}
+
+function isParallel({ kind, name }: ExecutionStep): boolean {
+  return kind === 'scope' && /^parallel(?: |$)/.test(name);
 }
 
 /** Beginnings and ends, in the order of the history. */

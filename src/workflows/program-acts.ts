@@ -1,6 +1,6 @@
 /** What a workflow's code says comes out of a sandbox: here it becomes acts of a program, or `undefined`. */
 import { z } from 'zod';
-import { failureSchema, outcomeSchema, payloadSchema, taskSchema } from '../model/journal.ts';
+import { failureSchema, itemSchema, outcomeSchema, payloadSchema, taskSchema } from '../model/journal.ts';
 import type { ProgramAct } from '../ports/workflow-program.ts';
 import { isPlainSubmission } from './plain-acts.ts';
 
@@ -25,6 +25,7 @@ const actSchema = z.discriminatedUnion('kind', [
       dueMs: moment.optional(),
       at: z.string().max(512).optional(),
       scope: op.optional(),
+      item: itemSchema,
     })
     .strict(),
   z.object({ kind: z.literal('complete'), op, output: payloadSchema, atMs: moment }).strict(),

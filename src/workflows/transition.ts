@@ -247,7 +247,7 @@ export class TransitionBuilder {
   }
 
   #open(act: Extract<ProgramAct, { kind: 'open' }>): void {
-    const { op, at, scope, dueInMs } = act;
+    const { op, at, scope, item, dueInMs } = act;
     if (op <= this.#state.lastOp)
       throw new LambentError('E_PROTOCOL', `operation ${op} was opened twice or out of order`);
     if (this.#state.open.size >= OPEN_OPERATIONS_MAX)
@@ -265,6 +265,7 @@ export class TransitionBuilder {
       ...(dueMs === undefined ? {} : { dueMs }),
       ...(at === undefined ? {} : { at }),
       ...(scope === undefined ? {} : { scope }),
+      ...(item === undefined ? {} : { item }),
     });
     this.#begin(op, task);
   }

@@ -283,7 +283,8 @@ export class RunContext implements WorkflowContext {
         const place = next;
         next += 1;
         try {
-          settled[place] = { status: 'ok', value: await tasks[place]!() };
+          const branch: Branch = { parent: scope, scope: scope.scope, item: place, givenUp: undefined };
+          settled[place] = { status: 'ok', value: await this.#run.branch.run(branch, tasks[place]!) };
         } catch (thrown) {
           settled[place] = { status: 'failed', error: asWorkflowError(thrown) };
           failures += 1;
@@ -293,10 +294,7 @@ export class RunContext implements WorkflowContext {
         }
       }
     };
-    const workers = Array.from({ length: Math.min(concurrency, tasks.length) }, () =>
-      this.#run.branch.run({ parent: scope, scope: scope.scope, givenUp: undefined }, worker),
-    );
-    await Promise.all(workers);
+    await Promise.all(Array.from({ length: Math.min(concurrency, tasks.length) }, worker));
     if (failures > tolerate) throw first;
     return settled;
   }

@@ -30,6 +30,8 @@ export interface RunHost extends StepClock {
 export interface Branch {
   readonly parent: Branch | undefined;
   readonly scope: number | undefined;
+  /** Which item of a map or branch of a parallel it is. */
+  readonly item?: number;
   givenUp: Failure | undefined;
 }
 
@@ -195,6 +197,7 @@ export class WorkflowRun {
       ...(dueMs === undefined ? {} : { dueMs }),
       ...(at === undefined ? {} : { at }),
       ...(branch.scope === undefined ? {} : { scope: branch.scope }),
+      ...(branch.item === undefined ? {} : { item: branch.item }),
     };
     if (this.#check?.opened(op, task, at) !== true) this.#acts.push(act);
     return { op, ended };

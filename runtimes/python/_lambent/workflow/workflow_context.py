@@ -112,7 +112,7 @@ class RunContext:
 
     def parallel(self, *branches, name="parallel"):
         async def work():
-            tasks = [self._run.loop.create_task(_awaited(branch)) for branch in branches]
+            tasks = [self._run.loop.create_task(_awaited(place, branch)) for place, branch in enumerate(branches)]
             return await self._gather(tasks)
 
         return self._in_scope("parallel", name, call_site(), work)
@@ -131,6 +131,7 @@ class RunContext:
         async def worker():
             nonlocal failures
             for place in waiting:
+                _enter_item(place)
                 try:
                     settled[place] = Settled(True, await work(items[place]), None)
                 except Exception as thrown:
@@ -175,7 +176,7 @@ class RunContext:
         opened = run.open({"kind": "scope", "form": form, "name": _name(name)}, at=at)
         outer = scope.get()
         # Tasks that are made from here on belong to it.
-        scope.set(opened.op)
+        scope.set((opened.op, None))
         try:
             return await work()
         finally:
@@ -242,7 +243,13 @@ class RunContext:
         raise ContinueAsNew(payload_of(value, "the input of the new execution"))
 
 
-async def _awaited(awaitable):
+def _enter_item(place):
+    within, _ = scope.get()
+    scope.set((within, place))
+
+
+async def _awaited(place, awaitable):
+    _enter_item(place)
     return await awaitable
 
 

@@ -20,8 +20,8 @@ from .step_runner import StepRunner
 from .task_name import task_name
 from .workflow_loop import WorkflowLoop
 
-# The operation that groups what the running branch opens.
-scope = ContextVar("lambent_scope", default=None)
+# The operation that groups what the running branch opens, and which item of a map or branch of a parallel it is.
+scope = ContextVar("lambent_scope", default=(None, None))
 
 
 class OpenOperation:
@@ -129,7 +129,9 @@ class WorkflowRun:
         future = None if on_end is not None else self.loop.create_future()
         opened = self._open[op] = OpenOperation(op, task, body, future, on_end)
         act = {"kind": "open", "op": op, "task": task}
-        for key, value in (("dueInMs", due_in_ms), ("dueMs", due_ms), ("at", at or call_site()), ("scope", scope.get())):
+        within, item = scope.get()
+        at = at or call_site()
+        for key, value in (("dueInMs", due_in_ms), ("dueMs", due_ms), ("at", at), ("scope", within), ("item", item)):
             if value is not None:
                 act[key] = value
         if self._check is None or not self._check.opened(op, task, act.get("at")):

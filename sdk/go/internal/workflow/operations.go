@@ -31,7 +31,7 @@ func (t *Thread) begin(task *Task, when When, body *StepBody, at string) (*opera
 	r.open[opened.op] = opened
 	done := act{Kind: "open", Op: opened.op, Task: task, At: at}
 	if t.branch != nil {
-		done.Scope = t.branch.scope
+		done.Scope, done.Item = t.branch.scope, t.branch.item
 	}
 	if when.In > 0 {
 		ms := milliseconds(when.In)
@@ -186,6 +186,7 @@ func (t *Thread) Race(form, name string, count, concurrency, tolerate int, work 
 		for next < count && whole.givenUp == nil {
 			place := next
 			next++
+			own.branch = &branch{parent: whole, scope: scope.op, item: &place}
 			errs[place] = contained(func() error { return work(own, place) })
 			if errs[place] == nil {
 				continue
@@ -203,7 +204,7 @@ func (t *Thread) Race(form, name string, count, concurrency, tolerate int, work 
 		}
 	}
 	for i := left; i > 0; i-- {
-		t.run.spawn(&branch{parent: whole, scope: scope.op}, worker)
+		t.run.spawn(whole, worker)
 	}
 	for !ended.isDone {
 		t.park()

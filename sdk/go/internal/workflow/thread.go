@@ -19,8 +19,10 @@ type Thread struct {
 
 // branch is a part of the work that can be given up as a whole.
 type branch struct {
-	parent  *branch
-	scope   int
+	parent *branch
+	scope  int
+	// item is which one of a map or parallel it is; nil: of none.
+	item    *int
 	givenUp *Error
 }
 

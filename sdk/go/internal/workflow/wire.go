@@ -84,6 +84,7 @@ type act struct {
 	DueMS     *float64 `json:"dueMs,omitempty"`
 	At        string   `json:"at,omitempty"`
 	Scope     int      `json:"scope,omitempty"`
+	Item      *int     `json:"item,omitempty"`
 	Output    *Payload `json:"output,omitempty"`
 	AtMS      float64  `json:"atMs,omitempty"`
 	Error     *Failure `json:"error,omitempty"`
