@@ -41,12 +41,7 @@ export async function callText(method: string, path: string, options: CallOption
   } catch (thrown) {
     if (options.signal?.aborted) throw thrown;
     noteSilence();
-    throw new ApiError(
-      0,
-      'E_NO_ANSWER',
-      'The server does not answer.',
-      'Is it running? This page tries again.',
-    );
+    throw noAnswer();
   }
   noteAnswer();
   if (!response.ok) throw errorOf(response.status, text);
@@ -59,6 +54,43 @@ export async function call<Answer>(method: string, path: string, options: CallOp
 
 export const get = <Answer>(path: string, signal?: AbortSignal): Promise<Answer> =>
   call<Answer>('GET', path, signal === undefined ? {} : { signal });
+
+const noAnswer = (): ApiError =>
+  new ApiError(0, 'E_NO_ANSWER', 'The server does not answer.', 'Is it running? This page tries again.');
+
+export interface UploadOptions {
+  /** How much of it has been sent, from 0 to 1. */
+  onSent?(share: number): void;
+  /** The answer so far, as it grows. */
+  onText?(text: string): void;
+}
+
+/**
+ * Sends a packed folder and reads the answer as it comes. By `XMLHttpRequest`, because `fetch` says nothing of what is
+ * still on its way to the server.
+ */
+export function upload(path: string, body: Blob, options: UploadOptions = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', API + path);
+    request.setRequestHeader('content-type', 'application/gzip');
+    request.setRequestHeader('accept', 'application/json, application/x-ndjson');
+    request.upload.onprogress = ({ loaded, total }) => options.onSent?.(total === 0 ? 1 : loaded / total);
+    request.onprogress = () => {
+      if (request.status === 200) options.onText?.(request.responseText);
+    };
+    request.onload = () => {
+      noteAnswer();
+      if (request.status >= 200 && request.status < 300) resolve(request.responseText);
+      else reject(errorOf(request.status, request.responseText));
+    };
+    request.onerror = () => {
+      noteSilence();
+      reject(noAnswer());
+    };
+    request.send(body);
+  });
+}
 
 function errorOf(status: number, text: string): ApiError {
   try {

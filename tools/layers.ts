@@ -69,11 +69,19 @@ export const LAYERS: readonly Layer[] = [
     may: [...INNER, 'frames', 'room', 'server', 'cli'],
     mayInTests: REAL,
   },
+  // How an app's folder becomes an archive: of the language alone, since the CLI packs it and a browser does.
+  {
+    name: 'packing',
+    files:
+      /^src\/functions\/(?:archive\/(?:archive-limits|ignore-rules|packed-folder|tar-headers)|build\/skipped-folders)\.ts$/,
+    may: ['packing'],
+    packages: [],
+  },
   // Every other folder of src/ is a room. Rooms do not import rooms: they meet in ports.
   {
     name: 'room',
     files: /^src\/[a-z0-9-]+\//,
-    may: [...INNER, 'frames', 'self'],
+    may: [...INNER, 'frames', 'packing', 'self'],
     mayInTests: REAL,
   },
   // Programs of any language run beside one of these, which builds on the Node.js runtime's end of the channel.
@@ -101,11 +109,12 @@ export const LAYERS: readonly Layer[] = [
     mayInTests: ['base', 'frames', 'model', 'runtime'],
     packages: [],
   },
-  // The console meets the platform over HTTP alone; it takes types of what the API answers with, so that they cannot drift.
+  // The console meets the platform over HTTP alone. It takes types of what the API answers with, so that they cannot drift,
+  // and packs folders as the CLI does.
   {
     name: 'console',
     files: /^console\//,
-    may: ['console'],
+    may: ['console', 'packing'],
     mayTypes: ['model', 'ports'],
     packages: ['react', 'react-dom', '@tanstack/react-query', '@tanstack/react-virtual', '@dagrejs/dagre'],
   },

@@ -33,9 +33,11 @@ export function Empty({ title, children, run }: { title: string; children?: Reac
 export function Problem({ error }: { error: ApiError | Error | null }) {
   if (error === null) return null;
   const { hint, code } = error as Partial<ApiError>;
+  const [first, ...more] = error.message.split('\n');
   return (
     <div className="note bad" role="alert">
-      <strong>{error.message}</strong>
+      <strong>{first}</strong>
+      {more.length === 0 ? null : <pre className="box">{more.join('\n')}</pre>}
       {hint ? <p>{hint}</p> : null}
       {code ? <code className="soft">{code}</code> : null}
     </div>

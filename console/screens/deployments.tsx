@@ -1,31 +1,78 @@
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { AppView, DeploymentDetail, DeploymentSummary, List, Paged } from '../answers.ts';
 import { call } from '../api.ts';
 import { compareDeployments } from '../compare-deployments.ts';
 import { ActButton } from '../parts/ask.tsx';
 import { Badge } from '../parts/badge.tsx';
+import { DeployPanel } from '../parts/deploy-panel.tsx';
 import { Empty, Loaded, Panel, Problem } from '../parts/panel.tsx';
 import { Scroll } from '../parts/scroll.tsx';
+import { type Packing, takeDrop } from '../pack-folder.ts';
 import { useLive } from '../query-client.ts';
-import { go, Link, pathOf, useRoute } from '../route.tsx';
+import { go, Link, pathOf, setQuery, useRoute } from '../route.tsx';
 import { dateAndClock, exact, plural } from '../show.ts';
 
 export function Deployments() {
   const { parts } = useRoute();
-  const apps = useLive<List<AppView>>('/apps');
   const [, app, number] = parts;
   if (app !== undefined && number !== undefined) return <DeploymentView app={app} number={Number(number)} />;
+  return <DeploymentList />;
+}
+
+/** What is dropped anywhere on the screen, with how often that happened. */
+interface Drop {
+  readonly dropped?: Packing;
+  readonly times: number;
+}
+
+function useDrop(): Drop {
+  const [drop, setDrop] = useState<Drop>({ times: 0 });
+  useEffect(() => {
+    const isOfFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') === true;
+    // Without it, the browser would leave the console and open the file.
+    const onOver = (event: DragEvent): void => {
+      if (isOfFiles(event)) event.preventDefault();
+    };
+    const onDrop = (event: DragEvent): void => {
+      if (!isOfFiles(event)) return;
+      event.preventDefault();
+      setQuery({ deploy: 'now' });
+      const dropped = takeDrop(event.dataTransfer!);
+      setDrop(({ times }) => ({ dropped, times: times + 1 }));
+    };
+    addEventListener('dragover', onOver);
+    addEventListener('drop', onDrop);
+    return () => {
+      removeEventListener('dragover', onOver);
+      removeEventListener('drop', onDrop);
+    };
+  }, []);
+  return drop;
+}
+
+function DeploymentList() {
+  const { query } = useRoute();
+  const apps = useLive<List<AppView>>('/apps');
+  const { dropped, times } = useDrop();
   return (
     <>
       <div className="head">
         <h1>Deployments</h1>
+        <span className="grow" />
+        {query.deploy === undefined ? (
+          <button type="button" className="btn main" onClick={() => setQuery({ deploy: 'now' })}>
+            Deploy…
+          </button>
+        ) : null}
       </div>
+      {query.deploy === undefined ? null : <DeployPanel key={times} dropped={dropped} />}
       <Loaded
         query={apps}
         empty={
           <section className="panel">
             <Empty title="Nothing is deployed" run="npx lambent deploy my-app">
-              Each deploy of a folder is kept here, and can be made live again.
+              Drop the folder of an app anywhere on this screen, or run it from a shell. Each deployment is
+              kept here, and can be made live again.
             </Empty>
           </section>
         }

@@ -23,6 +23,7 @@ import type { BuildLine, Deployer, DeployPlan, DeployRequest, DeployResult } fro
 import type { LiveApps } from '../ports/live-apps.ts';
 import { describeChange, type SourceChange, type SourcePlans } from '../ports/source-plans.ts';
 import { unpackArchive } from './archive/archive.ts';
+import { FOLDER_NAME_FILE } from './archive/packed-folder.ts';
 import { BuildCache } from './build/build-cache.ts';
 import { BuildNotes } from './build/build-notes.ts';
 import type { AppSource } from './build/language.ts';
@@ -30,7 +31,6 @@ import type { Languages } from './build/languages.ts';
 import { buildApp } from './build-app.ts';
 import { DeployQueue } from './deploy-queue.ts';
 import type { LiveAppsWriter } from './live-apps.ts';
-import { FOLDER_NAME_FILE } from './pack.ts';
 import { readApp } from './read/read-app.ts';
 import { BlobSweeper } from './sweep-blobs.ts';
 import { checkTraffic, trafficWith } from './traffic.ts';

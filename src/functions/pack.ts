@@ -5,18 +5,14 @@ import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { LambentError } from '../base/errors.ts';
 import * as limits from './archive/archive-limits.ts';
-import { type IgnoreRules, readIgnoreRules } from './archive/ignore-rules.ts';
-import { encodeTarHeader, TAR_BLOCK_BYTES, tarPadding } from './archive/tar-format.ts';
+import type { IgnoreRules } from './archive/ignore-rules.ts';
+import { FOLDER_NAME_FILE, NPM_LOCKS } from './archive/packed-folder.ts';
+import { readIgnoreRules } from './archive/read-ignore-rules.ts';
+import { encodeTarHeader, TAR_BLOCK_BYTES, tarPadding } from './archive/tar-headers.ts';
 import { isBelow } from './build/copy-files.ts';
 import { findPackage } from './build/installed-packages.ts';
 import { planPackages } from './build/package-closure.ts';
 import { SKIPPED_FOLDERS } from './build/skipped-folders.ts';
-
-/** The server can install from these again. */
-const NPM_LOCKS = ['package-lock.json', 'npm-shrinkwrap.json'];
-
-/** Tells the server the folder's name, which names an app that does not name itself. */
-export const FOLDER_NAME_FILE = '.lambent/folder-name';
 
 interface PackedFile {
   /** Path in the archive. */
@@ -52,7 +48,7 @@ export async function* packApp(folder: string): AsyncGenerator<Uint8Array, void,
   }
 }
 
-async function* tarOf(files: readonly PackedFile[]): AsyncGenerator<Buffer> {
+async function* tarOf(files: readonly PackedFile[]): AsyncGenerator<Uint8Array> {
   for (const { path, source, size, executable } of files) {
     yield encodeTarHeader(path, size, executable);
     let left = size;

@@ -13,7 +13,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { IGNORE_FILE, type IgnoreRules, readIgnoreRules } from './archive/ignore-rules.ts';
+import { IGNORE_FILE, type IgnoreRules } from './archive/ignore-rules.ts';
+import { readIgnoreRules } from './archive/read-ignore-rules.ts';
 import { SKIPPED_FOLDERS } from './build/skipped-folders.ts';
 
 /** Changes within this time of each other are one burst. */

@@ -19,7 +19,7 @@ import { create, extract } from 'tar';
 import type { LambentError } from '../../base/errors.ts';
 import { packApp } from '../pack.ts';
 import { unpackArchive } from './archive.ts';
-import { encodeTarHeader, tarPadding } from './tar-format.ts';
+import { encodeTarHeader, tarPadding } from './tar-headers.ts';
 
 interface Entry {
   readonly name: string;
@@ -32,7 +32,7 @@ interface Entry {
 function tarOf(entries: readonly Entry[]): Buffer {
   const blocks = entries.flatMap(({ name, type = '0', body = '', link = '' }) => {
     const data = Buffer.from(body);
-    const header = encodeTarHeader('x', data.length, false);
+    const header = Buffer.from(encodeTarHeader('x', data.length, false));
     header.fill(0, 0, 100);
     header.write(name, 0, 100, 'utf8');
     header.write(type, 156, 'latin1');

@@ -13,13 +13,8 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { LambentError } from '../../base/errors.ts';
 import * as limits from './archive-limits.ts';
-import {
-  parsePaxRecords,
-  parseTarHeader,
-  TAR_BLOCK_BYTES,
-  type TarHeader,
-  tarPadding,
-} from './tar-format.ts';
+import { parsePaxRecords, parseTarHeader, type TarHeader } from './tar-format.ts';
+import { TAR_BLOCK_BYTES, tarPadding } from './tar-headers.ts';
 
 export interface UnpackLimits {
   readonly archiveBytesMax: number;

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** What of an app's folder is left out. Of the language alone: the console decides the same in a browser. */
 
 /** In an app's folder; what it lists is neither packed nor watched. */
 export const IGNORE_FILE = '.lambentignore';
 /** Left out unless `.lambentignore` brings it back with `!`. */
-const DEFAULT_RULES = '.DS_Store\nThumbs.db\n*.log\n*.swp\n*~\n.env\n.env.*\ncoverage/\n*/**/node_modules\n';
+export const DEFAULT_RULES =
+  '.DS_Store\nThumbs.db\n*.log\n*.swp\n*~\n.env\n.env.*\ncoverage/\n*/**/node_modules\n';
 
 /** The longest ignore file, in characters, and the most rules in it. */
 const IGNORE_CHARS_MAX = 64 * 1024;
@@ -70,13 +70,4 @@ function patternSource(glob: string): string {
       return piece.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&');
     })
     .join('');
-}
-
-/** The rules of an app's folder: those for every app, `more` of whoever asks, and at last the app's own. */
-export async function readIgnoreRules(folder: string, more = ''): Promise<IgnoreRules> {
-  const own = await readFile(join(folder, IGNORE_FILE), 'utf8').catch((thrown: NodeJS.ErrnoException) => {
-    if (thrown.code === 'ENOENT' || thrown.code === 'ENOTDIR') return '';
-    throw thrown;
-  });
-  return new IgnoreRules(DEFAULT_RULES, more, own);
 }

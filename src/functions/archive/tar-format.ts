@@ -1,10 +1,8 @@
 /**
- * The tar format, as far as a folder of plain files needs it: POSIX ustar headers with pax records for long
- * names (IEEE Std 1003.1, "pax Interchange Format"), and GNU's long names when reading.
+ * The tar format, as far as reading a folder of plain files needs it: POSIX ustar headers with pax records for long
+ * names (IEEE Std 1003.1, "pax Interchange Format"), and GNU's long names.
  */
-
-/** Headers and file contents come in blocks of this size. */
-export const TAR_BLOCK_BYTES = 512;
+import { tarChecksum } from './tar-headers.ts';
 
 /** What a header says. */
 export interface TarHeader {
@@ -17,7 +15,7 @@ export interface TarHeader {
 
 /** Reads a header; `undefined` when the checksum does not fit: it is no header. */
 export function parseTarHeader(block: Buffer): TarHeader | undefined {
-  if (parseNumber(block, 148, 8) !== checksum(block)) return undefined;
+  if (parseNumber(block, 148, 8) !== tarChecksum(block)) return undefined;
   const size = parseNumber(block, 124, 12);
   const mode = parseNumber(block, 100, 8);
   if (size === undefined) return undefined;
@@ -44,63 +42,6 @@ export function parsePaxRecords(data: Buffer): Map<string, string> | undefined {
     at = end;
   }
   return records;
-}
-
-/**
- * The header (with pax records before it where the name is long or not ASCII) of one file. No times, owners and
- * other modes than 644 and 755: equal folders give equal archives.
- */
-export function encodeTarHeader(name: string, size: number, executable: boolean): Buffer {
-  const isPlain = Buffer.byteLength(name) <= 100 && /^[\x20-\x7e]*$/.test(name);
-  const mode = executable ? 0o755 : 0o644;
-  if (isPlain && size < 0o77777777777) return ustar(name, size, mode, '0');
-  const records = Buffer.from(paxRecord('path', name) + paxRecord('size', String(size)));
-  const short = 'pax/long-name';
-  return Buffer.concat([
-    ustar('pax/records', records.length, 0o644, 'x'),
-    records,
-    Buffer.alloc(tarPadding(records.length)),
-    ustar(short, Math.min(size, 0o77777777777), mode, '0'),
-  ]);
-}
-
-/** Zero bytes that follow `size` bytes of content. */
-export function tarPadding(size: number): number {
-  return (TAR_BLOCK_BYTES - (size % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES;
-}
-
-function ustar(name: string, size: number, mode: number, type: string): Buffer {
-  const block = Buffer.alloc(TAR_BLOCK_BYTES);
-  block.write(name, 0, 100, 'latin1');
-  block.write(octal(mode, 8), 100, 'latin1');
-  block.write(octal(0, 8), 108, 'latin1');
-  block.write(octal(0, 8), 116, 'latin1');
-  block.write(octal(size, 12), 124, 'latin1');
-  block.write(octal(0, 12), 136, 'latin1');
-  block.write(type, 156, 'latin1');
-  block.write('ustar\x0000', 257, 'latin1');
-  block.write(`${checksum(block).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
-  return block;
-}
-
-function octal(value: number, width: number): string {
-  return `${value.toString(8).padStart(width - 1, '0')}\0`;
-}
-
-function paxRecord(key: string, value: string): string {
-  const body = ` ${key}=${value}\n`;
-  const bytes = Buffer.byteLength(body);
-  // The length counts its own digits.
-  let length = bytes + String(bytes).length;
-  if (String(length).length !== String(bytes).length) length = bytes + String(length).length;
-  return `${length}${body}`;
-}
-
-/** The sum of all bytes of the header, its own field counted as spaces. */
-function checksum(block: Buffer): number {
-  let sum = 8 * 0x20;
-  for (let at = 0; at < TAR_BLOCK_BYTES; at += 1) if (at < 148 || at >= 156) sum += block[at]!;
-  return sum;
 }
 
 function parseText(block: Buffer, at: number, width: number): string {

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { systemClock } from '../../base/clock.ts';
 import type { LambentError } from '../../base/errors.ts';
-import { encodeTarHeader, tarPadding } from '../archive/tar-format.ts';
+import { encodeTarHeader, tarPadding } from '../archive/tar-headers.ts';
 import { installDependencies } from './install-dependencies.ts';
 
 /** A package as the registry would send it, so that the tests need no network. */
