@@ -47,8 +47,6 @@ export interface BrokerCase {
   readonly isText?: boolean;
   /** Messages that the broker has given, or not yet, and that are not acknowledged. */
   readonly unacknowledged?: (server: BrokerServer) => Promise<number>;
-  /** It is not killed while it has messages to give: its clients at times wait for ever for an answer of the dead. */
-  readonly isSpared?: boolean;
   /** What only this broker does, by what it is: after the first two of the suite. */
   readonly more?: Readonly<Record<string, (server: BrokerServer) => Promise<void>>>;
 }
@@ -85,8 +83,7 @@ export async function describeBroker(broker: BrokerCase): Promise<void> {
     it('are acknowledged only when they are stored', () => acknowledgesLate(broker, server));
     it('become events whatever they hold', () => takesAnything(broker, server));
     for (const [what, act] of Object.entries(broker.more ?? {})) it(what, () => act(server));
-    const killed = broker.isSpared === true ? 'the platform is' : 'the platform and the broker are';
-    it(`come when ${killed} killed`, () => survivesKills(broker, server, folder));
+    it('come when the platform and the broker are killed', () => survivesKills(broker, server, folder));
     it('that cannot be read say why, and never the password', () => saysWhy(broker, server));
   });
 }
@@ -261,7 +258,7 @@ export const handler = async (event) => appendFileSync(process.env.SEEN, '\\n' +
         platform.child.kill('SIGKILL');
         await ended;
         platform = await startServer(join(folder, 'data'));
-      } else if (BROKER_DIES.has(first / CHUNK) && broker.isSpared !== true) {
+      } else if (BROKER_DIES.has(first / CHUNK)) {
         await server.kill();
         await server.open();
         await untilReady(broker, server);

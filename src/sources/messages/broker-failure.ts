@@ -115,7 +115,10 @@ function allWordsOf(error: unknown): string[] {
   const { code, message, errors, cause } = (error ?? {}) as Record<string, unknown>;
   // One for each address of the host.
   const inner = [...(Array.isArray(errors) ? errors : []), ...(cause instanceof Error ? [cause] : [])];
-  if (inner.length > 0 && WRAPPERS.has(code)) return inner.flatMap(allWordsOf);
+  // A broker that dies while it is being logged in to has refused nobody.
+  const isCutOff =
+    code === 'PLT_KFK_AUTHENTICATION' && (cause as { code?: string }).code === 'PLT_KFK_NETWORK';
+  if (inner.length > 0 && (isCutOff || WRAPPERS.has(code))) return inner.flatMap(allWordsOf);
   const own = [
     typeof code === 'string' && !code.startsWith('PLT_KFK_') ? code : '',
     typeof message === 'string' ? message : '',

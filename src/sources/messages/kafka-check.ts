@@ -1,15 +1,18 @@
+import type { Clock } from '../../base/clock.ts';
 import type { Address } from '../../model/connection.ts';
 import type { KafkaSource } from '../../model/message-source.ts';
 import type { TriggerSource } from '../../model/trigger.ts';
 import type { ConnectionCheck } from '../../ports/connection-driver.ts';
 import { checkNamed } from './check-broker.ts';
 import { type BytesConsumer, findTopic, kafkaOptions } from './kafka-client.ts';
+import { closeKafka, loadKafka } from './kafka-connections.ts';
 
 export async function* checkKafka(
   address: Address,
   sources: readonly TriggerSource[],
+  clock: Clock,
 ): AsyncGenerator<ConnectionCheck, void, undefined> {
-  const { Consumer } = await import('@platformatic/kafka');
+  const { Consumer } = await loadKafka();
   const connect = (groupId: string): BytesConsumer =>
     new Consumer({ ...kafkaOptions(address, 'lambent-test'), groupId });
   const client = connect('lambent-test');
@@ -21,7 +24,7 @@ export async function* checkKafka(
     await client.connectToBrokers();
     yield { name: 'brokers', ok: true, text: 'Each is reached at the address that it advertises.' };
   } finally {
-    await client.close();
+    await closeKafka(clock, client, client.close());
   }
   for (const source of sources)
     if (source.kind === 'kafka')
@@ -30,7 +33,7 @@ export async function* checkKafka(
         try {
           return await lookAt(member, source);
         } finally {
-          await member.close();
+          await closeKafka(clock, member, member.close());
         }
       });
 }

@@ -12,8 +12,7 @@ const RETRIES = 3;
 const RETRY_MS = 250;
 
 /**
- * What a client may take for an answer, retries and the members of a group included. It may wait for ever for one that
- * went with its connection, so everything that is asked for in the background has this end.
+ * What a client may take for an answer, retries and the members of a group included: none of its own bounds covers both.
  */
 const ANSWER_MS = 40_000;
 

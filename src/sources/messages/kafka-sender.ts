@@ -1,15 +1,17 @@
+import type { Clock } from '../../base/clock.ts';
 import type { Address } from '../../model/connection.ts';
 import type { Sender } from '../../ports/connection-driver.ts';
 import { DEPTH_HEADER } from './broker-message.ts';
 import { destinationParts } from './destination-parts.ts';
 import { type BytesProducer, kafkaOptions, noTopic } from './kafka-client.ts';
+import { closeKafka, loadKafka } from './kafka-connections.ts';
 
 /**
  * To a topic, `TOPIC` or `TOPIC/KEY`; the answer has topic, partition and offset. All replicas that are in step have the message
  * then. The client makes lost connections anew by itself.
  */
-export async function openKafkaSender(address: Address): Promise<Sender> {
-  const { ProduceAcks, Producer } = await import('@platformatic/kafka');
+export async function openKafkaSender(address: Address, clock: Clock): Promise<Sender> {
+  const { ProduceAcks, Producer } = await loadKafka();
   const producer: BytesProducer = new Producer({
     ...kafkaOptions(address, 'lambent-send'),
     // One that the client sends again, when leaders change, is still one.
@@ -17,7 +19,7 @@ export async function openKafkaSender(address: Address): Promise<Sender> {
   });
   return {
     lost: new Promise(() => {}),
-    close: () => producer.close(),
+    close: () => closeKafka(clock, producer, producer.close()),
     async send({ destination, id, body, contentType, headers: given, depth }) {
       const [topic, key] = destinationParts(destination);
       const headers = Object.entries({ ...given, 'content-type': contentType, 'message-id': id });

@@ -1,9 +1,9 @@
 import type { Message, MessagesStream } from '@platformatic/kafka';
-import { delay } from '../../base/clock.ts';
 import type { KafkaSource } from '../../model/message-source.ts';
 import { type BrokerMessage, DEPTH_HEADER, findHeader, parseDepth, textOf } from './broker-message.ts';
 import { type BrokerLink, LOOK_MS, readUntilAborted, unlessAborted } from './broker-source.ts';
 import { answered, type BytesConsumer, findTopic, kafkaOptions } from './kafka-client.ts';
+import { closeKafka, loadKafka } from './kafka-connections.ts';
 import { formatOffsets, type Offsets, parseOffsets } from './kafka-offsets.ts';
 import { EARLIEST, startingOffsets } from './kafka-start.ts';
 
@@ -26,8 +26,6 @@ const HEARTBEAT_MS = 3_000;
 const FETCH_WAIT_MS = 5_000;
 /** What one broker gives at a time, and bodies that are stored at a time, unless one alone has more. */
 const FETCH_BYTES_MAX = 8 * 1024 * 1024;
-/** For leaving the group; a broker that is away has forgotten the member soon anyway. */
-const LEAVE_MS = 3_000;
 
 /** How members may share partitions: the first is what Kafka's own consumer takes unless it is told otherwise. */
 const PROTOCOLS = ['range', 'roundrobin'].map((name) => ({ name, version: 1 }));
@@ -59,7 +57,7 @@ interface Member {
 
 async function openMember(link: BrokerLink<KafkaSource>): Promise<Member> {
   const { settings, address, name, context } = link;
-  const { Consumer } = await import('@platformatic/kafka');
+  const { Consumer } = await loadKafka();
   const isOwn = settings.group === undefined;
   const sessionTimeout = isOwn ? SESSION_OWN_MS : SESSION_SHARED_MS;
   const consumer: BytesConsumer = new Consumer({
@@ -73,9 +71,7 @@ async function openMember(link: BrokerLink<KafkaSource>): Promise<Member> {
     },
     ...(isOwn ? { groupInstanceId: name } : {}),
   });
-  const close = async (): Promise<void> => {
-    await Promise.race([consumer.close(true), delay(context.clock, LEAVE_MS)]).catch(() => {});
-  };
+  const close = (): Promise<void> => closeKafka(context.clock, consumer, consumer.close(true));
   const { promise: lost, reject: lose } = Promise.withResolvers<never>();
   lost.catch(() => {});
   consumer.on('error', lose);
@@ -191,7 +187,7 @@ class TopicReader {
   }
 
   async #open(): Promise<MessagesStream<Buffer, Buffer, Buffer, Buffer>> {
-    const { MessagesStreamFallbackModes, MessagesStreamModes } = await import('@platformatic/kafka');
+    const { MessagesStreamFallbackModes, MessagesStreamModes } = await loadKafka();
     const { topic, prefetch } = this.#link.settings;
     const stream = await this.#ask(
       this.#member.consumer.consume({

@@ -64,7 +64,12 @@ export function createMessageDrivers(clock: Clock): readonly ConnectionDriver[] 
       (address, sources) => checkMqtt(address, sources, clock),
       (address) => openMqttSender(address, clock),
     ),
-    driver('kafka', ports(9092, 'kafkas:', 9092), checkKafka, openKafkaSender),
+    driver(
+      'kafka',
+      ports(9092, 'kafkas:', 9092),
+      (address, sources) => checkKafka(address, sources, clock),
+      (address) => openKafkaSender(address, clock),
+    ),
     driver(
       'sqs',
       ports(80, 'https:', 443),
