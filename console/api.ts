@@ -1,3 +1,4 @@
+import type { Answers } from './answers.ts';
 import { noteAnswer, noteSilence } from './connection.ts';
 
 /** The control API, from the page that it serves: the browser adds the session by itself. */
@@ -48,12 +49,19 @@ export async function callText(method: string, path: string, options: CallOption
   return text;
 }
 
-export async function call<Answer>(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
-  return JSON.parse(await callText(method, path, options)) as Answer;
+/** The answer of an operation of the API, which the path has to be one of. */
+export async function call<Operation extends keyof Answers>(
+  method: string,
+  path: string,
+  options: CallOptions = {},
+): Promise<Answers[Operation]> {
+  return JSON.parse(await callText(method, path, options)) as Answers[Operation];
 }
 
-export const get = <Answer>(path: string, signal?: AbortSignal): Promise<Answer> =>
-  call<Answer>('GET', path, signal === undefined ? {} : { signal });
+export const get = <Operation extends keyof Answers>(
+  path: string,
+  signal?: AbortSignal,
+): Promise<Answers[Operation]> => call<Operation>('GET', path, signal === undefined ? {} : { signal });
 
 const noAnswer = (): ApiError =>
   new ApiError(0, 'E_NO_ANSWER', 'The server does not answer.', 'Is it running? This page tries again.');

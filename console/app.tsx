@@ -1,5 +1,5 @@
 import { Suspense, useCallback, useEffect, useState } from 'react';
-import type { Health, Instance, List } from './answers.ts';
+import type { Answers } from './answers.ts';
 import { ApiError } from './api.ts';
 import { useConnection } from './connection.ts';
 import { useKeys } from './keys.ts';
@@ -15,14 +15,9 @@ import { clock, span } from './show.ts';
 import { SignIn, SignOutButton } from './sign-in.tsx';
 import { applyTheme, otherTheme } from './theme.ts';
 
-interface Session {
-  readonly name: string;
-  readonly cookie: boolean;
-}
-
 /** Asks who the person is before it asks anything else; without an answer there is only the way in. */
 export function App() {
-  const session = useLive<Session>('/session', { everyMs: 15_000 });
+  const session = useLive<'getSession'>('/session', { everyMs: 15_000 });
   const { error, data } = session;
   if (error instanceof ApiError && (error.status === 401 || error.status === 429)) return <SignIn />;
   if (data === undefined) {
@@ -35,7 +30,7 @@ export function App() {
   return <Shell session={data} />;
 }
 
-function Shell({ session }: { session: Session }) {
+function Shell({ session }: { session: Answers['getSession'] }) {
   const { parts } = useRoute();
   const [open, setOpen] = useState<'palette' | 'help' | 'menu' | undefined>();
   const close = useCallback(() => setOpen(undefined), []);
@@ -99,9 +94,9 @@ function skipToMain(): void {
   document.getElementById('main')?.focus();
 }
 
-function Side(props: { isOpen: boolean; present: string | undefined; session: Session }) {
-  const health = useLive<Health>('/health', { everyMs: 10_000 }).data;
-  const instances = useLive<List<Instance>>('/instances').data?.items.length;
+function Side(props: { isOpen: boolean; present: string | undefined; session: Answers['getSession'] }) {
+  const health = useLive<'getHealth'>('/health', { everyMs: 10_000 }).data;
+  const instances = useLive<'listInstances'>('/instances').data?.items.length;
   return (
     <nav aria-label="Console" className={`side ${props.isOpen ? 'open' : ''}`}>
       <Link to="/overview" className="brand">

@@ -1,4 +1,4 @@
-import type { DeploymentDetail } from './answers.ts';
+import type { Deployment } from './answers.ts';
 
 /** One difference between two deployments of an app. */
 export interface Change {
@@ -9,7 +9,7 @@ export interface Change {
 }
 
 /** What the later one does otherwise. Without an earlier one, everything was added. */
-export function compareDeployments(before: DeploymentDetail | undefined, after: DeploymentDetail): Change[] {
+export function compareDeployments(before: Deployment | undefined, after: Deployment): Change[] {
   const functions = byName(before?.functions ?? []);
   const changes: Change[] = [];
   for (const next of after.functions) {
@@ -31,7 +31,7 @@ export function compareDeployments(before: DeploymentDetail | undefined, after: 
       changes.push({ kind: 'changed', what: 'configuration', name: next.name, text: settings });
   }
   for (const name of functions.keys()) changes.push({ kind: 'removed', what: 'function', name, text: '' });
-  const routesOf = (deployment: DeploymentDetail | undefined) =>
+  const routesOf = (deployment: Deployment | undefined) =>
     new Map(
       (deployment?.routes ?? []).map((route) => [
         `${route.method} ${route.host ?? ''}${route.path}`,
@@ -39,7 +39,7 @@ export function compareDeployments(before: DeploymentDetail | undefined, after: 
       ]),
     );
   changes.push(...compareValues('route', routesOf(before), routesOf(after)));
-  const triggersOf = (deployment: DeploymentDetail | undefined) =>
+  const triggersOf = (deployment: Deployment | undefined) =>
     new Map((deployment?.triggers ?? []).map(({ name, ...rest }) => [name, settingsText(rest)]));
   changes.push(...compareValues('trigger', triggersOf(before), triggersOf(after)));
   return changes;

@@ -1,4 +1,4 @@
-import type { FunctionView, TriggerView } from './answers.ts';
+import type { LiveFunction, Trigger } from './answers.ts';
 
 /** An event to begin with. */
 export interface Template {
@@ -8,8 +8,8 @@ export interface Template {
 
 /** Made of what the function really gets: its own triggers, with what their patterns ask for, and its own routes. */
 export function templatesOf(
-  view: Pick<FunctionView, 'app' | 'name'> & Partial<Pick<FunctionView, 'routes'>>,
-  triggers: readonly TriggerView[],
+  view: Pick<LiveFunction, 'app' | 'name'> & Partial<Pick<LiveFunction, 'routes'>>,
+  triggers: readonly Trigger[],
 ): Template[] {
   const own = triggers.filter(
     (each) => each.function === view.name && each.id.startsWith(`${view.app}/`) && each.source !== null,
@@ -23,7 +23,7 @@ export function templatesOf(
   ];
 }
 
-function eventOf(id: string, source: NonNullable<TriggerView['source']>): unknown {
+function eventOf(id: string, source: NonNullable<Trigger['source']>): unknown {
   const [app, name] = id.split('/');
   const time = new Date().toISOString();
   const shared = { specversion: '1.0', id: 'test-1', time, datacontenttype: 'application/json' };

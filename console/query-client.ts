@@ -1,4 +1,5 @@
 import { QueryClient, useQuery } from '@tanstack/react-query';
+import type { Answers } from './answers.ts';
 import { type ApiError, get } from './api.ts';
 
 export const queryClient = new QueryClient({
@@ -16,14 +17,14 @@ export interface LiveOptions {
   readonly version?: number;
 }
 
-/** Reads a path of the API and keeps it current: it is read again when the server says that it changed (`live.ts`). */
-export function useLive<Answer>(
+/** Reads what an operation of the API answers at its path, and keeps it current: it is read again when the server says that it changed (`live.ts`). */
+export function useLive<Operation extends keyof Answers>(
   path: string | undefined,
   { everyMs, once = false, version }: LiveOptions = {},
 ) {
-  return useQuery<Answer, ApiError>({
+  return useQuery<Answers[Operation], ApiError>({
     queryKey: version === undefined ? [path] : [path, version],
-    queryFn: ({ signal }) => get<Answer>(path!, signal),
+    queryFn: ({ signal }) => get<Operation>(path!, signal),
     enabled: path !== undefined,
     refetchInterval: everyMs ?? false,
     meta: { once },

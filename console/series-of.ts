@@ -1,9 +1,9 @@
-import type { Activity, FunctionView } from './answers.ts';
+import type { Activity, LiveFunction } from './answers.ts';
 
 /** Calls of one function in each step of time, and those that failed. */
 export function seriesOf(
   activity: Activity | undefined,
-  { app, name }: FunctionView,
+  { app, name }: LiveFunction,
 ): { values: number[]; bad: number[] } {
   const rows = (activity?.items ?? []).map(({ functions }) =>
     functions.filter((each) => each.app === app && each.function === name),

@@ -23,12 +23,6 @@ export const ALLOWED: readonly Allowance[] = [
   },
   {
     rule: 'test-only',
-    file: 'src/base/manual-clock.ts',
-    what: '*',
-    reason: 'The clock of tests and, later, of the simulator.',
-  },
-  {
-    rule: 'test-only',
     file: 'sdk/go/test-go.ts',
     what: '*',
     reason: 'Finds the Go of this machine for tests, and says so where there is none.',

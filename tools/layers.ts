@@ -109,8 +109,8 @@ export const LAYERS: readonly Layer[] = [
     mayInTests: ['base', 'frames', 'model', 'runtime'],
     packages: [],
   },
-  // The console meets the platform over HTTP alone. It takes types of what the API answers with, so that they cannot drift,
-  // and packs folders as the CLI does.
+  // The console meets the platform over HTTP alone; the types of its answers are made of the OpenAPI document. It packs
+  // folders as the CLI does.
   {
     name: 'console',
     files: /^console\//,

@@ -1,9 +1,18 @@
-/** `npm run docs`: writes the pages that are made from the code. A test keeps them equal to it. */
+/** `npm run docs`: writes what is made from the code. Tests keep it equal to it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openBench } from '../src/admin/admin-harness.test.ts';
+import { type ApiDocument, createConsoleAnswers, OPENAPI_PATH } from './console-answers.ts';
 import { createErrorsPage } from './errors-page.ts';
 import { ROOT } from './tracked-files.ts';
 
-const path = 'docs/errors.md';
-writeFileSync(join(ROOT, path), createErrorsPage());
-console.log(`wrote ${path}`);
+function write(path: string, text: string): void {
+  writeFileSync(join(ROOT, path), text);
+  console.log(`wrote ${path}`);
+}
+
+write('docs/errors.md', createErrorsPage());
+const api = await openBench();
+const document = JSON.parse((await api.call('GET', OPENAPI_PATH)).text) as ApiDocument;
+await api.close();
+write('console/answers.ts', createConsoleAnswers(document));

@@ -1,13 +1,5 @@
 import { useQueries } from '@tanstack/react-query';
-import type {
-  Execution,
-  FunctionView,
-  Paged,
-  Traffic,
-  TrafficFlow,
-  TriggerView,
-  WorkflowGraph,
-} from '../answers.ts';
+import type { LiveFunction, TrafficFlow, Trigger } from '../answers.ts';
 import { get } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
@@ -30,7 +22,7 @@ interface Sums {
 const NONE: Sums = { calls: 0, errors: 0 };
 
 /** What brings work to which function, as the live deployments have it, with what flows there now. */
-export function AppMap(props: { functions: readonly FunctionView[]; triggers: readonly TriggerView[] }) {
+export function AppMap(props: { functions: readonly LiveFunction[]; triggers: readonly Trigger[] }) {
   const flows = useTraffic();
   const { runs, calls } = useWorkflows(props.functions);
   const drawing = new Drawing(flows, runs, new Set(props.functions.map(({ app }) => app)).size > 1);
@@ -46,8 +38,10 @@ export function AppMap(props: { functions: readonly FunctionView[]; triggers: re
 }
 
 function useTraffic(): readonly TrafficFlow[] {
-  const known = useLive<Traffic>('/traffic').data?.items ?? [];
-  const again = useLive<Traffic>(known.length === 0 ? undefined : '/traffic', { everyMs: FLOWING_EVERY_MS });
+  const known = useLive<'getTraffic'>('/traffic').data?.items ?? [];
+  const again = useLive<'getTraffic'>(known.length === 0 ? undefined : '/traffic', {
+    everyMs: FLOWING_EVERY_MS,
+  });
   return again.data?.items ?? known;
 }
 
@@ -65,7 +59,7 @@ class Drawing {
     this.#namesApps = namesApps;
   }
 
-  addFunction({ app, name, runtime, instances, routes, config }: FunctionView): void {
+  addFunction({ app, name, runtime, instances, routes, config }: LiveFunction): void {
     const id = `f ${app}/${name}`;
     if (this.nodes.has(id)) return;
     const isWorkflow = config.workflow === true;
@@ -100,7 +94,7 @@ class Drawing {
     this.#connect(route, id, isWorkflow ? all : this.#sum(app, name, 'route'));
   }
 
-  addTrigger({ id: own, function: name, source, paused, owed, dead, trouble }: TriggerView): void {
+  addTrigger({ id: own, function: name, source, paused, owed, dead, trouble }: Trigger): void {
     const [app = '', title = own] = own.split('/');
     const target = `f ${app}/${name}`;
     if (name === undefined || !this.nodes.has(target)) return;
@@ -161,9 +155,9 @@ class Drawing {
 }
 
 /** Executions of the last minute by workflow, and which functions and workflows they call, as the latest of them did. */
-function useWorkflows(functions: readonly FunctionView[]) {
+function useWorkflows(functions: readonly LiveFunction[]) {
   const workflows = functions.filter(({ config }) => config.workflow === true);
-  const newest = useLive<Paged<Execution>>(
+  const newest = useLive<'listExecutions'>(
     workflows.length === 0 ? undefined : `/executions?limit=${EXECUTIONS_COUNTED}`,
   ).data;
   const runs = new Map<string, Sums>();
@@ -178,7 +172,7 @@ function useWorkflows(functions: readonly FunctionView[]) {
     queries: looked.map(({ app, name }) => {
       const path = `/apps${pathOf(app, 'workflows', name, 'graph')}`;
       // It is learnt from histories: what it costs is asked for rarely.
-      return { queryKey: [path], queryFn: () => get<WorkflowGraph>(path), staleTime: 30_000 };
+      return { queryKey: [path], queryFn: () => get<'getWorkflowGraph'>(path), staleTime: 30_000 };
     }),
   });
   const calls = looked.flatMap(({ app, name }, at) =>

@@ -1,4 +1,4 @@
-import type { Invocation, TraceCall, TraceCalls } from '../answers.ts';
+import type { InvocationRecord, TraceCall, TraceCalls } from '../answers.ts';
 import { Link, pathOf } from '../route.tsx';
 import { duration } from '../show.ts';
 import { toneOf } from './badge.tsx';
@@ -13,7 +13,7 @@ const LEAST = 3;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
 interface Lane {
-  readonly call: Invocation;
+  readonly call: InvocationRecord;
   readonly depth: number;
 }
 
@@ -21,7 +21,7 @@ interface Lane {
  * One call with all that led to it and all that it led to, as bars over time: what waited in a queue, what started a
  * process, what ran. Each leads to its own page.
  */
-export function CallTree({ call, trace }: { call: Invocation; trace: TraceCalls | undefined }) {
+export function CallTree({ call, trace }: { call: InvocationRecord; trace: TraceCalls | undefined }) {
   const lanes = lanesOf(trace?.items ?? [{ call }]);
   const fromMs = Math.min(...lanes.map((lane) => lane.call.arrivedMs));
   const toMs = Math.max(...lanes.map((lane) => endMs(lane.call)));
@@ -99,7 +99,7 @@ function Phase({ name, us, text }: { name: string; us: number; text: string }) {
   );
 }
 
-const endMs = (call: Invocation): number => call.arrivedMs + totalUs(call) / 1_000;
+const endMs = (call: InvocationRecord): number => call.arrivedMs + totalUs(call) / 1_000;
 
 /** Each call below the one that it was called from, in the order in which they arrived. */
 function lanesOf(items: readonly TraceCall[]): Lane[] {

@@ -1,6 +1,5 @@
 import { useState } from 'react';
-import type { ConnectionReport, ConnectionView } from '../../src/ports/connections.ts';
-import type { List } from '../answers.ts';
+import type { Connection as ConnectionAnswer, ConnectionReport } from '../answers.ts';
 import { call } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
@@ -9,7 +8,7 @@ import { Empty, Loaded, Panel, Problem } from './panel.tsx';
 
 /** Outside services that apps name, each with a test that says what fails and what mends it. */
 export function Connections() {
-  const connections = useLive<List<ConnectionView>>('/connections');
+  const connections = useLive<'listConnections'>('/connections');
   return (
     <Panel
       title="Connections"
@@ -36,14 +35,14 @@ export function Connections() {
   );
 }
 
-function Connection({ connection: { app, name, kind, triggers } }: { connection: ConnectionView }) {
+function Connection({ connection: { app, name, kind, triggers } }: { connection: ConnectionAnswer }) {
   const [report, setReport] = useState<ConnectionReport | 'runs' | undefined>();
   const [error, setError] = useState<Error | null>(null);
   const test = async (): Promise<void> => {
     setError(null);
     setReport('runs');
     try {
-      setReport(await call('POST', pathOf('apps', app, 'connections', name, 'test')));
+      setReport(await call<'testConnection'>('POST', pathOf('apps', app, 'connections', name, 'test')));
     } catch (thrown) {
       setReport(undefined);
       setError(thrown as Error);

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from 'react';
-import type { List } from '../answers.ts';
+import type { AccessKey, NewAccessKey, NewToken, Token } from '../answers.ts';
 import { call } from '../api.ts';
 import { refreshAll, useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
@@ -7,12 +7,6 @@ import { dateAndClock, exact } from '../show.ts';
 import { ActButton } from './ask.tsx';
 import { Empty, Loaded, Panel, Problem } from './panel.tsx';
 import { Scroll } from './scroll.tsx';
-
-interface Credential {
-  readonly name: string;
-  readonly createdMs: number;
-  readonly accessKeyId?: string;
-}
 
 /** What lets programs and people in, by name: tokens of the control API, access keys of AWS' clients. */
 export function Credentials(props: {
@@ -25,22 +19,22 @@ export function Credentials(props: {
   /** What happens to who uses one that is deleted. */
   loss: string;
   /** Members of the answer that holds a new one, with how they are called. */
-  shown: readonly (readonly [member: string, title: string])[];
+  shown: readonly (readonly [member: keyof NewToken | keyof NewAccessKey, title: string])[];
 }) {
   const { title, note, noun, path, empty, loss } = props;
-  const all = useLive<List<Credential>>(path);
+  const all = useLive<'listTokens' | 'listAccessKeys'>(path);
   return (
     <Panel title={title} className="half" more={<span className="soft">{note}</span>}>
-      <Loaded query={all} empty={<Empty title={`No ${noun}s`}>{empty}</Empty>}>
+      <Loaded<AccessKey | Token> query={all} empty={<Empty title={`No ${noun}s`}>{empty}</Empty>}>
         {(items) => (
           <Scroll>
             <table>
               <tbody>
-                {items.map(({ name, createdMs, accessKeyId }) => (
+                {items.map(({ name, createdMs, ...rest }) => (
                   <tr key={name}>
                     <td>
                       <strong>{name}</strong>
-                      {accessKeyId === undefined ? null : <div className="under mono">{accessKeyId}</div>}
+                      {'accessKeyId' in rest ? <div className="under mono">{rest.accessKeyId}</div> : null}
                     </td>
                     <td className="soft nowrap" title={exact(createdMs)}>
                       since {dateAndClock(createdMs)}
@@ -75,17 +69,17 @@ export function Credentials(props: {
 function NewCredential(props: {
   noun: string;
   path: string;
-  shown: readonly (readonly [member: string, title: string])[];
+  shown: readonly (readonly [member: keyof NewToken | keyof NewAccessKey, title: string])[];
 }) {
   const { noun, path, shown } = props;
   const [name, setName] = useState('');
-  const [made, setMade] = useState<Readonly<Record<string, string>> | undefined>();
+  const [made, setMade] = useState<Partial<NewToken & NewAccessKey> | undefined>();
   const [error, setError] = useState<Error | null>(null);
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     setError(null);
     try {
-      setMade(await call('POST', path, { json: { name } }));
+      setMade(await call<'createToken' | 'createAccessKey'>('POST', path, { json: { name } }));
       setName('');
       await refreshAll();
     } catch (thrown) {

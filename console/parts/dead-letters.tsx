@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
-import type { DeadLetter, List } from '../answers.ts';
+import type { Answers, DeadLetter } from '../answers.ts';
 import { type ApiError, call, get, queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf, setQuery, useRoute } from '../route.tsx';
@@ -59,11 +59,11 @@ export function DeadLetters() {
 }
 
 const useLetters = (trigger: string | undefined) =>
-  useInfiniteQuery<List<DeadLetter>, ApiError>({
+  useInfiniteQuery<Answers['listDeadLetters'], ApiError>({
     queryKey: ['/dead-letters', trigger],
     initialPageParam: undefined,
     queryFn: ({ pageParam, signal }) =>
-      get(
+      get<'listDeadLetters'>(
         `/dead-letters${queryOf({ trigger, limit: PAGE, after: pageParam as number | undefined })}`,
         signal,
       ),
@@ -124,7 +124,7 @@ type Selection = { readonly keys: readonly number[] } | { readonly all: true; re
 /** Redrives part by part, the oldest first, and says how far it is. What dies again meanwhile is not redriven again. */
 async function redriveInParts(selection: Selection, onProgress: (done?: number) => void): Promise<void> {
   const redrive = async (keys: readonly number[]): Promise<number> =>
-    (await call<{ count: number }>('POST', '/dead-letters/redrive', { json: { keys } })).count;
+    (await call<'redriveDeadLetters'>('POST', '/dead-letters/redrive', { json: { keys } })).count;
   let done = 0;
   try {
     if ('keys' in selection) {
@@ -137,7 +137,7 @@ async function redriveInParts(selection: Selection, onProgress: (done?: number) 
     const startedMs = Date.now();
     for (let after: number | undefined = 0; after !== undefined; ) {
       const query = queryOf({ trigger: selection.trigger, limit: REDRIVE_AT_ONCE, after });
-      const { items }: List<DeadLetter> = await get(`/dead-letters${query}`);
+      const { items } = await get<'listDeadLetters'>(`/dead-letters${query}`);
       const keys = items.filter(({ diedMs }) => diedMs <= startedMs).map(({ key }) => key);
       if (keys.length > 0) done += await redrive(keys);
       onProgress(done);
@@ -209,7 +209,7 @@ function LetterTable(props: {
 }
 
 function LetterDialog({ letterKey, onClose }: { letterKey: number; onClose(): void }) {
-  const { data, error } = useLive<DeadLetter>(pathOf('dead-letters', letterKey), { once: true });
+  const { data, error } = useLive<'getDeadLetter'>(pathOf('dead-letters', letterKey), { once: true });
   const [edited, setEdited] = useState<string | undefined>();
   const text = edited ?? pretty(data?.event);
   const redrive = async (): Promise<void> => {

@@ -1,6 +1,5 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { BuildLine, DeployPlan } from '../../src/ports/deployer.ts';
-import type { AppView, List } from '../answers.ts';
 import { queryOf, upload } from '../api.ts';
 import { DeployAnswer, type Deployed } from '../deploy-answer.ts';
 import { type PackedApp, type Packing, packChosen, takeArchive } from '../pack-folder.ts';
@@ -191,7 +190,7 @@ function Planned({ app, onState }: { app: PackedApp; onState(state: State): void
 
 /** What serves the app now: `d3`, `d3 and d4`; `undefined`: nothing does. */
 function useLiveNumbers(app: string | undefined): string | undefined {
-  const apps = useLive<List<AppView>>('/apps').data;
+  const apps = useLive<'listApps'>('/apps').data;
   const traffic = apps?.items.find((each) => each.app === app)?.traffic ?? [];
   return traffic.length === 0 ? undefined : traffic.map(({ number }) => `d${number}`).join(' and ');
 }

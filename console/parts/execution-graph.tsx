@@ -17,7 +17,7 @@ export function ExecutionGraph(props: {
   chosen: number | undefined;
 }) {
   const { id, kind, steps, total, outcome, chosen } = props;
-  const definition = useLive<Record<string, unknown>>(
+  const definition = useLive<'getExecutionDefinition'>(
     kind === 'asl' ? pathOf('executions', id, 'definition') : undefined,
     { once: true },
   ).data;

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
-import type { Execution, HistoryEntry, List, StepError, StepPage } from '../answers.ts';
+import type { Answers, Execution } from '../answers.ts';
 import { type ApiError, call, get, queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { Link, pathOf, useRoute } from '../route.tsx';
@@ -27,7 +27,7 @@ const GOES_ON = new Set(['queued', 'ready', 'running', 'waiting']);
 /** One execution: its steps over time or as a graph, its history, its lines; beside them the step that is chosen. */
 export function ExecutionView({ id }: { id: string }) {
   const { query } = useRoute();
-  const found = useLive<Execution>(pathOf('executions', id));
+  const found = useLive<'getExecution'>(pathOf('executions', id));
   const execution = found.data;
   const tab = query.tab ?? '';
   return (
@@ -151,11 +151,11 @@ function Steps(props: { execution: Execution; tab: string; chosen: number | unde
   const { execution, tab, chosen, goesOn } = props;
   const { id, kind, status, createdMs, endedMs } = execution;
   const nowMs = useNow(goesOn);
-  const pages = useInfiniteQuery<StepPage, ApiError>({
+  const pages = useInfiniteQuery<Answers['listExecutionSteps'], ApiError>({
     queryKey: ['/steps', id],
     initialPageParam: 0,
     queryFn: ({ pageParam, signal }) =>
-      get(
+      get<'listExecutionSteps'>(
         `${pathOf('executions', id, 'steps')}${queryOf({ from: pageParam as number, limit: STEPS_PAGE })}`,
         signal,
       ),
@@ -209,17 +209,12 @@ function useNow(matters: boolean): number {
   return nowMs;
 }
 
-interface Outcome {
-  readonly status: string;
-  readonly output?: unknown;
-  readonly error?: StepError & { readonly stackTrace?: readonly string[] };
-}
-
 function ExecutionFacts({ execution, goesOn }: { execution: Execution; goesOn: boolean }) {
   const { id, app, kind, deployment, createdMs, endedMs, dueMs, parent } = execution;
-  const begin = useLive<List<HistoryEntry>>(`${pathOf('executions', id, 'history')}?limit=1`, { once: true })
-    .data?.items[0];
-  const outcome = useLive<Outcome>(goesOn ? undefined : pathOf('executions', id, 'result'), {
+  const begin = useLive<'getExecutionHistory'>(`${pathOf('executions', id, 'history')}?limit=1`, {
+    once: true,
+  }).data?.items[0];
+  const outcome = useLive<'getExecutionResult'>(goesOn ? undefined : pathOf('executions', id, 'result'), {
     once: true,
   }).data;
   return (
@@ -260,7 +255,7 @@ function ExecutionFacts({ execution, goesOn }: { execution: Execution; goesOn: b
           <code className="soft">{outcome.error.code}</code>
         </div>
       )}
-      {begin?.input === undefined ? null : (
+      {begin?.kind !== 'started' ? null : (
         <section>
           <h3>Input</h3>
           <Json label="Input" value={payloadOf(begin.input)} />

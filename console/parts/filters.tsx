@@ -1,4 +1,4 @@
-import type { FunctionView, List } from '../answers.ts';
+import type { LiveFunction } from '../answers.ts';
 import { useLive } from '../query-client.ts';
 import { setQuery, useRoute } from '../route.tsx';
 
@@ -36,10 +36,10 @@ export function FunctionChoice(props: {
   label: string;
   name: 'function' | 'workflow';
   any: string;
-  fits(view: FunctionView): boolean;
+  fits(view: LiveFunction): boolean;
 }) {
   const { query } = useRoute();
-  const functions = useLive<List<FunctionView>>('/functions').data?.items ?? [];
+  const functions = useLive<'listFunctions'>('/functions').data?.items ?? [];
   const names = new Set(functions.filter(props.fits).map(({ app, name }) => `${app}/${name}`));
   const own = query[props.name];
   const chosen = query.app !== undefined && own !== undefined ? `${query.app}/${own}` : '';

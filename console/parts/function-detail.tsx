@@ -1,4 +1,4 @@
-import type { Activity, FunctionView, Instance, Invocation, List, Paged } from '../answers.ts';
+import type { LiveFunction } from '../answers.ts';
 import { queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { Link, pathOf, useRoute } from '../route.tsx';
@@ -23,7 +23,7 @@ const TABS = [
 /** One function: what it does now, how it is set up, where it runs; its test, its calls, its log. */
 export function FunctionDetail({ app, name }: { app: string; name: string }) {
   const { query } = useRoute();
-  const found = useLive<FunctionView>(pathOf('apps', app, 'functions', name));
+  const found = useLive<'getFunction'>(pathOf('apps', app, 'functions', name));
   const tab = query.tab ?? '';
   return (
     <>
@@ -51,9 +51,9 @@ export function FunctionDetail({ app, name }: { app: string; name: string }) {
   );
 }
 
-function FunctionFacts({ view }: { view: FunctionView }) {
+function FunctionFacts({ view }: { view: LiveFunction }) {
   const { app, name } = view;
-  const versions = useLive<List<FunctionView>>(`/functions${queryOf({ app })}`).data?.items.filter(
+  const versions = useLive<'listFunctions'>(`/functions${queryOf({ app })}`).data?.items.filter(
     (each) => each.name === name,
   ) ?? [view];
   return (
@@ -82,8 +82,8 @@ function FunctionFacts({ view }: { view: FunctionView }) {
   );
 }
 
-function LastHour({ view }: { view: FunctionView }) {
-  const activity = useLive<Activity>('/activity?steps=60').data;
+function LastHour({ view }: { view: LiveFunction }) {
+  const activity = useLive<'getActivity'>('/activity?steps=60').data;
   const { values, bad } = seriesOf(activity, view);
   const steps = (activity?.items ?? []).map(({ fromMs }, at) => ({
     fromMs,
@@ -126,7 +126,7 @@ function LastHour({ view }: { view: FunctionView }) {
   );
 }
 
-function Routes({ view: { routes } }: { view: FunctionView }) {
+function Routes({ view: { routes } }: { view: LiveFunction }) {
   if (routes.length === 0)
     return <span className="soft">none: it is called by triggers, other functions, or here</span>;
   return routes.map((route) => (
@@ -139,7 +139,7 @@ function Routes({ view: { routes } }: { view: FunctionView }) {
 }
 
 /** Each setting in words: `maxInstances` is *Max instances*, and its unit is at its value. */
-function settingsOf(config: FunctionView['config']): (readonly [string, string])[] {
+function settingsOf(config: LiveFunction['config']): (readonly [string, string])[] {
   return Object.entries(config).flatMap(([key, value]): (readonly [string, string])[] => {
     const [, stem = key, unit = ''] = /^(.*?)(Ms|Mb)?$/.exec(key) ?? [];
     const words = stem.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
@@ -168,7 +168,7 @@ function settingsOf(config: FunctionView['config']): (readonly [string, string])
 const textOfPart = (part: unknown): string => (typeof part === 'string' ? part : JSON.stringify(part));
 
 /** Processes that stay, now and until when: each version has its own. */
-function Kept({ versions }: { versions: readonly FunctionView[] }) {
+function Kept({ versions }: { versions: readonly LiveFunction[] }) {
   return versions.map(({ deployment, kept }) => (
     <div key={deployment}>
       {versions.length > 1 ? `d${deployment}: ` : null}
@@ -178,7 +178,7 @@ function Kept({ versions }: { versions: readonly FunctionView[] }) {
   ));
 }
 
-function CallsAtOnce({ view: { concurrency } }: { view: FunctionView }) {
+function CallsAtOnce({ view: { concurrency } }: { view: LiveFunction }) {
   if (concurrency === undefined) return <span className="soft">not known before an instance runs</span>;
   return (
     <>
@@ -188,7 +188,7 @@ function CallsAtOnce({ view: { concurrency } }: { view: FunctionView }) {
 }
 
 function InstanceTable({ app, name }: { app: string; name: string }) {
-  const all = useLive<List<Instance>>('/instances');
+  const all = useLive<'listInstances'>('/instances');
   const own = all.data?.items.filter((each) => each.app === app && each.function === name) ?? [];
   return (
     <Panel title="Instances" more={<span className="soft">its processes now</span>}>
@@ -236,7 +236,7 @@ function InstanceTable({ app, name }: { app: string; name: string }) {
 }
 
 function FunctionInvocations({ app, name }: { app: string; name: string }) {
-  const found = useLive<Paged<Invocation>>(`/invocations${queryOf({ app, function: name, limit: 200 })}`);
+  const found = useLive<'listInvocations'>(`/invocations${queryOf({ app, function: name, limit: 200 })}`);
   return (
     <Panel
       title="Invocations"

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useMemo } from 'react';
-import type { Execution, HistoryEntry, List, Paged } from '../answers.ts';
+import type { Answers, Execution, HistoryEntry } from '../answers.ts';
 import { type ApiError, get, queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
@@ -28,11 +28,11 @@ interface Happening {
 /** All that happened to an execution, in order, read as one scrolls. */
 export function HistoryTable(props: { execution: Execution; chosen: string | undefined }) {
   const { id, kind, entries } = props.execution;
-  const history = useInfiniteQuery<Paged<HistoryEntry, number>, ApiError>({
+  const history = useInfiniteQuery<Answers['getExecutionHistory'], ApiError>({
     queryKey: ['/history', id],
     initialPageParam: 0,
     queryFn: ({ pageParam, signal }) =>
-      get(
+      get<'getExecutionHistory'>(
         `${pathOf('executions', id, 'history')}${queryOf({ from: pageParam as number, limit: PAGE })}`,
         signal,
       ),
@@ -85,7 +85,7 @@ export function HistoryTable(props: { execution: Execution; chosen: string | und
 export function HappeningView({ execution: { id, kind }, chosen }: { execution: Execution; chosen: string }) {
   const [entry = '0'] = chosen.split('-');
   const path = `${pathOf('executions', id, 'history')}${queryOf({ from: entry, limit: 1 })}`;
-  const { data, error } = useLive<List<HistoryEntry>>(path, { once: true });
+  const { data, error } = useLive<'getExecutionHistory'>(path, { once: true });
   const found = happenings(data?.items ?? [], kind, Number(entry)).find(({ key }) => key === chosen);
   if (found === undefined)
     return error === null ? <p className="soft">Loading…</p> : <Problem error={error} />;
@@ -107,11 +107,13 @@ interface StateEvent {
 
 /** Of a state machine the events that Step Functions has as well: its entries are what the engine makes of them. */
 function happenings(entries: readonly HistoryEntry[], execution: 'code' | 'asl', first = 0): Happening[] {
-  return entries.flatMap(({ kind, atMs, ...details }, at): Happening[] => {
+  return entries.flatMap((found, at): Happening[] => {
     const entry = first + at;
+    const { kind, atMs, ...details } = found;
     if (execution === 'code') return [{ key: `${entry}`, number: entry, kind, atMs, details }];
-    const note = details.note as { asl?: number; events?: readonly StateEvent[] } | null | undefined;
-    if (kind !== 'noted' || note?.asl !== 1) return [];
+    if (found.kind !== 'noted') return [];
+    const note = found.note as { asl?: number; events?: readonly StateEvent[] } | null | undefined;
+    if (note?.asl !== 1) return [];
     return (note.events ?? []).map(({ id, type, timestampMs, ...rest }) => ({
       ...{ key: `${entry}-${id}`, number: id, kind: type, atMs: timestampMs, details: rest },
     }));

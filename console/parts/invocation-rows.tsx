@@ -1,4 +1,4 @@
-import type { Invocation } from '../answers.ts';
+import type { InvocationRecord } from '../answers.ts';
 import { pathOf } from '../route.tsx';
 import { clock, dateAndClock, duration, exact } from '../show.ts';
 import { Badge } from './badge.tsx';
@@ -6,13 +6,13 @@ import { VirtualList } from './virtual-list.tsx';
 
 const DAY_MS = 86_400_000;
 
-export const totalUs = ({ queueUs, startUs, runUs }: Invocation): number => queueUs + startUs + runUs;
+export const totalUs = ({ queueUs, startUs, runUs }: InvocationRecord): number => queueUs + startUs + runUs;
 
 /** What was called, in words. */
-export const callOf = ({ summary, trigger, attempt }: Invocation): string =>
+export const callOf = ({ summary, trigger, attempt }: InvocationRecord): string =>
   `${summary === '' ? trigger : summary}${attempt > 1 ? `, attempt ${attempt}` : ''}`;
 
-export function InvocationRows(props: { items: readonly Invocation[]; onEnd?: () => void }) {
+export function InvocationRows(props: { items: readonly InvocationRecord[]; onEnd?: () => void }) {
   return (
     <VirtualList
       label="Invocations"

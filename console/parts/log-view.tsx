@@ -15,11 +15,6 @@ export interface LogFilter {
   readonly invocation?: string;
 }
 
-interface Tail {
-  readonly items: readonly LogLine[];
-  readonly last: number;
-}
-
 const isBad = (severity: string): boolean => severity === 'error' || severity === 'fatal';
 
 /** The lines that a function wrote, with what comes in as it comes; after a lost connection it goes on where it was. */
@@ -27,7 +22,7 @@ export function LogView({ filter, live }: { filter: LogFilter; live: boolean }) 
   const [text, setText] = useState('');
   const [severity, setSeverity] = useState('');
   const query = { ...filter, text, severity };
-  const first = useLive<Tail>(`/logs${queryOf({ ...query, limit: 300 })}`, { once: true });
+  const first = useLive<'listLogs'>(`/logs${queryOf({ ...query, limit: 300 })}`, { once: true });
   const more = useFollowed(
     live && first.data !== undefined ? queryOf({ ...query, after: first.data.last }) : undefined,
   );

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { FunctionView, List } from '../answers.ts';
+import type { LiveFunction } from '../answers.ts';
 import { useLive } from '../query-client.ts';
 import { go, pathOf } from '../route.tsx';
 import { SCREENS } from '../screens.ts';
@@ -20,7 +20,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 export function Palette({ onClose }: { onClose(): void }) {
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
-  const functions = useLive<List<FunctionView>>('/functions', { once: true }).data?.items ?? [];
+  const functions = useLive<'listFunctions'>('/functions', { once: true }).data?.items ?? [];
   const found = search(text.trim(), functions);
   const run = (entry: Entry | undefined): void => {
     if (entry === undefined) return;
@@ -69,7 +69,7 @@ export function Palette({ onClose }: { onClose(): void }) {
   );
 }
 
-function search(text: string, functions: readonly FunctionView[]): Entry[] {
+function search(text: string, functions: readonly LiveFunction[]): Entry[] {
   if (UUID.test(text)) {
     return [
       { text, kind: 'open the invocation', run: () => go(pathOf('invocations', text)) },

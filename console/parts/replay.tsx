@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { CallPayload, Invocation, RequestAnswer } from '../answers.ts';
+import type { CallPayload, InvocationRecord, RequestAnswer } from '../answers.ts';
 import { call } from '../api.ts';
 import { refreshAll } from '../query-client.ts';
 import { Link, pathOf } from '../route.tsx';
@@ -14,7 +14,7 @@ const REDACTED = '[redacted]';
 const OWN_HEADERS = /^(?:content-length|connection|transfer-encoding|x-request-id|accept-encoding)$/;
 
 /** Makes a call again with what went into it, edited: over its route where it came over HTTP, else with its event. */
-export function Replay({ made, input }: { made: Invocation; input: CallPayload | undefined }) {
+export function Replay({ made, input }: { made: InvocationRecord; input: CallPayload | undefined }) {
   const isHttp = made.trigger === 'http' && input?.head !== undefined && input.encoding === 'utf8';
   return (
     <details className="replay">
@@ -56,7 +56,7 @@ function ReplayRequest({ input }: { input: CallPayload }) {
     setError(null);
     try {
       const json = { ...draft, headers: headersOfText(draft.headers) };
-      setState(await call<RequestAnswer>('POST', '/requests', { json }));
+      setState(await call<'sendRequest'>('POST', '/requests', { json }));
       await refreshAll();
     } catch (thrown) {
       setState(undefined);

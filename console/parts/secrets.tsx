@@ -1,5 +1,4 @@
 import { type FormEvent, useState } from 'react';
-import type { AppView, List, SecretView } from '../answers.ts';
 import { call } from '../api.ts';
 import { refreshAll, useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
@@ -11,7 +10,7 @@ import { toast } from './toast.tsx';
 
 /** Names of secrets, which can be set and deleted; nothing gives a value back. */
 export function Secrets() {
-  const secrets = useLive<List<SecretView>>('/secrets');
+  const secrets = useLive<'listSecrets'>('/secrets');
   return (
     <Panel
       title="Secrets"
@@ -61,7 +60,7 @@ export function Secrets() {
 }
 
 function SetSecret() {
-  const apps = useLive<List<AppView>>('/apps').data?.items ?? [];
+  const apps = useLive<'listApps'>('/apps').data?.items ?? [];
   const [app, setApp] = useState('');
   const [name, setName] = useState('');
   const [value, setValue] = useState('');

@@ -50,7 +50,7 @@ export function StartExecution({ app, workflow }: { app: string; workflow: strin
       initial="null"
       send={async (_name, text) => {
         const path = `/apps${pathOf(app, 'workflows', workflow, 'executions')}`;
-        const { id } = await call<{ id: string }>('POST', path, { text });
+        const { id } = await call<'startExecution'>('POST', path, { text });
         go(pathOf('executions', id));
       }}
     >

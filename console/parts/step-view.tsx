@@ -1,4 +1,4 @@
-import type { Execution, ExecutionStep, StepDetail, StepError } from '../answers.ts';
+import type { Execution, ExecutionStep, StepError } from '../answers.ts';
 import { call } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { go, Link, pathOf } from '../route.tsx';
@@ -12,7 +12,7 @@ import { AnswerStep } from './steer-execution.tsx';
 /** One step: what went in, what came out, each attempt, and what can be done about it. */
 export function StepView(props: { execution: Execution; step: number; hasEnded: boolean }) {
   const { execution, step, hasEnded } = props;
-  const found = useLive<StepDetail>(pathOf('executions', execution.id, 'steps', step), {
+  const found = useLive<'getExecutionStep'>(pathOf('executions', execution.id, 'steps', step), {
     ...{ once: true, version: execution.entries },
   });
   const detail = found.data;
@@ -165,6 +165,9 @@ function StepActs(props: { execution: Execution; step: ExecutionStep; hasEnded: 
 }
 
 export const retry = (id: string, from?: number | 'failed'): Promise<{ id: string }> =>
-  call('POST', `${pathOf('executions', id, 'retry')}${from === undefined ? '' : `?from=${from}`}`);
+  call<'retryExecution'>(
+    'POST',
+    `${pathOf('executions', id, 'retry')}${from === undefined ? '' : `?from=${from}`}`,
+  );
 
 export const goToNext = ({ id }: { id: string }): void => go(pathOf('executions', id));

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { FunctionView, InvocationError, List, SavedEvent, TriggerView } from '../answers.ts';
+import type { InvocationError, LiveFunction } from '../answers.ts';
 import { call, callText } from '../api.ts';
 import { EVENT_TEMPLATES, type Template, templatesOf } from '../event-templates.ts';
 import { refreshAll, useLive } from '../query-client.ts';
@@ -26,7 +26,7 @@ interface Outcome {
 }
 
 /** Calls a function with an event that is edited here. The last event of each function is kept in this browser. */
-export function TestPanel(props: { view: Pick<FunctionView, 'app' | 'name'>; event?: string | undefined }) {
+export function TestPanel(props: { view: Pick<LiveFunction, 'app' | 'name'>; event?: string | undefined }) {
   const { app, name } = props.view;
   const { query } = useRoute();
   const [event, setEvent] = useState(
@@ -90,7 +90,7 @@ export function TestPanel(props: { view: Pick<FunctionView, 'app' | 'name'>; eve
 }
 
 function EventEditor(props: {
-  view: Pick<FunctionView, 'app' | 'name'>;
+  view: Pick<LiveFunction, 'app' | 'name'>;
   event: string;
   busy: boolean;
   onChange(event: string): void;
@@ -137,13 +137,13 @@ function EventEditor(props: {
   );
 }
 
-type Target = Pick<FunctionView, 'app' | 'name'>;
+type Target = Pick<LiveFunction, 'app' | 'name'>;
 const eventsPath = ({ app, name }: Target): string => pathOf('apps', app, 'functions', name, 'events');
 
 /** Events that people kept for this function, and templates: first those of its own triggers and routes. */
 function EventChoice({ view, onChange }: { view: Target; onChange(event: string): void }) {
-  const saved = useLive<List<SavedEvent>>(eventsPath(view)).data?.items ?? [];
-  const triggers = useLive<List<TriggerView>>('/triggers').data?.items ?? [];
+  const saved = useLive<'listSavedEvents'>(eventsPath(view)).data?.items ?? [];
+  const triggers = useLive<'listTriggers'>('/triggers').data?.items ?? [];
   const own = templatesOf(view, triggers);
   const general = Object.entries(EVENT_TEMPLATES).map(([title, event]) => ({ title, event }));
   const [chosen, setChosen] = useState('');

@@ -1,4 +1,4 @@
-import type { List, TriggerView } from '../answers.ts';
+import type { Trigger } from '../answers.ts';
 import { call } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { Link, pathOf } from '../route.tsx';
@@ -10,7 +10,7 @@ import { Scroll } from './scroll.tsx';
 
 /** Every trigger with what it is owed, where its source is, and what can be done with it. */
 export function Triggers() {
-  const triggers = useLive<List<TriggerView>>('/triggers');
+  const triggers = useLive<'listTriggers'>('/triggers');
   return (
     <section className="panel">
       <Loaded
@@ -51,7 +51,7 @@ export function Triggers() {
   );
 }
 
-function TriggerRow({ trigger }: { trigger: TriggerView }) {
+function TriggerRow({ trigger }: { trigger: Trigger }) {
   const { id, source, paused, owed, running, delivered, dead, nextMs, position, trouble, plan } = trigger;
   const [app = '', name = ''] = id.split('/');
   return (
@@ -113,7 +113,7 @@ function TriggerRow({ trigger }: { trigger: TriggerView }) {
 }
 
 /** What the source has in a database, and how a person drops it there. */
-function Plan({ plan: { place, make, drop, isMade, left } }: { plan: NonNullable<TriggerView['plan']> }) {
+function Plan({ plan: { place, make, drop, isMade, left } }: { plan: NonNullable<Trigger['plan']> }) {
   return (
     <>
       <details className="under">
@@ -136,7 +136,7 @@ function statementsText(statements: readonly string[]): string {
   return statements.map((statement) => `${statement};\n`).join('');
 }
 
-function TriggerActs({ trigger: { id, source, paused } }: { trigger: TriggerView }) {
+function TriggerActs({ trigger: { id, source, paused } }: { trigger: Trigger }) {
   const [app = '', name = ''] = id.split('/');
   return (
     <span className="row" style={{ flexWrap: 'nowrap', justifyContent: 'flex-end' }}>
@@ -183,7 +183,7 @@ function positionText(position: string): string {
 }
 
 /** What a source takes, in one line. */
-function sourceText(source: TriggerView['source']): string {
+function sourceText(source: Trigger['source']): string {
   if (source === null) return '';
   if (source.kind === 'schedule') {
     const when = source.when as { kind: string; expression?: string; everyMs?: number; time?: string };

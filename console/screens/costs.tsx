@@ -23,7 +23,7 @@ const showGbSeconds = (value: number): string =>
 export function Costs() {
   const { cpu = 'x86_64', days = '30' } = useRoute().query;
   const [machine, setMachine] = useState(localStorage.getItem(MACHINE_KEY) ?? '');
-  const { data, error } = useLive<Activity>(
+  const { data, error } = useLive<'getActivity'>(
     `/activity${queryOf({ cpu, stepMinutes: DAY_MINUTES, steps: days })}`,
   );
   return (

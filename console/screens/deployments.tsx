@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import type { AppView, DeploymentDetail, DeploymentSummary, List, Paged } from '../answers.ts';
+import type { App, Deployment, DeploymentSummary } from '../answers.ts';
 import { call } from '../api.ts';
 import { compareDeployments } from '../compare-deployments.ts';
 import { ActButton } from '../parts/ask.tsx';
@@ -52,7 +52,7 @@ function useDrop(): Drop {
 
 function DeploymentList() {
   const { query } = useRoute();
-  const apps = useLive<List<AppView>>('/apps');
+  const apps = useLive<'listApps'>('/apps');
   const { dropped, times } = useDrop();
   return (
     <>
@@ -89,9 +89,9 @@ function DeploymentList() {
   );
 }
 
-function AppDeployments({ view }: { view: AppView }) {
+function AppDeployments({ view }: { view: App }) {
   const { app } = view;
-  const list = useLive<Paged<DeploymentSummary, number>>(pathOf('apps', app, 'deployments'));
+  const list = useLive<'listDeployments'>(pathOf('apps', app, 'deployments'));
   return (
     <Panel
       title={app}
@@ -182,12 +182,12 @@ function DeploymentTable({ app, items }: { app: string; items: readonly Deployme
 }
 
 function DeploymentView({ app, number }: { app: string; number: number }) {
-  const found = useLive<DeploymentDetail>(pathOf('apps', app, 'deployments', number), { once: true });
-  const before = useLive<DeploymentDetail>(
+  const found = useLive<'getDeployment'>(pathOf('apps', app, 'deployments', number), { once: true });
+  const before = useLive<'getDeployment'>(
     number > 1 ? pathOf('apps', app, 'deployments', number - 1) : undefined,
     { once: true },
   );
-  const live = useLive<AppView>(pathOf('apps', app)).data;
+  const live = useLive<'getApp'>(pathOf('apps', app)).data;
   const share = live?.traffic.find((each) => each.number === number)?.weight ?? 0;
   return (
     <>
@@ -252,7 +252,7 @@ function DeploymentView({ app, number }: { app: string; number: number }) {
   );
 }
 
-function TrafficActs({ app, number, live }: { app: string; number: number; live: AppView }) {
+function TrafficActs({ app, number, live }: { app: string; number: number; live: App }) {
   const [weight, setWeight] = useState('10');
   const other = live.traffic.find((each) => each.number !== number)?.number;
   const parts = Number(weight);
@@ -312,7 +312,7 @@ function TrafficActs({ app, number, live }: { app: string; number: number; live:
   );
 }
 
-function Changes({ before, after }: { before: DeploymentDetail | undefined; after: DeploymentDetail }) {
+function Changes({ before, after }: { before: Deployment | undefined; after: Deployment }) {
   const changes = compareDeployments(before, after);
   return (
     <Panel

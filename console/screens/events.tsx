@@ -1,4 +1,4 @@
-import type { DeliveryAttempt, EventDetail, EventSummary, List, Paged, TriggerView } from '../answers.ts';
+import type { DeliveryAttempt, EventDetail, EventSummary } from '../answers.ts';
 import { call, queryOf } from '../api.ts';
 import { ActButton } from '../parts/ask.tsx';
 import { Badge } from '../parts/badge.tsx';
@@ -32,7 +32,7 @@ export function Events() {
 }
 
 function EventTabs({ present }: { present: string }) {
-  const triggers = useLive<List<TriggerView>>('/triggers').data?.items ?? [];
+  const triggers = useLive<'listTriggers'>('/triggers').data?.items ?? [];
   const dead = triggers.reduce((sum, each) => sum + each.dead, 0);
   return (
     <Tabs
@@ -52,10 +52,9 @@ const PAGE = 200;
 function Stream() {
   const { query } = useRoute();
   const { type, source, subject, before } = query;
-  const found = useLive<Paged<EventSummary, number>>(
-    `/events${queryOf({ type, source, subject, before, limit: PAGE })}`,
-    { once: before !== undefined },
-  );
+  const found = useLive<'listEvents'>(`/events${queryOf({ type, source, subject, before, limit: PAGE })}`, {
+    once: before !== undefined,
+  });
   const field = (name: 'type' | 'source' | 'subject') => (
     <input
       key={name}
@@ -138,7 +137,7 @@ function EventRows({ items }: { items: readonly EventSummary[] }) {
 }
 
 function EventView({ seq }: { seq: string }) {
-  const found = useLive<EventDetail>(pathOf('events', seq));
+  const found = useLive<'getEvent'>(pathOf('events', seq));
   const event = found.data;
   return (
     <>

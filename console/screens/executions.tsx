@@ -1,5 +1,5 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { Execution, Paged } from '../answers.ts';
+import type { Answers, Execution } from '../answers.ts';
 import { type ApiError, get, queryOf } from '../api.ts';
 import { Badge } from '../parts/badge.tsx';
 import { ExecutionView } from '../parts/execution-view.tsx';
@@ -31,11 +31,11 @@ export function Executions() {
 function ExecutionList() {
   const { status, app, workflow, parent } = useRoute().query;
   const filter = { status, app, workflow, parent };
-  const pages = useInfiniteQuery<Paged<Execution>, ApiError>({
+  const pages = useInfiniteQuery<Answers['listExecutions'], ApiError>({
     queryKey: ['/executions', filter],
     initialPageParam: undefined,
     queryFn: ({ pageParam, signal }) =>
-      get(
+      get<'listExecutions'>(
         `/executions${queryOf({ ...filter, limit: PAGE, before: pageParam as string | undefined })}`,
         signal,
       ),

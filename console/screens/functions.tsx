@@ -1,4 +1,4 @@
-import type { Activity, FunctionView, List } from '../answers.ts';
+import type { Activity, LiveFunction } from '../answers.ts';
 import { FunctionDetail } from '../parts/function-detail.tsx';
 import { seriesOf } from '../series-of.ts';
 import { Empty, Loaded } from '../parts/panel.tsx';
@@ -20,8 +20,8 @@ export function Functions() {
 
 function FunctionList() {
   const { query } = useRoute();
-  const functions = useLive<List<FunctionView>>('/functions');
-  const activity = useLive<Activity>('/activity?steps=60').data;
+  const functions = useLive<'listFunctions'>('/functions');
+  const activity = useLive<'getActivity'>('/activity?steps=60').data;
   const text = (query.text ?? '').toLowerCase();
   return (
     <>
@@ -56,14 +56,14 @@ function FunctionList() {
   );
 }
 
-const textOf = ({ app, name, runtime, routes }: FunctionView): string =>
+const textOf = ({ app, name, runtime, routes }: LiveFunction): string =>
   `${app} ${name} ${runtime} ${routes.map(({ method, path }) => `${method} ${path}`).join(' ')}`.toLowerCase();
 
 function FunctionTable({
   items,
   activity,
 }: {
-  items: readonly FunctionView[];
+  items: readonly LiveFunction[];
   activity: Activity | undefined;
 }) {
   return (

@@ -1,5 +1,5 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
-import type { CallPayloads, Invocation, Paged, TraceCalls } from '../answers.ts';
+import type { Answers, InvocationRecord } from '../answers.ts';
 import { type ApiError, get, queryOf } from '../api.ts';
 import { Badge } from '../parts/badge.tsx';
 import { ErrorView } from '../parts/error-view.tsx';
@@ -39,12 +39,12 @@ function InvocationList() {
   const { query } = useRoute();
   const { app, function: name, status, trigger, text, minMs, since } = query;
   const filter = { app, function: name, status, trigger, text, minMs };
-  const pages = useInfiniteQuery<Paged<Invocation>, ApiError>({
+  const pages = useInfiniteQuery<Answers['listInvocations'], ApiError>({
     queryKey: ['/invocations', filter, since],
     initialPageParam: undefined,
     queryFn: ({ pageParam, signal }) => {
       const from = since === undefined ? undefined : Date.now() - (SINCE[since] ?? 0);
-      return get(
+      return get<'listInvocations'>(
         `/invocations${queryOf({ ...filter, from, limit: PAGE, cursor: pageParam as string | undefined })}`,
         signal,
       );
@@ -110,11 +110,11 @@ function Filters() {
 }
 
 function InvocationDetail({ id }: { id: string }) {
-  const found = useLive<Invocation>(pathOf('invocations', id), { once: true });
+  const found = useLive<'getInvocation'>(pathOf('invocations', id), { once: true });
   const call = found.data;
   // Both may grow for a while: what the call led to goes on after it.
-  const trace = useLive<TraceCalls>(call && `${pathOf('invocations', id)}/calls`).data;
-  const payloads = useLive<CallPayloads>(call && `${pathOf('invocations', id)}/payloads`, { once: true });
+  const trace = useLive<'listTraceCalls'>(call && `${pathOf('invocations', id)}/calls`).data;
+  const payloads = useLive<'getPayloads'>(call && `${pathOf('invocations', id)}/payloads`, { once: true });
   return (
     <>
       <div>
@@ -156,9 +156,9 @@ function InvocationDetail({ id }: { id: string }) {
 }
 
 /** The function, and what was asked of it where that says more. */
-const titleOf = (call: Invocation): string => (call.summary === '' ? call.function : `${call.summary}`);
+const titleOf = (call: InvocationRecord): string => (call.summary === '' ? call.function : `${call.summary}`);
 
-function CallFacts({ call }: { call: Invocation }) {
+function CallFacts({ call }: { call: InvocationRecord }) {
   return (
     <Facts
       wide

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { Activity, FunctionView, Instance, Invocation, List, Paged, TriggerView } from '../answers.ts';
+import type { Activity, InvocationRecord } from '../answers.ts';
 import { AppMap } from '../parts/app-map.tsx';
 import { callOf, InvocationRows, totalUs } from '../parts/invocation-rows.tsx';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
@@ -24,10 +24,10 @@ interface Minute extends Sums {
 }
 
 export function Overview() {
-  const activity = useLive<Activity>(`/activity?steps=${MINUTES}`).data;
-  const recent = useLive<Paged<Invocation>>(`/invocations?limit=${SAMPLE}`);
-  const functions = useLive<List<FunctionView>>('/functions').data;
-  const triggers = useLive<List<TriggerView>>('/triggers').data;
+  const activity = useLive<'getActivity'>(`/activity?steps=${MINUTES}`).data;
+  const recent = useLive<'listInvocations'>(`/invocations?limit=${SAMPLE}`);
+  const functions = useLive<'listFunctions'>('/functions').data;
+  const triggers = useLive<'listTriggers'>('/triggers').data;
   const minutes = minutesOf(activity);
   const calls = recent.data?.items ?? [];
   return (
@@ -93,8 +93,8 @@ function minutesOf(activity: Activity | undefined): readonly Minute[] {
   return isNew ? all.slice(-MINUTES_NEW) : all;
 }
 
-function Tiles({ minutes, recent }: { minutes: readonly Minute[]; recent: readonly Invocation[] }) {
-  const pool = useLive<List<Instance> & { waiting: number }>('/instances').data;
+function Tiles({ minutes, recent }: { minutes: readonly Minute[]; recent: readonly InvocationRecord[] }) {
+  const pool = useLive<'listInstances'>('/instances').data;
   const series = (key: keyof Sums): number[] => minutes.map((each) => each[key]);
   const sum = (key: keyof Sums): number => series(key).reduce((total, value) => total + value, 0);
   const [calls, errors, cold] = [sum('invocations'), sum('errors'), sum('coldStarts')];
@@ -148,9 +148,9 @@ function Tile(props: { name: string; value: string; more: ReactNode; bad?: boole
   );
 }
 
-const latencies = (calls: readonly Invocation[]): number[] => calls.map(totalUs).sort((a, b) => a - b);
+const latencies = (calls: readonly InvocationRecord[]): number[] => calls.map(totalUs).sort((a, b) => a - b);
 
-function Plots({ minutes, calls }: { minutes: readonly Minute[]; calls: readonly Invocation[] }) {
+function Plots({ minutes, calls }: { minutes: readonly Minute[]; calls: readonly InvocationRecord[] }) {
   const steps = (pick: (minute: Minute) => readonly number[]): Step[] =>
     minutes.map((minute) => ({ fromMs: minute.fromMs, values: pick(minute) }));
   return (
@@ -220,7 +220,7 @@ const Key = ({ look, text }: { look: string; text: string }) => (
   </span>
 );
 
-function Latencies({ calls }: { calls: readonly Invocation[] }) {
+function Latencies({ calls }: { calls: readonly InvocationRecord[] }) {
   const dots = calls.map((each) => ({
     id: `${each.id} ${each.attempt}`,
     atMs: each.arrivedMs,

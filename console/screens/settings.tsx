@@ -1,4 +1,4 @@
-import type { Doctor, Health } from '../answers.ts';
+import type { Answers, Isolation } from '../answers.ts';
 import { Connections } from '../parts/connections.tsx';
 import { Credentials } from '../parts/credentials.tsx';
 import { Findings } from '../parts/findings.tsx';
@@ -8,8 +8,8 @@ import { useLive } from '../query-client.ts';
 import { dateAndClock, span } from '../show.ts';
 
 export function Settings() {
-  const health = useLive<Health>('/health', { everyMs: 10_000 }).data;
-  const doctor = useLive<Doctor>('/doctor', { everyMs: 15_000 });
+  const health = useLive<'getHealth'>('/health', { everyMs: 10_000 }).data;
+  const doctor = useLive<'getDoctor'>('/doctor', { everyMs: 15_000 });
   return (
     <>
       <div className="head">
@@ -94,7 +94,7 @@ function WhoGetsIn() {
 const LANGUAGE = /^language /;
 
 /** The store, queue, disk, memory, port and defects; isolation and languages have panels of their own. */
-function HealthPanel({ doctor }: { doctor: Doctor }) {
+function HealthPanel({ doctor }: { doctor: Answers['getDoctor'] }) {
   return (
     <Panel
       title="Health of this node"
@@ -107,7 +107,7 @@ function HealthPanel({ doctor }: { doctor: Doctor }) {
 }
 
 /** Each language: whether functions in it can be built and run here, and else the command that brings it. */
-function RuntimesPanel({ doctor }: { doctor: Doctor }) {
+function RuntimesPanel({ doctor }: { doctor: Answers['getDoctor'] }) {
   const languages = doctor.checks
     .filter(({ name }) => LANGUAGE.test(name))
     .map(({ name, status, ...rest }) => ({
@@ -126,7 +126,7 @@ function RuntimesPanel({ doctor }: { doctor: Doctor }) {
   );
 }
 
-function IsolationPanel({ isolation }: { isolation: Doctor['isolation'] }) {
+function IsolationPanel({ isolation }: { isolation: Isolation }) {
   return (
     <Panel
       title={`Isolation: level ${isolation.level}`}

@@ -20,16 +20,18 @@ export interface ActivityDeps {
 export const ACTIVITY_STEPS_MAX = 180;
 const MINUTE_MS = 60_000;
 
-const SumsSchema = z.object({
-  app: z.string(),
-  function: z.string(),
-  invocations: z.number().int(),
-  errors: z.number().int(),
-  coldStarts: z.number().int(),
-  billedMs: z.number(),
-  billedMbMs: z.number().openapi({ description: 'Billed milliseconds times megabytes.' }),
-  awsCostUsd: z.number().openapi({ description: 'What the same calls would cost at AWS Lambda.' }),
-});
+const SumsSchema = z
+  .object({
+    app: z.string(),
+    function: z.string(),
+    invocations: z.number().int(),
+    errors: z.number().int(),
+    coldStarts: z.number().int(),
+    billedMs: z.number(),
+    billedMbMs: z.number().openapi({ description: 'Billed milliseconds times megabytes.' }),
+    awsCostUsd: z.number().openapi({ description: 'What the same calls would cost at AWS Lambda.' }),
+  })
+  .openapi('FunctionSums');
 
 const activityRoute = createRoute({
   method: 'get',

@@ -85,12 +85,14 @@ const callsRoute = createRoute({
         .object({
           trace: z.string(),
           items: z.array(
-            z.object({
-              call: InvocationRecordSchema,
-              parent: z.string().optional().openapi({
-                description: 'The invocation that it was called from. Absent where that is none of these.',
-              }),
-            }),
+            z
+              .object({
+                call: InvocationRecordSchema,
+                parent: z.string().optional().openapi({
+                  description: 'The invocation that it was called from. Absent where that is none of these.',
+                }),
+              })
+              .openapi('TraceCall'),
           ),
           more: z.boolean().openapi({ description: `There are more than ${TRACE_CALLS_MAX}.` }),
         })
@@ -112,18 +114,20 @@ const trafficRoute = createRoute({
         .object({
           windowMs: z.number().int(),
           items: z.array(
-            z.object({
-              app: z.string(),
-              function: z.string(),
-              via: z.object({
-                kind: z.enum(['route', 'function', 'trigger', 'api']),
-                name: z
-                  .string()
-                  .openapi({ description: '`GET /users/:id`, `app/function` or `app/trigger`.' }),
-              }),
-              calls: z.number().int(),
-              errors: z.number().int(),
-            }),
+            z
+              .object({
+                app: z.string(),
+                function: z.string(),
+                via: z.object({
+                  kind: z.enum(['route', 'function', 'trigger', 'api']),
+                  name: z
+                    .string()
+                    .openapi({ description: '`GET /users/:id`, `app/function` or `app/trigger`.' }),
+                }),
+                calls: z.number().int(),
+                errors: z.number().int(),
+              })
+              .openapi('TrafficFlow'),
           ),
         })
         .openapi('Traffic'),

@@ -63,7 +63,12 @@ const getRoute = createRoute({
   tags: ['events'],
   summary: 'One dead letter with its event.',
   request: { params: KeyParams },
-  responses: { 200: jsonAnswer(DeadLetterSchema.extend({ event: z.unknown() }), 'The dead letter.') },
+  responses: {
+    200: jsonAnswer(
+      DeadLetterSchema.extend({ event: z.unknown() }).openapi('DeadLetterDetail'),
+      'The dead letter.',
+    ),
+  },
 });
 
 const editRoute = createRoute({

@@ -2,6 +2,8 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { LambentError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { AppHosts } from '../model/app-hosts.ts';
+import type { Connection } from '../model/connection.ts';
+import type { EventShare } from '../model/event-scope.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { Deployer } from '../ports/deployer.ts';
 import { findApp } from './apps.ts';
@@ -16,6 +18,7 @@ import {
   LiveAppSchema,
   limitSchema,
 } from './schemas.ts';
+import { DeployedTriggerSchema } from './trigger-schema.ts';
 
 export interface DeploymentsDeps {
   apps: AppStore;
@@ -41,6 +44,9 @@ const SummarySchema = z
   })
   .openapi('DeploymentSummary');
 
+/** What the manifest's schema describes is not described once more. */
+const asInManifest = <Item>() => z.array(z.looseObject({})) as unknown as z.ZodType<readonly Item[]>;
+
 const DeploymentSchema = z
   .object({
     app: z.string(),
@@ -56,6 +62,8 @@ const DeploymentSchema = z
           name: z.string(),
           runtime: z.string(),
           code: z.string(),
+          runtimePin: z.string(),
+          packages: z.string().optional(),
           entry: z.string(),
           handler: z.string().optional(),
           config: FunctionConfigSchema,
@@ -82,6 +90,11 @@ const DeploymentSchema = z
         }),
       )
       .readonly(),
+    triggers: z.array(DeployedTriggerSchema).readonly(),
+    connections: asInManifest<Connection>(),
+    shares: asInManifest<EventShare>().openapi({
+      description: 'Which of its events other apps may hear.',
+    }),
   })
   .openapi('Deployment');
 

@@ -164,7 +164,7 @@ const getRoute = createRoute({
           description:
             'The first to be made first. Of deliveries that went well at once, only some are kept.',
         }),
-      }),
+      }).openapi('EventDetail'),
       'The event.',
     ),
   },

@@ -78,7 +78,9 @@ const stepRoute = createRoute({
   request: { params: StepParams },
   responses: {
     200: jsonAnswer(
-      StepSchema.extend({ input: z.unknown().optional(), output: z.unknown().optional() }),
+      StepSchema.extend({ input: z.unknown().optional(), output: z.unknown().optional() }).openapi(
+        'ExecutionStepDetail',
+      ),
       'The step.',
     ),
   },

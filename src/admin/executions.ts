@@ -66,6 +66,8 @@ const WaitSchema = z.coerce.number().min(0).max(WAIT_S_MAX).default(0).openapi({
   description: 'Waits up to this many seconds for the end.',
 });
 
+const HistoryEntrySchema = z.discriminatedUnion('kind', journalEntrySchema.options).openapi('HistoryEntry');
+
 const IdParams = z.strictObject({ id: ExecutionIdSchema });
 const anyJson = {
   required: false,
@@ -175,7 +177,7 @@ const historyRoute = createRoute({
   responses: {
     200: jsonAnswer(
       z.object({
-        items: z.array(journalEntrySchema).readonly(),
+        items: z.array(HistoryEntrySchema).readonly(),
         next: z.number().optional().openapi({ description: '`from` of the next page; absent on the last.' }),
       }),
       'One page.',

@@ -43,7 +43,7 @@ const FunctionSchema = z
       .optional()
       .openapi({ description: 'Of the instances there are; learnt, where nobody set it.' }),
   })
-  .openapi('Function');
+  .openapi('LiveFunction');
 
 const listRoute = createRoute({
   method: 'get',

@@ -124,8 +124,18 @@ export const FunctionConfigSchema = z
     network: z.union([z.enum(['none', 'internet']), z.array(z.string()).readonly()]),
     env: z.record(z.string(), z.string()).readonly(),
     secrets: z.array(z.string()).readonly().optional(),
+    connections: z.array(z.string()).readonly().optional(),
     callers: z.array(z.string()).readonly().optional(),
+    freeze: z.literal(false).optional(),
+    keepPayloads: z.literal(false).optional(),
     workflow: z.literal(true).optional(),
+    command: z
+      .object({
+        argv: z.array(z.string()).readonly(),
+        port: z.number().int().optional(),
+        readyPath: z.string().optional(),
+      })
+      .optional(),
   })
   .openapi('FunctionConfig');
 

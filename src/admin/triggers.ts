@@ -4,12 +4,16 @@ import { RULE_TRIGGER_NAME, TRIGGER_NAME, type TriggerId } from '../model/trigge
 import type { EventControl } from '../ports/event-control.ts';
 import type { AdminRouter } from './router.ts';
 import { jsonAnswer } from './schemas.ts';
+import { DestinationSchema, TriggerSourceSchema, TriggerTargetSchema } from './trigger-schema.ts';
 
 const TriggerSchema = z
   .object({
     id: z.string().openapi({ description: 'APP/TRIGGER.' }),
     function: z.string().optional().openapi({ description: 'Absent: no live deployment has the trigger.' }),
-    source: z.unknown().openapi({ description: 'What it takes events from, as the deployment has it.' }),
+    source: z.union([TriggerSourceSchema, z.null()]),
+    starts: TriggerTargetSchema.optional(),
+    onSuccess: DestinationSchema.optional(),
+    onFailure: DestinationSchema.optional(),
     paused: z.boolean(),
     owed: z.number().int().openapi({ description: 'Deliveries that wait or are under way.' }),
     running: z.number().int().openapi({ description: 'Calls under way.' }),
@@ -88,6 +92,9 @@ export function addTriggers(api: AdminRouter, { eventControl }: { eventControl: 
       ...view,
       function: live?.trigger.function,
       source: live?.trigger.source ?? null,
+      starts: live?.trigger.starts,
+      onSuccess: live?.trigger.delivery.onSuccess,
+      onFailure: live?.trigger.delivery.onFailure,
     }));
     return c.json({ items }, 200);
   });
