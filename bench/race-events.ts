@@ -3,14 +3,12 @@
  * PostgreSQL; the time from 202 to the function's start when little happens; and what 1,000,000 waiting events change.
  */
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { type FunctionStarts, openFunctionStarts } from './function-starts.ts';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
 import { BENCH_ROOT } from './peers.ts';
 import { startPostgres } from './postgres.ts';
@@ -32,9 +30,9 @@ type Rates = Record<'single' | 'batch' | 'plain' | 'tuned', number[]>;
 export async function raceEvents(options: RaceOptions): Promise<void> {
   await withFolder(async (folder) => {
     const database = await startPostgres(join(folder, 'postgres'));
-    const starts = await openStarts();
-    const lambent = await startApp(join(folder, 'one'), starts.url);
-    const crowded = await startApp(join(folder, 'crowded'), starts.url);
+    const starts = await openFunctionStarts();
+    const lambent = await startApp(join(folder, 'one'), starts);
+    const crowded = await startApp(join(folder, 'crowded'), starts);
     try {
       const rates: Rates = { single: [], batch: [], plain: [], tuned: [] };
       for (let round = 0; round < WARM_ROUNDS; round += 1) {
@@ -59,28 +57,7 @@ export async function raceEvents(options: RaceOptions): Promise<void> {
   });
 }
 
-/** Hears from a function when it started. */
-async function openStarts() {
-  let told: ((startMs: number) => void) | undefined;
-  const server = createServer((request, response) => {
-    told?.(Number(new URL(request.url!, 'http://localhost').searchParams.get('at')));
-    response.end();
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    next: (): Promise<number> =>
-      new Promise((resolve) => {
-        told = resolve;
-      }),
-    close(): void {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
-
-async function startApp(folder: string, starts: string): Promise<Lambent> {
+async function startApp(folder: string, starts: FunctionStarts): Promise<Lambent> {
   const app = join(folder, 'app');
   await mkdir(join(app, 'functions'), { recursive: true });
   await mkdir(join(folder, 'data'), { recursive: true });
@@ -88,13 +65,7 @@ async function startApp(folder: string, starts: string): Promise<Lambent> {
   await writeFile(join(app, 'functions/single.js'), quick);
   await writeFile(join(app, 'functions/batch.js'), quick);
   await writeFile(join(app, 'functions/idle.js'), quick);
-  await writeFile(
-    join(app, 'functions/start.js'),
-    `export default async () => {
-  const at = performance.timeOrigin + performance.now();
-  await fetch('${starts}/?at=' + at);
-};\n`,
-  );
+  await writeFile(join(app, 'functions/start.js'), starts.handler);
   await writeFile(
     join(app, 'lambent.yaml'),
     `app: bench

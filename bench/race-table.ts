@@ -6,11 +6,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
+import { type FunctionStarts, openFunctionStarts } from './function-starts.ts';
 import { type Lambent, startLambent, withFolder } from './lambent.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import type { RaceOptions } from './race-options.ts';
@@ -30,9 +29,9 @@ export async function raceTable(options: RaceOptions): Promise<void> {
     await client.query(`CREATE TABLE singles (id int PRIMARY KEY);
       CREATE TABLE orders (id bigserial PRIMARY KEY, customer text, total numeric, note text, at timestamptz DEFAULT now())`);
     await client.query(`CREATE PUBLICATION bench FOR TABLE orders`);
-    const starts = await openStarts();
+    const starts = await openFunctionStarts();
     const app = join(folder, 'app');
-    const lambent = await startApp(folder, app, database.url, starts.url);
+    const lambent = await startApp(folder, app, database.url, starts);
     try {
       await deployApp(lambent, app);
       const latencies = await measureLatency(client, starts.next);
@@ -61,37 +60,10 @@ export async function raceTable(options: RaceOptions): Promise<void> {
   });
 }
 
-/** Hears from a function when it started. */
-async function openStarts() {
-  let told: ((startMs: number) => void) | undefined;
-  const server = createServer((request, response) => {
-    told?.(Number(new URL(request.url!, 'http://localhost').searchParams.get('at')));
-    response.end();
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    next: (): Promise<number> =>
-      new Promise((resolve) => {
-        told = resolve;
-      }),
-    close(): void {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
-
-async function startApp(folder: string, app: string, url: string, starts: string): Promise<Lambent> {
+async function startApp(folder: string, app: string, url: string, starts: FunctionStarts): Promise<Lambent> {
   await mkdir(join(app, 'functions'), { recursive: true });
   await mkdir(join(folder, 'data'));
-  await writeFile(
-    join(app, 'functions/start.js'),
-    `export default async () => {
-  const at = performance.timeOrigin + performance.now();
-  await fetch('${starts}/?at=' + at);
-};\n`,
-  );
+  await writeFile(join(app, 'functions/start.js'), starts.handler);
   await writeFile(join(app, 'functions/take.js'), 'export default async () => null;\n');
   await writeFile(
     join(app, 'lambent.yaml'),
