@@ -45,6 +45,8 @@ export type EventSummary = { readonly seq: number; readonly scope: string; reado
 
 export type Execution = { readonly id: string; readonly app: string; readonly workflow: string; readonly kind: 'code' | 'asl'; readonly version: string; readonly deployment: number; readonly status: 'queued' | 'ready' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'timedOut' | 'continued'; readonly priority: number; readonly parent?: { readonly execution: string; readonly op: number }; readonly origin?: { readonly depth: number; readonly traceparent?: string }; readonly concurrencyKey?: string; readonly createdMs: number; readonly endedMs?: number; readonly dueMs?: number; readonly expiresMs?: number; readonly entries: number; readonly bytes: number };
 
+export type ExecutionGraph = { readonly source: 'definition' | 'executions'; readonly nodes: readonly { readonly id: string; readonly kind: string; readonly label: string; readonly parent?: string; readonly count?: number; readonly state?: PlaceState }[]; readonly edges: readonly { readonly from: string; readonly to: string; readonly label?: string; readonly count?: number }[]; readonly left: number; readonly mermaid?: string };
+
 export type ExecutionOutcome = { readonly id: string; readonly status: 'queued' | 'ready' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'timedOut' | 'continued'; readonly output?: unknown; readonly error?: { readonly code: string; readonly errorType: string; readonly errorMessage: string } };
 
 export type ExecutionStep = { readonly step: number; readonly parent?: number; readonly item?: number; readonly op?: number; readonly kind: string; readonly name: string; readonly at?: string; readonly status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled'; readonly fromMs: number; readonly toMs?: number; readonly dueMs?: number; readonly attempts: readonly { readonly fromMs: number; readonly toMs?: number; readonly error?: StepError }[]; readonly attemptCount: number; readonly error?: StepError; readonly execution?: string; readonly firstEntry: number; readonly lastEntry?: number };
@@ -79,6 +81,8 @@ export type NewAccessKey = { readonly name: string; readonly accessKeyId: string
 
 export type NewToken = { readonly name: string; readonly token: string };
 
+export type PlaceState = { readonly status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled'; readonly step: number; readonly counts: StepCounts; readonly retries: number; readonly fromMs: number; readonly toMs?: number; readonly longestMs?: number; readonly dueMs?: number; readonly error?: StepError; readonly items?: { readonly map: number; readonly total: number; readonly counts: StepCounts; readonly named: readonly { readonly item: number; readonly status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' }[] } };
+
 export type RequestAnswer = { readonly id?: string; readonly status: number; readonly headers: readonly (readonly [string, string])[]; readonly body: string; readonly encoding: 'utf8' | 'base64'; readonly cut: boolean };
 
 export type SavedEvent = { readonly name: string; readonly event: string; readonly savedMs: number };
@@ -88,6 +92,8 @@ export type Secret = { readonly app: string; readonly name: string; readonly upd
 export type SourceChange = { readonly trigger: string; readonly kind: 'make' | 'drop'; readonly place: string; readonly statements: readonly string[] };
 
 export type StateMachineDefinition = { readonly [name: string]: unknown };
+
+export type StepCounts = { readonly running?: number; readonly waiting?: number; readonly succeeded?: number; readonly failed?: number; readonly cancelled?: number };
 
 export type StepError = { readonly code: string; readonly errorType: string; readonly errorMessage: string };
 
@@ -115,7 +121,7 @@ export type UsageRow = { readonly invocations: number; readonly errors: number; 
 
 export type UsageTotals = { readonly invocations: number; readonly errors: number; readonly coldStarts: number; readonly billedMs: number; readonly billedMbMs: number; readonly awsCostUsd: number; readonly awsRequestsUsd: number; readonly awsComputeUsd: number };
 
-export type WorkflowGraph = { readonly source: 'definition' | 'executions'; readonly executions: number; readonly nodes: readonly { readonly id: string; readonly kind: string; readonly label: string; readonly parent?: string; readonly count?: number }[]; readonly edges: readonly { readonly from: string; readonly to: string; readonly label?: string; readonly count?: number }[]; readonly left: number };
+export type WorkflowGraph = { readonly source: 'definition' | 'executions'; readonly nodes: readonly { readonly id: string; readonly kind: string; readonly label: string; readonly parent?: string; readonly count?: number }[]; readonly edges: readonly { readonly from: string; readonly to: string; readonly label?: string; readonly count?: number }[]; readonly left: number; readonly executions: number };
 
 /** By the operation's id. */
 export interface Answers {
@@ -137,6 +143,7 @@ export interface Answers {
   readonly getEvent: EventDetail;
   readonly getExecution: Execution;
   readonly getExecutionDefinition: StateMachineDefinition;
+  readonly getExecutionGraph: ExecutionGraph;
   readonly getExecutionHistory: { readonly items: readonly HistoryEntry[]; readonly next?: number };
   readonly getExecutionResult: ExecutionOutcome;
   readonly getExecutionStep: ExecutionStepDetail;

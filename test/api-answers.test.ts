@@ -137,6 +137,7 @@ test('every answer that is read is as described, to the last member', { timeout:
     ['/invocations/{id}/calls', { id: call }],
     ['/invocations/{id}/payloads', { id: call }],
     ['/executions/{id}', { id: run }, { id: restock }],
+    ['/executions/{id}/graph', { id: run }, { id: restock }],
     ['/executions/{id}/history', { id: run }, { id: restock }],
     ['/executions/{id}/steps', { id: run }, { id: restock }],
     ['/executions/{id}/steps/{step}', { id: run, step: '0' }],

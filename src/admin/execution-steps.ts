@@ -5,9 +5,11 @@ import type { Workflows } from '../ports/workflows.ts';
 import type { AdminRouter } from './router.ts';
 import { ExecutionIdSchema, jsonAnswer, limitSchema } from './schemas.ts';
 
-const StepErrorSchema = z
+export const StepErrorSchema = z
   .object({ code: z.string(), errorType: z.string(), errorMessage: z.string() })
   .openapi('StepError');
+
+export const StepStatusSchema = z.enum(['running', 'waiting', 'succeeded', 'failed', 'cancelled']);
 
 const StepSchema = z
   .object({
@@ -22,7 +24,7 @@ const StepSchema = z
       .openapi({ description: 'Of an operation its kind, of a state its `Type`, or `iteration`.' }),
     name: z.string(),
     at: z.string().optional().openapi({ description: 'Where in the source.' }),
-    status: z.enum(['running', 'waiting', 'succeeded', 'failed', 'cancelled']),
+    status: StepStatusSchema,
     fromMs: z.number(),
     toMs: z.number().optional(),
     dueMs: z.number().optional().openapi({ description: 'When it goes on or fails by itself.' }),

@@ -6,6 +6,7 @@ import { type ExecutionRecord, FINAL_STATUSES } from '../model/execution.ts';
 import { journalEntrySchema, type Outcome, PAYLOAD_BYTES_MAX } from '../model/journal.ts';
 import { parseTraceparent } from '../model/trace-context.ts';
 import type { CallbackAnswer, Workflows } from '../ports/workflows.ts';
+import { addExecutionGraph } from './execution-graph.ts';
 import { addExecutionSteps } from './execution-steps.ts';
 import type { AdminRouter } from './router.ts';
 import {
@@ -321,6 +322,7 @@ export function addExecutions(router: AdminRouter, { workflows }: ExecutionsDeps
   addStarting(router, workflows);
   addReading(router, workflows);
   addExecutionSteps(router, workflows);
+  addExecutionGraph(router, workflows);
   addWorkflowGraph(router, workflows);
   addSteering(router, workflows);
 }

@@ -1,7 +1,7 @@
 import type { WorkflowGraph } from '../ports/workflow-graph.ts';
 
 /** A graph as Mermaid's text, which Markdown on code hosts draws. Labels are quoted: names are free text. */
-export function mermaid({ nodes, edges, left }: WorkflowGraph): string {
+export function mermaid({ nodes, edges, left }: Pick<WorkflowGraph, 'nodes' | 'edges' | 'left'>): string {
   const places = new Map(nodes.map(({ id }, place) => [id, `n${place}`]));
   return [
     'flowchart TD',

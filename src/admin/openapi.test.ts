@@ -70,6 +70,7 @@ const ENDPOINTS = [
   'GET /executions',
   'GET /executions/{id}',
   'GET /executions/{id}/definition',
+  'GET /executions/{id}/graph',
   'GET /executions/{id}/history',
   'GET /executions/{id}/result',
   'GET /executions/{id}/steps',

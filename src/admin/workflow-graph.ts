@@ -8,32 +8,36 @@ const countSchema = z.number().int().optional().openapi({
   description: 'How often executions came by; absent of a definition.',
 });
 
+export const graphFields = {
+  source: z.enum(['definition', 'executions']),
+  nodes: z
+    .array(
+      z.object({
+        id: z.string(),
+        kind: z.string().openapi({ description: "As of an execution's steps, or `start`, `end`." }),
+        label: z.string(),
+        parent: z.string().optional().openapi({ description: 'The node within which it is.' }),
+        count: countSchema,
+      }),
+    )
+    .readonly(),
+  edges: z
+    .array(
+      z.object({
+        from: z.string(),
+        to: z.string(),
+        label: z.string().optional().openapi({ description: 'When it is taken.' }),
+        count: countSchema,
+      }),
+    )
+    .readonly(),
+  left: z.number().int().openapi({ description: 'Places that are too many to draw.' }),
+};
+
 const GraphSchema = z
   .object({
-    source: z.enum(['definition', 'executions']),
+    ...graphFields,
     executions: z.number().int().openapi({ description: 'How many it was learnt from.' }),
-    nodes: z
-      .array(
-        z.object({
-          id: z.string(),
-          kind: z.string().openapi({ description: "As of an execution's steps, or `start`, `end`." }),
-          label: z.string(),
-          parent: z.string().optional().openapi({ description: 'The node within which it is.' }),
-          count: countSchema,
-        }),
-      )
-      .readonly(),
-    edges: z
-      .array(
-        z.object({
-          from: z.string(),
-          to: z.string(),
-          label: z.string().optional().openapi({ description: 'When it is taken.' }),
-          count: countSchema,
-        }),
-      )
-      .readonly(),
-    left: z.number().int().openapi({ description: 'Places that are too many to draw.' }),
   })
   .openapi('WorkflowGraph');
 

@@ -4,7 +4,7 @@ import type { AppName } from '../model/function.ts';
 import type { Failure, JournalEntry, Outcome } from '../model/journal.ts';
 import type { ExecutionStep, StepData, StepPage } from './execution-steps.ts';
 import type { ExecutionQuery } from './journal-store.ts';
-import type { WorkflowGraph } from './workflow-graph.ts';
+import type { ExecutionGraph, GraphItem, WorkflowGraph } from './workflow-graph.ts';
 
 /**
  * Starting and steering durable workflows, as the API, triggers and functions do it. Every refusal is a `LambentError`
@@ -53,6 +53,8 @@ export interface Workflows {
   definition(id: ExecutionId): Promise<string | undefined>;
   /** What follows what in a workflow that is live. `E_NOT_FOUND`. */
   graph(app: AppName, workflow: string): Promise<WorkflowGraph>;
+  /** An execution as a graph, within a map of the chosen item alone. `E_NOT_FOUND`. */
+  executionGraph(id: ExecutionId, chosen?: GraphItem): Promise<ExecutionGraph>;
   history(id: ExecutionId, from: number, limit: number): Promise<JournalEntry[]>;
   list(query: ExecutionQuery): Promise<ExecutionRecord[]>;
 }

@@ -19,6 +19,8 @@ interface Kept {
 
 export interface ExecutionSteps {
   page(record: ExecutionRecord, from: number, limit: number): Promise<StepPage>;
+  /** All of them, as they are now. */
+  all(record: ExecutionRecord): Promise<readonly ExecutionStep[]>;
   /** One step with its data; `undefined`: there is none. */
   find(record: ExecutionRecord, step: number): Promise<(ExecutionStep & StepData) | undefined>;
 }
@@ -53,6 +55,7 @@ export function createExecutionSteps(store: Pick<JournalStore, 'history'>): Exec
       const { fold, entries } = await read(record);
       return { items: fold.steps.slice(from, from + limit), total: fold.steps.length, entries };
     },
+    all: async (record) => (await read(record)).fold.steps,
     async find(record, step) {
       const found = (await read(record)).fold.steps[step];
       if (found === undefined) return undefined;

@@ -1,7 +1,5 @@
-import type { JournalEntry } from '../model/journal.ts';
 import type { ExecutionStep } from '../ports/execution-steps.ts';
 import type { WorkflowGraph } from '../ports/workflow-graph.ts';
-import { CodeSteps } from './code-steps.ts';
 
 /** Places of one graph; more are counted and left out. */
 const PLACES_MAX = 300;
@@ -31,19 +29,16 @@ export class LearntGraph {
     };
   }
 
-  /** Adds a history, or its beginning. */
-  add(entries: readonly JournalEntry[]): void {
-    const fold = new CodeSteps();
-    for (const [place, entry] of entries.entries()) fold.take(entry, place);
+  /** Adds what an execution did, or the beginning of it. Returns the place of each step, by its number. */
+  add(steps: readonly ExecutionStep[], outcome: string | undefined): ReadonlyMap<number, string> {
     this.#executions += 1;
     this.#visit({ id: 'start', kind: 'start', label: 'start' });
-    const steps = fold.steps.filter(({ kind }) => kind !== 'retry');
-    const exits = this.#follow(steps, this.#placesOf(steps));
-    const last = entries.at(-1);
-    if (last?.kind !== 'ended') return;
-    const { status } = last.outcome;
-    const end = this.#visit({ id: `end ${status}`, kind: 'end', label: status });
+    const placeOf = this.#placesOf(steps);
+    const exits = this.#follow(steps, placeOf);
+    if (outcome === undefined) return placeOf;
+    const end = this.#visit({ id: `end ${outcome}`, kind: 'end', label: outcome });
     if (end !== undefined) for (const from of exits) this.#connect(from, end);
+    return placeOf;
   }
 
   /** By the number of a step: the place that it belongs to. */
@@ -51,6 +46,7 @@ export class LearntGraph {
     const placeOf = new Map<number, string>();
     const branches = new Set<string>();
     for (const { step, parent, item, kind, name } of steps) {
+      if (kind === 'retry') continue;
       const outer = parent === undefined ? '' : placeOf.get(parent);
       const within = outer === undefined ? undefined : this.#branchOf(steps[parent!], item, outer, branches);
       if (within === undefined) continue;

@@ -1,8 +1,10 @@
 import type { AppName } from '../model/function.ts';
+import type { JournalEntry } from '../model/journal.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
 import type { WorkflowTarget } from '../ports/workflow-catalog.ts';
 import type { WorkflowGraph } from '../ports/workflow-graph.ts';
 import { definitionGraph } from './asl/definition-graph.ts';
+import { CodeSteps } from './code-steps.ts';
 import { LearntGraph } from './learnt-graph.ts';
 
 /** The latest executions that a graph is learnt from, and the first entries of each. */
@@ -28,6 +30,13 @@ async function learnGraph(
 ): Promise<WorkflowGraph> {
   const learnt = new LearntGraph();
   for (const { id, kind } of await store.list({ app, workflow, limit: EXECUTIONS_MAX }))
-    if (kind === 'code') learnt.add(await store.history(id, 0, ENTRIES_MAX));
+    if (kind === 'code') addHistory(learnt, await store.history(id, 0, ENTRIES_MAX));
   return learnt.graph();
+}
+
+function addHistory(learnt: LearntGraph, entries: readonly JournalEntry[]): void {
+  const fold = new CodeSteps();
+  for (const [place, entry] of entries.entries()) fold.take(entry, place);
+  const last = entries.at(-1);
+  learnt.add(fold.steps, last?.kind === 'ended' ? last.outcome.status : undefined);
 }

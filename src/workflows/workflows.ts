@@ -20,6 +20,7 @@ import type {
 } from '../ports/workflows.ts';
 import { callbackKey, findCallback, parseCallbackToken } from './callback-token.ts';
 import type { WorkflowEngine } from './engine.ts';
+import { graphOfCode, graphOfMachine } from './execution-graph.ts';
 import { createExecutionSteps } from './execution-steps.ts';
 import { failure } from './failures.ts';
 import { createReplay } from './replay-execution.ts';
@@ -88,11 +89,7 @@ export function createWorkflows(options: WorkflowsOptions): Workflows {
     retry: createRetry(options, start),
     replay: createReplay(options),
     ...createAnswering(options),
-    ...createStepReads(store),
-    async definition(id) {
-      const record = await mustFind(store, id);
-      return record.kind === 'asl' ? await options.definitionOf(record) : undefined;
-    },
+    ...createStepReads(options),
     graph: async (app, workflow) => await workflowGraph(options, mustBeLive(options.catalog, app, workflow)),
     find: (id) => store.find(id),
     history: (id, from, limit) => store.history(id, from, limit),
@@ -236,9 +233,23 @@ function createAnswering({
   };
 }
 
-function createStepReads(store: JournalStore): Pick<Workflows, 'steps' | 'step'> {
+function createStepReads({
+  store,
+  definitionOf,
+}: WorkflowsOptions): Pick<Workflows, 'steps' | 'step' | 'definition' | 'executionGraph'> {
   const steps = createExecutionSteps(store);
+  const read = async (record: ExecutionRecord): Promise<string | undefined> =>
+    record.kind === 'asl' ? await definitionOf(record) : undefined;
   return {
+    definition: async (id) => await read(await mustFind(store, id)),
+    async executionGraph(id, chosen) {
+      const record = await mustFind(store, id);
+      const [all, definition] = await Promise.all([steps.all(record), read(record)]);
+      const outcome = isFinal(record.status) ? record.status : undefined;
+      return definition === undefined
+        ? graphOfCode(all, outcome, chosen)
+        : graphOfMachine(JSON.parse(definition) as object, all, outcome, chosen);
+    },
     steps: async (id, from, limit) => await steps.page(await mustFind(store, id), from, limit),
     async step(id, step) {
       const found = await steps.find(await mustFind(store, id), step);
