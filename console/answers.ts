@@ -47,11 +47,11 @@ export type Execution = { readonly id: string; readonly app: string; readonly wo
 
 export type ExecutionGraph = { readonly source: 'definition' | 'executions'; readonly nodes: readonly { readonly id: string; readonly kind: string; readonly label: string; readonly parent?: string; readonly count?: number; readonly state?: PlaceState }[]; readonly edges: readonly { readonly from: string; readonly to: string; readonly label?: string; readonly count?: number }[]; readonly left: number; readonly mermaid?: string };
 
-export type ExecutionOutcome = { readonly id: string; readonly status: 'queued' | 'ready' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'timedOut' | 'continued'; readonly output?: unknown; readonly error?: { readonly code: string; readonly errorType: string; readonly errorMessage: string } };
+export type ExecutionOutcome = { readonly id: string; readonly status: 'queued' | 'ready' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'timedOut' | 'continued'; readonly output?: unknown; readonly largeOutput?: LargePayload; readonly error?: { readonly code: string; readonly errorType: string; readonly errorMessage: string } };
 
 export type ExecutionStep = { readonly step: number; readonly parent?: number; readonly item?: number; readonly op?: number; readonly kind: string; readonly name: string; readonly at?: string; readonly status: 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled'; readonly fromMs: number; readonly toMs?: number; readonly dueMs?: number; readonly attempts: readonly { readonly fromMs: number; readonly toMs?: number; readonly error?: StepError }[]; readonly attemptCount: number; readonly error?: StepError; readonly execution?: string; readonly firstEntry: number; readonly lastEntry?: number };
 
-export type ExecutionStepDetail = ExecutionStep & { readonly input?: unknown; readonly output?: unknown };
+export type ExecutionStepDetail = ExecutionStep & { readonly input?: unknown; readonly output?: unknown; readonly largeInput?: LargePayload; readonly largeOutput?: LargePayload };
 
 export type FunctionConfig = { readonly timeoutMs: number; readonly memoryMb: number; readonly concurrency?: number; readonly maxConcurrency: number; readonly maxInstances: number; readonly minInstances: number; readonly keepWarm?: readonly ({ readonly when: { readonly kind: 'cron'; readonly expression: string } | { readonly kind: 'rate'; readonly everyMs: number } | { readonly kind: 'at'; readonly time: string }; readonly timeZone: string; readonly lengthMs: number; readonly instances: number })[]; readonly reservedConcurrency: number; readonly idleMs: number; readonly startMs?: number; readonly queueMax: number; readonly maxResponseMb: number; readonly maxRequestMb: number; readonly attemptsMax: number; readonly network: 'none' | 'internet' | readonly string[]; readonly env: { readonly [name: string]: string }; readonly secrets?: readonly string[]; readonly connections?: readonly string[]; readonly callers?: readonly string[]; readonly freeze?: false; readonly keepPayloads?: false; readonly workflow?: true; readonly command?: { readonly argv: readonly string[]; readonly port?: number; readonly readyPath?: string } };
 
@@ -70,6 +70,8 @@ export type InvocationRecord = { readonly id: string; readonly app: string; read
 export type InvokeAnswer = { readonly id: string; readonly status: 'ok'; readonly result?: unknown; readonly billedMs: number } | { readonly id: string; readonly status: 'failed'; readonly error: InvocationError; readonly billedMs: number };
 
 export type Isolation = { readonly driver: string; readonly level: 'A' | 'B' | 'C' | 'D' | 'E'; readonly summary: string; readonly advice?: string; readonly protections: readonly { readonly name: string; readonly enforced: boolean; readonly note: string }[] };
+
+export type LargePayload = { readonly blob: string; readonly bytes: number };
 
 export type LiveApp = { readonly app: string; readonly generation: number; readonly traffic: readonly TrafficShare[] };
 
@@ -145,6 +147,7 @@ export interface Answers {
   readonly getExecutionDefinition: StateMachineDefinition;
   readonly getExecutionGraph: ExecutionGraph;
   readonly getExecutionHistory: { readonly items: readonly HistoryEntry[]; readonly next?: number };
+  readonly getExecutionPayload: unknown;
   readonly getExecutionResult: ExecutionOutcome;
   readonly getExecutionStep: ExecutionStepDetail;
   readonly getFunction: LiveFunction;

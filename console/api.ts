@@ -3,7 +3,7 @@ import { noteAnswer, noteSilence } from './connection.ts';
 
 /** The control API, from the page that it serves: the browser adds the session by itself. */
 
-const API = '/_lambent/api/v1';
+export const API = '/_lambent/api/v1';
 
 /** An answer that is an error: the API's own record, with the status. */
 export class ApiError extends Error {

@@ -39,6 +39,10 @@ export interface PlantedFaults {
   readonly loseWakeUps?: boolean;
 }
 
+function refersTo({ entries, inbox }: Row, blob: string): boolean {
+  return JSON.stringify([entries, inbox]).includes(`"blob":"${blob}"`);
+}
+
 /** Executions and journals in memory: what the port says and nothing else, for simulations. Each call is atomic. */
 export class MemoryJournal implements JournalStore {
   readonly rows = new Map<ExecutionId, Row>();
@@ -170,6 +174,15 @@ export class MemoryJournal implements JournalStore {
       .sort((a, b) => b.order - a.order)
       .slice(0, limit)
       .map(({ record }) => ({ ...record }));
+  }
+
+  async referencedPayloads(blobs: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set(blobs.filter((blob) => [...this.rows.values()].some((row) => refersTo(row, blob))));
+  }
+
+  async refersTo(id: ExecutionId, blob: string): Promise<boolean> {
+    const row = this.rows.get(id);
+    return row !== undefined && refersTo(row, blob);
   }
 
   async counts(): Promise<Record<ExecutionStatus, number>> {

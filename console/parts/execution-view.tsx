@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
-import type { Answers, Execution } from '../answers.ts';
+import type { Answers, Execution, HistoryEntry, LargePayload } from '../answers.ts';
 import { type ApiError, call, get, queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { Link, pathOf, useRoute } from '../route.tsx';
@@ -8,13 +8,13 @@ import { count, dateAndClock, elapsed, exact } from '../show.ts';
 import { ActButton } from './ask.tsx';
 import { Badge } from './badge.tsx';
 import { HappeningView, HistoryTable } from './history-table.tsx';
-import { Json } from './json.tsx';
 import { LogView } from './log-view.tsx';
 import { Empty, Facts, Panel, Problem } from './panel.tsx';
 import { SendSignal } from './steer-execution.tsx';
 import { goToNext, retry, StepView } from './step-view.tsx';
 import { Tabs } from './tabs.tsx';
 import { Timeline } from './timeline.tsx';
+import { Value } from './value.tsx';
 
 const ExecutionGraph = lazy(async () => ({
   default: (await import('./execution-graph.tsx')).ExecutionGraph,
@@ -255,22 +255,16 @@ function ExecutionFacts({ execution, goesOn }: { execution: Execution; goesOn: b
           <code className="soft">{outcome.error.code}</code>
         </div>
       )}
-      {begin?.kind !== 'started' ? null : (
-        <section>
-          <h3>Input</h3>
-          <Json label="Input" value={payloadOf(begin.input)} />
-        </section>
-      )}
-      {outcome === undefined || outcome.status !== 'succeeded' ? null : (
-        <section>
-          <h3>Output</h3>
-          <Json label="Output" value={outcome.output ?? null} />
-        </section>
+      <Value execution={id} title="Input" {...shownOf(begin)} />
+      {outcome?.status !== 'succeeded' ? null : (
+        <Value execution={id} title="Output" value={outcome.output} large={outcome.largeOutput} />
       )}
     </div>
   );
 }
 
-function payloadOf(payload: unknown): unknown {
-  return typeof payload === 'object' && payload !== null && 'json' in payload ? payload.json : payload;
+function shownOf(begin: HistoryEntry | undefined): { value: unknown; large: LargePayload | undefined } {
+  if (begin?.kind !== 'started') return { value: undefined, large: undefined };
+  const { input } = begin;
+  return 'blob' in input ? { value: undefined, large: input } : { value: input.json, large: undefined };
 }

@@ -5,9 +5,9 @@ import { go, Link, pathOf } from '../route.tsx';
 import { clock, dateAndClock, elapsed, exact, span } from '../show.ts';
 import { ActButton } from './ask.tsx';
 import { Badge } from './badge.tsx';
-import { Json } from './json.tsx';
 import { Facts, Problem } from './panel.tsx';
 import { AnswerStep } from './steer-execution.tsx';
+import { Value } from './value.tsx';
 
 /** One step: what went in, what came out, each attempt, and what can be done about it. */
 export function StepView(props: { execution: Execution; step: number; hasEnded: boolean }) {
@@ -28,18 +28,8 @@ export function StepView(props: { execution: Execution; step: number; hasEnded: 
       <StepFacts execution={execution} step={detail} />
       {detail.error === undefined ? null : <ErrorNote error={detail.error} />}
       <Attempts step={detail} />
-      {detail.input === undefined ? null : (
-        <section>
-          <h3>Input</h3>
-          <Json label="Input of the step" value={detail.input} />
-        </section>
-      )}
-      {detail.output === undefined ? null : (
-        <section>
-          <h3>Output</h3>
-          <Json label="Output of the step" value={detail.output} />
-        </section>
-      )}
+      <Value execution={execution.id} title="Input" value={detail.input} large={detail.largeInput} />
+      <Value execution={execution.id} title="Output" value={detail.output} large={detail.largeOutput} />
     </div>
   );
 }

@@ -24,7 +24,7 @@ func WaitForEvent[Out any](ctx *WorkflowContext, eventType string, options ...Ev
 	chosen := first(options)
 	var match json.RawMessage
 	if chosen.Match != nil {
-		pattern, err := workflow.Encode(chosen.Match, "the pattern of event "+eventType)
+		pattern, err := workflow.EncodeInline(chosen.Match, "the pattern of event "+eventType)
 		if err != nil {
 			return out, err
 		}
@@ -248,7 +248,7 @@ func answered[In, Out any](payload workflow.Payload, what string, answer func(in
 	if err != nil {
 		return workflow.Payload{}, err
 	}
-	return workflow.Encode(out, "the answer to "+what)
+	return workflow.EncodeInline(out, "the answer to "+what)
 }
 
 // Until waits until the condition over the workflow's own variables holds. False: the time is over.

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { LambentError } from '../base/errors.ts';
 import { STEP_ATTEMPTS_MAX } from '../ports/execution-steps.ts';
 import type { Workflows } from '../ports/workflows.ts';
+import { LargePayloadSchema } from './large-payloads.ts';
 import type { AdminRouter } from './router.ts';
 import { ExecutionIdSchema, jsonAnswer, limitSchema } from './schemas.ts';
 
@@ -80,9 +81,12 @@ const stepRoute = createRoute({
   request: { params: StepParams },
   responses: {
     200: jsonAnswer(
-      StepSchema.extend({ input: z.unknown().optional(), output: z.unknown().optional() }).openapi(
-        'ExecutionStepDetail',
-      ),
+      StepSchema.extend({
+        input: z.unknown().optional(),
+        output: z.unknown().optional(),
+        largeInput: LargePayloadSchema.optional(),
+        largeOutput: LargePayloadSchema.optional(),
+      }).openapi('ExecutionStepDetail'),
       'The step.',
     ),
   },

@@ -1,13 +1,18 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { LambentError } from '../base/errors.ts';
 import type { ExecutionId } from '../base/ids.ts';
-import { jsonProblem, readBody } from '../base/request-body.ts';
 import { type ExecutionRecord, FINAL_STATUSES } from '../model/execution.ts';
-import { journalEntrySchema, type Outcome, PAYLOAD_BYTES_MAX } from '../model/journal.ts';
+import {
+  INLINE_PAYLOAD_BYTES_MAX,
+  journalEntrySchema,
+  LARGE_PAYLOAD_BYTES_MAX,
+  type Outcome,
+} from '../model/journal.ts';
 import { parseTraceparent } from '../model/trace-context.ts';
 import type { CallbackAnswer, Workflows } from '../ports/workflows.ts';
 import { addExecutionGraph } from './execution-graph.ts';
 import { addExecutionSteps } from './execution-steps.ts';
+import { addLargePayloads, LargePayloadSchema, readValue } from './large-payloads.ts';
 import type { AdminRouter } from './router.ts';
 import {
   AppNameSchema,
@@ -59,6 +64,7 @@ const OutcomeSchema = z
     id: z.string(),
     status: z.enum(STATUSES),
     output: z.unknown().optional(),
+    largeOutput: LargePayloadSchema.optional(),
     error: z.object({ code: z.string(), errorType: z.string(), errorMessage: z.string() }).optional(),
   })
   .openapi('ExecutionOutcome');
@@ -81,7 +87,7 @@ const startRoute = createRoute({
   operationId: 'startExecution',
   tags: ['executions'],
   summary: 'Starts an execution of a workflow with a JSON input.',
-  description: `The input is at most ${PAYLOAD_BYTES_MAX} bytes; an empty body is \`null\`. With \`wait\` the answer has the result if it comes in time.`,
+  description: `The input is at most ${LARGE_PAYLOAD_BYTES_MAX} bytes, of a state machine ${INLINE_PAYLOAD_BYTES_MAX}; an empty body is \`null\`. With \`wait\` the answer has the result if it comes in time.`,
   request: {
     params: z.strictObject({ app: AppNameSchema, name: FunctionNameSchema }),
     query: z.strictObject({
@@ -323,6 +329,7 @@ export function addExecutions(router: AdminRouter, { workflows }: ExecutionsDeps
   addReading(router, workflows);
   addExecutionSteps(router, workflows);
   addExecutionGraph(router, workflows);
+  addLargePayloads(router, workflows);
   addWorkflowGraph(router, workflows);
   addSteering(router, workflows);
 }
@@ -342,7 +349,12 @@ function addStarting(router: AdminRouter, workflows: Workflows): void {
         rateKey === undefined ? undefined : { key: rateKey, limit: query.rateLimit, perMs: query.ratePerMs },
       debounce: debounceKey === undefined ? undefined : { key: debounceKey, waitMs: query.debounceMs },
     });
-    const { id } = await workflows.start({ app, workflow, input: await jsonBody(c.req.raw), options });
+    const { id } = await workflows.start({
+      app,
+      workflow,
+      input: await readValue(c.req.raw, workflows),
+      options,
+    });
     const outcome = wait === 0 ? undefined : await workflows.result(id, wait * 1_000);
     if (outcome !== undefined) return c.json(outcomeView(id, outcome), 200);
     return c.json({ id, status: 'running' as const }, 202);
@@ -387,16 +399,19 @@ function addReading(router: AdminRouter, workflows: Workflows): void {
 function addSteering(router: AdminRouter, workflows: Workflows): void {
   router.openapi(steerRoutes.signal, async (c) => {
     const { id, name } = c.req.valid('param');
-    await workflows.signal(id, name, await jsonBody(c.req.raw));
+    await workflows.signal(id, name, await readValue(c.req.raw, workflows));
     return c.json({}, 200);
   });
   router.openapi(steerRoutes.update, async (c) => {
     const { id, name } = c.req.valid('param');
-    return c.json({ answer: await workflows.update(id, name, await jsonBody(c.req.raw), 30_000) }, 200);
+    return c.json(
+      { answer: await workflows.update(id, name, await readValue(c.req.raw, workflows), 30_000) },
+      200,
+    );
   });
   router.openapi(steerRoutes.query, async (c) => {
     const { id, name } = c.req.valid('param');
-    return c.json({ answer: await workflows.query(id, name, await jsonBody(c.req.raw)) }, 200);
+    return c.json({ answer: await workflows.query(id, name, await readValue(c.req.raw, workflows)) }, 200);
   });
   router.openapi(cancelRoute, async (c) => {
     const { reason, force } = c.req.valid('query');
@@ -405,12 +420,12 @@ function addSteering(router: AdminRouter, workflows: Workflows): void {
   });
   router.openapi(answerRoute, async (c) => {
     const query = c.req.valid('query');
-    await workflows.answer(c.req.valid('param').token, () => readAnswer(query, c.req.raw));
+    await workflows.answer(c.req.valid('param').token, () => readAnswer(query, c.req.raw, workflows));
     return c.json({}, 200);
   });
   router.openapi(answerOperationRoute, async (c) => {
     const { id, op } = c.req.valid('param');
-    await workflows.answerOperation(id, op, await readAnswer(c.req.valid('query'), c.req.raw));
+    await workflows.answerOperation(id, op, await readAnswer(c.req.valid('query'), c.req.raw, workflows));
     return c.json({}, 200);
   });
 }
@@ -418,8 +433,9 @@ function addSteering(router: AdminRouter, workflows: Workflows): void {
 async function readAnswer(
   { status, error, message }: z.output<typeof answerQuery>,
   request: Request,
+  workflows: Workflows,
 ): Promise<CallbackAnswer> {
-  if (status === 'succeeded') return { status, output: await jsonBody(request) };
+  if (status === 'succeeded') return { status, output: await readValue(request, workflows) };
   return status === 'failed' ? { status, error, message } : { status };
 }
 
@@ -440,7 +456,9 @@ function recordView({ node: _node, ...record }: ExecutionRecord): Omit<Execution
 function outcomeView(id: ExecutionId, outcome: Outcome) {
   const { status } = outcome;
   if (outcome.status === 'succeeded')
-    return { id, status, output: 'json' in outcome.output ? outcome.output.json : null };
+    return 'json' in outcome.output
+      ? { id, status, output: outcome.output.json }
+      : { id, status, largeOutput: outcome.output };
   return { id, status, ...('error' in outcome ? { error: outcome.error } : {}) };
 }
 
@@ -451,12 +469,4 @@ function withoutSecrets<Entry extends { kind: string }>(entry: Entry): Entry {
   return entry.kind === 'opened' && task?.kind === 'callback'
     ? { ...entry, task: { ...task, token: '' } }
     : entry;
-}
-
-async function jsonBody(request: Request): Promise<unknown> {
-  const bytes = await readBody(request, PAYLOAD_BYTES_MAX);
-  if (bytes.length === 0) return null;
-  const problem = jsonProblem(bytes);
-  if (problem !== undefined) throw new LambentError('E_BAD_REQUEST', `The body is not JSON: ${problem}`);
-  return JSON.parse(Buffer.from(bytes).toString('utf8')) as unknown;
 }

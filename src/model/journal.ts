@@ -13,19 +13,19 @@ import { z } from 'zod';
 export const JOURNAL_FORMAT = 1;
 
 /** Largest payload kept in the journal itself, as JSON text in bytes (AWS Lambda's synchronous payload). */
-export const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
+export const INLINE_PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
+/** Largest payload of durable code; over the former it lies beside the journal (`ports/payload-store.ts`). */
+export const LARGE_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
 /** Most entries of one execution (AWS Step Functions allows 25,000); then it fails with `E_HISTORY_TOO_LONG`. */
 export const JOURNAL_ENTRIES_MAX = 50_000;
-/** Most bytes of entries of one execution. */
+/** Most bytes of entries of one execution, those of its large payloads included. */
 export const JOURNAL_BYTES_MAX = 256 * 1024 * 1024;
 /** Most operations that one execution may have open at once. */
 export const OPEN_OPERATIONS_MAX = 10_000;
 
 /** A JSON value, or where a large one lies. */
-const payload = z.union([
-  z.object({ json: z.unknown() }).strict(),
-  z.object({ blob: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }).strict(),
-]);
+const largePayload = z.object({ blob: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) }).strict();
+const payload = z.union([z.object({ json: z.unknown() }).strict(), largePayload]);
 
 /** An error as the program sees it: one shape for steps, calls, children, timeouts. ASL's Error and Cause are type and message. */
 const failure = z
@@ -174,6 +174,7 @@ export const journalEntrySchema = z.discriminatedUnion('kind', [
 
 export type JournalEntry = z.infer<typeof journalEntrySchema>;
 export type Payload = z.infer<typeof payload>;
+export type LargePayload = Extract<Payload, { blob: string }>;
 export type Failure = z.infer<typeof failure>;
 export type RetryPolicy = z.infer<typeof retryPolicy>;
 export type Task = z.infer<typeof task>;
@@ -182,6 +183,7 @@ export type Outcome = z.infer<typeof outcome>;
 export {
   failure as failureSchema,
   item as itemSchema,
+  largePayload as largePayloadSchema,
   outcome as outcomeSchema,
   payload as payloadSchema,
   task as taskSchema,

@@ -2,6 +2,9 @@
  * What the engine and a workflow's code say to each other. It goes over the stream of one EVENT, whose bodies are, in
  * both directions, messages: u32 LE length, then JSON in UTF-8. Both ends share this file.
  *
+ * A value that is too large for a message goes ahead of the one that names it (`{ blob, bytes }`): its JSON text in
+ * pieces, each with the top bit of its length set, then PAYLOAD with its name. A value is sent again for each message.
+ *
  *     platform: OPEN, HISTORY…, GO, then OFFER, COMMITTED, QUERY as they come; the end of its body: drop the execution
  *     instance: SUBMIT…, ANSWER…
  */
@@ -10,7 +13,11 @@ import { createHmac } from 'node:crypto';
 /** The longest message, in bytes: a largest payload with what belongs to it. */
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
+/** The longest piece of a large value, in bytes. */
+export const PIECE_BYTES_MAX = 64 * 1024;
+
 const LENGTH_BYTES = 4;
+const PIECE = 0x8000_0000;
 
 export function encodeMessage(message: unknown): Buffer {
   const text = JSON.stringify(message);
@@ -21,15 +28,25 @@ export function encodeMessage(message: unknown): Buffer {
   return bytes;
 }
 
+export function encodePiece(piece: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(LENGTH_BYTES + piece.byteLength);
+  bytes.writeUInt32LE(PIECE + piece.byteLength, 0);
+  bytes.set(piece, LENGTH_BYTES);
+  return bytes;
+}
+
 /** Cuts a body into the texts of its messages. `push` returns false when a message is too long to be one. */
 export class MessageParser {
   readonly #onMessage: (text: string) => void;
+  readonly #onPiece: (bytes: Buffer) => void;
   #pieces: Buffer[] = [];
   #bytes = 0;
   #wanted = LENGTH_BYTES;
 
-  constructor(onMessage: (text: string) => void) {
+  /** `onPiece`: its bytes are only lent. */
+  constructor(onMessage: (text: string) => void, onPiece: (bytes: Buffer) => void) {
     this.#onMessage = onMessage;
+    this.#onPiece = onPiece;
   }
 
   push(chunk: Buffer): boolean {
@@ -40,13 +57,16 @@ export class MessageParser {
     let at = 0;
     this.#wanted = LENGTH_BYTES;
     while (whole.length - at >= LENGTH_BYTES) {
-      const size = whole.readUInt32LE(at);
-      if (size > MESSAGE_BYTES_MAX) return false;
+      const length = whole.readUInt32LE(at);
+      const isPiece = length >= PIECE;
+      const size = isPiece ? length - PIECE : length;
+      if (size > (isPiece ? PIECE_BYTES_MAX : MESSAGE_BYTES_MAX)) return false;
       if (whole.length - at < LENGTH_BYTES + size) {
         this.#wanted = LENGTH_BYTES + size;
         break;
       }
-      this.#onMessage(whole.toString('utf8', at + LENGTH_BYTES, at + LENGTH_BYTES + size));
+      if (isPiece) this.#onPiece(whole.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + size));
+      else this.#onMessage(whole.toString('utf8', at + LENGTH_BYTES, at + LENGTH_BYTES + size));
       at += LENGTH_BYTES + size;
     }
     // A frame's bytes are only lent: what is kept is copied.

@@ -2,6 +2,7 @@
  * What an execution did, for people: its operations or the states it went through, each with its attempts, in the
  * order in which they began. It is the journal folded, the same for the console, the CLI and whoever asks the API.
  */
+import type { LargePayload } from '../model/journal.ts';
 
 /** Attempts of one step that are told: the newest. */
 export const STEP_ATTEMPTS_MAX = 20;
@@ -56,6 +57,9 @@ export interface ExecutionStep {
 export interface StepData {
   readonly input?: unknown;
   readonly output?: unknown;
+  /** In place of those, of what is too large for a journal. */
+  readonly largeInput?: LargePayload;
+  readonly largeOutput?: LargePayload;
 }
 
 export interface StepPage {

@@ -44,6 +44,10 @@ export interface JournalStore {
   history(id: ExecutionId, from: number, limit: number): Promise<JournalEntry[]>;
   /** Newest first. */
   list(query: ExecutionQuery): Promise<ExecutionRecord[]>;
+  /** Which of these large payloads executions refer to: in their journals, or in what lies in their inboxes. */
+  referencedPayloads(blobs: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Whether this execution refers to a large payload. */
+  refersTo(id: ExecutionId, blob: string): Promise<boolean>;
   counts(): Promise<Readonly<Record<ExecutionStatus, number>>>;
   /**
    * Removes executions that ended before `endedBeforeMs`, and the oldest that ended while there are more than

@@ -1,7 +1,7 @@
 import type { ExecutionId } from '../base/ids.ts';
 import type { ExecutionOrigin, ExecutionRecord } from '../model/execution.ts';
 import type { AppName } from '../model/function.ts';
-import type { Failure, JournalEntry, Outcome } from '../model/journal.ts';
+import type { Failure, JournalEntry, LargePayload, Outcome } from '../model/journal.ts';
 import type { ExecutionStep, StepData, StepPage } from './execution-steps.ts';
 import type { ExecutionQuery } from './journal-store.ts';
 import type { ExecutionGraph, GraphItem, WorkflowGraph } from './workflow-graph.ts';
@@ -44,6 +44,13 @@ export interface Workflows {
    * `E_CALLBACK_EXPIRED`.
    */
   answerOperation(id: ExecutionId, op: number, answer: CallbackAnswer): Promise<void>;
+  /**
+   * Takes in JSON from outside, to be given as an input or an answer: a large one is stored while it comes.
+   * `E_BAD_REQUEST` where it is not JSON, `E_PAYLOAD_TOO_LARGE` over LARGE_PAYLOAD_BYTES_MAX.
+   */
+  takeIn(pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<unknown>;
+  /** The bytes of a large value from a place on; `undefined`: the execution, or what it went on as, names no such one. */
+  payload(id: ExecutionId, blob: string, from: number): Promise<AsyncIterable<Buffer> | undefined>;
   find(id: ExecutionId): Promise<ExecutionRecord | undefined>;
   /** What it did, in the order in which it began. `E_NOT_FOUND`. */
   steps(id: ExecutionId, from: number, limit: number): Promise<StepPage>;
@@ -59,9 +66,18 @@ export interface Workflows {
   list(query: ExecutionQuery): Promise<ExecutionRecord[]>;
 }
 
+/** An input or answer that is stored already, because it is too large for a journal. */
+export class LargeInput {
+  readonly payload: LargePayload;
+  constructor(payload: LargePayload) {
+    this.payload = payload;
+  }
+}
+
 export interface StartRequest {
   readonly app: AppName;
   readonly workflow: string;
+  /** A JSON value, or a `LargeInput`, which a state machine does not take. */
   readonly input: unknown;
   readonly options: StartOptions;
 }

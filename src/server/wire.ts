@@ -39,6 +39,7 @@ import type { Refusal } from '../gateway/handle-request.ts';
 import { Routing } from '../gateway/routing.ts';
 import { type AppDomain, AppHosts } from '../model/app-hosts.ts';
 import { createPool } from '../pool/pool.ts';
+import type { PayloadStore } from '../ports/payload-store.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
@@ -65,6 +66,7 @@ import {
   HOOKS_PREFIX,
   type WebhookSources,
 } from '../sources/webhook/webhook-source.ts';
+import { openPayloadStore } from '../store-files/payload-store.ts';
 import { openBlobStore } from '../store-files/blob-store.ts';
 import { openObjectFiles } from '../store-files/object-files.ts';
 import { openRootSecret } from '../store-files/root-secret.ts';
@@ -175,7 +177,7 @@ function renewOnChange(pool: InstancePool, secrets: Secrets): void {
 interface LaterParts {
   authorize: Authorize;
   callbackUrl: () => string;
-  workflows: Pick<Workflows, 'start' | 'result'>;
+  workflows: Pick<Workflows, 'start' | 'result' | 'payload'>;
   tell: WaitingTeller['tell'];
   start: ExecutionStarter['start'];
   changes: SourcePlans['changes'];
@@ -186,7 +188,7 @@ function createLaterParts(): LaterParts {
   return {
     authorize: starting,
     callbackUrl: () => CALLBACKS_PATH,
-    workflows: { start: starting, result: starting },
+    workflows: { start: starting, result: starting, payload: starting },
     tell: () => Promise.resolve(),
     start: starting,
     changes: starting,
@@ -218,7 +220,7 @@ function fillLater(
   later.start = parts.starter.start;
 }
 
-async function createParts(options: WireOptions, store: Store, blobs: BlobStore, rootSecret: string) {
+async function createParts(options: WireOptions, store: Stores, blobs: BlobStore, rootSecret: string) {
   const { dataDir, log } = options;
   const defects = createDefects(log);
   const [clock, random] = [containTimers(systemClock, defects), systemRandom];
@@ -266,6 +268,7 @@ async function createParts(options: WireOptions, store: Store, blobs: BlobStore,
   const workflowParts = createWorkflowParts({
     ...{ ...shared, pool, operations, bus: events.bus },
     ...{ stateMachines: store.stateMachines, journal: store.journal, events: store.events },
+    payloads: store.payloads,
     ...{ blobs, asyncQueue, onAsyncAccepted },
     stateNetwork: ['internet', ...options.allowNetwork],
     files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid }),
@@ -347,14 +350,20 @@ function createPlatformHandler(
     });
 }
 
+/** What must last: the database, and large values beside it. */
+interface Stores extends Store {
+  readonly payloads: PayloadStore;
+}
+
 async function openStores({ dataDir, log, onStoreFailed }: WireOptions) {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   // Also one that was there before, because what is in it relies on that; whose folder it is not, cannot, and need not.
   await chmod(dataDir, 0o700).catch(() => {});
   const opened = await openStore({ folder: dataDir, clock: systemClock, log, onFailed: onStoreFailed });
   const changes = createChangeRing(systemClock);
-  const store: Store = {
+  const store: Stores = {
     ...opened,
+    payloads: await openPayloadStore({ folder: join(dataDir, 'payloads') }),
     journal: noteExecutions(opened.journal, changes),
     events: noteEvents(opened.events, changes),
   };

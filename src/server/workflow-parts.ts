@@ -1,6 +1,7 @@
 import type { StepFunctionsApi } from '../aws/step-functions.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
+import type { PayloadStore } from '../ports/payload-store.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Workflows } from '../ports/workflows.ts';
@@ -27,6 +28,7 @@ export interface WorkflowParts {
 export interface WorkflowPartsOptions extends Omit<StateMachinesOptions, 'code' | 'catalog' | 'call'> {
   readonly pool: InstancePool;
   readonly events: EventStore;
+  readonly payloads: PayloadStore;
   /** Where the operations that functions may ask for are added. */
   readonly operations: Map<string, OperationHandler>;
   /** What comes before a token in the address that answers it. */
@@ -35,11 +37,12 @@ export interface WorkflowPartsOptions extends Omit<StateMachinesOptions, 'code' 
 
 /** One engine with its two front ends, durable code and ASL, and what starts and steers executions. */
 export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowParts {
-  const { journal, pool, invoker, liveApps, clock, random, mintUuid, callbackUrl } = options;
+  const { journal, payloads, pool, invoker, liveApps, clock, random, mintUuid, callbackUrl } = options;
   const catalog = createDeploymentCatalog(liveApps);
   const code = createCodeProgram({
     pool,
     clock,
+    payloads,
     callbackUrl,
     version: (record) => catalog.known(record.app, record.deployment)?.function(record.workflow),
   });
@@ -48,6 +51,7 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
   const { engine, api, start, definitionOf, deployedDefinition } = machines;
   const workflows = createWorkflows({
     store: journal,
+    payloads,
     catalog,
     code,
     clock,
@@ -59,7 +63,7 @@ export function createWorkflowParts(options: WorkflowPartsOptions): WorkflowPart
   });
   for (const [name, operation] of createWorkflowOperations(workflows))
     options.operations.set(name, operation);
-  const retention = createExecutionRetention({ store: journal, clock, log: options.log });
+  const retention = createExecutionRetention({ store: journal, payloads, clock, log: options.log });
   const { events, log } = options;
   const waiting = new WaitingTeller({ store: journal, events, clock, log, poke: (id) => engine.poke(id) });
   void waiting.start();

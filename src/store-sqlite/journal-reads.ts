@@ -3,6 +3,7 @@ import type { ExecutionId, NodeId } from '../base/ids.ts';
 import type { ExecutionRecord, ExecutionStatus, WorkflowKind } from '../model/execution.ts';
 import type { AppName } from '../model/function.ts';
 import type { ExecutionQuery } from '../ports/journal-store.ts';
+import { createReferenceReads } from './payload-references.ts';
 import { numberOf, optionalNumberOf, optionalTextOf, type Row, textOf } from './row.ts';
 
 /** Most that one page of a list, or of awaiting operations, has. */
@@ -68,6 +69,7 @@ export function createJournalReads(db: DatabaseSync) {
       Object.fromEntries(
         counts.all().map((row) => [textOf(row, 'status'), numberOf(row, 'count')]),
       ) as Record<ExecutionStatus, number>,
+    ...createReferenceReads(db),
     history: createHistory(db),
     list: createList(db),
   };

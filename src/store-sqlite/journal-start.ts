@@ -3,6 +3,7 @@ import type { ExecutionId } from '../base/ids.ts';
 import { JOURNAL_FORMAT } from '../model/journal.ts';
 import type { CreateOutcome, NewExecution } from '../ports/journal-store.ts';
 import type { HeldExecutions } from './held-executions.ts';
+import { createRefer, type Refer } from './payload-references.ts';
 import { numberOf, type Row, textOf } from './row.ts';
 
 /** A new execution on its way to the store: its entries as JSON text. */
@@ -32,7 +33,8 @@ export function createStart(db: DatabaseSync, held: HeldExecutions): StartExecut
   const insertEntries = db.prepare(
     'INSERT INTO journal (execution, seq, count, entries) VALUES (?, 0, ?, ?)',
   );
-  const replace = createReplacement(db);
+  const refer = createRefer(db);
+  const replace = createReplacement(db, refer);
   const takeSlot = createSlotTaking(db);
   const takeTurn = createRate(db);
 
@@ -74,6 +76,7 @@ export function createStart(db: DatabaseSync, held: HeldExecutions): StartExecut
     if (row === undefined) return { status: 'exists', id, sameInput: true };
     const key = numberOf(row, 'key');
     insertEntries.run(key, start.count, start.entries);
+    refer(key, start.entries);
     if (idempotency !== undefined) addKey.run(app, workflow, idempotency.key, idempotency.fingerprint, key);
     const bytes = start.entries.length;
     if (claimed) held.add(id, { key, fence: 1, entries: start.count, bytes, notedBytes: bytes });
@@ -81,7 +84,7 @@ export function createStart(db: DatabaseSync, held: HeldExecutions): StartExecut
   };
 }
 
-function createReplacement(db: DatabaseSync) {
+function createReplacement(db: DatabaseSync, refer: Refer) {
   const find = db.prepare(
     "SELECT key, id FROM executions WHERE debounce = ? AND status IN ('waiting', 'queued') LIMIT 1",
   );
@@ -92,6 +95,7 @@ function createReplacement(db: DatabaseSync) {
     if (row === undefined) return undefined;
     const key = numberOf(row, 'key');
     setEntries.run(start.count, start.entries, key);
+    refer(key, start.entries);
     setDue.run(dueMs, start.count, start.entries.length, key);
     return textOf(row, 'id') as ExecutionId;
   };

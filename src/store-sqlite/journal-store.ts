@@ -50,6 +50,8 @@ export function createJournalStore(write: Caller<JournalWrites>, read: Caller<Jo
     find: (id) => read('find', [id]),
     history: async (id, from, limit) => pageOf(await read('history', [id, from, limit]), from, limit),
     list: (query) => read('list', [query]),
+    referencedPayloads: async (blobs) => new Set(await read('referencedPayloads', [blobs])),
+    refersTo: (id, blob) => read('refersTo', [id, blob]),
     counts: () => read('counts', []),
     prune: (endedBeforeMs, endedMax, limit) => write('prune', [endedBeforeMs, endedMax, limit]),
   };

@@ -4,6 +4,7 @@ import { type ExecutionInput, type ExecutionStatus, isFinal } from '../model/exe
 import { type DeliverOutcome, INBOX_MAX, type Transition } from '../ports/journal-store.ts';
 import type { Held, HeldExecutions } from './held-executions.ts';
 import { type StartExecution, type StoredStart, toStoredStart } from './journal-start.ts';
+import { createRefer, type Refer } from './payload-references.ts';
 import { numberOf, optionalTextOf, textOf } from './row.ts';
 
 /** What most transitions have nothing of. */
@@ -48,9 +49,10 @@ function besideOf({ consumed, awaits, awaitsNoMore, messages, starts }: Transiti
 }
 
 export function createTransitions(db: DatabaseSync, start: StartExecution, held: HeldExecutions) {
-  const deliver = createDelivery(db);
+  const refer = createRefer(db);
+  const deliver = createDelivery(db, refer);
   return {
-    append: createAppend(db, start, deliver, held),
+    append: createAppend(db, start, deliver, held, refer),
     deliver,
     settleAwaiting: createSettling(db, deliver),
   };
@@ -58,7 +60,13 @@ export function createTransitions(db: DatabaseSync, start: StartExecution, held:
 
 type Deliver = (id: ExecutionId, input: ExecutionInput, nowMs: number) => DeliverOutcome;
 
-function createAppend(db: DatabaseSync, start: StartExecution, deliver: Deliver, held: HeldExecutions) {
+function createAppend(
+  db: DatabaseSync,
+  start: StartExecution,
+  deliver: Deliver,
+  held: HeldExecutions,
+  refer: Refer,
+) {
   const insert = db.prepare('INSERT INTO journal (execution, seq, count, entries) VALUES (?, ?, ?, ?)');
   const consume = db.prepare('DELETE FROM execution_inbox WHERE position = ? AND execution = ?');
   const await_ = db.prepare(
@@ -75,6 +83,7 @@ function createAppend(db: DatabaseSync, start: StartExecution, deliver: Deliver,
     const { key } = own;
     if (count > 0) {
       insert.run(key, seq, count, entries);
+      refer(key, entries);
       held.grew(own, count, entries.length);
     }
     if (beside !== undefined) {
@@ -130,7 +139,7 @@ function createEnding(db: DatabaseSync) {
   };
 }
 
-function createDelivery(db: DatabaseSync): Deliver {
+function createDelivery(db: DatabaseSync, refer: Refer): Deliver {
   const find = db.prepare('SELECT key, status, slot FROM executions WHERE id = ?');
   const size = db.prepare('SELECT count(*) AS n FROM execution_inbox WHERE execution = ?');
   const insert = db.prepare('INSERT INTO execution_inbox (execution, input) VALUES (?, ?)');
@@ -144,7 +153,9 @@ function createDelivery(db: DatabaseSync): Deliver {
     if (isFinal(status)) return { status: 'ended', as: status };
     const key = numberOf(row, 'key');
     if (numberOf(size.get(key)!, 'n') >= INBOX_MAX) return { status: 'full' };
-    insert.run(key, JSON.stringify(input));
+    const text = JSON.stringify(input);
+    insert.run(key, text);
+    refer(key, text);
     // Whoever is queued need not come to its turn to be cancelled.
     const freed = status === 'queued' && input.kind === 'cancel';
     if (freed) occupy.run(textOf(row, 'slot'));

@@ -1,5 +1,5 @@
 import { atEndOfTurn, type Clock, type Timer } from '../base/clock.ts';
-import type { LambentError } from '../base/errors.ts';
+import { type LambentError, toLambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import type { ExecutionRecord } from '../model/execution.ts';
 import {
@@ -11,14 +11,16 @@ import {
   WINDOW_BYTES,
 } from '../model/frames.ts';
 import type { FunctionVersion } from '../model/function.ts';
-import type { Failure, JournalEntry, Payload } from '../model/journal.ts';
-import { encodeMessage, MessageParser } from '../model/workflow-wire.ts';
+import type { Failure, JournalEntry, LargePayload, Payload } from '../model/journal.ts';
+import { encodeMessage, encodePiece, MessageParser } from '../model/workflow-wire.ts';
 import type { InstancePool, Lease, LeaseWaiter, StreamListener } from '../ports/instance-pool.ts';
+import type { PayloadStore } from '../ports/payload-store.ts';
 import { NO_CHAIN } from '../ports/platform-calls.ts';
 import type { Offer, ProgramSession, QueryOutcome, SessionHost } from '../ports/workflow-program.ts';
 import { depthOf, traceparentOf } from './execution-origin.ts';
 import { failure, failureOf } from './failures.ts';
-import { parseCodeMessage } from './program-acts.ts';
+import { PayloadIntake } from './payload-intake.ts';
+import { type CodeMessage, largePayloadsOf, parseCodeMessage } from './program-acts.ts';
 
 /** Code that was given something and says nothing for this long goes round in circles. */
 const TURN_MS = 10_000;
@@ -32,6 +34,7 @@ const QUERIES_MAX = 1_000;
 export interface CodeProgramOptions {
   readonly pool: InstancePool;
   readonly clock: Clock;
+  readonly payloads: PayloadStore;
   /** The version that an execution runs, if it is still to be had. */
   version(record: ExecutionRecord): FunctionVersion | undefined;
   /** What comes before a token in the address that answers it. */
@@ -47,8 +50,20 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
   readonly #host: SessionHost;
   readonly #options: CodeProgramOptions;
   readonly #clock: Clock;
-  readonly #parser = new MessageParser((text) => this.#onMessage(text));
-  readonly #queue: Buffer[] = [];
+  readonly #parser = new MessageParser(
+    (text) => this.#onMessage(text),
+    (piece) => {
+      this.#intake.piece(piece);
+      this.#watchTurn();
+    },
+  );
+  readonly #intake: PayloadIntake;
+  /** What is to be sent: messages, and large values ahead of those that name them. */
+  readonly #queue: (Buffer | LargePayload)[] = [];
+  /** The large value that is being read. */
+  #reading: LargePayload | undefined;
+  /** The piece of it that is on its way, and who waits for it to have left. */
+  #piece: { bytes: Buffer; readonly left: () => void } | undefined;
   readonly #queries = new Map<number, (outcome: QueryOutcome) => void>();
   #withdraw: () => void = () => {};
   #lease: Lease | undefined;
@@ -71,13 +86,23 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
     this.#host = host;
     this.#options = options;
     this.#clock = options.clock;
+    this.#intake = new PayloadIntake(options.payloads, (error) => {
+      this.#lease?.cancel(CANCEL_REASON.responseRefused);
+      this.#lose(failureOf(error), error.facts.retryable);
+    });
   }
 
   start(history: readonly JournalEntry[]): void {
     const { id, app, workflow } = this.#record;
     this.#send({ kind: 'open', record: { id, app, workflow }, callbackUrl: this.#options.callbackUrl() });
-    for (let at = 0; at < history.length; at += HISTORY_ENTRIES)
-      this.#send({ kind: 'history', entries: history.slice(at, at + HISTORY_ENTRIES) });
+    for (let at = 0; at < history.length; at += HISTORY_ENTRIES) {
+      const entries = history.slice(at, at + HISTORY_ENTRIES);
+      for (const entry of entries) {
+        if (entry.kind === 'completed') this.#ahead(entry.output);
+        else if (entry.kind === 'started' || entry.kind === 'signalled') this.#ahead(entry.input);
+      }
+      this.#send({ kind: 'history', entries });
+    }
     this.#send({ kind: 'go' });
     const version = this.#options.version(this.#record);
     if (version === undefined) {
@@ -96,6 +121,10 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
 
   offer(offers: readonly Offer[]): void {
     this.#owed += offers.length;
+    for (const { input } of offers) {
+      if (input.kind === 'completed') this.#ahead(input.output);
+      else if (input.kind === 'signal') this.#ahead(input.input);
+    }
     this.#send({ kind: 'offer', offers });
     this.#watchTurn();
   }
@@ -162,6 +191,12 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
       this.#breach('a message that is too long');
       return;
     }
+    if (this.#intake.isBusy) this.#intake.then(() => this.#received(last));
+    else this.#received(last);
+  }
+
+  #received(last: boolean): void {
+    if (this.#over) return;
     if (last) this.#lose(failure('E_FUNCTION_EXITED', 'the code ended its execution without a result'), true);
     else if (this.#uncredited >= CREDIT_BYTES) {
       this.#lease!.credit(this.#uncredited);
@@ -225,9 +260,23 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
       this.#breach('a message that cannot be read');
       return;
     }
+    if (message.kind === 'payload') this.#intake.whole(message.payload);
+    else if (this.#intake.isBusy) this.#intake.then(() => this.#take(message, text));
+    else this.#take(message, text);
+  }
+
+  #take(message: Exclude<CodeMessage, { kind: 'payload' }>, text: string): void {
+    if (this.#over) return;
     if (message.kind === 'answer') {
       this.#queries.get(message.query)?.(message.result);
       this.#queries.delete(message.query);
+      return;
+    }
+    if (
+      text.includes('"blob":"') &&
+      !largePayloadsOf(message.acts).every((each) => this.#intake.knows(each))
+    ) {
+      this.#breach('the name of a large value that it did not send');
       return;
     }
     if (this.#owed === 1 || message.acts.length === 0) this.#owed = Math.max(0, this.#owed - 1);
@@ -290,6 +339,8 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
   #finish(): void {
     this.#over = true;
     this.#watch?.cancel();
+    this.#intake.close();
+    this.#piece?.left();
   }
 
   // ---- Sending.
@@ -300,15 +351,59 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
     this.#pump();
   }
 
+  /** A large value goes ahead of the message that names it. */
+  #ahead(payload: Payload): void {
+    if ('blob' in payload) this.#queue.push(payload);
+  }
+
   #pump(): void {
     if (!this.#opened || this.#over) return;
-    while (this.#queue.length > 0 && this.#windowBytes > 0) {
-      const next = this.#queue[0]!;
+    while (this.#windowBytes > 0) {
+      const next = this.#piece?.bytes ?? this.#queue[0];
+      if (next === undefined) return;
+      if (!Buffer.isBuffer(next)) {
+        if (this.#piece === undefined && this.#reading !== next) void this.#sendLarge(next);
+        return;
+      }
       const size = Math.min(BODY_CHUNK_BYTES, this.#windowBytes, next.length);
-      if (size === next.length) this.#queue.shift();
-      else this.#queue[0] = next.subarray(size);
       this.#windowBytes -= size;
       this.#lease!.body(next.subarray(0, size), false);
+      this.#sent(size === next.length ? undefined : next.subarray(size));
     }
+  }
+
+  /** `rest`: what is left of what is being sent. */
+  #sent(rest: Buffer | undefined): void {
+    const piece = this.#piece;
+    if (piece === undefined) {
+      if (rest === undefined) this.#queue.shift();
+      else this.#queue[0] = rest;
+    } else if (rest !== undefined) piece.bytes = rest;
+    else {
+      this.#piece = undefined;
+      piece.left();
+    }
+  }
+
+  /** Reads a large value as fast as the code takes it, so that one piece of it is in memory. */
+  async #sendLarge(payload: LargePayload): Promise<void> {
+    this.#reading = payload;
+    try {
+      for await (const bytes of this.#options.payloads.read(payload.blob)) {
+        await new Promise<void>((left) => {
+          this.#piece = { bytes: encodePiece(bytes), left };
+          this.#pump();
+          if (this.#over) left();
+        });
+        if (this.#over) return;
+      }
+    } catch (thrown) {
+      this.#lease?.cancel(CANCEL_REASON.responseRefused);
+      this.#lose(failureOf(toLambentError(thrown)), false);
+      return;
+    }
+    this.#reading = undefined;
+    this.#queue[0] = encodeMessage({ kind: 'payload', payload });
+    this.#pump();
   }
 }

@@ -71,12 +71,17 @@ export function createExecutionSteps(store: Pick<JournalStore, 'history'>): Exec
 }
 
 function dataOf(first: JournalEntry | undefined, last: JournalEntry | undefined): StepData {
-  const data: { input?: unknown; output?: unknown } = {};
+  const data: { -readonly [Key in keyof StepData]: StepData[Key] } = {};
   if (first?.kind === 'opened') {
     const { task } = first;
-    if ('input' in task && 'json' in task.input) data.input = task.input.json;
-    else if (task.kind === 'event') data.input = task.match;
+    if ('input' in task) {
+      if ('json' in task.input) data.input = task.input.json;
+      else data.largeInput = task.input;
+    } else if (task.kind === 'event') data.input = task.match;
   }
-  if (last?.kind === 'completed' && 'json' in last.output) data.output = last.output.json;
+  if (last?.kind === 'completed') {
+    if ('json' in last.output) data.output = last.output.json;
+    else data.largeOutput = last.output;
+  }
   return data;
 }

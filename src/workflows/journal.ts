@@ -28,6 +28,8 @@ export interface ExecutionState {
   readonly open: Map<number, OpenOperation>;
   /** The highest number of an operation. */
   lastOp: number;
+  /** Of large payloads, as often as entries name them. */
+  largeBytes: number;
   cancelRequested: boolean;
   outcome: Outcome | undefined;
 }
@@ -39,6 +41,7 @@ export function createExecutionState(): ExecutionState {
     seed: '',
     open: new Map(),
     lastOp: 0,
+    largeBytes: 0,
     cancelRequested: false,
     outcome: undefined,
   };
@@ -56,10 +59,12 @@ export function applyEntry(state: ExecutionState, entry: JournalEntry): void {
     case 'started':
       state.input = entry.input;
       state.seed = entry.seed;
+      state.largeBytes += largeBytesOf(entry.input);
       break;
     case 'opened':
       assert.ok(entry.op > state.lastOp, `operation ${entry.op} is opened once, in order`);
       state.lastOp = entry.op;
+      if ('input' in entry.task) state.largeBytes += largeBytesOf(entry.task.input);
       state.open.set(entry.op, {
         op: entry.op,
         task: entry.task,
@@ -89,6 +94,10 @@ export function applyEntry(state: ExecutionState, entry: JournalEntry): void {
       openOperation(state, entry.op).dueMs = entry.dueMs;
       break;
     case 'completed':
+      state.largeBytes += largeBytesOf(entry.output);
+      openOperation(state, entry.op);
+      state.open.delete(entry.op);
+      break;
     case 'failed':
     case 'closed':
       openOperation(state, entry.op);
@@ -102,6 +111,8 @@ export function applyEntry(state: ExecutionState, entry: JournalEntry): void {
       state.open.clear();
       break;
     case 'signalled':
+      state.largeBytes += largeBytesOf(entry.input);
+      break;
     case 'answered':
     case 'noted':
       break;
@@ -121,6 +132,10 @@ export function nextDueMs(operation: OpenOperation): number | undefined {
   const { dueMs, retryAtMs } = operation;
   if (dueMs === undefined || retryAtMs === undefined) return dueMs ?? retryAtMs;
   return Math.min(dueMs, retryAtMs);
+}
+
+function largeBytesOf(payload: Payload): number {
+  return 'blob' in payload ? payload.bytes : 0;
 }
 
 function openOperation(state: ExecutionState, op: number): OpenOperation {

@@ -1,12 +1,19 @@
 import { z } from 'zod';
 import { LambentError } from '../base/errors.ts';
 import type { ExecutionId } from '../base/ids.ts';
+import { INLINE_PAYLOAD_BYTES_MAX, type LargePayload } from '../model/journal.ts';
 import type { CallerIdentity, OperationHandler } from '../ports/platform-calls.ts';
 import type { Workflows } from '../ports/workflows.ts';
 import { nextOrigin } from './execution-origin.ts';
 
 /** How long a synchronous start waits before it answers with the id alone. */
 export const START_WAIT_MS = 25_000;
+
+/** The execution is done; what came of it is in its history. */
+export function tooLargeToAnswer(id: ExecutionId, { bytes }: LargePayload): LambentError {
+  const message = `the result of execution ${id} has ${bytes} bytes; a call answers with at most ${INLINE_PAYLOAD_BYTES_MAX}`;
+  return new LambentError('E_RESPONSE_TOO_LARGE', message);
+}
 
 const startSchema = z.strictObject({
   workflow: z.string().min(1).max(64),
@@ -32,12 +39,10 @@ export function createWorkflowOperations(workflows: Workflows): [string, Operati
         });
         const outcome = wait ? await workflows.result(id, START_WAIT_MS) : undefined;
         if (outcome === undefined) return answer({ id, status: 'running' });
-        if (outcome.status === 'succeeded')
-          return answer({
-            id,
-            status: outcome.status,
-            output: 'json' in outcome.output ? outcome.output.json : null,
-          });
+        if (outcome.status === 'succeeded') {
+          if ('blob' in outcome.output) throw tooLargeToAnswer(id, outcome.output);
+          return answer({ id, status: outcome.status, output: outcome.output.json });
+        }
         return answer({ id, status: outcome.status, error: 'error' in outcome ? outcome.error : undefined });
       },
     ],

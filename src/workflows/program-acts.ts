@@ -1,6 +1,15 @@
 /** What a workflow's code says comes out of a sandbox: here it becomes acts of a program, or `undefined`. */
 import { z } from 'zod';
-import { failureSchema, itemSchema, outcomeSchema, payloadSchema, taskSchema } from '../model/journal.ts';
+import {
+  failureSchema,
+  itemSchema,
+  type LargePayload,
+  largePayloadSchema,
+  outcomeSchema,
+  type Payload,
+  payloadSchema,
+  taskSchema,
+} from '../model/journal.ts';
 import type { ProgramAct } from '../ports/workflow-program.ts';
 import { isPlainSubmission } from './plain-acts.ts';
 
@@ -38,11 +47,14 @@ const actSchema = z.discriminatedUnion('kind', [
 export const codeMessageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('submit'), acts: z.array(actSchema).max(ACTS_MAX) }).strict(),
   z.object({ kind: z.literal('answer'), query: z.int(), result }).strict(),
+  z.object({ kind: z.literal('payload'), payload: largePayloadSchema }).strict(),
 ]);
 
 export type CodeMessage =
   | { readonly kind: 'submit'; readonly acts: readonly ProgramAct[] }
-  | { readonly kind: 'answer'; readonly query: number; readonly result: z.infer<typeof result> };
+  | { readonly kind: 'answer'; readonly query: number; readonly result: z.infer<typeof result> }
+  /** The pieces that came are this value. */
+  | { readonly kind: 'payload'; readonly payload: LargePayload };
 
 export function parseCodeMessage(text: string): CodeMessage | undefined {
   let json: unknown;
@@ -53,4 +65,25 @@ export function parseCodeMessage(text: string): CodeMessage | undefined {
   }
   if (isPlainSubmission(json, ACTS_MAX)) return json;
   return codeMessageSchema.safeParse(json).data as CodeMessage | undefined;
+}
+
+/** The large payloads that acts name. */
+export function largePayloadsOf(acts: readonly ProgramAct[]): LargePayload[] {
+  return acts.flatMap((act) => payloadsOf(act).filter((payload) => 'blob' in payload));
+}
+
+function payloadsOf(act: ProgramAct): Payload[] {
+  switch (act.kind) {
+    case 'open':
+      return 'input' in act.task ? [act.task.input] : [];
+    case 'complete':
+      return [act.output];
+    case 'answer':
+      return 'output' in act.result ? [act.result.output] : [];
+    case 'end':
+      if (act.outcome.status === 'succeeded') return [act.outcome.output];
+      return act.outcome.status === 'continued' ? [act.outcome.input] : [];
+    default:
+      return [];
+  }
 }

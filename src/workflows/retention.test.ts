@@ -8,6 +8,7 @@ import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
 import type { AppName } from '../model/function.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
+import { openPayloadStore } from '../store-files/payload-store.ts';
 import { openStore } from '../store-sqlite/store.ts';
 import { createExecutionRetention } from './retention.ts';
 
@@ -22,21 +23,34 @@ describe('retention of executions', () => {
     const store = await openStore({ folder, clock, log: silentLog });
     try {
       const { journal } = store;
+      const payloads = await openPayloadStore({ folder: join(folder, 'payloads') });
       const count = 230;
       await Promise.all(Array.from({ length: count - 1 }, (_, at) => end(journal, at + 1, clock.nowMs())));
       // The last goes on.
       await begin(journal, count, clock.nowMs());
       const left = async (): Promise<number> => (await journal.list({ limit: 1_000 })).length;
-      const few = createExecutionRetention({ store: journal, clock, log: silentLog, endedMax: 20 });
+      const few = createExecutionRetention({ store: journal, payloads, clock, log: silentLog, endedMax: 20 });
       clock.advance(60_000);
       await few.close();
       assert.equal(await left(), 130, 'closing ends a round after the step under way');
-      const again = createExecutionRetention({ store: journal, clock, log: silentLog, endedMax: 20 });
+      const again = createExecutionRetention({
+        store: journal,
+        payloads,
+        clock,
+        log: silentLog,
+        endedMax: 20,
+      });
       clock.advance(60_000);
       for (let tries = 0; (await left()) > 21 && tries < 1_000; tries += 1);
       await again.close();
       assert.equal(await left(), 21);
-      const old = createExecutionRetention({ store: journal, clock, log: silentLog, ageMaxMs: 1_000 });
+      const old = createExecutionRetention({
+        store: journal,
+        payloads,
+        clock,
+        log: silentLog,
+        ageMaxMs: 1_000,
+      });
       clock.advance(60_000);
       await old.close();
       assert.deepEqual(

@@ -11,7 +11,7 @@ import {
 } from '../model/journal-restart.ts';
 import type { JournalStore } from '../ports/journal-store.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
-import type { StartedExecution, Workflows } from '../ports/workflows.ts';
+import { LargeInput, type StartedExecution, type Workflows } from '../ports/workflows.ts';
 import type { WorkflowEngine } from './engine.ts';
 import { readHistory } from './query-history.ts';
 
@@ -33,7 +33,7 @@ export function createRetry(options: RetryOptions, start: Workflows['start']): W
       throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
     const { app, workflow, priority } = record;
     if (from !== undefined) return await goOnFrom(options, record, from);
-    const input = 'json' in first.input ? first.input.json : null;
+    const input = 'json' in first.input ? first.input.json : new LargeInput(first.input);
     return await start({ app, workflow, input, options: { priority } });
   };
 }

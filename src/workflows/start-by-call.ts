@@ -4,10 +4,11 @@ import { jsonProblem } from '../base/request-body.ts';
 import type { FunctionVersion } from '../model/function.ts';
 import { parseTraceparent } from '../model/trace-context.ts';
 import type { InvocationError } from '../model/invocation.ts';
-import { PAYLOAD_BYTES_MAX } from '../model/journal.ts';
+import { WINDOW_BYTES } from '../model/frames.ts';
+import { INLINE_PAYLOAD_BYTES_MAX, type LargePayload } from '../model/journal.ts';
 import type { EventCall, EventOutcome, HttpCall, HttpExchange, HttpSink, Invoker } from '../ports/invoker.ts';
 import type { StartOptions, Workflows } from '../ports/workflows.ts';
-import { START_WAIT_MS } from './platform-operations.ts';
+import { START_WAIT_MS, tooLargeToAnswer } from './platform-operations.ts';
 
 /** As everywhere that executions are started with a key. */
 const KEY_CHARACTERS_MAX = 256;
@@ -19,7 +20,7 @@ const KEY_CHARACTERS_MAX = 256;
  * A request or an invocation is answered with the result, or says that the execution goes on when that takes long.
  * Events do not come this way (events/deliver.ts): they have a key by which each starts one execution.
  */
-export function startByCall(invoker: Invoker, workflows: () => Pick<Workflows, 'start' | 'result'>): Invoker {
+export function startByCall(invoker: Invoker, workflows: () => Starting): Invoker {
   return {
     http: (call, sink) =>
       call.version.config.workflow === true
@@ -30,7 +31,7 @@ export function startByCall(invoker: Invoker, workflows: () => Pick<Workflows, '
   };
 }
 
-type Starting = Pick<Workflows, 'start' | 'result'>;
+type Starting = Pick<Workflows, 'start' | 'result' | 'payload'>;
 
 async function start(
   workflows: Starting,
@@ -58,7 +59,10 @@ async function startByEvent(call: EventCall, workflows: Starting): Promise<Event
     const id = await start(workflows, call.version, call.payload, { ...key, origin });
     if (call.trigger !== 'invoke') return ok({ id });
     const outcome = await workflows.result(id, START_WAIT_MS);
-    if (outcome?.status === 'succeeded') return ok('json' in outcome.output ? outcome.output.json : null);
+    if (outcome?.status === 'succeeded')
+      return 'json' in outcome.output
+        ? ok(outcome.output.json)
+        : refused(tooLargeToAnswer(id, outcome.output));
     if (outcome !== undefined && 'error' in outcome) {
       const { errorType, errorMessage, stackTrace } = outcome.error;
       return failed({ code: 'E_FUNCTION_ERROR', errorType, errorMessage, stackTrace }, false);
@@ -87,6 +91,9 @@ class StartExchange implements HttpExchange {
   readonly #pieces: Uint8Array[] = [];
   #bytes = 0;
   #over = false;
+  /** How much more of an answer the caller takes now. */
+  #windowBytes = WINDOW_BYTES;
+  #onCredit: () => void = () => {};
 
   constructor(call: HttpCall, sink: HttpSink, workflows: Starting) {
     this.#call = call;
@@ -103,18 +110,22 @@ class StartExchange implements HttpExchange {
     this.#sink.onCredit(chunk.byteLength);
   }
 
-  credit(): void {}
+  credit(bytes: number): void {
+    this.#windowBytes += bytes;
+    this.#onCredit();
+  }
 
   /** What was started goes on. */
   cancel(): void {
     this.#over = true;
+    this.#onCredit();
   }
 
   #take(chunk: Uint8Array, last: boolean): void {
     if (this.#over) return;
     this.#bytes += chunk.byteLength;
-    if (this.#bytes > PAYLOAD_BYTES_MAX) {
-      const message = `the input of workflow ${this.#call.version.name} has more than ${PAYLOAD_BYTES_MAX} bytes`;
+    if (this.#bytes > INLINE_PAYLOAD_BYTES_MAX) {
+      const message = `the input of workflow ${this.#call.version.name} has more than ${INLINE_PAYLOAD_BYTES_MAX} bytes`;
       this.#fail(new LambentError('E_PAYLOAD_TOO_LARGE', message));
       return;
     }
@@ -139,9 +150,9 @@ class StartExchange implements HttpExchange {
     const waits = headerOf('prefer')?.includes('respond-async') !== true;
     const outcome = waits ? await this.#workflows.result(id, START_WAIT_MS) : undefined;
     if (outcome === undefined) this.#answer(202, id, { id, status: 'running' });
-    else if (outcome.status === 'succeeded')
-      this.#answer(200, id, 'json' in outcome.output ? outcome.output.json : null);
-    else this.#answer(500, id, { id, ...outcome });
+    else if (outcome.status !== 'succeeded') this.#answer(500, id, { id, ...outcome });
+    else if ('json' in outcome.output) this.#answer(200, id, outcome.output.json);
+    else await this.#answerLarge(id, outcome.output);
   }
 
   #answer(status: number, id: ExecutionId, value: unknown): void {
@@ -150,6 +161,27 @@ class StartExchange implements HttpExchange {
     const body = Buffer.from(JSON.stringify(value ?? null));
     const head = `content-type: application/json\r\nlambent-execution: ${id}\r\n`;
     this.#sink.onHead(status, head, -1, body, true);
+    this.#sink.onEnd();
+  }
+
+  /** As fast as the caller takes it. */
+  async #answerLarge(id: ExecutionId, { blob, bytes }: LargePayload): Promise<void> {
+    const pieces = await this.#workflows.payload(id, blob, 0);
+    if (this.#over) return;
+    if (pieces === undefined)
+      throw new LambentError('E_STORE_DAMAGED', `the result of execution ${id} is not there`);
+    const head = `content-type: application/json\r\ncontent-length: ${bytes}\r\nlambent-execution: ${id}\r\n`;
+    this.#sink.onHead(200, head, bytes, undefined, false);
+    for await (const piece of pieces) {
+      while (this.#windowBytes <= 0 && !this.#over)
+        await new Promise<void>((resolve) => {
+          this.#onCredit = resolve;
+        });
+      if (this.#over) return;
+      this.#windowBytes -= piece.length;
+      this.#sink.onBody(piece);
+    }
+    this.#over = true;
     this.#sink.onEnd();
   }
 

@@ -54,6 +54,14 @@ describe('transitions', () => {
     refused('E_HISTORY_TOO_LONG', () => builder.act({ kind: 'note', note: 1 }));
     const large = build(undefined, JOURNAL_BYTES_MAX + 1);
     refused('E_HISTORY_TOO_LONG', () => large.builder.act({ kind: 'note', note: 1 }));
+    const spilled = build();
+    const output = { blob: 'a'.repeat(64), bytes: JOURNAL_BYTES_MAX };
+    const input = { blob: 'b'.repeat(64), bytes: 1 };
+    spilled.builder.act({ kind: 'open', op: 1, task: step });
+    spilled.builder.act({ kind: 'complete', op: 1, output, atMs: nowMs });
+    refused('E_HISTORY_TOO_LONG', () =>
+      spilled.builder.act({ kind: 'open', op: 2, task: { kind: 'call', function: 'f', input } }),
+    );
     const wide = build();
     for (let op = 1; op <= OPEN_OPERATIONS_MAX; op += 1)
       wide.builder.act({ kind: 'open', op, task: { kind: 'sleep' }, dueInMs: 5 });

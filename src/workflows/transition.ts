@@ -390,7 +390,8 @@ export class TransitionBuilder {
   }
 
   #checkLimits(): void {
-    if (this.#state.seq <= JOURNAL_ENTRIES_MAX && this.#tools.historyBytes() <= JOURNAL_BYTES_MAX) return;
+    const bytes = this.#tools.historyBytes() + this.#state.largeBytes;
+    if (this.#state.seq <= JOURNAL_ENTRIES_MAX && bytes <= JOURNAL_BYTES_MAX) return;
     const limit =
       this.#state.seq > JOURNAL_ENTRIES_MAX ? `${JOURNAL_ENTRIES_MAX} entries` : `${JOURNAL_BYTES_MAX} bytes`;
     throw new LambentError('E_HISTORY_TOO_LONG', `the history of the execution reached ${limit}, its limit`);

@@ -7,16 +7,18 @@ import type { Random } from '../base/random.ts';
 import { type ExecutionInput, type ExecutionRecord, isFinal } from '../model/execution.ts';
 import type { AppName } from '../model/function.ts';
 import type { Failure, Outcome, Payload } from '../model/journal.ts';
-import { PAYLOAD_BYTES_MAX } from '../model/journal.ts';
+import { INLINE_PAYLOAD_BYTES_MAX } from '../model/journal.ts';
+import type { PayloadStore } from '../ports/payload-store.ts';
 import type { Awaiting, JournalStore } from '../ports/journal-store.ts';
 import type { WorkflowCatalog, WorkflowTarget } from '../ports/workflow-catalog.ts';
 import type { WorkflowProgram } from '../ports/workflow-program.ts';
-import type {
-  CallbackAnswer,
-  StartedExecution,
-  StartOptions,
-  StartRequest,
-  Workflows,
+import {
+  type CallbackAnswer,
+  LargeInput,
+  type StartedExecution,
+  type StartOptions,
+  type StartRequest,
+  type Workflows,
 } from '../ports/workflows.ts';
 import { callbackKey, findCallback, parseCallbackToken } from './callback-token.ts';
 import type { WorkflowEngine } from './engine.ts';
@@ -25,6 +27,7 @@ import { createExecutionSteps } from './execution-steps.ts';
 import { failure } from './failures.ts';
 import { createReplay } from './replay-execution.ts';
 import { createRetry } from './retry-execution.ts';
+import { createTakeIn } from './take-in.ts';
 import { mintSeed } from './transition.ts';
 import { workflowGraph } from './workflow-graph.ts';
 
@@ -34,6 +37,7 @@ const LOOK_MS = 1_000;
 export interface WorkflowsOptions {
   readonly engine: WorkflowEngine;
   readonly store: JournalStore;
+  readonly payloads: PayloadStore;
   readonly catalog: WorkflowCatalog;
   readonly clock: Clock;
   readonly random: Random;
@@ -75,19 +79,21 @@ export function createWorkflows(options: WorkflowsOptions): Workflows {
       await deliver(id, {
         kind: 'signal',
         name,
-        input: payloadOf(input, `the input of update ${name}`),
+        input: inlineOf(input, `the input of update ${name}`),
         update,
       });
       return valueOrThrow(await answer);
     },
     async query(id, name, input) {
-      const answer = await engine.query(id, name, payloadOf(input, `the input of query ${name}`));
+      const answer = await engine.query(id, name, inlineOf(input, `the input of query ${name}`));
       if (answer === undefined) throw new LambentError('E_NOT_FOUND', `there is no execution ${id}`);
       return valueOrThrow(answer);
     },
     cancel: (id, reason, force) => deliver(id, { kind: 'cancel', reason, ...(force ? { force } : {}) }),
     retry: createRetry(options, start),
     replay: createReplay(options),
+    takeIn: createTakeIn(options.payloads),
+    payload: createPayloadReads(options),
     ...createAnswering(options),
     ...createStepReads(options),
     graph: async (app, workflow) => await workflowGraph(options, mustBeLive(options.catalog, app, workflow)),
@@ -100,7 +106,8 @@ export function createWorkflows(options: WorkflowsOptions): Workflows {
 function createStarter({ engine, catalog, clock, random, mintUuid }: WorkflowsOptions) {
   return async ({ app, workflow, input, options }: StartRequest): Promise<StartedExecution> => {
     const target = mustBeLive(catalog, app, workflow);
-    const payload = payloadOf(input, `the input of workflow ${workflow}`);
+    const what = `the input of workflow ${workflow}`;
+    const payload = target.kind === 'asl' ? inlineOf(input, what) : payloadOf(input, what);
     const nowMs = clock.nowMs();
     const outcome = await engine.create({
       ...target,
@@ -196,6 +203,8 @@ function createAnswering({
   store,
   clock,
 }: WorkflowsOptions): Pick<Workflows, 'answer' | 'answerOperation'> {
+  const isLargeOf = async (execution: ExecutionId, output: unknown): Promise<boolean> =>
+    output instanceof LargeInput && (await mustFind(store, execution)).kind === 'asl';
   const expired = (what: string) =>
     new LambentError('E_CALLBACK_EXPIRED', `nobody waits for an answer to ${what}`);
   const settle = async (
@@ -205,9 +214,11 @@ function createAnswering({
   ): Promise<void> => {
     if (answer.status === 'heartbeat') await engine.deliver(execution, { kind: 'heartbeat', op });
     else {
+      const toPayload =
+        answer.status === 'succeeded' && (await isLargeOf(execution, answer.output)) ? inlineOf : payloadOf;
       const input: ExecutionInput =
         answer.status === 'succeeded'
-          ? { kind: 'completed', op, output: payloadOf(answer.output, 'the answer') }
+          ? { kind: 'completed', op, output: toPayload(answer.output, 'the answer') }
           : { kind: 'failed', op, error: failure('E_FUNCTION_ERROR', answer.message, answer.error) };
       if (!(await store.settleAwaiting(execution, op, input, clock.nowMs()))) throw expired(what);
     }
@@ -265,10 +276,37 @@ async function mustFind(store: JournalStore, id: ExecutionId): Promise<Execution
   return record;
 }
 
+/** Of what the execution names, or what it went on as. */
+function createPayloadReads({ store, payloads }: WorkflowsOptions): Workflows['payload'] {
+  return async (id, blob, from) => {
+    for (let wanted = id; ; ) {
+      const record = await mustFind(store, wanted);
+      if (await store.refersTo(wanted, blob)) return payloads.read(blob, from);
+      const last = (await store.history(wanted, record.entries - 1, 1))[0];
+      if (last?.kind !== 'ended' || last.outcome.status !== 'continued') return undefined;
+      wanted = last.outcome.execution as ExecutionId;
+    }
+  };
+}
+
+/** Of what goes to a state machine, or to whoever asked. */
+function inlineOf(value: unknown, what: string): Payload {
+  if (value instanceof LargeInput)
+    throw new LambentError(
+      'E_PAYLOAD_TOO_LARGE',
+      `${what} has ${value.payload.bytes} bytes as JSON; at most ${INLINE_PAYLOAD_BYTES_MAX} are allowed`,
+    );
+  return payloadOf(value, what);
+}
+
 function payloadOf(value: unknown, what: string): Payload {
+  if (value instanceof LargeInput) return value.payload;
   const text = JSON.stringify(value ?? null);
-  if (text.length > PAYLOAD_BYTES_MAX || Buffer.byteLength(text) > PAYLOAD_BYTES_MAX)
-    throw new LambentError('E_PAYLOAD_TOO_LARGE', `${what} has more than ${PAYLOAD_BYTES_MAX} bytes as JSON`);
+  if (text.length > INLINE_PAYLOAD_BYTES_MAX || Buffer.byteLength(text) > INLINE_PAYLOAD_BYTES_MAX)
+    throw new LambentError(
+      'E_PAYLOAD_TOO_LARGE',
+      `${what} has more than ${INLINE_PAYLOAD_BYTES_MAX} bytes as JSON`,
+    );
   return { json: value ?? null };
 }
 

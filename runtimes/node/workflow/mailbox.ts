@@ -1,4 +1,4 @@
-import { failureOfThrown, misuse, toPayload } from './workflow-errors.ts';
+import { failureOfThrown, misuse, toAnswer } from './workflow-errors.ts';
 import type { WorkflowRun } from './workflow-run.ts';
 
 interface Message {
@@ -73,7 +73,7 @@ export class Mailbox {
 
   async #update(update: string, handle: (input: unknown) => unknown, input: unknown): Promise<void> {
     try {
-      const output = toPayload(await handle(input), 'the answer to an update');
+      const output = toAnswer(await handle(input), 'the answer to an update');
       this.#run.act({ kind: 'answer', update, result: { output } });
     } catch (thrown) {
       this.#run.act({ kind: 'answer', update, result: { error: failureOfThrown(thrown) } });

@@ -6,6 +6,8 @@ import type { Offer, ProgramAct } from '../../../src/ports/workflow-program.ts';
 export type PlatformMessage =
   | { readonly kind: 'open'; readonly record: OpenedExecution; readonly callbackUrl: string }
   | { readonly kind: 'history'; readonly entries: readonly JournalEntry[] }
+  /** The pieces before it are this value. */
+  | { readonly kind: 'payload'; readonly payload: { readonly blob: string } }
   | { readonly kind: 'go' }
   | { readonly kind: 'offer'; readonly offers: readonly Offer[] }
   /** These operations are durable: what belongs to them may begin. */

@@ -3,7 +3,7 @@ import type { Failure, JournalEntry, Payload } from '../../../src/model/journal.
 import { Mailbox } from './mailbox.ts';
 import type { OpenedExecution } from './run-messages.ts';
 import { ContinueAsNew, RunContext } from './workflow-context.ts';
-import { failureOfThrown, toPayload } from './workflow-errors.ts';
+import { failureOfThrown, toAnswer, toPayload } from './workflow-errors.ts';
 import { type RunHost, WorkflowRun } from './workflow-run.ts';
 
 export type AnyWorkflowHandler = WorkflowHandler<never, unknown>;
@@ -45,7 +45,7 @@ export function runWorkflow(
       await run.replayed();
       if (run.divergence !== undefined) return { error: run.divergence.failure };
       try {
-        return { output: toPayload(await mailbox.answer(name, input), `the answer to query ${name}`) };
+        return { output: toAnswer(await mailbox.answer(name, input), `the answer to query ${name}`) };
       } catch (thrown) {
         return { error: failureOfThrown(thrown) };
       }

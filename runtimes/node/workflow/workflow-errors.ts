@@ -1,4 +1,5 @@
 import type { Failure } from '../../../src/model/journal.ts';
+import { LargeValue } from './large-value.ts';
 import { describeFailure, isFinal, RuntimeFailure } from '../failure.ts';
 
 /** What the platform says went wrong, as the workflow's code catches it. */
@@ -43,11 +44,20 @@ export function isRetryable(thrown: unknown): boolean {
   return !(thrown instanceof RuntimeFailure) && !isFinal(thrown);
 }
 
-/** The largest payload, in bytes of JSON (PAYLOAD_BYTES_MAX of the journal). */
-const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
+/** The largest payload within a message and the largest of all, in bytes of JSON (as `src/model/journal.ts` has them). */
+const INLINE_PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
+const LARGE_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
 
-/** A value as it will be read back, at this run as at any replay; what JSON cannot hold is refused. */
-export function toPayload(value: unknown, what: string): { readonly json: unknown } {
+/**
+ * A value as it will be read back, at this run as at any replay; what JSON cannot hold is refused.
+ *
+ * @param bytesMax answers of queries and updates go to whoever asked, not to the journal alone: they have the inline limit
+ */
+export function toPayload(
+  value: unknown,
+  what: string,
+  bytesMax = LARGE_PAYLOAD_BYTES_MAX,
+): { readonly json: unknown } {
   if (value === undefined || value === null) return { json: null };
   if (typeof value === 'boolean' || (typeof value === 'string' && value.length < 1_024))
     return { json: value };
@@ -67,11 +77,20 @@ export function toPayload(value: unknown, what: string): { readonly json: unknow
       'NotSerializable',
       `${what} is a ${typeof value}, which JSON cannot hold`,
     );
-  if (text.length > PAYLOAD_BYTES_MAX || Buffer.byteLength(text) > PAYLOAD_BYTES_MAX)
+  if (text.length * 3 <= INLINE_PAYLOAD_BYTES_MAX) return { json: JSON.parse(text) as unknown };
+  const size = Buffer.byteLength(text);
+  if (size > bytesMax)
     throw new RuntimeFailure(
       'E_PAYLOAD_TOO_LARGE',
       'PayloadTooLarge',
-      `${what} has ${Buffer.byteLength(text)} bytes as JSON; at most ${PAYLOAD_BYTES_MAX} are allowed`,
+      `${what} has ${size} bytes as JSON; at most ${bytesMax} are allowed`,
     );
-  return { json: JSON.parse(text) as unknown };
+  return size > INLINE_PAYLOAD_BYTES_MAX
+    ? new LargeValue(Buffer.from(text))
+    : { json: JSON.parse(text) as unknown };
+}
+
+/** A value that is answered to somebody. */
+export function toAnswer(value: unknown, what: string): { readonly json: unknown } {
+  return toPayload(value, what, INLINE_PAYLOAD_BYTES_MAX);
 }

@@ -1,7 +1,13 @@
-import { MessageParser, encodeMessage } from '../../../src/model/workflow-wire.ts';
-import type { JournalEntry } from '../../../src/model/journal.ts';
+import {
+  encodeMessage,
+  encodePiece,
+  MessageParser,
+  PIECE_BYTES_MAX,
+} from '../../../src/model/workflow-wire.ts';
+import type { JournalEntry, Payload } from '../../../src/model/journal.ts';
 import type { Handler, HandlerDeps } from '../handler.ts';
 import { current, type Invocation, type Invocations } from '../invocations.ts';
+import { type LargeValue, takeNamed } from './large-value.ts';
 import { jsonOf } from './workflow-run.ts';
 import type { PlatformMessage, RunMessage } from './run-messages.ts';
 import { type AnyWorkflowHandler, type RunningWorkflow, runWorkflow } from './run-workflow.ts';
@@ -33,7 +39,13 @@ class HotExecution {
   readonly #handler: AnyWorkflowHandler;
   readonly #invocation: Invocation;
   readonly #invocations: Invocations;
-  readonly #parser = new MessageParser((text) => this.#onMessage(JSON.parse(text) as PlatformMessage));
+  readonly #parser = new MessageParser(
+    (text) => this.#onMessage(JSON.parse(text) as PlatformMessage),
+    (piece) => this.#pieces.push(Buffer.from(piece)),
+  );
+  #pieces: Buffer[] = [];
+  /** Large values, by name, that the next message names. */
+  readonly #values = new Map<string, Buffer>();
   #history: JournalEntry[] = [];
   #opening: Extract<PlatformMessage, { kind: 'open' }> | undefined;
   #running: RunningWorkflow | undefined;
@@ -73,9 +85,33 @@ class HotExecution {
 
   #send(message: RunMessage): void {
     const bytes = encodeMessage(message);
+    for (const value of takeNamed()) this.#sendAhead(value);
+    this.#write(bytes);
+  }
+
+  #sendAhead(value: LargeValue): void {
+    for (let at = 0; at < value.bytes.length; at += PIECE_BYTES_MAX)
+      this.#write(encodePiece(value.bytes.subarray(at, at + PIECE_BYTES_MAX)));
+    const { blob, bytes } = value;
+    this.#write(encodeMessage({ kind: 'payload', payload: { blob, bytes: bytes.length } }));
+  }
+
+  #write(bytes: Buffer): void {
     if (this.#answered) this.#invocation.write(bytes, false);
     else this.#invocation.result(bytes, false);
     this.#answered = true;
+  }
+
+  /** What names a large value gets it. */
+  #filled<Holder extends object>(holder: Holder): Holder {
+    const named = holder as { input?: Payload; output?: Payload };
+    for (const key of ['input', 'output'] as const) {
+      const payload = named[key];
+      if (payload === undefined || !('blob' in payload)) continue;
+      const text = this.#values.get(payload.blob);
+      if (text !== undefined) named[key] = { json: JSON.parse(text.toString('utf8')) as unknown };
+    }
+    return holder;
   }
 
   #onMessage(message: PlatformMessage): void {
@@ -84,12 +120,20 @@ class HotExecution {
         this.#opening = message;
         break;
       case 'history':
-        for (const entry of message.entries) this.#history.push(entry);
+        for (const entry of message.entries)
+          this.#history.push(this.#values.size === 0 ? entry : this.#filled(entry));
+        this.#values.clear();
+        break;
+      case 'payload':
+        this.#values.set(message.payload.blob, Buffer.concat(this.#pieces));
+        this.#pieces = [];
         break;
       case 'go':
         this.#start();
         break;
       case 'offer':
+        if (this.#values.size > 0) for (const { input } of message.offers) this.#filled(input);
+        this.#values.clear();
         this.#running?.run.offer(message.offers);
         break;
       case 'committed':

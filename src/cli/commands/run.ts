@@ -19,6 +19,8 @@ interface OutcomeView {
   readonly id: string;
   readonly status: string;
   readonly output?: unknown;
+  /** In place of an output that is too large for the answer. */
+  readonly largeOutput?: { readonly blob: string };
   readonly error?: StepError;
 }
 
@@ -122,13 +124,19 @@ async function finish(
     }),
   );
   if (args.flag('json')) printJson(terminal.out, outcome);
-  else if (outcome.status === 'succeeded') printJson(terminal.out, outcome.output ?? null);
+  else if (outcome.status === 'succeeded') printJson(terminal.out, await outputOf(client, id, outcome));
   if (outcome.status === 'succeeded') return EXIT.ok;
   const style = createStyle(terminal.err, terminal.env);
   const { error } = outcome;
   const what = error === undefined ? '' : `: ${visible(errorText(error))}`;
   terminal.err.write(`${style.red(outcome.status)}${what}\n  What it did: \`lambent run show ${id}\`\n`);
   return EXIT.functionFailed;
+}
+
+async function outputOf(client: ApiClient, id: string, outcome: OutcomeView): Promise<unknown> {
+  const { output = null, largeOutput } = outcome;
+  if (largeOutput === undefined) return output;
+  return await client.send({ method: 'GET', path: `/executions/${id}/payloads/${largeOutput.blob}` });
 }
 
 interface ReplayView {

@@ -43,6 +43,37 @@ export function exerciseJournalReading(open: OpenFresh<JournalStore>): void {
         assert.deepEqual(await places({ parent: executionId(2) }), [4]);
       }));
 
+    it('knows which large payloads executions refer to, until they are pruned', () =>
+      withFresh(open, async (store) => {
+        const large = (digit: string) => ({ blob: digit.repeat(64), bytes: 7_000_000 });
+        const seed = '00'.repeat(16);
+        await start(store, 1, { entries: [{ kind: 'started', atMs: startMs, seed, input: large('a') }] });
+        const claimed = await claimOne(store);
+        assert.deepEqual(claimed.entries[0]?.kind === 'started' && claimed.entries[0].input, large('a'));
+        await start(store, 2);
+        const input = { kind: 'signal', name: 'go', input: large('b') } as const;
+        assert.equal((await store.deliver(executionId(2), input, startMs)).status, 'delivered');
+        const output = { kind: 'completed', atMs: startMs, op: 1, output: large('c') } as const;
+        const message = {
+          to: executionId(2),
+          input: { kind: 'completed', op: 3, output: large('d') } as const,
+        };
+        const end = {
+          kind: 'ended',
+          atMs: startMs,
+          outcome: { status: 'succeeded', output: large('a') },
+        } as const;
+        await store.append(
+          transition(claimed, 1, [output, end], { status: 'ended' }, { messages: [message] }),
+        );
+        const all = [...'abcde'].map((digit) => digit.repeat(64));
+        assert.deepEqual([...(await store.referencedPayloads(all))].sort(), all.slice(0, 4));
+        assert.equal(await store.refersTo(executionId(1), all[2]!), true);
+        assert.equal(await store.refersTo(executionId(2), all[2]!), false);
+        assert.equal(await store.prune(startMs + 2, 10, 10), 1);
+        assert.deepEqual([...(await store.referencedPayloads(all))].sort(), [all[1], all[3]]);
+      }));
+
     it('prunes what ended long ago', () =>
       withFresh(open, async (store) => {
         const idempotency = { key: 'k', fingerprint: 'a' };

@@ -5,9 +5,11 @@ from lambent.workflow import WorkflowError, WorkflowTimeout
 
 from ..failure import RuntimeFailure, failure_record
 from ..failure import is_retryable as says_retryable
+from .large_value import LargeValue
 
-# The largest payload, in bytes of JSON (PAYLOAD_BYTES_MAX of the journal).
-PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
+# The largest payload within a message and the largest of all, in bytes of JSON (as src/model/journal.ts has them).
+INLINE_PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
+LARGE_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024
 STACK_LINES_MAX = 20
 STACK_LINE_CHARS_MAX = 2_048
 
@@ -47,7 +49,7 @@ def is_retryable(thrown):
     return not isinstance(thrown, RuntimeFailure) and says_retryable(thrown)
 
 
-def payload_of(value, what):
+def payload_of(value, what, bytes_max=LARGE_PAYLOAD_BYTES_MAX):
     """A value as it will be read back, at this run as at any replay; what JSON cannot hold is refused."""
     if value is None or isinstance(value, bool) or (isinstance(value, str) and len(value) < 1_024):
         return {"json": value}
@@ -57,13 +59,28 @@ def payload_of(value, what):
         raise RuntimeFailure(
             "E_NOT_SERIALIZABLE", "NotSerializable", f"{what} cannot be written as JSON: {thrown}"
         ) from None
-    if len(text) * 4 > PAYLOAD_BYTES_MAX:
-        size = len(text.encode("utf-8", "surrogatepass"))
-        if size > PAYLOAD_BYTES_MAX:
-            message = f"{what} has {size} bytes as JSON; at most {PAYLOAD_BYTES_MAX} are allowed"
+    if len(text) * 4 > INLINE_PAYLOAD_BYTES_MAX:
+        data = utf8_of(text, value)
+        if len(data) > bytes_max:
+            message = f"{what} has {len(data)} bytes as JSON; at most {bytes_max} are allowed"
             raise RuntimeFailure("E_PAYLOAD_TOO_LARGE", "PayloadTooLarge", message)
+        if len(data) > INLINE_PAYLOAD_BYTES_MAX:
+            return LargeValue(data)
     return {"json": loads(text)}
 
 
+def answer_of(value, what):
+    """A payload that is answered to whoever asked, and so goes inline."""
+    return payload_of(value, what, INLINE_PAYLOAD_BYTES_MAX)
+
+
+def utf8_of(text, value):
+    """The bytes of a value's JSON text. Halves of surrogate pairs, which JSON can hold and UTF-8 cannot, are escaped."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return dumps(value).encode()
+
+
 def json_of(payload):
-    return payload.get("json")
+    return loads(payload.data) if type(payload) is LargeValue else payload.get("json")

@@ -1,5 +1,5 @@
 """Signals, updates and queries of one execution. What comes before anybody asks for it is kept, in order."""
-from .errors import failure_of, misuse, payload_of
+from .errors import answer_of, failure_of, misuse
 
 
 class Mailbox:
@@ -61,7 +61,7 @@ class Mailbox:
             answer = handle(value)
             if hasattr(answer, "__await__"):
                 answer = await answer
-            result = {"output": payload_of(answer, "the answer to an update")}
+            result = {"output": answer_of(answer, "the answer to an update")}
         except BaseException as thrown:  # noqa: B902 - it is the answer
             result = {"error": failure_of(thrown)}
         self._run.act({"kind": "answer", "update": update, "result": result})

@@ -5,7 +5,8 @@ from json import dumps, loads
 
 from .. import frames
 from ..failure import failure_text
-from .errors import failure_of, json_of, payload_of
+from .errors import answer_of, failure_of, json_of, payload_of, utf8_of
+from .large_value import large_values_of
 from .mailbox import Mailbox
 from .workflow_context import ContinueAsNew, RunContext
 from .workflow_run import WorkflowRun
@@ -34,8 +35,12 @@ class WorkflowHandler:
             hot.close()
 
 
+# Set in the length of a piece of a large value.
+PIECE = 0x8000_0000
+
+
 class MessageParser:
-    """Cuts a body into messages: u32 LE length, then JSON (src/model/workflow-wire.ts)."""
+    """Cuts a body into messages, and pieces of large values as bytes (src/model/workflow-wire.ts)."""
 
     def __init__(self):
         self._pieces = []
@@ -51,10 +56,12 @@ class MessageParser:
         at = 0
         while True:
             rest = len(data) - at
-            self._wanted = 4 if rest < 4 else 4 + frames.U32.unpack_from(data, at)[0]
+            length = 0 if rest < 4 else frames.U32.unpack_from(data, at)[0]
+            self._wanted = 4 + (length & ~PIECE)
             if rest < self._wanted:
                 break
-            yield loads(data[at + 4 : at + self._wanted])
+            body = data[at + 4 : at + self._wanted]
+            yield body if length & PIECE else loads(body)
             at += self._wanted
         self._pieces = [data[at:]]
         self._bytes = len(data) - at
@@ -69,6 +76,9 @@ class HotExecution:
         # A future: done when the platform drops the execution.
         self.ended = self._loop.create_future()
         self._parser = MessageParser()
+        self._pieces = []
+        # Large values, by name, that the next message names.
+        self._values = {}
         self._history = []
         self._opening = None
         self._run = None
@@ -106,24 +116,37 @@ class HotExecution:
         self._invocation.end()
 
     def _send(self, message):
-        text = dumps(message, ensure_ascii=False, separators=(",", ":"))
-        try:
-            data = text.encode()
-        except UnicodeEncodeError:
-            # Halves of surrogate pairs, which JSON can hold and UTF-8 cannot.
-            data = dumps(message).encode()
-        data = frames.U32.pack(len(data)) + data
+        data = utf8_of(dumps(message, ensure_ascii=False, separators=(",", ":")), message)
+        if b'"blob":"' in data and message["kind"] == "submit":
+            for value in large_values_of(message["acts"]):
+                for piece in value.pieces():
+                    self._write(frames.U32.pack(PIECE | len(piece)) + piece)
+                named = dumps({"kind": "payload", "payload": value}).encode()
+                self._write(frames.U32.pack(len(named)) + named)
+        self._write(frames.U32.pack(len(data)) + data)
+
+    def _write(self, data):
         if self._invocation.answered:
             self._invocation.write(data, False)
         else:
             self._invocation.result(data, False)
 
     def _on_message(self, message):
+        if type(message) is bytes:
+            self._pieces.append(message)
+            return
         kind = message["kind"]
+        if self._values and kind in ("history", "offer"):
+            for holder in message.get("entries") or [offer["input"] for offer in message["offers"]]:
+                self._fill(holder)
+            self._values.clear()
         if kind == "open":
             self._opening = message
         elif kind == "history":
             self._history += message["entries"]
+        elif kind == "payload":
+            self._values[message["payload"]["blob"]] = b"".join(self._pieces)
+            self._pieces.clear()
         elif kind == "go":
             self._start()
         elif kind == "offer":
@@ -132,6 +155,13 @@ class HotExecution:
             self._run.committed(message["ops"])
         elif kind == "query":
             self._answer(message)
+
+    def _fill(self, holder):
+        """What names a large value gets it."""
+        for key in ("input", "output"):
+            data = self._values.get(holder.get(key, {}).get("blob"))
+            if data is not None:
+                holder[key] = {"json": loads(data)}
 
     def _start(self):
         run = self._run = WorkflowRun(
@@ -160,7 +190,7 @@ class HotExecution:
             if self._run.divergence is not None:
                 raise self._run.divergence
             answer = self._mailbox.answer(name, json_of(message["input"]))
-            result = {"output": payload_of(answer, f"the answer to query {name}")}
+            result = {"output": answer_of(answer, f"the answer to query {name}")}
         except BaseException as thrown:  # noqa: B902 - it is the answer
             result = {"error": failure_of(thrown)}
         self._send({"kind": "answer", "query": message["query"], "result": result})

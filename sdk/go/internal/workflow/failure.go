@@ -10,8 +10,11 @@ import (
 	"lambent.dev/go/internal/instance"
 )
 
-// payloadBytesMax is the largest payload, in bytes of JSON: PAYLOAD_BYTES_MAX of the journal.
-const payloadBytesMax = 6 * 1024 * 1024
+// The largest payload within a message and the largest of all, in bytes of JSON: as src/model/journal.ts has them.
+const (
+	inlineBytesMax = 6 * 1024 * 1024
+	largeBytesMax  = 64 * 1024 * 1024
+)
 
 // Error is a failure that came through the platform: of a step, a function, a child, a callback.
 type Error struct {
@@ -107,23 +110,37 @@ func shortened(failure *Failure) *Failure {
 func isRetryable(err error) bool { return instance.Retryable(err) == nil }
 
 // Encode makes a payload of a value; what JSON cannot hold is refused.
-func Encode(value any, what string) (Payload, error) {
+func Encode(value any, what string) (Payload, error) { return encode(value, what, largeBytesMax) }
+
+// EncodeInline makes a payload that goes to whoever asked, or into a pattern, and not to the journal alone.
+func EncodeInline(value any, what string) (Payload, error) {
+	return encode(value, what, inlineBytesMax)
+}
+
+func encode(value any, what string, bytesMax int) (Payload, error) {
 	text, err := event.JSON(value)
 	if err != nil {
 		return null, misuse("E_NOT_SERIALIZABLE", "%s cannot be written as JSON: %v", what, err)
 	}
-	if len(text) > payloadBytesMax {
-		return null, misuse("E_PAYLOAD_TOO_LARGE", "%s has %d bytes as JSON; at most %d are allowed", what, len(text), payloadBytesMax)
+	if len(text) > bytesMax {
+		return null, misuse("E_PAYLOAD_TOO_LARGE", "%s has %d bytes as JSON; at most %d are allowed", what, len(text), bytesMax)
+	}
+	if len(text) > inlineBytesMax {
+		return largePayload(text), nil
 	}
 	return Payload{JSON: text}, nil
 }
 
 // Decode reads a payload into a value.
 func Decode(payload Payload, into any, what string) error {
-	if len(payload.JSON) == 0 {
+	text := payload.JSON
+	if payload.large != nil {
+		text = payload.large
+	}
+	if len(text) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(payload.JSON, into); err != nil {
+	if err := json.Unmarshal(text, into); err != nil {
 		return misuse("E_NOT_SERIALIZABLE", "%s does not fit %T: %v", what, into, err)
 	}
 	return nil

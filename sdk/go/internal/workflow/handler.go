@@ -39,21 +39,39 @@ func serve(inv *instance.Invocation, main Main) {
 	send := func(value any) {
 		sending.Lock()
 		defer sending.Unlock()
-		// What cannot leave any more is of an execution that was taken away.
-		if bytes := encodeMessage(value); inv.Answered() {
-			_ = inv.WriteBody(bytes, false)
-		} else {
-			_ = inv.Result(bytes, false)
+		write := func(bytes []byte) {
+			if inv.Answered() {
+				_ = inv.WriteBody(bytes, false)
+			} else {
+				_ = inv.Result(bytes, false)
+			}
 		}
+		// What cannot leave any more is of an execution that was taken away.
+		if said, isSubmit := value.(submit); isSubmit {
+			sendAhead(said.Acts, write)
+		}
+		write(encodeMessage(value))
 	}
 	from := bufio.NewReader(inv)
 	var history []entry
+	var pieces []byte
+	values := map[string][]byte{}
 	for {
 		read, err := readMessage(from)
 		if err != nil {
 			return
 		}
+		if read.piece != nil {
+			pieces = append(pieces, read.piece...)
+			continue
+		}
+		if len(values) > 0 && read.Kind != "payload" {
+			read.fill(values)
+			values = map[string][]byte{}
+		}
 		switch read.Kind {
+		case "payload":
+			values[read.Payload.Blob], pieces = pieces, nil
 		case "open":
 			run = newRun(read, inv, send)
 		case "history":

@@ -23,9 +23,12 @@ const messageBytesMax = 16 * 1024 * 1024
 // Failure is an error as the journal keeps it.
 type Failure = instance.Failure
 
-// Payload is a JSON value.
+// Payload is a JSON value, or the name of one that is too large for a message (large-value.go).
 type Payload struct {
-	JSON json.RawMessage `json:"json"`
+	JSON  json.RawMessage `json:"json,omitempty"`
+	Blob  string          `json:"blob,omitempty"`
+	Bytes int             `json:"bytes,omitempty"`
+	large []byte
 }
 
 var null = Payload{JSON: json.RawMessage("null")}
@@ -125,7 +128,10 @@ type message struct {
 		AtMS  float64 `json:"atMs"`
 		Input entry   `json:"input"`
 	} `json:"offers"`
-	Ops   []int   `json:"ops"`
+	Ops     []int   `json:"ops"`
+	Payload Payload `json:"payload"`
+	// piece is a part of a large value, in a message of its own.
+	piece []byte
 	Query int     `json:"query"`
 	Name  string  `json:"name"`
 	Input Payload `json:"input"`
@@ -144,19 +150,23 @@ type answer struct {
 
 var errTooLong = errors.New("a message of the platform is too long to be one")
 
-// readMessage reads a u32 LE length and JSON.
+// readMessage reads a u32 LE length and JSON, or a piece of a large value.
 func readMessage(from io.Reader) (*message, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(from, head[:]); err != nil {
 		return nil, err
 	}
-	size := binary.LittleEndian.Uint32(head[:])
+	length := binary.LittleEndian.Uint32(head[:])
+	size := length &^ pieceBit
 	if size > messageBytesMax {
 		return nil, errTooLong
 	}
 	text := make([]byte, size)
 	if _, err := io.ReadFull(from, text); err != nil {
 		return nil, err
+	}
+	if length&pieceBit != 0 {
+		return &message{piece: text}, nil
 	}
 	read := &message{}
 	return read, json.Unmarshal(text, read)
