@@ -21,6 +21,7 @@ workflows:
   echo: { routes: ["POST /echo"] }
   asks: {}
   hoards: {}
+  calls: {}
   pass: { definition: pass.asl.json }
 `,
   'workflows/echo.ts': `
@@ -40,6 +41,10 @@ export default workflow(async (ctx) => {
   const said = await ctx.receive<string>('say');
   return (await asked.result).length + said.length;
 });`,
+  'functions/count.js': 'export const handler = async (text) => text.length;',
+  'workflows/calls.ts': `
+import { workflow } from 'lambent';
+export default workflow((ctx) => ctx.call('count', 'x'.repeat(${LARGE})));`,
   'workflows/hoards.ts': `
 import { workflow } from 'lambent';
 export default workflow(async (ctx, name: string) => {
@@ -116,6 +121,15 @@ describe('large values of executions', { timeout: 120_000 }, () => {
     assert.equal((await platform.api('POST', `/executions/${id}/signals/say`, text)).status, 200);
     const { json: ended } = await platform.api('GET', `/executions/${id}/result?wait=30`);
     assert.equal((ended as Outcome).output, LARGE);
+  });
+
+  it('are refused by functions, which take less', async () => {
+    const { status, error } = await start('calls', null);
+    assert.deepEqual([status, error?.code], ['failed', 'E_PAYLOAD_TOO_LARGE']);
+    assert.match(
+      error?.errorMessage ?? '',
+      /^the input of count has 7340034 bytes as JSON; a function takes at most/,
+    );
   });
 
   it('are refused where they are too large, no JSON, or for a state machine', async () => {

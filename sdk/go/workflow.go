@@ -169,7 +169,7 @@ type StepOptions struct {
 	Timeout time.Duration
 }
 
-// Step runs code and records its result, which must be JSON of at most 6 MiB. The code's context is cancelled when the
+// Step runs code and records its result, which must be JSON of at most 64 MiB. The code's context is cancelled when the
 // step is no longer wanted: the workflow was cancelled, or its time is over.
 func Step[Out any](ctx *WorkflowContext, name string, run func(ctx context.Context) (Out, error), options ...StepOptions) (Out, error) {
 	var out Out

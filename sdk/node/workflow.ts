@@ -111,7 +111,7 @@ export interface WorkflowContext {
   /** Aborts when the execution is to be cancelled. */
   readonly signal: AbortSignal;
 
-  /** Runs code and records its result, which must be JSON of at most 6 MiB. */
+  /** Runs code and records its result, which must be JSON of at most 64 MiB. */
   step<Result>(
     name: string,
     run: (step: StepContext) => Result | Promise<Result>,

@@ -36,7 +36,10 @@ const payloadRoute = createRoute({
   responses: {
     200: {
       description: 'The value.',
-      content: { 'application/json': { schema: { description: 'Any JSON.' } }, 'text/plain': {} },
+      content: {
+        'application/json': { schema: { description: 'Any JSON.' } },
+        'text/plain': { schema: { type: 'string' } },
+      },
     },
   },
 });

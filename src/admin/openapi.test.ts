@@ -72,6 +72,7 @@ const ENDPOINTS = [
   'GET /executions/{id}/definition',
   'GET /executions/{id}/graph',
   'GET /executions/{id}/history',
+  'GET /executions/{id}/payloads/{blob}',
   'GET /executions/{id}/result',
   'GET /executions/{id}/steps',
   'GET /executions/{id}/steps/{step}',

@@ -49,9 +49,11 @@ export function createFunctionInvoker({
       const error = new LambentError('E_NOT_FOUND', `there is ${what} named ${call.function} ${where}`);
       return { status: 'failed', error: failureOf(error), retryable: false };
     }
-    const payload = Buffer.from(JSON.stringify('json' in call.input ? call.input.json : null));
-    if (payload.length > EVENT_BYTES_MAX) {
-      const error = new LambentError('E_PAYLOAD_TOO_LARGE', `the input of ${call.function} is too large`);
+    const payload = 'json' in call.input ? Buffer.from(JSON.stringify(call.input.json)) : undefined;
+    const bytes = payload?.length ?? ('bytes' in call.input ? call.input.bytes : 0);
+    if (payload === undefined || bytes > EVENT_BYTES_MAX) {
+      const message = `the input of ${call.function} has ${bytes} bytes as JSON; a function takes at most ${EVENT_BYTES_MAX}`;
+      const error = new LambentError('E_PAYLOAD_TOO_LARGE', message);
       return { status: 'failed', error: failureOf(error), retryable: false };
     }
     const outcome = await invoker.invoke({

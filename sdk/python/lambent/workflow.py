@@ -196,7 +196,7 @@ class WorkflowContext(Protocol):
         timeout: Optional[Duration] = None,
     ) -> Coroutine[Any, Any, T]:
         """
-        Runs `run(*args)` and records its result, which must be JSON of at most 6 MiB. A coroutine runs in the
+        Runs `run(*args)` and records its result, which must be JSON of at most 64 MiB. A coroutine runs in the
         process's event loop, a plain function in a thread (64 at once). `timeout`: the longest one attempt may take.
         """
         ...
