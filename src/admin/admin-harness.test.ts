@@ -31,7 +31,6 @@ import type { InstanceView } from '../ports/activity.ts';
 import type { Deployer, DeployPlan, DeployRequest, DeployResult } from '../ports/deployer.ts';
 import type { EventCall, EventOutcome, Invoker } from '../ports/invoker.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
-import type { PayloadStore } from '../ports/payload-store.ts';
 import type { SandboxDescription } from '../ports/sandbox.ts';
 import { createConnections } from '../connections/connections.ts';
 import { openSecretVault } from '../secrets/secret-vault.ts';
@@ -176,21 +175,22 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
 }
 
 /** The real engine; nothing starts instances here, so that executions of code wait for ever. */
-function openWorkflows(
+async function openWorkflows(
   store: Store,
-  payloads: PayloadStore,
+  folder: string,
   invoker: Invoker,
   liveApps: LiveApps,
   clock: Clock,
-  random: Random,
 ) {
+  const random = createSeededRandom(2);
   const mintUuid = createUuidMinter(clock, random);
   const catalog = createDeploymentCatalog(liveApps);
   const shared = { store: store.journal, catalog, clock, random, mintUuid };
   const call = createFunctionInvoker({ invoker, liveApps, catalog, mintUuid });
   const engine = new WorkflowEngine({ ...shared, programs: {}, call, log: silentLog, node: SETTINGS.nodeId });
   return createWorkflows({
-    ...{ ...shared, engine, payloads, code: undefined },
+    payloads: await openPayloadStore({ folder: join(folder, 'payloads') }),
+    ...{ ...shared, engine, code: undefined },
     definitionOf: () => Promise.resolve(undefined),
     deployedDefinition: () => Promise.resolve(undefined),
   });
@@ -199,7 +199,6 @@ function openWorkflows(
 export async function openBench(changes: Partial<AdminDeps> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'lambent-admin-'));
   const store = await openStore({ folder, clock: systemClock, log: silentLog });
-  const payloads = await openPayloadStore({ folder: join(folder, 'payloads') });
   const clock = new ManualClock();
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log: silentLog });
   const liveApps = new StoredLiveApps();
@@ -215,7 +214,7 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
     ...store,
     ...bus.deps,
     accessKeys: createAccessKeys(store.stateMachines, 'root', clock, random),
-    workflows: openWorkflows(store, payloads, invoker, liveApps, clock, random),
+    workflows: await openWorkflows(store, folder, invoker, liveApps, clock),
     feed: recorder,
     changes: createChangeRing(clock),
     traffic: createTrafficMeter(clock),

@@ -21,7 +21,7 @@ const EXPONENT_SIGN = 16;
 const EXPONENT_DIGITS = 17;
 const WRONG = 18;
 
-const LITERALS: Readonly<Record<number, string>> = { 0x74: 'true', 0x66: 'false', 0x6e: 'null' };
+const LITERALS = new Map(['true', 'false', 'null'].map((each) => [each.charCodeAt(0), each]));
 const ESCAPES = new Set([...'"\\/bfnrtu'].map((each) => each.charCodeAt(0)));
 /** A number may end in these. */
 const NUMBER_ENDS: ReadonlySet<number> = new Set([ZERO, WHOLE, FRACTION, EXPONENT_DIGITS]);
@@ -144,7 +144,7 @@ export class JsonCheck {
     }
     if (byte === 0x2d) return MINUS;
     if (isDigit(byte)) return byte === 0x30 ? ZERO : WHOLE;
-    this.#literal = LITERALS[byte] ?? '';
+    this.#literal = LITERALS.get(byte) ?? '';
     this.#come = 1;
     return this.#literal === '' ? WRONG : LITERAL;
   }

@@ -20,13 +20,13 @@ export function createRefer(db: DatabaseSync): Refer {
 }
 
 export function createReferenceReads(db: DatabaseSync) {
-  const any = db.prepare('SELECT 1 AS n FROM execution_payloads WHERE blob = ? LIMIT 1');
+  const referred = db.prepare('SELECT 1 AS n FROM execution_payloads WHERE blob = ? LIMIT 1');
   const own = db.prepare(`
     SELECT count(*) AS n FROM execution_payloads
     WHERE execution = (SELECT key FROM executions WHERE id = ?) AND blob = ?`);
   return {
     referencedPayloads: (blobs: readonly string[]): string[] =>
-      blobs.filter((blob) => any.get(blob) !== undefined),
+      blobs.filter((blob) => referred.get(blob) !== undefined),
     refersTo: (id: ExecutionId, blob: string): boolean => numberOf(own.get(id, blob)!, 'n') > 0,
   };
 }

@@ -191,7 +191,7 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
       this.#breach('a message that is too long');
       return;
     }
-    if (this.#intake.isBusy) this.#intake.then(() => this.#received(last));
+    if (this.#intake.isBusy) this.#intake.after(() => this.#received(last));
     else this.#received(last);
   }
 
@@ -261,7 +261,7 @@ export class CodeSession implements ProgramSession, LeaseWaiter, StreamListener 
       return;
     }
     if (message.kind === 'payload') this.#intake.whole(message.payload);
-    else if (this.#intake.isBusy) this.#intake.then(() => this.#take(message, text));
+    else if (this.#intake.isBusy) this.#intake.after(() => this.#take(message, text));
     else this.#take(message, text);
   }
 

@@ -34,7 +34,7 @@ describe('the intake of large values', () => {
     intake.piece(text.subarray(70_000));
     intake.whole(large);
     await new Promise<void>((resolve) =>
-      intake.then(async () => {
+      intake.after(async () => {
         said.push(`known: ${intake.knows(large)}`);
         const stored = Buffer.concat(await Array.fromAsync(store.read(large.blob)));
         said.push(`there: ${stored.equals(text)}`);
@@ -55,7 +55,7 @@ describe('the intake of large values', () => {
     const intake = new PayloadIntake(dying, (error) => said.push(error.code));
     intake.piece(text);
     intake.whole(await named());
-    intake.then(() => void said.push('said'));
+    intake.after(() => void said.push('said'));
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual([said, intake.isBusy], [[], true]);
   });
@@ -66,7 +66,7 @@ describe('the intake of large values', () => {
       const intake = new PayloadIntake(store, resolve);
       intake.piece(text);
       intake.whole({ blob: '0'.repeat(64), bytes: text.length });
-      intake.then(() => void said.push('said'));
+      intake.after(() => void said.push('said'));
     });
     assert.equal((await failed).code, 'E_PROTOCOL');
     await new Promise((resolve) => setImmediate(resolve));

@@ -36,7 +36,7 @@ export class PayloadIntake {
   piece(bytes: Buffer): void {
     const piece = Buffer.from(bytes);
     this.#bytes += piece.length;
-    this.then(async () => {
+    this.after(async () => {
       if (this.#bytes > JOURNAL_BYTES_MAX)
         throw new LambentError(
           'E_HISTORY_TOO_LONG',
@@ -49,7 +49,7 @@ export class PayloadIntake {
 
   /** All pieces of a value have come. */
   whole({ blob }: LargePayload): void {
-    this.then(async () => {
+    this.after(async () => {
       const stored = await this.#writer?.finish();
       this.#writer = undefined;
       if (stored?.blob !== blob)
@@ -59,7 +59,7 @@ export class PayloadIntake {
   }
 
   /** Does something after all that came before it is stored. */
-  then(task: () => void | Promise<void>): void {
+  after(task: () => void | Promise<void>): void {
     const turn = (this.#turn ?? Promise.resolve()).then(async () => {
       if (this.#over) return;
       try {
