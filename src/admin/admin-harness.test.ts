@@ -174,7 +174,7 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
   };
 }
 
-/** The real engine; nothing starts instances here, so that executions of code wait for ever. */
+/** Nothing starts instances here, so that executions of code wait for ever. */
 async function openWorkflows(
   store: Store,
   folder: string,
@@ -191,8 +191,7 @@ async function openWorkflows(
   return createWorkflows({
     payloads: await openPayloadStore({ folder: join(folder, 'payloads') }),
     ...{ ...shared, engine, code: undefined },
-    definitionOf: () => Promise.resolve(undefined),
-    deployedDefinition: () => Promise.resolve(undefined),
+    ...{ definitionOf: async () => undefined, deployedDefinition: async () => undefined },
   });
 }
 
