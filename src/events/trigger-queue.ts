@@ -80,6 +80,7 @@ export class TriggerQueue {
   #dueMs = Number.POSITIVE_INFINITY;
   #dueTimer: Timer | undefined;
   #pumpTimer: Timer | undefined;
+  #isPumpNear = false;
   #isPaused: boolean;
   #isClosed = false;
   #isSuspended = false;
@@ -154,7 +155,7 @@ export class TriggerQueue {
     if (delivery === undefined) return;
     if (admission.claimed) {
       this.#arrive(delivery);
-      this.#pump();
+      this.#pumpSoon();
     } else if (!admission.parked) {
       this.#behind = true;
       this.#fill();
@@ -295,6 +296,16 @@ export class TriggerQueue {
       }
       this.#run(this.#takeBatch());
     }
+  }
+
+  /** Behind all that became durable in the same moment: otherwise the first of them would go alone, and not as a batch. */
+  #pumpSoon(): void {
+    if (this.#isPumpNear) return;
+    this.#isPumpNear = true;
+    queueMicrotask(() => {
+      this.#isPumpNear = false;
+      this.#pump();
+    });
   }
 
   #pumpIn(waitMs: number): void {
