@@ -9,7 +9,8 @@ import type {
   TriggerTotals,
 } from '../ports/event-store.ts';
 import { type DeliveryKeys, ROW_DELIVERIES_MAX } from './delivery-rows.ts';
-import { type PackedAppend, type PackedAppended, readerOf, type Run } from './packed-append.ts';
+import { createEventInserts } from './event-inserts.ts';
+import type { PackedAppend, PackedAppended, Run } from './packed-append.ts';
 import { numberOf, optionalNumberOf, type Row, textOf } from './row.ts';
 
 /*
@@ -76,7 +77,7 @@ export function createAppend(
   db: DatabaseSync,
   deliveryKeys: DeliveryKeys,
 ): (append: PackedAppend) => PackedAppended {
-  const insert = createInsert(db);
+  const insert = createEventInserts(db);
   const addTotals = db.prepare(
     'UPDATE event_totals SET events = events + ?, bytes = bytes + ?, owed = owed + ?',
   );
@@ -87,18 +88,16 @@ export function createAppend(
   const owe = createOwe(db, deliveryKeys);
   return (append) => {
     const { nowMs, positions, runs, ends } = append;
-    const store = insert(append);
+    const seqs = insert(append);
     const owedByTrigger = new Map<TriggerKey, number>();
     const sums = { events: 0, bytes: 0, owed: 0 };
-    const seqs = new Float64Array(ends.length);
     const keys: number[] = [];
     let at = 0;
     for (const run of runs) {
       const stored: number[] = [];
       const begin = at;
       for (const end = at + run.count; at < end; at += 1) {
-        const seq = store(at);
-        seqs[at] = seq;
+        const seq = seqs[at]!;
         if (seq < 0) continue;
         stored.push(seq);
         sums.events += 1;
@@ -119,34 +118,6 @@ export function createAppend(
     if (sums.owed > 0) deliveryKeys.save();
     for (const [trigger, count] of owedByTrigger) addOwed.run(count, trigger);
     return { seqs, keys };
-  };
-}
-
-/** Stores the events of an append one after another. Gives their places in the log; negative: it was there already. */
-function createInsert(db: DatabaseSync): (append: PackedAppend) => (at: number) => number {
-  // Without RETURNING, which would keep a journal of its own for each statement.
-  const insert = db.prepare(`
-    INSERT INTO events (scope, source, id, type, subject, received_ms, depth, event)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, source, id) DO NOTHING`);
-  const find = db.prepare('SELECT seq FROM events WHERE scope = ? AND source = ? AND id = ?');
-  return ({ scopes, sources, ids, types, subjects, receivedMs, depths, texts, ends }) => {
-    const [scopeAt, sourceAt, typeAt] = [readerOf(scopes), readerOf(sources), readerOf(types)];
-    return (at) => {
-      const scope = scopeAt(at);
-      const source = sourceAt(at);
-      const id = ids[at]!;
-      const { changes, lastInsertRowid } = insert.run(
-        scope,
-        source,
-        id,
-        typeAt(at),
-        subjects[at]!,
-        receivedMs[at]!,
-        depths[at]!,
-        texts.subarray(at === 0 ? 0 : ends[at - 1]!, ends[at]!),
-      );
-      return changes === 0 ? -numberOf(find.get(scope, source, id)!, 'seq') : Number(lastInsertRowid);
-    };
   };
 }
 

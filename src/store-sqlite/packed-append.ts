@@ -20,9 +20,9 @@ export interface PackedAppend {
   readonly positions: readonly SourcePosition[];
   readonly scopes: Repeated<EventScope>;
   readonly sources: Repeated<string>;
-  readonly ids: readonly string[];
+  readonly ids: Texts;
   readonly types: Repeated<string>;
-  readonly subjects: readonly (string | null)[];
+  readonly subjects: Texts;
   readonly receivedMs: Float64Array;
   readonly depths: Float64Array;
   /** All texts one behind the other, and where each ends. */
@@ -30,6 +30,15 @@ export interface PackedAppend {
   readonly ends: Float64Array;
   readonly runs: readonly Run[];
 }
+
+/** A column of texts, one behind the other: a message of many short strings costs both threads several times as much. */
+export interface Texts {
+  readonly all: string;
+  /** How long each is, in UTF-16 code units; `NO_TEXT`: it is null. */
+  readonly lengths: Int32Array<ArrayBuffer>;
+}
+
+const NO_TEXT = -1;
 
 /** A column in which a value mostly is that of the event before: values, and at which event each begins. */
 export interface Repeated<Value> {
@@ -77,9 +86,9 @@ export function packAppend({ session, nowMs, positions, events }: Append): Packe
     ...{ session, nowMs, positions, receivedMs, depths, texts, ends, runs },
     scopes: repeated(events, ({ scope }) => scope),
     sources: repeated(events, ({ source }) => source),
-    ids: events.map(({ id }) => id),
+    ids: joined(events.map(({ id }) => id)),
     types: repeated(events, ({ type }) => type),
-    subjects: events.map(({ subject }) => subject ?? null),
+    subjects: joined(events.map(({ subject }) => subject)),
   };
 }
 
@@ -119,6 +128,22 @@ function repeated<Value>(events: readonly NewEvent[], of: (event: NewEvent) => V
     column.begins.push(at);
   });
   return column;
+}
+
+function joined(texts: readonly (string | undefined)[]): Texts {
+  // A missing one is joined as nothing.
+  return { all: texts.join(''), lengths: Int32Array.from(texts, (text) => text?.length ?? NO_TEXT) };
+}
+
+/** The texts of a column, each asked for once, from the first to the last. */
+export function textsOf({ all, lengths }: Texts): () => string | null {
+  let [at, end] = [0, 0];
+  return () => {
+    const length = lengths[at++]!;
+    if (length === NO_TEXT) return null;
+    end += length;
+    return all.slice(end - length, end);
+  };
 }
 
 /** Reads such a column from its first event to its last. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createSeededRandom, type Random } from '../../base/random.ts';
 import { encodeCloudEvent } from '../../model/cloud-event.ts';
+import type { SealedEvent } from '../../model/sealed-event.ts';
 import { ChangeWriter } from './change-writer.ts';
 import { type Column, parseMessage, type Relation } from './pgoutput.ts';
 import { toChangeEvent, type TransactionPlace } from './row-event.ts';
@@ -105,6 +106,18 @@ function theLongWay(
   );
 }
 
+/** As it comes: with others before and behind it. */
+function written(
+  writer: ChangeWriter,
+  message: Buffer,
+  relation: Relation,
+  place: TransactionPlace,
+): SealedEvent | undefined {
+  const [before, behind] = [Buffer.from('Nt\0'), Buffer.from('t\0\0\0\u0001xN\0\u0001n')];
+  const bytes = Buffer.concat([before, message, behind]);
+  return writer.write(bytes, before.length, before.length + message.length, relation, place);
+}
+
 describe('the short way of a changed row', () => {
   it('writes what the long way writes, of any row that it takes', () => {
     const random = createSeededRandom(11);
@@ -121,7 +134,7 @@ describe('the short way of a changed row', () => {
           ...{ timeMs: 1_800_000_000_123, xid: 77, depth: index % 10 < 5 ? 0 : 3 },
         };
         const message = makeChange(random, relation);
-        const sealed = writer.write(message, relation, place);
+        const sealed = written(writer, message, relation, place);
         if (sealed === undefined) continue;
         taken += 1;
         const event = theLongWay(message, relation, primaryKey, place);
@@ -148,10 +161,10 @@ describe('the short way of a changed row', () => {
       length.writeUInt32BE(text.length);
       return Buffer.concat([Buffer.from('I\0\0\0\u0007N\0\u0001t'), length, Buffer.from(text)]);
     };
-    assert.notEqual(writer.write(insert('1'), relation, place), undefined);
-    assert.equal(writer.write(insert('x'.repeat(70_000)), relation, place), undefined);
+    assert.notEqual(written(writer, insert('1'), relation, place), undefined);
+    assert.equal(written(writer, insert('x'.repeat(70_000)), relation, place), undefined);
     assert.equal(
-      writer.write(insert('x'.repeat(2_000)), relation, place),
+      written(writer, insert('x'.repeat(2_000)), relation, place),
       undefined,
       'a key that is digested',
     );
@@ -162,7 +175,7 @@ describe('the short way of a changed row', () => {
         random.bytes(9),
       ]);
       bytes[0] = 'IUDTRM'.charCodeAt(Math.floor(random.fraction() * 6));
-      const sealed = writer.write(bytes, relation, place);
+      const sealed = written(writer, bytes, relation, place);
       if (sealed !== undefined) assert.equal(sealed.parsed.id, 's/0/1/0');
     }
   });
@@ -185,7 +198,7 @@ describe('the short way of a changed row', () => {
       });
       const message = Buffer.concat([Buffer.from('I\0\0\0\u0007N\0\u0002'), ...parts]);
       const place = { trigger: 'shop/t', slot: 's', lsn: '0/1', index, timeMs: 0, xid: 1, depth: 0 };
-      return writer.write(message, relation, place)!;
+      return written(writer, message, relation, place)!;
     });
     sealed.forEach((each, at) => {
       const data = each.parsed.data as { new: { id: number; note: string } };

@@ -94,13 +94,20 @@ export class ChangeWriter {
     this.#arrayTypes = arrayTypes;
   }
 
-  /** The event of an insert, update or delete; `undefined`: it has to go the long way. */
-  write(message: Buffer, relation: Relation, place: TransactionPlace): SealedEvent | undefined {
-    const action = ACTIONS.get(message[0]!);
-    const surely = message.length + relation.columns.length * COLUMN_BYTES;
+  /** The event of an insert, update or delete, from `start` to `end`; `undefined`: it has to go the long way. */
+  write(
+    message: Buffer,
+    start: number,
+    end: number,
+    relation: Relation,
+    place: TransactionPlace,
+  ): SealedEvent | undefined {
+    const action = ACTIONS.get(message[start]!);
+    const surely = end - start + relation.columns.length * COLUMN_BYTES;
     if (action === undefined || surely > SURELY_SMALL_BYTES) return undefined;
     const table = this.#tableOf(relation);
-    if (!this.#read(message, action, table)) return undefined;
+    // Behind the letter and the table's number.
+    if (!this.#read(message, start + 5, end, action, table)) return undefined;
     const key = this.#keyOf(message, table);
     if (key === undefined) return undefined;
     const transaction = this.#transactionOf(place);
@@ -124,18 +131,17 @@ export class ChangeWriter {
   }
 
   /** Finds the values. False: they are not plain. */
-  #read(message: Buffer, action: Action, { columns }: TablePlan): boolean {
+  #read(message: Buffer, from: number, end: number, action: Action, { columns }: TablePlan): boolean {
     const [next, former] = [this.#next, this.#former];
     next.clear();
     former.clear();
-    // Behind the letter and the table's number.
-    let at = 5;
+    let at = from;
     if (action !== 'insert' && message[at] !== NEW) {
-      at = former.read(message, at + 1, columns.length, message[at] === WHOLE);
+      at = former.read(message, at + 1, end, columns.length, message[at] === WHOLE);
       if (at < 0) return false;
     }
     if (action === 'delete') return true;
-    if (message[at] !== NEW || next.read(message, at + 1, columns.length, true) < 0) return false;
+    if (message[at] !== NEW || next.read(message, at + 1, end, columns.length, true) < 0) return false;
     // What is large and did not change is taken from the old row, where that is whole.
     for (let column = 0; column < columns.length; column += 1)
       if (next.kinds[column] === UNCHANGED && !next.take(former, column)) return false;

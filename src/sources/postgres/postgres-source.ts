@@ -162,7 +162,7 @@ class SlotReader implements RowReader {
         replica,
         this.#context.clock,
         {
-          data: (bytes) => rows.add(reader.read(bytes), reader.isInside),
+          data: (bytes, start, end) => rows.add(reader.read(bytes, start, end), reader.isInside),
           reached: (lsn) => rows.reached(lsn, reader.isInside),
           lost: lose,
         },

@@ -1,5 +1,6 @@
 import type { Client, Connection } from 'pg';
 import type { Clock, Timer } from '../../base/clock.ts';
+import { readCopyFrames } from './copy-frames.ts';
 import { formatLsn, quoteName } from './table-setup.ts';
 
 /** How often the server is told where we are, and asked for a sign of life. Its own limit is wal_sender_timeout, 60 s. */
@@ -11,6 +12,8 @@ const POSTGRES_EPOCH_MS = 946_684_800_000;
 
 const XLOG_DATA = 0x77;
 const KEEPALIVE = 0x6b;
+/** Where in the log, where its end was, and when: before the message itself. */
+const XLOG_HEADER_BYTES = 24;
 
 /** Of the package, but not in its types. */
 interface CopySender {
@@ -18,7 +21,8 @@ interface CopySender {
 }
 
 export interface StreamHandler {
-  data(message: Buffer): void;
+  /** A message of the plugin: there from `start` to `end` until the call returns. */
+  data(bytes: Buffer, start: number, end: number): void;
   /** Everything up to here was sent. */
   reached(lsn: bigint): void;
   /** The end, however it comes; at most once. */
@@ -46,15 +50,17 @@ export class ReplicationStream {
   }
 
   start(slot: string, publication: string): void {
-    const { connection } = this.#client;
+    const { stream } = this.#client.connection;
     this.#heardMs = this.#clock.monotonicMs();
-    connection.on('copyData', ({ chunk }: { chunk: Buffer }) => {
-      try {
-        this.#receive(chunk);
-      } catch (error) {
+    readCopyFrames(stream, {
+      heard: () => {
+        this.#heardMs = this.#clock.monotonicMs();
+      },
+      data: (bytes, start, end) => this.#receive(bytes, start, end),
+      failed: (error) => {
         this.close();
         this.#handler.lost(error);
-      }
+      },
     });
     this.#timer = this.#clock.every(STATUS_MS, () => this.#look());
     const names = quoteName(publication).replaceAll("'", "''");
@@ -91,15 +97,15 @@ export class ReplicationStream {
     this.#client.connection.stream.destroy();
   }
 
-  #receive(chunk: Buffer): void {
-    this.#heardMs = this.#clock.monotonicMs();
-    switch (chunk.readUInt8(0)) {
+  #receive(bytes: Buffer, start: number, end: number): void {
+    const at = start + 1;
+    switch (bytes[start]) {
       case XLOG_DATA:
-        this.#handler.data(chunk.subarray(25));
+        this.#handler.data(bytes, at + XLOG_HEADER_BYTES, end);
         return;
       case KEEPALIVE:
-        this.#handler.reached(chunk.readBigUInt64BE(1));
-        if (chunk.readUInt8(17) === 1) this.#send(false);
+        this.#handler.reached(bytes.readBigUInt64BE(at));
+        if (bytes.readUInt8(at + 16) === 1) this.#send(false);
         return;
       default:
         throw new RangeError('a replication message of unknown kind');

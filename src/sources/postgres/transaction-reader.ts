@@ -47,20 +47,21 @@ export class TransactionReader {
     return this.#transaction !== undefined;
   }
 
-  read(bytes: Buffer): RowRead | undefined {
-    return this.#readPlain(bytes) ?? this.#readMessage(bytes);
+  /** Of the message from `start` to `end`, nothing is kept. */
+  read(bytes: Buffer, start: number, end: number): RowRead | undefined {
+    return this.#readPlain(bytes, start, end) ?? this.#readMessage(bytes.subarray(start, end));
   }
 
   /** The short way, which most changes go. `undefined`: it is none of those. */
-  #readPlain(bytes: Buffer): RowRead | undefined {
+  #readPlain(bytes: Buffer, start: number, end: number): RowRead | undefined {
     const transaction = this.#transaction;
-    if (transaction === undefined || bytes.length < 5) return undefined;
-    const relation = this.#relations.get(bytes.readUInt32BE(1));
+    if (transaction === undefined || end - start < 5) return undefined;
+    const relation = this.#relations.get(bytes.readUInt32BE(start + 1));
     if (relation === undefined) return undefined;
-    const event = this.#writer.write(bytes, relation, transaction);
+    const event = this.#writer.write(bytes, start, end, relation, transaction);
     if (event === undefined) return undefined;
     transaction.index += 1;
-    return { kind: 'event', event, depth: transaction.depth, bytes: bytes.length };
+    return { kind: 'event', event, depth: transaction.depth, bytes: end - start };
   }
 
   #readMessage(bytes: Buffer): RowRead | undefined {

@@ -16,15 +16,14 @@ export class TupleReader {
     this.isThere = false;
   }
 
-  /** Returns where the row ends; -1: it is not as expected. */
-  read(message: Buffer, from: number, columns: number, isWhole: boolean): number {
-    if (from + 2 > message.length || message.readUInt16BE(from) !== columns || columns > COLUMNS_MAX)
-      return -1;
+  /** A row in a message that ends at `end`. Returns where the row ends; -1: it is not as expected. */
+  read(message: Buffer, from: number, end: number, columns: number, isWhole: boolean): number {
+    if (from + 2 > end || message.readUInt16BE(from) !== columns || columns > COLUMNS_MAX) return -1;
     let at = from + 2;
     for (let column = 0; column < columns; column += 1) {
       const kind = message[at++];
       if (kind === TEXT) {
-        if (at + 4 > message.length) return -1;
+        if (at + 4 > end) return -1;
         const start = at + 4;
         at = start + message.readUInt32BE(at);
         this.starts[column] = start;
@@ -32,7 +31,7 @@ export class TupleReader {
       } else if (kind !== NULL && kind !== UNCHANGED) return -1;
       this.kinds[column] = kind;
     }
-    if (at > message.length) return -1;
+    if (at > end) return -1;
     this.isThere = true;
     this.isWhole = isWhole;
     return at;
