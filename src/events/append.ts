@@ -25,6 +25,9 @@ export const APPENDING_MAX = 100_000;
 const APPEND_AT_ONCE_MAX = 2_000;
 const APPEND_BYTES_MAX = 16 * 1024 * 1024;
 
+/** A publication of so many goes to the store at once, and does not wait for others of its turn. */
+const MANY = 256;
+
 /** What is owed of an event to a live trigger. */
 interface Recipient extends NewDelivery {
   readonly live: LiveTrigger;
@@ -92,6 +95,12 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Events that were stored, and what came of each. */
+interface Durable {
+  readonly prepared: readonly Prepared[];
+  readonly results: readonly Appended[];
+}
+
 /**
  * Stores events with what is owed of them. Everything that comes within one turn of the event loop goes to the store
  * in one call, and the store commits calls together: so one wait for the disk serves many senders. The queues hear of
@@ -101,6 +110,7 @@ export class Appender {
   readonly #parts: AppendParts;
   #waiting: Waiting[] = [];
   #isNear = false;
+  #untold: Durable[] = [];
   #onTheWay = 0;
   #owed: number;
   #lastReceivedMs = 0;
@@ -152,36 +162,50 @@ export class Appender {
     return new Promise((resolve, reject) => {
       const bytes = prepared.reduce((sum, { sealed }) => sum + sealed.text.byteLength, 0);
       this.#waiting.push({ prepared, bytes, position, resolve, reject });
+      if (prepared.length >= MANY) {
+        this.#flush();
+        return;
+      }
       if (this.#isNear) return;
       this.#isNear = true;
       atEndOfTurn(() => this.#flush());
     });
   }
 
-  /** Tells the queues, and who listens, what became durable. */
-  appended(prepared: readonly Prepared[], results: readonly Appended[]): Published[] {
+  /**
+   * Tells the queues, and who listens, what became durable, in the order in which it did. Of many events at the end of the
+   * turn, when the store has been given what comes next: until then it would have nothing to do.
+   */
+  appended(prepared: readonly Prepared[], results: readonly Appended[]): void {
+    this.#untold.push({ prepared, results });
+    if (this.#untold.length > 1) return;
+    const tellAll = (): void => {
+      for (const each of this.#untold.splice(0)) this.#tell(each);
+    };
+    if (prepared.length < MANY) tellAll();
+    else atEndOfTurn(tellAll);
+  }
+
+  #tell({ prepared, results }: Durable): void {
     const storedNow: StoredNow[] = [];
-    const published = prepared.map((each, at) => {
+    prepared.forEach((each, at) => {
       const { seq, stored, deliveries } = results[at]!;
-      let owed = 0;
       for (let place = 0; place < each.deliveries.length; place += 1) {
         const own = each.deliveries[place]!;
         const key = stored ? deliveries[place] : undefined;
-        if (key !== undefined) owed += 1;
+        if (key !== undefined) this.#owed += 1;
         const claimed = key === undefined ? undefined : toClaimed(each, seq, key, own.ordering);
         own.live.queue.admitted(own, own.ordering, claimed);
       }
-      this.#owed += owed;
       const { receivedMs, scope, sealed } = each;
       if (stored) storedNow.push({ seq, receivedMs, scope, event: sealed });
-      return { seq, stored, owed };
     });
     if (storedNow.length > 0) this.#parts.onStored?.(storedNow);
-    return published;
   }
 
   #flush(): void {
     this.#isNear = false;
+    if (this.#waiting.length === 0) return;
     const all = this.#waiting;
     this.#waiting = [];
     let group: Waiting[] = [];
@@ -213,10 +237,11 @@ export class Appender {
         events: prepared,
         positions: group.flatMap(({ position }) => position ?? []),
       });
+      this.appended(prepared, results);
       let at = 0;
       for (const waiting of group) {
         const end = at + waiting.prepared.length;
-        waiting.resolve(this.appended(waiting.prepared, results.slice(at, end)));
+        waiting.resolve(results.slice(at, end).map(toPublished));
         at = end;
       }
     } catch (error) {
@@ -236,6 +261,12 @@ function toRecipient(live: LiveTrigger, sealed: SealedEvent, receivedMs: number)
   const once = seen === undefined ? undefined : { value: seen, untilMs: receivedMs + dedupeMs };
   const { claimed, parked } = queue.admit(ordering, sealed.text.byteLength);
   return { live, trigger: queue.key, claimed, parked, dueMs: receivedMs, ordering, once };
+}
+
+function toPublished({ seq, stored, deliveries }: Appended): Published {
+  let owed = 0;
+  for (const key of deliveries) if (key !== undefined) owed += 1;
+  return { seq, stored, owed };
 }
 
 function toClaimed(

@@ -98,6 +98,25 @@ describe('events: delivery', TIMEOUT, () => {
       },
     ));
 
+  it('makes one batch of what came together, and keeps the order when few come behind many', () =>
+    withWorld(
+      [trigger('mail', { batched: true, batchMax: 1_000, concurrency: 9, key: 'subject' })],
+      () => null,
+      async (world) => {
+        const events = Array.from({ length: 400 }, (_, at) =>
+          cloudEvent(`e${at}`, { subject: `s${at % 300}` }),
+        );
+        const { dispatch } = world;
+        await Promise.all([dispatch.publish(events.slice(0, 390)), dispatch.publish(events.slice(390))]);
+        await idle(world);
+        assert.ok(world.calls.length <= 4, `${world.calls.length} calls`);
+        const order = world.calls.flat();
+        for (let at = 300; at < 400; at += 1)
+          assert.ok(order.indexOf(`e${at - 300}`) < order.indexOf(`e${at}`), `e${at}`);
+        assert.equal(new Set(order).size, 400);
+      },
+    ));
+
   it('calls with no more than its concurrency at once', () => {
     let now = 0;
     let most = 0;

@@ -164,8 +164,10 @@ export class TriggerQueue {
 
   /** It was not stored. */
   notAdmitted(admission: Admission, ordering: string | undefined): void {
-    if (admission.claimed) this.#reserved -= 1;
-    else if (admission.parked) this.#hasParked(ordering!);
+    if (admission.claimed) {
+      this.#reserved -= 1;
+      if (this.#reserved === 0) this.#fill();
+    } else if (admission.parked) this.#hasParked(ordering!);
     else this.#unclaimedOnTheWay -= 1;
   }
 
@@ -240,10 +242,11 @@ export class TriggerQueue {
     this.#fill();
   }
 
-  /** Claims from the store while it is behind and memory has room. */
+  /** Claims from the store while it is behind and memory has room. What is on its way in memory is older, and comes first. */
   #fill(): void {
-    if (!this.#behind || this.#isFilling || !this.#mayGo || this.#lanes.opening > 0) return;
-    const room = HELD_MAX - this.#held - this.#reserved;
+    if (!this.#behind || this.#isFilling || !this.#mayGo || this.#lanes.opening > 0 || this.#reserved > 0)
+      return;
+    const room = HELD_MAX - this.#held;
     if (room < HELD_MAX / 2 || this.#lanes.size >= LANES_MAX || !this.#parts.budget.hasRoom(0)) return;
     this.#isFilling = true;
     void this.#claim(room);

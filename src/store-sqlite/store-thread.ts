@@ -11,6 +11,9 @@ export const CALLS_WAITING_MAX = 20_000;
 /** Most bytes that such calls may hold, unless a single one has more. */
 export const CALLS_WAITING_BYTES_MAX = 256 * 1024 * 1024;
 
+/** A call of so many bytes goes at once, with what waits: the thread would be idle until the turn has ended. */
+const FLUSH_BYTES = 64 * 1024;
+
 export type ThreadRole = 'writer' | 'reader';
 
 /** What a store thread opens. */
@@ -147,13 +150,15 @@ export class StoreThread {
     this.#outbox.push({ id, name, args });
     if (cost?.transfer !== undefined) this.#transfer.push(...cost.transfer);
     this.#waitingBytes += bytes;
-    if (!this.#flushIsNear) {
+    const answer = new Promise<unknown>((resolve, reject) => {
+      this.#waiting.set(id, { bytes, resolve, reject });
+    });
+    if (bytes >= FLUSH_BYTES) this.#flush();
+    else if (!this.#flushIsNear) {
       this.#flushIsNear = true;
       atEndOfTurn(() => this.#flush());
     }
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { bytes, resolve, reject });
-    });
+    return answer;
   }
 
   /** Why a call cannot be taken, if it cannot. */

@@ -134,6 +134,29 @@ export function exerciseManyAlike(open: OpenFresh<EventStore>): void {
         ]);
       }));
 
+    it('tells by its place what was there already, in a call of many that have all else in common', () =>
+      withFresh(open, async (store) => {
+        const { session, mailKey } = await begin(store);
+        const alike = (...places: number[]): NewEvent[] =>
+          places.map((place) => event(place, [delivery(mailKey)], { type: 'row', receivedMs: startMs }));
+        const former = await store.append(append(session, alike(5, 20)));
+        const places = Array.from({ length: 60 }, (_, place) => (place === 40 ? 39 : place));
+        const stored = await store.append(append(session, alike(...places)));
+        const repeated = stored.flatMap((each, at) => (each.stored ? [] : [[at, each.seq]]));
+        assert.deepEqual(repeated, [
+          [5, former[0]!.seq],
+          [20, former[1]!.seq],
+          [40, stored[39]!.seq],
+        ]);
+        const claimed = await store.claim(session, mailKey, laterMs, 99);
+        const owed = new Map([...former, ...stored].map(({ seq }, at) => [seq, [5, 20, ...places][at]!]));
+        assert.equal(claimed.length, 59);
+        for (const { seq, id, event: text } of claimed) {
+          assert.equal(id, `e${owed.get(seq)}`);
+          assert.equal((JSON.parse(Buffer.from(text).toString()) as { id: string }).id, id);
+        }
+      }));
+
     it('stores each once, wherever repetitions stand among many', () =>
       withFresh(open, async (store) => {
         const { session, mailKey } = await begin(store);

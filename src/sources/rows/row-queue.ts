@@ -6,8 +6,8 @@ import type { RateGuard } from './rate-guard.ts';
 
 /** Events that are stored in one step. */
 const BATCH_MAX = 1_000;
-/** What waits to be stored; beyond it the connection is not read, until half of it is gone. */
-const WAITING_MAX = 5_000;
+/** What waits to be stored; beyond it the connection is not read, until half of it is gone: the next batch is there in time. */
+const WAITING_MAX = 2_000;
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 
 /** What a stream of changes is read to. `Place`: where it is in the database's log. */
