@@ -87,7 +87,7 @@ export const LAYERS: readonly Layer[] = [
   // Programs of any language run beside one of these, which builds on the Node.js runtime's end of the channel.
   {
     name: 'shim',
-    files: /^runtimes\/(?:child|bootstrap|command)\//,
+    files: /^runtimes\/(?:child|bootstrap|build|command)\//,
     may: ['frames', 'runtime', 'shim'],
     mayInTests: ['base', 'frames', 'model', 'ports', 'runtime', 'adapter'],
     packages: [],

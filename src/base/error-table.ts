@@ -217,6 +217,13 @@ export const ERROR_TABLE = {
     'Installing the dependencies failed.',
     'Run the same command in the folder and read its output.',
   ),
+  E_BUILD_LIMIT: row(
+    400,
+    'author',
+    false,
+    'A tool of a build took more memory, processes or disk than builds may.',
+    'Build less at once, or build before deploying and deploy what was made.',
+  ),
   E_TOOLCHAIN_MISSING: row(
     400,
     'operator',

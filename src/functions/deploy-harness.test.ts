@@ -51,7 +51,7 @@ export async function openDeployFixture(): Promise<DeployFixture> {
     const stateLanguage = createStateLanguage(() => clock.nowMs());
     const languages = createLanguages({ clock, log, blobs, scratchDir, stateLanguage });
     return createDeployer({
-      ...{ apps: store.apps, blobs, liveApps, languages, clock, log, scratchDir },
+      ...{ apps: store.apps, blobs, liveApps, languages, clock, log, scratchDir, builds: undefined },
       missingSecrets: ({ config }) => config.secrets ?? [],
       sourcePlans: { changes: async () => [] },
     });

@@ -19,11 +19,13 @@ import type { AppPlan } from '../model/manifest.ts';
 import type { Trigger } from '../model/trigger.ts';
 import type { AppStore } from '../ports/app-store.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
+import type { BuildSandbox } from '../ports/build-sandbox.ts';
 import type { BuildLine, Deployer, DeployPlan, DeployRequest, DeployResult } from '../ports/deployer.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import { describeChange, type SourceChange, type SourcePlans } from '../ports/source-plans.ts';
 import { unpackArchive } from './archive/archive.ts';
 import { FOLDER_NAME_FILE } from './archive/packed-folder.ts';
+import { BuildBench } from './build/build-bench.ts';
 import { BuildCache } from './build/build-cache.ts';
 import { BuildNotes } from './build/build-notes.ts';
 import type { AppSource } from './build/language.ts';
@@ -57,6 +59,8 @@ export interface DeployerOptions {
   readonly sourcePlans: Pick<SourcePlans, 'changes'>;
   /** For builds, uploads and installed packages; on the same file system as the blobs. Made when it is missing. */
   readonly scratchDir: string;
+  /** Where tools of builds of uploads run; `undefined`: as the platform's user. */
+  readonly builds: BuildSandbox | undefined;
 }
 
 export interface ClosableDeployer extends Deployer {
@@ -253,7 +257,7 @@ class LocalDeployer implements ClosableDeployer {
     { folder, isUpload }: Origin,
     request: Omit<DeployRequest, 'folder'>,
   ): Promise<Omit<DeployResult, 'tookMs'>> {
-    const { languages, scratchDir, blobs } = this.#options;
+    const { languages, scratchDir, blobs, clock, builds: sandbox } = this.#options;
     const { app, routes } = plan;
     const tell = (step: BuildLine['step'], text: string): void => request.onLine?.({ step, text });
     tell('read', `${app}: ${counted(plan.functions.length, 'function')}, ${counted(routes.length, 'route')}`);
@@ -268,6 +272,11 @@ class LocalDeployer implements ClosableDeployer {
       confined: isUpload,
       allowScripts: plan.allowScripts,
       signal: this.#stop.signal,
+      // Whoever uploads may be a stranger to the machine; a folder of the machine belongs to who is there.
+      bench: once(async () => {
+        if (!isUpload || sandbox === undefined) return undefined;
+        return BuildBench.open({ sandbox, scratchDir, app, clock });
+      }),
       tell,
     };
     return this.#sweeper.holding(async () => {
@@ -391,6 +400,14 @@ function asDiskError(thrown: unknown): unknown {
   if (thrown instanceof LambentError || !(thrown instanceof Error) || !('code' in thrown)) return thrown;
   if (thrown.code !== 'ENOSPC' && thrown.code !== 'EDQUOT') return thrown;
   return new LambentError('E_DISK_FULL', `the disk is full: ${thrown.message}`, { cause: thrown });
+}
+
+function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
+  let made: Promise<Result> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 function counted(count: number, noun: string): string {

@@ -1,5 +1,6 @@
 import type { InstanceId } from '../base/ids.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { BuildSandbox } from './build-sandbox.ts';
 
 /**
  * A sandbox starts processes for functions and keeps them apart. Drivers differ in how well; each says so
@@ -112,6 +113,8 @@ export interface Sandbox {
   /** Starts a process. `id` names its scratch folder and is unique. Rejects with `E_START_FAILED`. */
   start(id: InstanceId, spec: SandboxSpec, listener: SandboxListener): Promise<SandboxProcess>;
   describe(): Promise<SandboxDescription>;
+  /** Where builds of uploaded apps run; `undefined`: this driver cannot contain them, and they run as the platform's user. */
+  readonly builds: BuildSandbox | undefined;
   /** Ends every process it started, then itself. */
   close(): Promise<void>;
 }

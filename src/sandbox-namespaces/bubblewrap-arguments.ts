@@ -2,10 +2,11 @@ import { dirname } from 'node:path';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import { INNER_UID } from './runtime-root.ts';
 
-/** One mount inside: a file or folder of the host, read-only. */
+/** One mount inside: a file or folder of the host, read-only unless it says otherwise. */
 export interface Binding {
   readonly from: string;
   readonly to: string;
+  readonly writable?: boolean;
 }
 
 export interface Enclosure {
@@ -47,7 +48,7 @@ export function bubblewrapArguments(enclosure: Enclosure): string[] {
     ...[...size, '--perms', '1777', '--tmpfs', '/dev/shm', '--remount-ro', '/dev'],
     ...[...size, '--perms', '1777', '--tmpfs', '/tmp'],
     ...links.flatMap(([name, target]) => ['--symlink', target, `/${name}`]),
-    ...bindings.flatMap(({ from, to }) => ['--ro-bind', from, to]),
+    ...bindings.flatMap(({ from, to, writable }) => [writable === true ? '--bind' : '--ro-bind', from, to]),
   ];
 }
 
@@ -67,7 +68,11 @@ export function egressArguments(socket: string, policy: NetworkPolicy): string[]
 const LOOPBACK_ENTRY = /^(localhost|127\.|::1|\[::1)/;
 
 /** After everything is in its place. */
-export const CLOSING_ARGUMENTS = ['--remount-ro', '/', '--chdir', '/tmp'];
+export const CLOSING_ARGUMENTS = closingArguments('/tmp');
+
+export function closingArguments(cwd: string): string[] {
+  return ['--remount-ro', '/', '--chdir', cwd];
+}
 
 /** As bubblewrap reads them from a descriptor. */
 export function encodeArguments(args: readonly string[]): Uint8Array {

@@ -140,6 +140,11 @@ export function describeIsolation(result: ProbeResult, circumstances: Circumstan
           ? 'whatever is mounted, only /tmp and /dev/shm can be written to'
           : 'this kernel does not have it, or the processor is not x64',
       },
+      {
+        name: 'builds',
+        enforced: contained,
+        note: 'tools of builds of uploaded apps run in such a sandbox, without Landlock; `lambent dev` builds the folders that it serves as you would',
+      },
     ],
   };
 }

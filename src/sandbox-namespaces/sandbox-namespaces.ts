@@ -16,6 +16,7 @@ import { delimiter, join, relative } from 'node:path';
 import { type Clock, delay } from '../base/clock.ts';
 import type { InstanceId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
+import type { BuildSandbox, BuildTool } from '../ports/build-sandbox.ts';
 import type {
   Sandbox,
   SandboxDescription,
@@ -25,28 +26,33 @@ import type {
 } from '../ports/sandbox.ts';
 import { emptyControlGroups, endControlGroups } from '../spawner/control-groups.ts';
 import { SpawnerClient } from '../spawner/spawner-client.ts';
-import type { Launch, Stage } from '../spawner/spawner-protocol.ts';
+import type { Egress, Launch, Stage } from '../spawner/spawner-protocol.ts';
 import {
   bubblewrapArguments,
   CLOSING_ARGUMENTS,
+  closingArguments,
   egressArguments,
   encodeArguments,
   isInside,
   withoutNested,
 } from './bubblewrap-arguments.ts';
 import { CodeSlots } from './code-slots.ts';
+import { ContainedBuilds, type EnclosedTool } from './contained-builds.ts';
 import { type ControlGroupHome, findControlGroupHome } from './control-group-home.ts';
 import { InstanceUsers } from './instance-users.ts';
 import { findLandlockLauncher } from './landlock-launcher.ts';
 import { describeIsolation, probeIsolation } from './probe-isolation.ts';
 import { RuntimeRoot } from './runtime-root.ts';
 import { type Architecture, createSeccompFilter } from './seccomp-filter.ts';
+import { ToolUsers } from './tool-users.ts';
 
 export interface NamespacesSandboxOptions {
   /** Where scratch folders of instances are made; emptied at start. */
   readonly runDir: string;
   /** The folder that holds the code of all versions. */
   readonly codeRoot: string;
+  /** The folder that holds all that builds write to; left out: there are none. */
+  readonly scratchRoot?: string;
   readonly clock: Clock;
   readonly log: Log;
   /** Only for tests, which show with it that they would notice: the sandbox is made without these layers. */
@@ -78,6 +84,7 @@ interface Enclosed {
 }
 
 class NamespacesSandbox implements Sandbox {
+  readonly builds: BuildSandbox | undefined;
   readonly #options: NamespacesSandboxOptions;
   readonly #root: RuntimeRoot;
   readonly #slots: CodeSlots;
@@ -106,6 +113,15 @@ class NamespacesSandbox implements Sandbox {
       );
     }
     this.#spawner = new SpawnerClient(options.log, this.#stagePlace);
+    const { scratchRoot } = options;
+    this.builds =
+      scratchRoot === undefined
+        ? undefined
+        : new ContainedBuilds({
+            spawner: this.#spawner,
+            users: this.#users && new ToolUsers(scratchRoot),
+            enclose: (id, tool, egress) => this.#encloseTool(id, tool, egress),
+          });
   }
 
   async prepare(): Promise<void> {
@@ -131,20 +147,11 @@ class NamespacesSandbox implements Sandbox {
       slot === undefined ? await this.#enclosureOf(spec) : await this.#enclose(spec, slot);
     const folder = join(this.#options.runDir, id);
     const egress = spec.network === 'none' ? undefined : { policy: spec.network, socket: 'egress' };
-    const exit = egress === undefined ? undefined : this.#reach(join(folder, egress.socket)).from;
-    const exitArguments = exit === undefined ? [] : egressArguments(exit, spec.network);
+    const exitArguments = this.#exitArguments(folder, egress);
     const uid = this.#users?.take();
     const launch: Launch = {
       id,
-      command: [
-        'bwrap',
-        '--args',
-        '4',
-        ...(this.#lacks('filter') ? [] : ['--seccomp', '5']),
-        '--',
-        ...this.#launcher,
-        ...spec.command,
-      ],
+      command: [...this.#opening(), ...this.#launcher, ...spec.command],
       contained: true,
       env: {},
       folder,
@@ -206,6 +213,35 @@ class NamespacesSandbox implements Sandbox {
     await rm(this.#options.runDir, { recursive: true, force: true });
   }
 
+  async #encloseTool(id: InstanceId, tool: BuildTool, egress: Egress | undefined): Promise<EnclosedTool> {
+    const system = systemFolders();
+    const read = withoutNested([...system, ...tool.readPaths]);
+    // Below a folder that a tool writes to nothing is mounted: it could have put a link there.
+    for (const path of [...read, ...tool.writeDirs])
+      assert.ok(![tool.home, ...tool.writeDirs].some((dir) => dir !== path && isInside(path, dir)), path);
+    const { args, stages } = await this.#bind(system, read, [tool.home, ...tool.writeDirs], {
+      env: tool.env,
+      slot: undefined,
+    });
+    const folder = join(this.#options.runDir, id);
+    const more = [...this.#exitArguments(folder, egress), ...closingArguments(tool.cwd)];
+    return {
+      ...{ folder, stages, opening: this.#opening() },
+      inputs: [Buffer.concat([args, encodeArguments(more)]), this.#filterPath],
+      controlGroups: this.#groups?.groupsOf(id, tool.limits) ?? [],
+    };
+  }
+
+  /** What the arguments from descriptor 4 and the filter from descriptor 5 are given to. */
+  #opening(): string[] {
+    return ['bwrap', '--args', '4', ...(this.#lacks('filter') ? [] : ['--seccomp', '5']), '--'];
+  }
+
+  #exitArguments(folder: string, egress: Egress | undefined): string[] {
+    if (egress === undefined) return [];
+    return egressArguments(this.#reach(join(folder, egress.socket)).from, egress.policy);
+  }
+
   #lacks(layer: Layer): boolean {
     return this.#options.leaveOut?.includes(layer) === true;
   }
@@ -232,6 +268,16 @@ class NamespacesSandbox implements Sandbox {
     const system = spec.seesSystem === true ? systemFolders() : [];
     const code = spec.codeDir === undefined ? [] : [spec.codeDir];
     const paths = withoutNested([...system, ...trusted, ...spec.readDirs, ...code]);
+    return this.#bind(system, paths, [], { env: spec.env, slot });
+  }
+
+  /** Shows these paths of the host, and the private root where the system's own folders are not shown. */
+  async #bind(
+    system: readonly string[],
+    paths: readonly string[],
+    writable: readonly string[],
+    { env, slot }: { readonly env: SandboxSpec['env']; readonly slot: string | undefined },
+  ): Promise<Enclosed> {
     for (const path of paths) await this.#root.addMountPoint(path);
     const { folders, links } = await this.#root.entries();
     const reached = [
@@ -240,10 +286,11 @@ class NamespacesSandbox implements Sandbox {
         .map((name) => [join(this.#root.folder, name), `/${name}`] as const),
       ...paths.map((path) => [path, path] as const),
       ...(slot === undefined ? [] : [[slot, SLOT_PLACE] as const]),
-    ].map(([from, to]) => ({ to, ...this.#reach(from) }));
+      ...writable.map((path) => [path, path] as const),
+    ].map(([from, to]) => ({ to, writable: writable.includes(to), ...this.#reach(from) }));
     const args = bubblewrapArguments({
       sharesNetwork: this.#lacks('network'),
-      env: spec.env,
+      env,
       bindings: reached,
       links,
       scratchBytes: SCRATCH_BYTES,
@@ -255,11 +302,13 @@ class NamespacesSandbox implements Sandbox {
   /** The path under which bubblewrap, no longer root, finds what lies at this one; and the stage that makes it so. */
   #reach(path: string): { from: string; stage: Stage | undefined } {
     if (this.#stagePlace === undefined) return { from: path, stage: undefined };
-    const { codeRoot, runDir } = this.#options;
+    const { codeRoot, runDir, scratchRoot } = this.#options;
     // Few mounts for many paths: each makes every start a little slower. What the run folder holds (the runtime's root,
     // the ways out, places for code) is needed by every start.
-    const from = [codeRoot, runDir].find((root) => isInside(path, root)) ?? path;
-    const stage = this.#stages.get(from) ?? { from, to: join(this.#stagePlace, String(this.#stages.size)) };
+    const roots = [codeRoot, runDir, ...(scratchRoot === undefined ? [] : [scratchRoot])];
+    const from = roots.find((root) => isInside(path, root)) ?? path;
+    const to = join(this.#stagePlace, String(this.#stages.size));
+    const stage = this.#stages.get(from) ?? { from, to, writable: from === scratchRoot };
     this.#stages.set(from, stage);
     return { from: join(stage.to, relative(from, path)), stage };
   }

@@ -28,6 +28,7 @@ export interface ProcessSandboxOptions {
 }
 
 class ProcessSandbox implements Sandbox {
+  readonly builds = undefined;
   readonly #runDir: string;
   readonly #advice: string | undefined;
   readonly #spawner: SpawnerClient;
@@ -78,6 +79,7 @@ class ProcessSandbox implements Sandbox {
         { name: 'files', enforced: false, note: 'a function can read what the platform’s user can read' },
         { name: 'network', enforced: false, note: 'a function can open any connection' },
         { name: 'system calls', enforced: false, note: 'no filter' },
+        { name: 'builds', enforced: false, note: 'tools of builds run as the platform’s user' },
       ],
     };
   }

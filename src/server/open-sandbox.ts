@@ -18,7 +18,8 @@ export async function openSandbox(dataDir: string, choice: IsolationChoice, log:
   const runDir = join(dataDir, 'run');
   if (choice === 'process') return createProcessSandbox({ runDir, log, advice: undefined });
   const codeRoot = join(dataDir, 'blobs');
-  const found = await openNamespacesSandbox({ runDir, codeRoot, clock: systemClock, log });
+  const scratchRoot = join(dataDir, 'scratch');
+  const found = await openNamespacesSandbox({ runDir, codeRoot, scratchRoot, clock: systemClock, log });
   if (!('reason' in found)) return found;
   const { reason, advice } = found;
   return createProcessSandbox({

@@ -246,7 +246,7 @@ async function createParts(options: WireOptions, store: Stores, blobs: BlobStore
   const languages = createLanguages({ clock, log, blobs, scratchDir, stateLanguage });
   const { apps, asyncQueue } = store;
   const deployer = createDeployer({
-    ...{ languages, apps, blobs, liveApps, clock, log, scratchDir },
+    ...{ languages, apps, blobs, liveApps, clock, log, scratchDir, builds: sandbox.builds },
     missingSecrets: (version) => secrets.missing(version),
     sourcePlans: later,
   });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { BuildNetwork } from '../ports/build-sandbox.ts';
 import { ConnectionBudget } from './connection-budget.ts';
 import { EgressProxy } from './egress-proxy.ts';
 
@@ -63,6 +64,7 @@ describe('the way out of a sandbox', { timeout: 20_000 }, () => {
     policy: NetworkPolicy,
     resolve?: (host: string) => Promise<string[]>,
     budget = new ConnectionBudget(),
+    build?: BuildNetwork,
   ): string {
     paths += 1;
     const path = join(folder, `egress-${paths}`);
@@ -71,6 +73,7 @@ describe('the way out of a sandbox', { timeout: 20_000 }, () => {
         path,
         policy,
         budget,
+        build,
         onRefused: (text) => refusals.push(text),
         ...(resolve === undefined ? {} : { resolve }),
       }),
@@ -123,6 +126,54 @@ describe('the way out of a sandbox', { timeout: 20_000 }, () => {
       assert.match(answer, /^HTTP\/1\.1 403 Forbidden\r\nX-Lambent-Egress: /, host);
       assert.match(refusals[before] ?? '', why, host);
     }
+  });
+
+  it('lets a tool of a build reach what the machine’s configuration names, and nothing else that is private', async () => {
+    const granted = [`registry.example:${portOf(echo)}`];
+    const resolve = async (): Promise<string[]> => ['127.0.0.1'];
+    const path = open('internet', resolve, undefined, { granted, proxy: undefined });
+    const ask = (host: string): Promise<string> =>
+      exchange(path, `CONNECT ${host}:${portOf(echo)} HTTP/1.1\r\n\r\nhello`);
+    assert.match(await ask('registry.example'), /^HTTP\/1\.1 200 [\s\S]*hello$/);
+    for (const host of ['other.example', '127.0.0.1', 'x.registry.example'])
+      assert.match(await ask(host), /403 Forbidden[\s\S]*builds reach no others but the registries/, host);
+  });
+
+  it('goes through the proxy that the machine itself needs, whose password stays outside', async () => {
+    const asked: string[] = [];
+    const upstream = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', (chunk) => {
+        asked.push(String(chunk));
+        if (String(chunk).includes('refused.example')) socket.end('HTTP/1.1 407 Who are you\r\n\r\n');
+        else {
+          socket.write('HTTP/1.1 200 Fine\r\nX: y\r\n\r\nfirst ');
+          socket.pipe(socket);
+        }
+      });
+    }).listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    const resolve = async (host: string): Promise<string[]> =>
+      ({ 'proxy.example': ['127.0.0.1'], 'private.example': ['10.0.0.1'] })[host] ?? [];
+    const proxy = {
+      ...{ host: 'proxy.example', port: portOf(upstream), credentials: 'user:password' },
+      except: ['direct.example', '.internal'],
+    };
+    const path = open('internet', resolve, undefined, { granted: [], proxy });
+    const ask = (host: string): Promise<string> =>
+      exchange(path, `CONNECT ${host}:443 HTTP/1.1\r\n\r\nhello`);
+    assert.equal(await ask('far.example'), 'HTTP/1.1 200 Connection established\r\n\r\nfirst hello');
+    assert.match(asked[0]!, /^CONNECT far\.example:443 HTTP\/1\.1\r\n[\s\S]*Basic dXNlcjpwYXNzd29yZA==\r\n/);
+    assert.match(
+      await ask('refused.example'),
+      /502 [\s\S]*the proxy of this machine refused: HTTP\/1\.1 407/,
+    );
+    assert.match(await ask('169.254.169.254'), /403 Forbidden/);
+    assert.match(await ask('private.example'), /403 Forbidden/);
+    for (const host of ['direct.example', 'a.internal'])
+      assert.match(await ask(host), /502 [\s\S]*has no address/, host);
+    assert.equal(asked.length, 2);
+    upstream.close();
   });
 
   it('does not even resolve a name that a list leaves out: that would tell its server what is in the name', async () => {

@@ -13,7 +13,9 @@ import type { ErrorCode } from '../base/errors.ts';
 import { ownAddresses } from '../base/own-addresses.ts';
 import { EgressPolicy, withoutMapping } from '../model/egress-policy.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { BuildNetwork } from '../ports/build-sandbox.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
+import { openTunnel, reachedThrough } from './upstream-proxy.ts';
 
 /** That there are too many connections is said to the author this often at most, and to the client this long at most. */
 const TOO_MANY_TOLD_MS = 1_000;
@@ -35,6 +37,8 @@ export interface EgressProxyOptions {
   /** Path of the socket. */
   readonly path: string;
   readonly policy: NetworkPolicy;
+  /** For a tool of a build, beside the policy. */
+  readonly build?: BuildNetwork | undefined;
   /** What all instances may have open. */
   readonly budget: ConnectionBudget;
   /** A connection was refused, in a sentence: the author wants to know. */
@@ -158,8 +162,7 @@ export class EgressProxy {
 
   async #connect(client: Socket, target: Target, rest: Buffer): Promise<void> {
     try {
-      const addresses = await this.#resolve(target);
-      const remote = await this.#dialFirst(addresses, target.port);
+      const remote = await this.#reach(target);
       if (client.destroyed) {
         remote.destroy();
         return;
@@ -176,6 +179,23 @@ export class EgressProxy {
     }
   }
 
+  async #reach(target: Target): Promise<Socket> {
+    const upstream = reachedThrough(this.#options.build?.proxy, target.host);
+    if (upstream === undefined) return this.#dialFirst(await this.#resolve(target), target.port);
+    // A machine that needs a proxy often has no names of others: then the proxy resolves, as for the machine itself.
+    if (isIP(target.host) !== 0 || (await this.#lookups.find(target.host)).length > 0)
+      await this.#resolve(target);
+    const addresses = isIP(upstream.host) === 0 ? await this.#lookups.find(upstream.host) : [upstream.host];
+    const remote = await this.#dialFirst(addresses, upstream.port);
+    try {
+      await openTunnel(remote, upstream, target, this.#clock);
+      return remote;
+    } catch (error) {
+      remote.destroy();
+      throw new Refusal(502, error instanceof Error ? error.message : String(error));
+    }
+  }
+
   /** The addresses to connect to: those that the policy allows, at least one. */
   async #resolve({ host, port }: Target): Promise<string[]> {
     const refused = (reason: string): Refusal => {
@@ -183,15 +203,19 @@ export class EgressProxy {
       this.#options.onRefused(text);
       return new Refusal(403, text);
     };
+    const { build } = this.#options;
     if (!this.#policy.allowsName(host, port)) throw refused('`network` in the manifest does not list it');
     const addresses = (isIP(host) === 0 ? await this.#lookups.find(host) : [host]).map(withoutMapping);
     if (addresses.length === 0) throw new Refusal(502, `${host} has no address`);
+    if (build?.granted.includes(`${host}:${port}`) === true) return addresses.slice(0, ADDRESSES_MAX);
     const own = ownAddresses();
     const allowed = addresses.filter((address) => this.#policy.allowsAddress(host, address, port, own));
     if (allowed.length > 0) return allowed.slice(0, ADDRESSES_MAX);
     const which = isIP(host) === 0 ? ` (${addresses[0]})` : '';
     throw refused(
-      `it is not a public address${which}, and \`network\` in the manifest does not list that address`,
+      build === undefined
+        ? `it is not a public address${which}, and \`network\` in the manifest does not list that address`
+        : `it is not a public address${which}, and builds reach no others but the registries that the platform's own configuration names`,
     );
   }
 
@@ -205,7 +229,7 @@ export class EgressProxy {
         failure = error;
       }
     }
-    throw failure;
+    throw failure ?? new Refusal(502, 'it has no address');
   }
 
   #dial(address: string, port: number): Promise<Socket> {

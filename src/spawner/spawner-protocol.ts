@@ -1,4 +1,5 @@
 import type { NetworkPolicy } from '../model/network-policy.ts';
+import type { BuildNetwork } from '../ports/build-sandbox.ts';
 import type { Pace } from '../ports/sandbox.ts';
 
 /** What the platform and its spawner process say to each other over Node's IPC channel. */
@@ -32,10 +33,12 @@ export interface Launch {
   /** Processes and threads; watched, as memory is, where no control group counts them. */
   readonly tasksMax: number;
   readonly filesMax: number;
+  /** The largest file that it may write, in megabytes; `undefined`: as large as there is room. */
+  readonly fileMb?: number;
   /** None: memory and processes are looked at from time to time. */
   readonly controlGroups: readonly ControlGroup[];
   /** Where the program may connect to, through a socket in its folder; `undefined`: there is none. */
-  readonly egress: { readonly policy: NetworkPolicy; readonly socket: string } | undefined;
+  readonly egress: Egress | undefined;
   /** The user and group that the program runs as, without any further group; `undefined`: those of the platform. */
   readonly uid: number | undefined;
   /** What the program can read from descriptor 4 on: bytes, or a file of the host. */
@@ -44,9 +47,18 @@ export interface Launch {
   readonly stages: readonly Stage[];
 }
 
+export interface Egress {
+  readonly policy: NetworkPolicy;
+  readonly socket: string;
+  /** Of a tool of a build: what it may reach beside that. */
+  readonly build?: BuildNetwork;
+}
+
 export interface Stage {
   readonly from: string;
   readonly to: string;
+  /** Whether what is mounted there can be written to. */
+  readonly writable?: boolean;
 }
 
 /** The limit for which an instance was ended. */

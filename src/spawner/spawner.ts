@@ -82,16 +82,18 @@ function report(message: SpawnerReport, handle?: Socket): void {
  * `sh` sets the limits that Node cannot set and joins the control groups, then becomes the program. Where `setpriv`
  * exists the kernel kills the instance when this spawner dies, even if both are killed at the same moment.
  */
-function wrapCommand({ command, controlGroups, filesMax, uid }: Launch): string[] {
+function wrapCommand({ command, controlGroups, filesMax, fileMb, uid }: Launch): string[] {
   const joins = controlGroups.map(({ folder }) => `echo 0 > '${join(folder, 'cgroup.procs')}' &&`).join(' ');
   const identity = uid === undefined ? '' : `--reuid ${uid} --regid ${uid} --clear-groups`;
+  // Counted in blocks of 512 bytes, as POSIX has it.
+  const files = fileMb === undefined ? '' : `ulimit -f ${fileMb * 2048} && `;
   const become = existsSync('/usr/bin/setpriv')
     ? `exec /usr/bin/setpriv ${identity} --pdeathsig KILL -- "$@"`
     : 'exec "$@"';
   return [
     '/bin/sh',
     '-c',
-    `${joins} ulimit -n ${filesMax} && ulimit -c 0 && ${become}`,
+    `${joins} ulimit -n ${filesMax} && ulimit -c 0 && ${files}${become}`,
     'instance',
     ...command,
   ];
@@ -147,6 +149,7 @@ function openEgress({ id, folder, egress }: Launch): EgressProxy | undefined {
   return new EgressProxy({
     path: join(folder, egress.socket),
     policy: egress.policy,
+    build: egress.build,
     budget: connections,
     onRefused: (text) =>
       report({ kind: 'output', id, stream: 'stderr', chunk: Buffer.from(`[network] ${text}\n`) }),

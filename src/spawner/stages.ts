@@ -27,11 +27,11 @@ export class Stages {
 
   /** Throws what `mount` says. */
   ensure(stages: readonly Stage[]): void {
-    for (const { from, to } of stages) {
+    for (const { from, to, writable } of stages) {
       if (this.#made.has(to)) continue;
       if (statSync(from).isDirectory()) mkdirSync(to);
       else writeFileSync(to, '');
-      execFileSync('mount', ['--bind', '-o', 'ro,nosuid,nodev', from, to]);
+      execFileSync('mount', ['--bind', '-o', `${writable === true ? 'rw' : 'ro'},nosuid,nodev`, from, to]);
       this.#made.add(to);
     }
   }

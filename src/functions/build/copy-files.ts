@@ -141,6 +141,28 @@ export class FileCopier {
   }
 }
 
+/**
+ * After code of others has worked in a folder: that no link in it leads to something outside, which the platform, who
+ * may read more than they, would take in. Rejects with `E_BUILD_FAILED`.
+ */
+export async function refuseLinksOut(folder: string): Promise<void> {
+  const root = await realpath(folder);
+  const waiting = [root];
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop())
+    for (const entry of await readdir(at, { withFileTypes: true })) {
+      const path = join(at, entry.name);
+      if (entry.isDirectory()) waiting.push(path);
+      if (!entry.isSymbolicLink()) continue;
+      const target = await realpath(path).catch(() => undefined);
+      if (target !== undefined && !isBelow(root, target))
+        throw new LambentError(
+          'E_BUILD_FAILED',
+          `what was built has a link that leads out of it: ${relative(root, path)}`,
+          { hint: 'Copy what it leads to instead.' },
+        );
+    }
+}
+
 function isExecutable({ mode }: Stats): boolean {
   return (mode & 0o111) !== 0;
 }

@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { systemClock } from '../../base/clock.ts';
 import type { LambentError } from '../../base/errors.ts';
+import type { AppName } from '../../model/function.ts';
 import { encodeTarHeader, tarPadding } from '../archive/tar-headers.ts';
 import { installDependencies } from './install-dependencies.ts';
 
@@ -100,6 +101,8 @@ describe('installDependencies', { timeout: 120_000 }, () => {
   ): Promise<{ modulesDir: string | undefined; lines: string[] }> {
     const lines: string[] = [];
     const modulesDir = await installDependencies({
+      app: 'shop' as AppName,
+      bench: undefined,
       folder,
       cacheDir,
       clock: systemClock,

@@ -16,7 +16,10 @@ import {
 import { basename, join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
-import { isBelow } from './copy-files.ts';
+import type { AppName } from '../../model/function.ts';
+import type { BuildBench } from './build-bench.ts';
+import type { Containing } from './tool-run.ts';
+import { isBelow, refuseLinksOut } from './copy-files.ts';
 import { dropLeastUsed } from './drop-least-used.ts';
 import { findProgram, runTool } from './run-tool.ts';
 
@@ -24,6 +27,9 @@ import { findProgram, runTool } from './run-tool.ts';
 export const INSTALL_MS_MAX = 10 * 60_000;
 /** How many installations are kept for later deploys; the least recently used go. */
 export const INSTALLATIONS_KEPT = 20;
+/** A question to npm, and its answer. */
+const ASK_MS_MAX = 30_000;
+const ANSWER_CHARS_MAX = 10_000;
 /** The largest lock file, in bytes. */
 const LOCK_BYTES_MAX = 32 * 1024 * 1024;
 const NPM_QUIET = ['--no-audit', '--no-fund', '--no-progress'];
@@ -45,6 +51,9 @@ export interface InstallOptions {
   readonly allowScripts: readonly string[];
   readonly onLine: (text: string) => void;
   readonly installMsMax?: number;
+  /** The app, and where its tools are contained, if they are. */
+  readonly app: AppName;
+  readonly bench: BuildBench | undefined;
   /** Gives the installation up, with `E_SHUTTING_DOWN`. */
   readonly signal?: AbortSignal;
 }
@@ -61,7 +70,7 @@ export async function installDependencies(options: InstallOptions): Promise<stri
   const { folder, cacheDir, onLine } = options;
   const lockFile = LOCK_FILES.find((name) => existsSync(join(folder, name)));
   if (lockFile === undefined || existsSync(join(folder, 'node_modules'))) return undefined;
-  const plan = await planInstall(folder, lockFile, options.allowScripts);
+  const plan = await planInstall(folder, lockFile, options);
   if (plan === undefined) return undefined;
   const target = join(cacheDir, plan.digest);
   const modulesDir = join(target, 'node_modules');
@@ -91,7 +100,7 @@ interface InstallPlan {
 async function planInstall(
   folder: string,
   lockFile: string,
-  allowScripts: readonly string[],
+  { app, allowScripts }: InstallOptions,
 ): Promise<InstallPlan | undefined> {
   const lockPath = join(folder, lockFile);
   if ((await stat(lockPath)).size > LOCK_BYTES_MAX)
@@ -107,8 +116,10 @@ async function planInstall(
     .split('\n')
     .filter((line) => NPMRC_KEPT.test(line))
     .join('\n');
+  // What packages of an app had a hand in is for no other app, however alike it looks.
+  const scripts = allowScripts.length === 0 ? '' : `${app} ${allowScripts.join(' ')}`;
   const hash = createHash('sha256').update(
-    `${process.platform} ${process.arch} ${process.versions.modules} ${allowScripts.join(' ')}\n`,
+    `${process.platform} ${process.arch} ${process.versions.modules} ${scripts}\n`,
   );
   for (const name of files) hash.update(await readFile(join(folder, name)));
   hash.update(`\n${kept}\n`);
@@ -177,12 +188,16 @@ async function install(plan: InstallPlan, target: string, options: InstallOption
     if (plan.npmrc !== '') await writeFile(join(scratch, '.npmrc'), `${plan.npmrc}\n`);
     const startedMs = clock.monotonicMs();
     onLine('npm ci --ignore-scripts');
-    await runNpm(scratch, ['ci', ...NPM_QUIET, '--ignore-scripts'], options);
+    const writeDirs = [scratch];
+    const containing = options.bench?.forTools({ writeDirs, network: true });
+    if (options.bench !== undefined) options.bench.grant([(await defaultRegistry(options)).trim()]);
+    await runNpm(scratch, ['ci', ...NPM_QUIET, '--ignore-scripts'], options, containing);
     if (options.allowScripts.length > 0) {
       const named = options.allowScripts.filter((name) => existsSync(join(scratch, 'node_modules', name)));
       onLine(`npm rebuild ${named.join(' ')}`);
-      if (named.length > 0)
-        await runNpm(scratch, ['rebuild', ...NPM_QUIET, '--ignore-scripts=false', '--', ...named], options);
+      const rebuild = ['rebuild', ...NPM_QUIET, '--ignore-scripts=false', '--', ...named];
+      if (named.length > 0) await runNpm(scratch, rebuild, options, options.bench?.forCode({ writeDirs }));
+      if (options.bench !== undefined) await refuseLinksOut(scratch);
     }
     onLine(`packages installed in ${Math.round(clock.monotonicMs() - startedMs)} ms`);
     await rename(scratch, target).catch((thrown: unknown) => {
@@ -196,18 +211,31 @@ async function install(plan: InstallPlan, target: string, options: InstallOption
   return target;
 }
 
-async function runNpm(cwd: string, args: readonly string[], options: InstallOptions): Promise<void> {
+/** The registry that npm asks where nothing is configured. Some networks answer by its name themselves. */
+async function defaultRegistry({ clock, signal }: InstallOptions): Promise<string> {
+  return runTool({
+    command: [findNpm(), 'config', 'get', 'registry'],
+    cwd: '/',
+    clock,
+    msMax: ASK_MS_MAX,
+    onLine: () => {},
+    collectChars: ANSWER_CHARS_MAX,
+    signal,
+    failure: { code: 'E_DEPENDENCIES_FAILED', title: 'npm config get registry', hint: 'Is npm whole?' },
+  });
+}
+
+async function runNpm(
+  cwd: string,
+  args: readonly string[],
+  options: InstallOptions,
+  containing: Containing | undefined,
+): Promise<void> {
   const { clock, onLine, installMsMax = INSTALL_MS_MAX, signal } = options;
-  const npm = findProgram('npm');
-  if (npm === undefined)
-    throw new LambentError(
-      'E_DEPENDENCIES_FAILED',
-      'there is no `npm` on the PATH to install the packages with',
-      { hint: 'Install npm, or run `npm ci` in the folder yourself before deploying.' },
-    );
   await runTool({
-    command: [npm, ...args],
+    command: [findNpm(), ...args],
     cwd,
+    containing,
     envPassed: NPM_ENV,
     clock,
     msMax: installMsMax,
@@ -215,10 +243,20 @@ async function runNpm(cwd: string, args: readonly string[], options: InstallOpti
     signal,
     failure: {
       code: 'E_DEPENDENCIES_FAILED',
-      title: 'npm ci --ignore-scripts',
+      title: `npm ${args[0]}${args[0] === 'ci' ? ' --ignore-scripts' : ''}`,
       hint: 'Run `npm ci --ignore-scripts` in the folder and read its output.',
     },
   });
+}
+
+function findNpm(): string {
+  const npm = findProgram('npm');
+  if (npm !== undefined) return npm;
+  throw new LambentError(
+    'E_DEPENDENCIES_FAILED',
+    'there is no `npm` on the PATH to install the packages with',
+    { hint: 'Install npm, or run `npm ci` in the folder yourself before deploying.' },
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

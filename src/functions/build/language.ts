@@ -10,6 +10,7 @@
  */
 import type { AppName, BlobDigest, RuntimeName } from '../../model/function.ts';
 import type { FunctionPlan } from '../../model/manifest.ts';
+import type { BuildBench } from './build-bench.ts';
 import type { BuildOutput } from './build-job.ts';
 
 export interface Language {
@@ -33,6 +34,8 @@ export interface AppSource {
   readonly allowScripts: readonly string[];
   /** Ends tools that run when the platform stops. */
   readonly signal: AbortSignal;
+  /** Where its tools are contained; `undefined`: they run as the platform's user. */
+  bench(): Promise<BuildBench | undefined>;
   /** A line for the person who waits. */
   tell(step: 'install' | 'build' | 'tool' | 'skip', text: string): void;
 }

@@ -27,7 +27,7 @@ export class NodeLanguage implements Language {
 
   async begin(source: AppSource): Promise<LanguageBuild> {
     const { clock, packagesDir } = this.#options;
-    const { folder, confined, allowScripts, signal, tell } = source;
+    const { app, folder, confined, allowScripts, signal, tell } = source;
     const modulesDir = await installDependencies({
       folder,
       cacheDir: packagesDir,
@@ -35,6 +35,8 @@ export class NodeLanguage implements Language {
       allowScripts,
       onLine: (text) => tell('install', text),
       signal,
+      app,
+      bench: await source.bench(),
     });
     const builder = this.#builder;
     return {

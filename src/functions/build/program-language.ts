@@ -8,7 +8,7 @@ import type { FunctionPlan } from '../../model/manifest.ts';
 import type { BuildStep } from '../../model/manifest-plan.ts';
 import type { BuildOutput } from './build-job.ts';
 import { BuildTurns } from './build-turns.ts';
-import { FileCopier, NEVER_COPIED } from './copy-files.ts';
+import { FileCopier, isBelow, NEVER_COPIED } from './copy-files.ts';
 import { dropLeastUsed } from './drop-least-used.ts';
 import { installDependencies } from './install-dependencies.ts';
 import type { AppSource, Language, LanguageBuild } from './language.ts';
@@ -44,14 +44,24 @@ export class ProgramLanguage implements Language {
   }
 
   async begin(source: AppSource): Promise<LanguageBuild> {
-    const { folder, allowScripts, tell, signal } = source;
+    const { app, folder, allowScripts, tell, signal } = source;
     const { clock, packagesDir } = this.#options;
+    const bench = await source.bench();
     const onLine = (text: string): void => tell('install', text);
     return {
       modulesDir: undefined,
       plan: async (plan) => {
         const home = join(folder, homeOf(plan));
-        const install = { folder: home, cacheDir: packagesDir, clock, allowScripts, onLine, signal };
+        const install = {
+          folder: home,
+          cacheDir: packagesDir,
+          clock,
+          allowScripts,
+          onLine,
+          signal,
+          app,
+          bench,
+        };
         const modulesDir = existsSync(home) ? await installDependencies(install) : undefined;
         return {
           // What it needs of the machine, nobody here knows: it is the same program wherever it is the same bytes.
@@ -67,6 +77,18 @@ export class ProgramLanguage implements Language {
     };
   }
 
+  /** What a build that is not contained keeps for the next one. */
+  async #cacheOf(name: string): Promise<string> {
+    const { clock, workDir } = this.#options;
+    const caches = join(workDir, 'caches');
+    const cacheDir = join(caches, name);
+    await mkdir(cacheDir, { recursive: true });
+    const now = new Date(clock.nowMs());
+    await utimes(cacheDir, now, now);
+    await dropLeastUsed(caches, BUILD_CACHES_KEPT);
+    return cacheDir;
+  }
+
   /** Lets the author's command work in a copy of the folder, and keeps what it leaves there. */
   async #build(
     source: AppSource,
@@ -75,7 +97,7 @@ export class ProgramLanguage implements Language {
     modulesDir: string | undefined,
     outDir: string,
   ): Promise<BuildOutput> {
-    const { clock, workDir } = this.#options;
+    const { clock } = this.#options;
     const { app, folder, signal, tell } = source;
     const { name, include } = plan;
     // Real, because what links lead to is compared with it.
@@ -84,17 +106,20 @@ export class ProgramLanguage implements Language {
       const homeDir = join(scratchDir, homeOf(plan));
       const inputs = await copySource(join(folder, homeOf(plan)), homeDir);
       if (modulesDir !== undefined) await cp(modulesDir, join(homeDir, 'node_modules'), COPY_AS_IT_IS);
-      const caches = join(workDir, 'caches');
-      const cacheDir = join(caches, `${app}.${name}`);
-      await mkdir(cacheDir, { recursive: true });
-      const now = new Date(clock.nowMs());
-      await utimes(cacheDir, now, now);
-      await dropLeastUsed(caches, BUILD_CACHES_KEPT);
+      const bench = await source.bench();
+      const cacheDir =
+        bench === undefined ? await this.#cacheOf(`${app}.${name}`) : join(bench.codeHome, 'builds', name);
       tell('tool', `${name}: ${step.text}`);
       const onLine = (text: string): void => tell('tool', `${name}: ${text}`);
-      await runBuildStep({ name, step, folder: homeDir, cacheDir, clock, signal, onLine });
+      const containing = bench?.forCode({ writeDirs: [scratchDir] });
+      await runBuildStep({ name, step, folder: homeDir, cacheDir, clock, signal, onLine, containing });
       const made = step.output === undefined ? homeOf(plan) : posix.join(homeOf(plan), step.output);
-      if (!existsSync(join(scratchDir, made)))
+      const real = await realpath(join(scratchDir, made)).catch(() => undefined);
+      if (real !== undefined && !isBelow(scratchDir, real))
+        throw new LambentError('E_BUILD_FAILED', `the build of ${name} left a link in place of \`${made}\``, {
+          hint: 'Copy what it leads to instead.',
+        });
+      if (real === undefined)
         throw new LambentError('E_BUILD_FAILED', `the build of ${name} left no folder \`${step.output}\``, {
           hint: `Correct \`functions.${name}.build.output\`, or what \`${step.text}\` does.`,
         });

@@ -2,6 +2,7 @@ import { delimiter, dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import type { BuildStep } from '../../model/manifest-plan.ts';
+import type { Containing } from './tool-run.ts';
 import { runTool } from './run-tool.ts';
 
 /** What shells end with when they do not find a program. */
@@ -18,6 +19,7 @@ export interface BuildStepRun {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onLine: (text: string) => void;
+  readonly containing: Containing | undefined;
 }
 
 /**
@@ -25,14 +27,20 @@ export interface BuildStepRun {
  * Rejects with `E_BUILD_FAILED`, or `E_TOOLCHAIN_MISSING` where a program of it is not there.
  */
 export async function runBuildStep(run: BuildStepRun): Promise<void> {
-  const { name, step, folder, cacheDir, clock, signal, onLine } = run;
+  const { name, step, folder, cacheDir, clock, signal, onLine, containing } = run;
   const title = `build of ${name}: ${step.text}`;
   const [program, ...args] = step.argv as [string, ...string[]];
   // Found by `env` and not here, so that a program that is missing ends as in a shell.
-  const command: [string, ...string[]] = ['/usr/bin/env', program, ...args];
+  const found: [string, ...string[]] = ['/usr/bin/env', program, ...args];
+  // The folder is made by whose it is.
+  const command: [string, ...string[]] =
+    containing === undefined
+      ? found
+      : ['/bin/sh', '-c', 'mkdir -p "$LAMBENT_BUILD_CACHE" && exec "$@"', 'build', ...found];
   await runTool({
     command,
     cwd: folder,
+    containing,
     env: {
       PATH: [dirname(process.execPath), process.env.PATH].filter(Boolean).join(delimiter),
       CI: 'true',

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import type { Clock } from '../../base/clock.ts';
-import { type ErrorCode, LambentError } from '../../base/errors.ts';
+import { LambentError } from '../../base/errors.ts';
+import { startContained } from './contained-tool.ts';
+import type { ToolListener, ToolRun } from './tool-run.ts';
 
 /** How much of a tool's output is told when it fails, and while it runs. */
 const TAIL_LINES = 20;
@@ -16,28 +17,6 @@ const SETPRIV = '/usr/bin/setpriv';
  */
 const ENV_PASSED =
   /^(PATH|HOME|USERPROFILE|APPDATA|LANG|LC_ALL|TMPDIR|TEMP|TMP|SystemRoot|(HTTPS?|NO|ALL)_PROXY|SSL_CERT_FILE|SSL_CERT_DIR)$/i;
-
-export interface ToolRun {
-  /** Absolute path of the program, and its arguments. */
-  readonly command: readonly [string, ...string[]];
-  readonly cwd: string;
-  /** Names of further variables that this tool gets from the platform's environment: its own settings. */
-  readonly envPassed?: RegExp;
-  /** Variables beside those. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Given to the tool on its standard input. */
-  readonly input?: string;
-  readonly clock: Clock;
-  readonly msMax: number;
-  /** Each line of its output, while it runs; standard output too unless `collect` is set. */
-  readonly onLine: (text: string) => void;
-  /** Keeps standard output, at most this many characters, as the result. */
-  readonly collectChars?: number;
-  /** Gives it up, with `E_SHUTTING_DOWN`. */
-  readonly signal: AbortSignal | undefined;
-  /** What a failure is: its code, how the tool is called in the message, and what to do. */
-  readonly failure: { readonly code: ErrorCode; readonly title: string; readonly hint: string };
-}
 
 /**
  * Runs a program that builds need, in a process group of its own, with a clean environment, a time limit and its
@@ -58,80 +37,114 @@ export function runTool(run: ToolRun): Promise<string> {
     if (told <= LINES_TOLD_MAX) onLine(text);
   };
   return new Promise((resolve, reject) => {
-    const child = start(run);
-    const kill = (): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-      } catch {
-        // Already gone.
-      }
+    let collected = '';
+    let isOver = false;
+    const settle = (): void => {
+      isOver = true;
+      timer.cancel();
+      signal?.removeEventListener('abort', kill);
     };
+    const fail = (how: string, faults: Partial<ToolRun['failure']> = {}): void => {
+      settle();
+      if (signal?.aborted) reject(stopping(failure.title));
+      const { code, hint } = { ...failure, ...faults };
+      const message = `\`${failure.title}\` failed (${how}):\n${tail.join('\n')}`;
+      reject(new LambentError(code, message, { hint, details: { output: tail } }));
+    };
+    const stdout = collectChars === 0 ? new Lines(take) : undefined;
+    const stderr = new Lines(take);
+    const listener: ToolListener = {
+      onStdout(text) {
+        stdout?.add(text);
+        if (stdout !== undefined) return;
+        collected += text;
+        if (collected.length > collectChars && !isOver) {
+          take(`it wrote more than ${collectChars} characters`);
+          kill();
+        }
+      },
+      onStderr: (text) => stderr.add(text),
+      onFailed: (how, faults) => fail(how, faults),
+      onEnd(code, endedBy) {
+        stdout?.end();
+        stderr.end();
+        if (code !== 0) fail(endedBy ?? `exit code ${code}`, { hint: hintOf(run) });
+        else {
+          settle();
+          resolve(collected);
+        }
+      },
+    };
+    let kill = (): void => {};
     const timer = clock.after(msMax, () => {
       take(`stopped after ${msMax} ms`);
       kill();
     });
+    kill = (run.containing === undefined ? startOnHost : startContained)(run, listener);
     signal?.addEventListener('abort', kill);
-    const settle = (): void => {
-      timer.cancel();
-      signal?.removeEventListener('abort', kill);
-    };
-    const fail = (how: string): void => {
-      settle();
-      if (signal?.aborted) reject(stopping(failure.title));
-      const message = `\`${failure.title}\` failed (${how}):\n${tail.join('\n')}`;
-      reject(new LambentError(failure.code, message, { hint: failure.hint, details: { output: tail } }));
-    };
-    let collected = '';
-    if (collectChars === 0) splitLines(child.stdout, take);
-    else
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
-        collected += text;
-        if (collected.length > collectChars) {
-          take(`it wrote more than ${collectChars} characters`);
-          kill();
-        }
-      });
-    splitLines(child.stderr, take);
-    child.on('error', (error) => fail(error.message));
-    child.on('close', (code, endedBy) => {
-      settle();
-      if (code === 0) resolve(collected);
-      else fail(endedBy ?? `exit code ${code}`);
-    });
-    child.stdin.on('error', () => {});
-    child.stdin.end(run.input ?? '');
   });
 }
 
-function start({ command, cwd, env, envPassed }: ToolRun) {
+/** Returns what ends it. */
+function startOnHost({ command, cwd, env, envPassed, input }: ToolRun, listener: ToolListener): () => void {
   const passed = Object.entries(process.env).filter(
     ([name]) => ENV_PASSED.test(name) || envPassed?.test(name) === true,
   );
   const [program, ...args] = existsSync(SETPRIV)
     ? ([SETPRIV, '--pdeathsig', 'KILL', '--', ...command] as const)
     : command;
-  return spawn(program, args, {
+  const child = spawn(program, args, {
     cwd,
     env: { ...Object.fromEntries(passed), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
+  child.stdout.setEncoding('utf8').on('data', (text: string) => listener.onStdout(text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => listener.onStderr(text));
+  child.on('error', (error) => listener.onFailed(error.message));
+  child.on('close', (code, endedBy) => listener.onEnd(code, endedBy));
+  child.stdin.on('error', () => {});
+  child.stdin.end(input ?? '');
+  return () => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // Already gone.
+    }
+  };
+}
+
+/** What is not there, a contained tool cannot tell from what it may not have. */
+function hintOf({ containing, failure }: ToolRun): string {
+  if (containing === undefined) return failure.hint;
+  const network = containing.network ? 'public addresses and the registries of the platform' : 'no network';
+  return `${failure.hint} It ran in a sandbox, where builds see the app, the machine's programs and ${network}, and nothing else (docs/isolation.md, "Builds").`;
 }
 
 function stopping(title: string): LambentError {
   return new LambentError('E_SHUTTING_DOWN', `the platform is stopping; \`${title}\` was given up`);
 }
 
-function splitLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
-  let rest = '';
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => {
-    const lines = (rest + chunk).split('\n');
+/** Cuts text into lines. */
+class Lines {
+  readonly #onLine: (line: string) => void;
+  #rest = '';
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  add(text: string): void {
+    const lines = (this.#rest + text).split('\n');
     // A line without end must not grow without end.
-    rest = lines.pop()!.slice(-LINE_CHARS_MAX * 4);
-    for (const line of lines) onLine(line);
-  });
-  stream.on('end', () => onLine(rest));
+    this.#rest = lines.pop()!.slice(-LINE_CHARS_MAX * 4);
+    for (const line of lines) this.#onLine(line);
+  }
+
+  end(): void {
+    this.#onLine(this.#rest);
+    this.#rest = '';
+  }
 }
 
 /** The absolute path of a program on the PATH. */

@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import type { Clock } from '../../../base/clock.ts';
 import { LambentError } from '../../../base/errors.ts';
 import type { FunctionPlan } from '../../../model/manifest.ts';
 import type { BuildOutput } from '../build-job.ts';
 import { BuildTurns } from '../build-turns.ts';
+import type { Containing } from '../tool-run.ts';
 import { FileCopier, isBelow } from '../copy-files.ts';
 import type { AppSource, Language, LanguageBuild } from '../language.ts';
 import { toGoFault } from './go-faults.ts';
-import { AWS_MODULE, digestSdk, GoModules, moduleFolderOf, OWN_MODULE } from './go-module.ts';
+import { beginCache } from './go-cache.ts';
+import { AWS_MODULE, digestSdk, GoModules, moduleFolderOf, OWN_MODULE, SDK_DIR } from './go-module.ts';
 import { type GoPlace, type GoToolchain, selectToolchain } from './go-toolchain.ts';
 
 /** How long one build may take, downloads and the first compilation of the standard library included. */
@@ -48,6 +50,12 @@ export class GoLanguage implements Language {
     const sdkDigest = await digestSdk();
     const modules = new GoModules(join(workDir, 'modules'), sdkDigest);
     const toolchains = new Map<string, Promise<GoToolchain>>();
+    const bench = await source.bench();
+    const containing = bench?.forTools({
+      readPaths: [source.folder, SDK_DIR, modules.copiesDir],
+      network: true,
+    });
+    await mkdir(modules.copiesDir, { recursive: true });
     return {
       modulesDir: undefined,
       plan: async (plan) => {
@@ -56,6 +64,8 @@ export class GoLanguage implements Language {
           clock,
           signal: source.signal,
           confined: source.confined,
+          bench,
+          containing,
           onLine: (text) => {
             if (text.startsWith('go: downloading ')) source.tell('install', text.slice('go: '.length));
           },
@@ -114,9 +124,12 @@ export class GoLanguage implements Language {
         ),
       );
       const build = ['build', ...flags, `-ldflags=${ldflags}`, '-o', join(outDir, PROGRAM), target];
+      if (place.bench !== undefined) await beginCache(toolchain, place.bench, place);
+      const msMax = BUILD_MS_MAX;
+      const seeing = { ...place, containing: alsoSeeing(place.containing, scratchDir) };
       const [listed, built] = await Promise.allSettled([
-        toolchain.run(place, list, failure, BUILD_MS_MAX),
-        toolchain.run(place, build, failure, BUILD_MS_MAX),
+        toolchain.run(seeing, list, failure, { msMax }),
+        toolchain.run(seeing, build, failure, { msMax, writeDirs: [outDir] }),
       ]);
       patience.cancel();
       if (built.status === 'rejected') throw built.reason;
@@ -140,6 +153,10 @@ export class GoLanguage implements Language {
       await rm(scratchDir, { recursive: true, force: true });
     }
   }
+}
+
+function alsoSeeing(containing: Containing | undefined, path: string): Containing | undefined {
+  return containing && { ...containing, readPaths: [...containing.readPaths, path] };
 }
 
 /** What is built: the package of the entry's folder, but a file directly in `functions/` is a program by itself. */

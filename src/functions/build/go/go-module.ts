@@ -22,7 +22,7 @@ export const AWS_MODULE = 'github.com/aws/aws-lambda-go';
 const AWS_MINOR_MIN = 38;
 /** Below SDK_DIR. */
 const ADDED_FILE = 'awslambda/start-here.go.txt';
-const SDK_DIR = fileURLToPath(new URL('../../../../sdk/go', import.meta.url));
+export const SDK_DIR = fileURLToPath(new URL('../../../../sdk/go', import.meta.url));
 const GO_MOD_BYTES_MAX = 1024 * 1024;
 const MOD_FAILURE = {
   code: 'E_DEPENDENCIES_FAILED',
@@ -74,12 +74,12 @@ export function moduleFolderOf(appFolder: string, entry: string): string {
 
 /** Prepares modules for builds. One for each deploy; the copies of AWS's module outlive it. */
 export class GoModules {
-  readonly #copiesDir: string;
+  readonly copiesDir: string;
   readonly #sdkDigest: string;
   readonly #copies = new Map<string, Promise<string>>();
 
   constructor(copiesDir: string, sdkDigest: string) {
-    this.#copiesDir = copiesDir;
+    this.copiesDir = copiesDir;
     this.#sdkDigest = sdkDigest;
   }
 
@@ -95,7 +95,7 @@ export class GoModules {
     const ours = join(scratchDir, 'go.mod');
     if (existsSync(own)) await copyFile(own, ours);
     else await writeFile(ours, `module app\n\ngo ${toolchain.version.split('.').slice(0, 2).join('.')}\n`);
-    const mod = await this.#read(toolchain, place, ours);
+    const mod = await this.#read(toolchain, place, scratchDir, ours);
     const vendored = await readVendored(place.folder);
     if (confinedTo !== undefined && vendored === undefined)
       await checkReplaced(mod, place.folder, confinedTo);
@@ -120,17 +120,19 @@ export class GoModules {
         ? await this.#vendoredAwsCopy(place, scratchDir, aws?.Version)
         : aws && (await this.#awsCopy(toolchain, place, scratchDir, mod, aws.Version));
     if (copy !== undefined) changes.push(`-replace=${AWS_MODULE}=${copy}`);
-    await toolchain.run(place, ['mod', 'edit', ...changes, ours], MOD_FAILURE);
+    await toolchain.run(place, ['mod', 'edit', ...changes, ours], MOD_FAILURE, { writeDirs: [scratchDir] });
     const overlayFile = join(scratchDir, 'overlay.json');
     await writeFile(overlayFile, JSON.stringify({ Replace: overlay }));
     return { folder: place.folder, overlayFile };
   }
 
-  async #read(toolchain: GoToolchain, place: GoPlace, path: string): Promise<GoMod> {
+  async #read(toolchain: GoToolchain, place: GoPlace, scratchDir: string, path: string): Promise<GoMod> {
     if ((await readFile(path)).length > GO_MOD_BYTES_MAX)
       throw new LambentError('E_BUILD_FAILED', `go.mod is over ${GO_MOD_BYTES_MAX} bytes`);
     const hint = 'Correct go.mod; `go mod edit -json` says what Go makes of it.';
-    const text = await toolchain.run(place, ['mod', 'edit', '-json', path], { code: 'E_BUILD_FAILED', hint });
+    const failure = { code: 'E_BUILD_FAILED', hint } as const;
+    const writeDirs = [scratchDir];
+    const text = await toolchain.run(place, ['mod', 'edit', '-json', path], failure, { writeDirs });
     return JSON.parse(text) as GoMod;
   }
 
@@ -151,7 +153,7 @@ export class GoModules {
     const [path, wanted] = [replaced?.Path ?? AWS_MODULE, replaced?.Version ?? version];
     if (path === AWS_MODULE) checkAwsVersion(wanted);
     const name = `${createHash('sha256').update(`${path}@${wanted}`).digest('hex').slice(0, 16)}-${this.#sdkDigest}`;
-    const target = join(this.#copiesDir, name);
+    const target = join(this.copiesDir, name);
     if (existsSync(target)) return target;
     let copy = this.#copies.get(name);
     if (copy === undefined) {
@@ -161,7 +163,8 @@ export class GoModules {
         if (existsSync(sums)) await copyFile(sums, join(scratchDir, 'go.sum'));
         const args = ['mod', 'download', '-json', `${path}@${wanted}`];
         const there = { ...place, folder: scratchDir };
-        const { Dir } = JSON.parse(await toolchain.run(there, args, MOD_FAILURE)) as { Dir: string };
+        const text = await toolchain.run(there, args, MOD_FAILURE, { writeDirs: [scratchDir] });
+        const { Dir } = JSON.parse(text) as { Dir: string };
         return this.#copy(Dir, target);
       })();
       this.#copies.set(name, copy);

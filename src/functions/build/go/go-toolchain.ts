@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../../../base/clock.ts';
 import { type ErrorCode, LambentError } from '../../../base/errors.ts';
 import type { LanguageFinding } from '../language-finding.ts';
+import type { BuildBench } from '../build-bench.ts';
+import type { Containing } from '../tool-run.ts';
 import { findProgram, runTool } from '../run-tool.ts';
 
 /** The oldest Go that the module in sdk/go can be compiled with. */
@@ -29,9 +31,20 @@ export interface GoPlace {
   /** True for uploads: a go.work above or beside the module is not looked at. */
   readonly confined: boolean;
   readonly onLine: (text: string) => void;
+  readonly bench: BuildBench | undefined;
+  /** Where the go command is contained, if it is, and what it sees there beside itself. */
+  readonly containing: Containing | undefined;
+}
+
+/** What one run of the go command writes beside its caches, and the longest time that it may take. */
+export interface GoRun {
+  readonly msMax?: number;
+  readonly writeDirs?: readonly string[];
 }
 
 interface GoSettings {
+  /** What the machine's configuration of Go says, where the go command cannot see it. */
+  readonly host: Readonly<Record<string, string>>;
   /** Holds Go's caches where the person has no place of its own for them. */
   readonly cacheDir: string;
   /** Where modules come from, if not from where the person's own settings say. */
@@ -58,9 +71,9 @@ export class GoToolchain {
     place: GoPlace,
     args: readonly string[],
     failure: { readonly code: ErrorCode; readonly hint: string },
-    msMax = ASK_MS_MAX,
+    more: GoRun = {},
   ): Promise<string> {
-    return runGo(this.program, place, args, this.#selected, this.#settings, { ...failure, msMax });
+    return runGo(this.program, place, args, this.#selected, this.#settings, { ...failure, ...more });
   }
 }
 
@@ -119,13 +132,18 @@ export async function selectToolchain(
     throw new LambentError('E_TOOLCHAIN_MISSING', 'Go is not installed on this machine', {
       hint: `Install it: \`${installCommand()}\``,
     });
-  let settings: GoSettings = { cacheDir, proxy: undefined };
+  const host = place.bench === undefined ? {} : await hostSettings(program, place);
+  place.bench?.grant((host.GOPROXY ?? '').split(/[,|]/));
+  // As `name`, `name+key` or `name+key url`.
+  const [sums = '', sumsUrl = ''] = (host.GOSUMDB ?? '').split(' ');
+  place.bench?.grant([sumsUrl, `https://${sums.split('+')[0]}`]);
+  let settings: GoSettings = { cacheDir, proxy: undefined, host };
   const ask = async (
     args: readonly string[],
     selected: string | undefined,
     hint: string,
   ): Promise<string> => {
-    const limits = { code: 'E_TOOLCHAIN_MISSING', hint, msMax: ASK_MS_MAX } as const;
+    const limits = { code: 'E_TOOLCHAIN_MISSING', hint } as const;
     return (await runGo(program, place, args, selected, settings, limits)).trim();
   };
   const facts = await ask(
@@ -135,7 +153,7 @@ export async function selectToolchain(
   );
   const [named = '', proxy = ''] = facts.split('\n');
   const present = named.replace(/^go/, '');
-  if (place.confined) settings = { cacheDir, proxy: proxiesOnly(proxy) };
+  if (place.confined) settings = { ...settings, proxy: proxiesOnly(proxy) };
   if (isOlder(present))
     throw new LambentError(
       'E_TOOLCHAIN_MISSING',
@@ -159,6 +177,47 @@ export async function selectToolchain(
   return new GoToolchain(program, version, undefined, settings);
 }
 
+/** What of Go's settings counts in a sandbox too. */
+const HOST_SETTINGS = [
+  ...['GOPROXY', 'GOPRIVATE', 'GONOPROXY', 'GONOSUMDB', 'GOSUMDB', 'GOINSECURE', 'GOTOOLCHAIN'],
+];
+/** What it downloads can be removed by the platform, whoever it runs as. */
+const CONTAINED = { GOENV: 'off', GOAUTH: 'off', GOFLAGS: '-modcacherw' };
+
+async function hostSettings(
+  program: string,
+  { clock, signal }: GoPlace,
+): Promise<Readonly<Record<string, string>>> {
+  const text = await runTool({
+    command: [program, 'env', '-json', ...HOST_SETTINGS],
+    cwd: '/',
+    envPassed: GO_SETTINGS,
+    clock,
+    msMax: LOOK_MS_MAX,
+    onLine: () => {},
+    collectChars: ANSWER_CHARS_MAX,
+    signal,
+    failure: {
+      code: 'E_TOOLCHAIN_MISSING',
+      title: 'go env',
+      hint: `Install Go again: \`${installCommand()}\``,
+    },
+  });
+  const settings = Object.entries(JSON.parse(text) as Record<string, string>);
+  return Object.fromEntries(settings.filter(([, value]) => value !== ''));
+}
+
+/** Go's caches in the home of an app's tools. */
+export function cachesIn(home: string): { readonly GOCACHE: string; readonly GOPATH: string } {
+  return { GOCACHE: join(home, 'go-build'), GOPATH: join(home, 'go') };
+}
+
+/** The folder of a Go that is installed by itself: its library and its compilers lie beside the program. */
+function goRootOf(program: string): string {
+  const real = realpathSync(program);
+  return basename(dirname(real)) === 'bin' ? dirname(dirname(real)) : real;
+}
+
 /**
  * A setting of GOPROXY without `direct`, by which an upload would make this machine ask any host that it names in
  * go.mod or an import. `off` when nothing is left.
@@ -180,16 +239,18 @@ function runGo(
   place: GoPlace,
   args: readonly string[],
   selected: string | undefined,
-  { cacheDir, proxy }: GoSettings,
-  { code, hint, msMax }: { readonly code: ErrorCode; readonly hint: string; readonly msMax: number },
+  { cacheDir, proxy, host }: GoSettings,
+  failure: { readonly code: ErrorCode; readonly hint: string } & GoRun,
 ): Promise<string> {
-  const { folder, clock, signal, confined, onLine } = place;
-  const env: Record<string, string> = { CGO_ENABLED: '0', GOFLAGS: '' };
+  const { folder, clock, signal, confined, onLine, containing } = place;
+  const { code, hint, msMax = ASK_MS_MAX, writeDirs = [] } = failure;
+  const env: Record<string, string> = { ...host, CGO_ENABLED: '0', GOFLAGS: '' };
   if (selected !== undefined) env.GOTOOLCHAIN = selected;
   if (confined) env.GOWORK = 'off';
   if (proxy !== undefined) env.GOPROXY = proxy;
+  if (containing !== undefined) Object.assign(env, CONTAINED, cachesIn(containing.place.home));
   // A service may have no home: then Go would refuse to work.
-  if (homedir() === '/' || process.env.HOME === undefined) {
+  else if (homedir() === '/' || process.env.HOME === undefined) {
     env.GOCACHE ??= process.env.GOCACHE ?? join(cacheDir, 'build');
     env.GOPATH ??= process.env.GOPATH ?? join(cacheDir, 'path');
   }
@@ -197,6 +258,11 @@ function runGo(
     command: [program, ...args],
     cwd: folder,
     envPassed: GO_SETTINGS,
+    containing: containing && {
+      ...containing,
+      readPaths: [goRootOf(program), ...containing.readPaths],
+      writeDirs,
+    },
     env,
     clock,
     msMax,

@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { systemClock } from '../../../base/clock.ts';
 import { LambentError } from '../../../base/errors.ts';
 import type { LanguageFinding } from '../language-finding.ts';
@@ -26,6 +26,14 @@ export interface Python {
   readonly version: string;
   /** The folders of its standard library: what a sandbox must show it. */
   readonly library: readonly string[];
+}
+
+/** What a sandbox must show for it to run. */
+export function pathsOf({ program, library }: Python): string[] {
+  const prefix = dirname(dirname(program));
+  // With pip among its packages, and headers for packages that are compiled.
+  const more = ['lib', 'include'].map((name) => join(prefix, name)).filter((path) => existsSync(path));
+  return [program, ...library, ...more];
 }
 
 /** What each candidate said, by its path: asked once a process. `undefined`: it is no Python that can be used. */

@@ -7,9 +7,11 @@ import type { Clock } from '../../../base/clock.ts';
 import { LambentError } from '../../../base/errors.ts';
 import type { BlobDigest } from '../../../model/function.ts';
 import type { BlobStore } from '../../../ports/blob-store.ts';
+import { refuseLinksOut } from '../copy-files.ts';
 import type { AppSource } from '../language.ts';
 import { runTool } from '../run-tool.ts';
-import type { Python } from './find-python.ts';
+import { pathsOf, type Python } from './find-python.ts';
+import { type PipSettings, pipSettings } from './pip-settings.ts';
 
 /** How long an installation may take, and reading what is to be installed. */
 export const INSTALL_MS_MAX = 10 * 60_000;
@@ -20,6 +22,7 @@ const PLAN_PROGRAM = fileURLToPath(new URL('./plan_packages.py', import.meta.url
 /** pip's own settings that are passed on: where packages come from and how to reach them. */
 const PIP_ENV =
   /^(PIP_(INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|CERT|PROXY|CACHE_DIR|CONFIG_FILE|DEFAULT_TIMEOUT|RETRIES)|XDG_CACHE_HOME|XDG_CONFIG_HOME)$/;
+const NO_SETTINGS: PipSettings = { env: {}, registries: [], paths: [] };
 /** Files that name packages; the first that is there counts. */
 const LISTS = ['pylock.toml', 'uv.lock', 'requirements.txt', 'pyproject.toml'];
 const SHOWN_CHARS = 200;
@@ -85,11 +88,13 @@ export class PackageInstaller {
   async #plan(
     python: Python,
     file: string,
-    { folder, allowScripts, signal }: AppSource,
+    { folder, allowScripts, signal, bench }: AppSource,
   ): Promise<PackagePlan> {
+    const shown = [folder, dirname(PLAN_PROGRAM), ...pathsOf(python)];
     const text = await runTool({
       command: [python.program, '-I', '-S', PLAN_PROGRAM],
       cwd: folder,
+      containing: (await bench())?.forTools({ readPaths: shown }),
       input: JSON.stringify({ folder, source: file, allowScripts }),
       clock: this.#options.clock,
       msMax: PLAN_MS_MAX,
@@ -159,6 +164,7 @@ export class PackageInstaller {
       const startedMs = clock.monotonicMs();
       source.tell('install', `pip install -r ${file} (Python ${python.version})`);
       await this.#pip(plan.locked, file, python, list, target, source);
+      if (source.allowScripts.length > 0) await refuseLinksOut(target);
       await compile(python, target, clock, source);
       source.tell('install', `packages installed in ${Math.round(clock.monotonicMs() - startedMs)} ms`);
       const blob = await blobs.adopt(target);
@@ -177,8 +183,19 @@ export class PackageInstaller {
     python: Python,
     list: string,
     target: string,
-    { folder, allowScripts, signal, tell }: AppSource,
+    { folder, allowScripts, signal, tell, bench: openBench }: AppSource,
   ): Promise<void> {
+    const { clock } = this.#options;
+    const bench = await openBench();
+    const runsCode = allowScripts.length > 0;
+    const settings =
+      bench === undefined ? NO_SETTINGS : await pipSettings(python, clock, { secrets: !runsCode });
+    bench?.grant(settings.registries);
+    const containing = {
+      readPaths: [folder, list, ...settings.paths, ...pathsOf(python)],
+      writeDirs: [target],
+      network: true,
+    };
     const args = [
       'install',
       '--target',
@@ -201,8 +218,9 @@ export class PackageInstaller {
       command: [python.program, '-I', '-m', 'pip', ...args],
       cwd: folder,
       envPassed: PIP_ENV,
-      env: { PIP_ROOT_USER_ACTION: 'ignore' },
-      clock: this.#options.clock,
+      containing: runsCode ? bench?.forCode(containing) : bench?.forTools(containing),
+      env: { ...settings.env, PIP_ROOT_USER_ACTION: 'ignore' },
+      clock,
       msMax: INSTALL_MS_MAX,
       onLine: (line) => tell('install', line.replaceAll(list, file).trim().slice(0, SHOWN_CHARS)),
       signal,
@@ -224,8 +242,10 @@ function findList(folder: string, entry: string): string | undefined {
 
 async function digestOf(plan: PackagePlan, python: Python, source: AppSource): Promise<string> {
   const minor = python.version.split('.').slice(0, 2).join('.');
+  // What packages of an app had a hand in is for no other app, however alike it looks.
+  const scripts = source.allowScripts.length === 0 ? '' : `${source.app} ${source.allowScripts.join(' ')}`;
   const hash = createHash('sha256').update(
-    `python ${minor} ${process.platform} ${process.arch} ${source.allowScripts.join(' ')} ${plan.locked}\n`,
+    `python ${minor} ${process.platform} ${process.arch} ${scripts} ${plan.locked}\n`,
   );
   // Paths inside the app differ from upload to upload; what lies there counts.
   for (const line of plan.lines) hash.update(`${line.replaceAll(source.folder, '')}\n`);
@@ -234,7 +254,8 @@ async function digestOf(plan: PackagePlan, python: Python, source: AppSource): P
 }
 
 /** Compiled here, because the folder is read-only when it is used. */
-async function compile(python: Python, target: string, clock: Clock, { signal }: AppSource): Promise<void> {
+async function compile(python: Python, target: string, clock: Clock, source: AppSource): Promise<void> {
+  const bench = await source.bench();
   const failure = {
     code: 'E_DEPENDENCIES_FAILED',
     title: 'compileall',
@@ -256,10 +277,11 @@ async function compile(python: Python, target: string, clock: Clock, { signal }:
       target,
     ],
     cwd: target,
+    containing: bench?.forTools({ readPaths: pathsOf(python), writeDirs: [target] }),
     clock,
     msMax: INSTALL_MS_MAX,
     onLine: () => {},
-    signal,
+    signal: source.signal,
     failure,
   });
 }

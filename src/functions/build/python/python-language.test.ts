@@ -111,6 +111,7 @@ describe('PythonLanguage', { timeout: 120_000 }, () => {
       app: 'shop' as AppName,
       folder,
       confined: true,
+      bench: async () => undefined,
       allowScripts: [],
       signal: new AbortController().signal,
       tell: (_step, text) => told.push(text),

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LambentError } from '../../../base/errors.ts';
 import type { FunctionPlan } from '../../../model/manifest.ts';
@@ -5,7 +6,7 @@ import type { BuildOutput } from '../build-job.ts';
 import { FileCopier } from '../copy-files.ts';
 import type { AppSource, Language, LanguageBuild, PlannedBuild } from '../language.ts';
 import { runTool } from '../run-tool.ts';
-import { findPython, type Python } from './find-python.ts';
+import { findPython, pathsOf, type Python } from './find-python.ts';
 import { type InstalledPackages, type InstallerOptions, PackageInstaller } from './install-packages.ts';
 import { pythonFault, type SourceFault } from './python-faults.ts';
 
@@ -68,10 +69,21 @@ export class PythonLanguage implements Language {
     outDir: string,
   ): Promise<BuildOutput> {
     const { folder, signal } = source;
+    const bench = await source.bench();
+    const shown = [
+      folder,
+      dirname(COLLECT_PROGRAM),
+      SDK_DIR,
+      ...(packages === undefined ? [] : [packages.dir]),
+    ];
     const job = { folder, entry, outDir, packagesDir: packages?.dir ?? null, provided: [SDK_PACKAGE] };
     const text = await runTool({
       command: [python.program, '-I', '-S', COLLECT_PROGRAM],
       cwd: folder,
+      containing: bench?.forTools({
+        readPaths: [...shown, ...pathsOf(python)],
+        writeDirs: [outDir],
+      }),
       input: JSON.stringify(job),
       clock: this.#options.clock,
       msMax: COLLECT_MS_MAX,
