@@ -183,7 +183,7 @@ export interface Answers {
   readonly redriveDeadLetters: { readonly count: number };
   readonly removeDeadLetters: { readonly count: number };
   readonly removeSavedEvent: { readonly name: string };
-  readonly replayEvents: { readonly events: number; readonly deliveries: number };
+  readonly replayEvents: { readonly events: number; readonly deliveries: number; readonly next?: number };
   readonly replayExecution: { readonly id: string; readonly version: string; readonly deployment: number; readonly status: 'same' | 'differs'; readonly error?: { readonly code: string; readonly errorType: string; readonly errorMessage: string } };
   readonly resumeTrigger: { readonly id: string };
   readonly retryExecution: ExecutionOutcome;

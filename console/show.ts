@@ -75,6 +75,6 @@ export function quantile(sorted: readonly number[], share: number): number | und
 
 export const pretty = (value: unknown): string => JSON.stringify(value, null, 2) ?? 'null';
 
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+export function plural(value: number, noun: string, nouns = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : nouns}`;
 }

@@ -15,6 +15,7 @@ import { goToNext, retry, StepView } from './step-view.tsx';
 import { Tabs } from './tabs.tsx';
 import { Timeline } from './timeline.tsx';
 import { Value } from './value.tsx';
+import { CheckReplay, MermaidText } from './workflow-checks.tsx';
 
 const ExecutionGraph = lazy(async () => ({
   default: (await import('./execution-graph.tsx')).ExecutionGraph,
@@ -40,6 +41,7 @@ export function ExecutionView({ id }: { id: string }) {
           <h1>{execution?.workflow ?? 'Execution'}</h1>
           {execution === undefined ? null : <Badge status={execution.status} />}
           <span className="grow" />
+          {execution === undefined ? null : <ExecutionChecks execution={execution} />}
           {execution === undefined ? null : <ExecutionActs execution={execution} />}
         </div>
       </div>
@@ -54,6 +56,17 @@ export function ExecutionView({ id }: { id: string }) {
         ]}
       />
       {execution === undefined ? null : <ExecutionParts execution={execution} tab={tab} />}
+    </>
+  );
+}
+
+/** What can be asked and changes nothing. State machines of the AWS API are of no app, whose code could be asked. */
+function ExecutionChecks({ execution: { id, app, workflow, kind } }: { execution: Execution }) {
+  if (app.startsWith('$')) return null;
+  return (
+    <>
+      <MermaidText app={app} workflow={workflow} />
+      {kind === 'code' ? <CheckReplay {...{ id, app, workflow }} /> : null}
     </>
   );
 }

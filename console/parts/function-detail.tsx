@@ -12,6 +12,7 @@ import { Bars } from './plot.tsx';
 import { Scroll } from './scroll.tsx';
 import { Tabs } from './tabs.tsx';
 import { TestPanel } from './test-panel.tsx';
+import { MermaidText } from './workflow-checks.tsx';
 
 const TABS = [
   ['', 'Overview'],
@@ -39,6 +40,8 @@ export function FunctionDetail({ app, name }: { app: string; name: string }) {
             </span>
           )}
           {found.data === undefined ? null : <Badge status="live" text={`d${found.data.deployment}`} />}
+          <span className="grow" />
+          {found.data?.config.workflow === true ? <MermaidText app={app} workflow={name} /> : null}
         </div>
       </div>
       <Problem error={found.error} />

@@ -89,6 +89,7 @@ function search(text: string, functions: readonly LiveFunction[]): Entry[] {
     { text: 'Failed invocations', kind: 'search', run: () => go('/invocations?status=error') },
     { text: 'Dead letters', kind: 'screen', run: () => go('/events?tab=dead') },
     { text: 'Triggers', kind: 'screen', run: () => go('/events?tab=triggers') },
+    { text: 'Deploy an app', kind: 'act', run: () => go('/deployments?deploy=now') },
     { text: 'Light or dark', kind: 'look', run: () => applyTheme(otherTheme()) },
   ];
   const words = text.toLowerCase().split(/\s+/);

@@ -1,11 +1,14 @@
-import type { DeliveryAttempt, EventDetail, EventSummary } from '../answers.ts';
-import { call, queryOf } from '../api.ts';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import type { Answers, DeliveryAttempt, EventDetail, EventSummary } from '../answers.ts';
+import { type ApiError, call, get, queryOf } from '../api.ts';
 import { ActButton } from '../parts/ask.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { DeadLetters } from '../parts/dead-letters.tsx';
 import { Json } from '../parts/json.tsx';
 import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
 import { PublishEvent } from '../parts/publish-event.tsx';
+import { ReplayEvents } from '../parts/replay-events.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { Tabs } from '../parts/tabs.tsx';
 import { Triggers } from '../parts/triggers.tsx';
@@ -50,63 +53,100 @@ function EventTabs({ present }: { present: string }) {
 const PAGE = 200;
 
 function Stream() {
-  const { query } = useRoute();
-  const { type, source, subject, before } = query;
-  const found = useLive<'listEvents'>(`/events${queryOf({ type, source, subject, before, limit: PAGE })}`, {
-    once: before !== undefined,
+  const { type, source, subject, text } = useRoute().query;
+  const filter = { type, source, subject, text };
+  const pages = useInfiniteQuery<Answers['listEvents'], ApiError>({
+    queryKey: ['/events', filter],
+    initialPageParam: undefined,
+    queryFn: ({ pageParam, signal }) =>
+      get<'listEvents'>(
+        `/events${queryOf({ ...filter, limit: PAGE, before: pageParam as number | undefined })}`,
+        signal,
+      ),
+    getNextPageParam: (last) => last.next,
+    placeholderData: (before) => before,
   });
-  const field = (name: 'type' | 'source' | 'subject') => (
-    <input
-      key={name}
-      type="search"
-      className="field"
-      aria-label={`Exact ${name}`}
-      placeholder={`Exact ${name}`}
-      value={query[name] ?? ''}
-      onChange={(event) => setQuery({ [name]: event.target.value, before: undefined })}
-    />
-  );
+  const items = pages.data?.pages.flatMap((page) => page.items);
+  const { hasNextPage, isFetching } = pages;
+  const more = (): void => {
+    if (hasNextPage && !isFetching) void pages.fetchNextPage();
+  };
   return (
     <>
-      <div className="filters">
-        {field('type')}
-        {field('source')}
-        {field('subject')}
-        {before === undefined ? null : (
-          <button type="button" className="btn" onClick={() => setQuery({ before: undefined })}>
-            Newest
-          </button>
-        )}
-        {found.data?.next === undefined ? null : (
-          <button
-            type="button"
-            className="btn"
-            onClick={() => setQuery({ before: String(found.data?.next) })}
-          >
-            Older
-          </button>
-        )}
-      </div>
+      <StreamFilters />
       <section className="panel">
         <Loaded
-          query={found}
+          query={{ data: items && { items }, error: pages.error }}
           empty={
-            <Empty title="No events" run={`npx lambent emit order.placed --data '{"order":1}'`}>
-              Functions, sources and people put them onto the bus.
-            </Empty>
+            hasNextPage ? (
+              <Empty title="None fits among the newest that were looked through">
+                <button type="button" className="btn" disabled={isFetching} onClick={more}>
+                  {isFetching ? 'Looking…' : 'Look through older ones'}
+                </button>
+              </Empty>
+            ) : Object.values(filter).some(Boolean) ? (
+              <Empty title="No event fits">
+                Nothing in the log is like that; it may be too old to be kept.
+              </Empty>
+            ) : (
+              <Empty title="No events" run={`npx lambent emit order.placed --data '{"order":1}'`}>
+                Functions, sources and people put them onto the bus.
+              </Empty>
+            )
           }
         >
-          {(items) => <EventRows items={items} />}
+          {(found) => <EventRows items={found} onEnd={more} />}
         </Loaded>
       </section>
     </>
   );
 }
 
-function EventRows({ items }: { items: readonly EventSummary[] }) {
+function StreamFilters() {
+  const { query } = useRoute();
+  const { type, source, subject, text } = query;
+  return (
+    <div className="filters">
+      <SearchField name="text" label="Text in the event" />
+      {(['type', 'source', 'subject'] as const).map((name) => (
+        <SearchField key={name} name={name} label={`Exact ${name}`} />
+      ))}
+      <ReplayEvents choice={{ type, source, subject, text }} />
+    </div>
+  );
+}
+
+/** How long nobody must have typed before the log is searched, in milliseconds: every event in question is read. */
+const SEARCH_AFTER_MS = 250;
+
+function SearchField({ name, label }: { name: 'text' | 'type' | 'source' | 'subject'; label: string }) {
+  const value = useRoute().query[name] ?? '';
+  const [typed, setTyped] = useState<string | undefined>();
+  useEffect(() => {
+    if (typed === undefined) return undefined;
+    const timer = setTimeout(() => {
+      setQuery({ [name]: typed });
+      setTyped(undefined);
+    }, SEARCH_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [typed, name]);
+  return (
+    <input
+      type="search"
+      className="field"
+      aria-label={label}
+      placeholder={label}
+      value={typed ?? value}
+      onChange={(event) => setTyped(event.target.value)}
+    />
+  );
+}
+
+function EventRows({ items, onEnd }: { items: readonly EventSummary[]; onEnd(): void }) {
   return (
     <VirtualList
       label="Events"
+      onEnd={onEnd}
       columns="cols-events"
       heads={['Received', 'Type', 'Source', 'Subject', 'Size', 'No.']}
       items={items}

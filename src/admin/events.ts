@@ -33,6 +33,9 @@ export const TriggerIdSchema = z
   .transform((id) => id as TriggerId)
   .openapi({ example: 'shop/bill-events' });
 
+/** The most events of one part of a replay. */
+const REPLAY_PART_MAX = 10_000;
+
 const AttributeSchema = z.string().min(1).max(4_096);
 
 /** How events are chosen, in a query and in a body. */
@@ -176,12 +179,31 @@ const replayRoute = createRoute({
   operationId: 'replayEvents',
   tags: ['events'],
   summary: 'Delivers stored events once more: to one trigger, or to all that match them.',
+  description:
+    'At once, or with `limit` in parts: ask again with `after` until there is no `next`, and with the same `until`.',
   middleware: limitJsonBody,
-  request: { body: jsonBody(z.strictObject({ ...filterFields, trigger: TriggerIdSchema.optional() }), true) },
+  request: {
+    body: jsonBody(
+      z.strictObject({
+        ...filterFields,
+        trigger: TriggerIdSchema.optional().openapi({ description: 'To it alone, whatever its pattern.' }),
+        dryRun: z.boolean().default(false).openapi({ description: 'Counts, and delivers nothing.' }),
+        after: SeqParams.shape.seq.optional().openapi({ description: '`next` of the part before.' }),
+        limit: z.number().int().min(1).max(REPLAY_PART_MAX).optional().openapi({
+          description: 'Events of this part. Left out: all.',
+        }),
+      }),
+      true,
+    ),
+  },
   responses: {
     200: jsonAnswer(
-      z.object({ events: z.number().int(), deliveries: z.number().int() }),
-      'How many events were found, and how many deliveries came of them.',
+      z.object({
+        events: z.number().int(),
+        deliveries: z.number().int(),
+        next: z.number().int().optional().openapi({ description: 'Absent: that was all.' }),
+      }),
+      'How many events were found, and how many deliveries come of them.',
     ),
   },
 });
@@ -215,8 +237,10 @@ export function addEvents(root: AdminRouter, api: AdminRouter, deps: EventsDeps)
   });
 
   api.openapi(replayRoute, async (c) => {
-    const { trigger, ...filter } = c.req.valid('json');
-    return c.json(await eventControl.replay(filterOf(filter), trigger), 200);
+    const { trigger, dryRun, after, limit, ...filter } = c.req.valid('json');
+    const request = { filter: filterOf(filter), trigger, dryRun, limit, ...given({ after }) };
+    const { next, ...counts } = await eventControl.replay(request);
+    return c.json({ ...counts, ...given({ next }) }, 200);
   });
 }
 

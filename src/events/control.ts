@@ -3,8 +3,14 @@ import { LambentError } from '../base/errors.ts';
 import { encodeCloudEvent, parseCloudEvent } from '../model/cloud-event.ts';
 import { readSealedEvent } from '../model/sealed-event.ts';
 import type { TriggerId } from '../model/trigger.ts';
-import type { DeadSelection, EventControl, ReplayResult, TriggerView } from '../ports/event-control.ts';
-import type { EventFilter, EventStore, ReplayItem, TriggerTotals } from '../ports/event-store.ts';
+import type {
+  DeadSelection,
+  EventControl,
+  ReplayRequest,
+  ReplayResult,
+  TriggerView,
+} from '../ports/event-control.ts';
+import type { EventPage, EventStore, ReplayItem, StoredText, TriggerTotals } from '../ports/event-store.ts';
 import type { SourcePlans } from '../ports/source-plans.ts';
 import type { EventDispatch } from './dispatch.ts';
 import { textAt } from './event-view.ts';
@@ -13,6 +19,8 @@ import type { LiveTrigger } from './trigger-table.ts';
 
 /** Events read, or dead letters moved, in one step. */
 const STEP = 500;
+/** Steps of one part of a replay, found or not. */
+const PART_STEPS_MAX = 20;
 
 interface ControlOptions {
   readonly dispatch: EventDispatch;
@@ -58,7 +66,8 @@ export function createEventControl(options: ControlOptions): EventControl {
         );
       await source.runNow();
     },
-    replay: (filter, id) => replay(options, filter, id === undefined ? undefined : mustFind(id)),
+    replay: (request) =>
+      replay(options, request, request.trigger === undefined ? undefined : mustFind(request.trigger)),
     redrive: (which) => redrive(options, which),
     async removeDead(which) {
       let removed = 0;
@@ -105,17 +114,23 @@ function earlierOf(one: number | undefined, other: number | undefined): number |
 
 async function replay(
   { dispatch, store, clock }: ControlOptions,
-  filter: EventFilter,
+  { filter, dryRun = false, after: from = 0, limit }: ReplayRequest,
   only: LiveTrigger | undefined,
 ): Promise<ReplayResult> {
-  const result = { events: 0, deliveries: 0 };
+  let [events, deliveries] = [0, 0];
   // What is stored from now on is delivered anyway, and must not keep a replay from ending.
   const until = {
     ...filter,
     untilMs: Math.min(filter.untilMs ?? Number.MAX_SAFE_INTEGER, clock.nowMs() + 1),
   };
-  for (let after: number | undefined = 0; after !== undefined; ) {
-    const page = await store.readEvents(until, STEP, after);
+  let after: number | undefined = from;
+  for (let steps = 0; after !== undefined; steps += 1) {
+    if (limit !== undefined && (events >= limit || steps >= PART_STEPS_MAX)) break;
+    const page: EventPage<StoredText> = await store.readEvents(
+      until,
+      Math.min(STEP, (limit ?? Number.MAX_SAFE_INTEGER) - events),
+      after,
+    );
     const items = page.items.flatMap(({ seq, scope, event }): ReplayItem[] => {
       const sealed = readSealedEvent(event);
       const recipients = only === undefined ? dispatch.match(sealed, scope) : [only];
@@ -124,12 +139,15 @@ async function replay(
         return { seq, trigger: queue.key, ordering: key === undefined ? undefined : textAt(sealed, key) };
       });
     });
-    result.events += page.items.length;
-    if (items.length > 0) result.deliveries += await store.replay(items, clock.nowMs());
-    for (const { id } of dispatch.triggers()) dispatch.wake(id);
+    events += page.items.length;
+    if (dryRun) deliveries += items.length;
+    else if (items.length > 0) {
+      deliveries += await store.replay(items, clock.nowMs());
+      for (const { id } of dispatch.triggers()) dispatch.wake(id);
+    }
     after = page.next;
   }
-  return result;
+  return { events, deliveries, next: after };
 }
 
 async function redrive({ dispatch, store, clock }: ControlOptions, which: DeadSelection): Promise<number> {

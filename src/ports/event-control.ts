@@ -13,9 +13,9 @@ export interface EventControl {
   runNow(id: TriggerId): Promise<void>;
   /**
    * Owes stored events once more: to one trigger, whatever its pattern, or to all whose pattern matches. Goes through
-   * the log in steps; what was replayed stays so when it breaks off.
+   * the log in steps; what was replayed stays so when it breaks off. `E_NOT_FOUND` for a trigger that is not live.
    */
-  replay(filter: EventFilter, trigger: TriggerId | undefined): Promise<ReplayResult>;
+  replay(request: ReplayRequest): Promise<ReplayResult>;
   /** Owes dead letters again: these, or all (of one trigger). Returns how many. */
   redrive(which: DeadSelection): Promise<number>;
   removeDead(which: DeadSelection): Promise<number>;
@@ -51,9 +51,23 @@ export interface TriggerView {
   readonly plan: SourcePlan | undefined;
 }
 
+export interface ReplayRequest {
+  readonly filter: EventFilter;
+  /** `undefined`: all whose pattern matches. */
+  readonly trigger: TriggerId | undefined;
+  /** Only counts what would be owed. */
+  readonly dryRun?: boolean;
+  /** Events with a higher place in the log. Default 0. */
+  readonly after?: number;
+  /** Stops once it found so many events, or looked through much of the log without. Left out: at its end. */
+  readonly limit?: number | undefined;
+}
+
 export interface ReplayResult {
   readonly events: number;
   readonly deliveries: number;
+  /** `after` of the next part; `undefined`: that was all. */
+  readonly next: number | undefined;
 }
 
 export type DeadSelection =

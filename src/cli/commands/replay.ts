@@ -19,11 +19,13 @@ export const replayCommand: Command = {
       value: 'APP/TRIGGER',
       text: 'only to this trigger, whatever its pattern (else to all that match)',
     },
+    'dry-run': { kind: 'flag', text: 'say how many, and deliver nothing' },
     ...SERVER_OPTIONS,
     ...JSON_OPTION,
   },
   details: 'Functions get the same events with the same ids again. It says how many.',
   examples: [
+    ['lambent replay --type order.placed --since 2h --dry-run', 'how many would it be?'],
     [
       'lambent replay --type order.placed --since 2h --trigger shop/bill-events',
       'after a mistake was mended',
@@ -46,14 +48,19 @@ async function replay(args: Arguments, terminal: Terminal): Promise<ExitCode> {
     client.send<{ events: number; deliveries: number }>({
       method: 'POST',
       path: '/events/replay',
-      json: { ...filter, trigger: args.text('trigger') },
+      json: { ...filter, trigger: args.text('trigger'), dryRun: args.flag('dry-run') },
       patient: true,
     }),
   );
+  const comes = args.flag('dry-run')
+    ? 'would come of them'
+    : answer.deliveries === 1
+      ? 'comes of them'
+      : 'come of them';
   if (args.flag('json')) printJson(terminal.out, answer);
   else
     terminal.out.write(
-      `${counted(answer.events, 'event')} found; ${answer.deliveries === 1 ? '1 delivery comes' : `${answer.deliveries} deliveries come`} of them.\n`,
+      `${counted(answer.events, 'event')} found; ${answer.deliveries === 1 ? '1 delivery' : `${answer.deliveries} deliveries`} ${comes}.\n`,
     );
   return EXIT.ok;
 }
