@@ -6,7 +6,7 @@ import { afterEach, describe, it } from 'node:test';
 import { LambentError } from '../base/errors.ts';
 import type { AccessWrites } from './access-store.ts';
 import type { Caller } from './operation.ts';
-import { StoreThread, type ThreadLimits } from './store-thread.ts';
+import { MESSAGE_CALLS_MAX, StoreThread, type ThreadLimits } from './store-thread.ts';
 
 const endings: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -69,6 +69,17 @@ describe('StoreThread', () => {
     const last = add('c');
     await assert.rejects(bad, hasCode('E_INTERNAL'));
     assert.deepEqual(await Promise.all([first, last]), [true, true]);
+  });
+
+  it('answers all calls of a turn, also where they are more than one message carries', async () => {
+    const { add, call } = await startWriter(() => {});
+    const names = Array.from({ length: MESSAGE_CALLS_MAX - 1 }, (_, place) => `first ${place}`);
+    const first = names.map(add);
+    // With this one the message is full, and leaves.
+    const bad = call('add', [{ name: 'b', hash: (() => 'h') as unknown as string, createdMs: 0 }]);
+    const last = names.map((name) => add(`last ${name}`));
+    await assert.rejects(bad, hasCode('E_INTERNAL'));
+    assert.ok((await Promise.all([...first, ...last])).every((added) => added));
   });
 
   it('rejects an operation that does not exist', async () => {

@@ -11,8 +11,12 @@ export const CALLS_WAITING_MAX = 20_000;
 /** Most bytes that such calls may hold, unless a single one has more. */
 export const CALLS_WAITING_BYTES_MAX = 256 * 1024 * 1024;
 
-/** A call of so many bytes goes at once, with what waits: the thread would be idle until the turn has ended. */
+/**
+ * Calls leave before their turn ends when they have so many bytes, or are so many: the thread would be idle until then.
+ * With fewer, the messages themselves cost too much.
+ */
 const FLUSH_BYTES = 64 * 1024;
+export const MESSAGE_CALLS_MAX = 16;
 
 export type ThreadRole = 'writer' | 'reader';
 
@@ -153,10 +157,10 @@ export class StoreThread {
     const answer = new Promise<unknown>((resolve, reject) => {
       this.#waiting.set(id, { bytes, resolve, reject });
     });
-    if (bytes >= FLUSH_BYTES) this.#flush();
+    if (bytes >= FLUSH_BYTES || this.#outbox.length >= MESSAGE_CALLS_MAX) this.#flush();
     else if (!this.#flushIsNear) {
       this.#flushIsNear = true;
-      atEndOfTurn(() => this.#flush());
+      atEndOfTurn(() => this.#flushAtEnd());
     }
     return answer;
   }
@@ -173,8 +177,12 @@ export class StoreThread {
     return undefined;
   }
 
-  #flush(): void {
+  #flushAtEnd(): void {
     this.#flushIsNear = false;
+    this.#flush();
+  }
+
+  #flush(): void {
     if (this.#outbox.length === 0 || this.#failure !== undefined) return;
     const requests = this.#outbox;
     const transfer = this.#transfer;

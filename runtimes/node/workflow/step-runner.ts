@@ -27,9 +27,39 @@ interface Ends {
   failed(op: number, error: Failure, retryable: boolean): void;
 }
 
-interface Running {
-  readonly abort: AbortController;
-  readonly cancelTimer: () => void;
+/** One attempt. What its code is given is this itself; a signal costs more than all else here, and few ask for it. */
+class Attempt implements StepContext {
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  #cancelTimer: (() => void) | undefined;
+  #abort: AbortController | undefined;
+  #abortedFor: Error | undefined;
+
+  constructor(attempt: number, idempotencyKey: string, cancelTimer: (() => void) | undefined) {
+    this.attempt = attempt;
+    this.idempotencyKey = idempotencyKey;
+    this.#cancelTimer = cancelTimer;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#abortedFor !== undefined) this.#abort.abort(this.#abortedFor);
+    }
+    return this.#abort.signal;
+  }
+
+  /** It is over. Not for the step's own code. */
+  static end(attempt: Attempt): void {
+    attempt.#cancelTimer?.();
+  }
+
+  /** It is over because nobody wants it. */
+  static abort(attempt: Attempt, reason: Error): void {
+    attempt.#cancelTimer?.();
+    attempt.#abortedFor = reason;
+    attempt.#abort?.abort(reason);
+  }
 }
 
 /**
@@ -42,7 +72,7 @@ const insideStep = new AsyncLocalStorage<true>();
 export class StepRunner {
   readonly #host: StepClock;
   readonly #ends: Ends;
-  readonly #running = new Map<number, Running>();
+  readonly #running = new Map<number, Attempt>();
   /** The context that steps run in: entering one that is there costs far less than making one. */
   readonly #context = insideStep.run(true, () => new AsyncResource('LambentStep'));
 
@@ -58,25 +88,21 @@ export class StepRunner {
 
   run(op: number, attempt: number, body: StepBody, idempotencyKey: string): void {
     if (this.#running.has(op)) return;
-    const abort = new AbortController();
-    const running: Running = {
-      abort,
-      cancelTimer: body.timeoutMs === undefined ? () => {} : this.#limit(op, body, body.timeoutMs),
-    };
+    const timer = body.timeoutMs === undefined ? undefined : this.#limit(op, body, body.timeoutMs);
+    const running = new Attempt(attempt, idempotencyKey, timer);
     this.#running.set(op, running);
     const finish = (): boolean => {
       if (this.#running.get(op) !== running) return false;
-      running.cancelTimer();
+      Attempt.end(running);
       this.#running.delete(op);
       return true;
     };
     const fail = (thrown: unknown): void => {
       if (finish()) this.#ends.failed(op, failureOfThrown(thrown), isRetryable(thrown));
     };
-    const step: StepContext = { attempt, signal: abort.signal, idempotencyKey };
     let result: unknown;
     try {
-      result = this.#context.runInAsyncScope(body.run, body, step);
+      result = this.#context.runInAsyncScope(body.run, body, running);
     } catch (thrown) {
       fail(thrown);
       return;
@@ -97,8 +123,7 @@ export class StepRunner {
     const running = this.#running.get(op);
     if (running === undefined) return;
     this.#running.delete(op);
-    running.cancelTimer();
-    running.abort.abort(reason);
+    Attempt.abort(running, reason);
   }
 
   abortAll(reason: () => Error): void {

@@ -71,7 +71,7 @@ export class RunContext implements WorkflowContext {
     name: string,
     run: (step: StepContext) => Result | Promise<Result>,
     options: StepOptions = {},
-    at: string | undefined = callSite(),
+    at: string | undefined = callSite(RunContext.prototype.step),
   ): Promise<Result> {
     if (typeof run !== 'function') throw new TypeError(`step ${name} needs a function to run`);
     const timeoutMs = durationOf(options.timeout);
