@@ -189,7 +189,7 @@ export default workflow(async (ctx, what: string) => {
   if (what === 'text') throw 'just text';
   if (what === 'bigint') return await ctx.step('big', () => 10n as never);
   if (what === 'circle') { const circle: Record<string, unknown> = {}; circle.me = circle; return circle; }
-  if (what === 'large') return await ctx.step('large', () => 'x'.repeat(7 * 1024 * 1024));
+  if (what === 'large') return await ctx.step('large', () => 'x'.repeat(65 * 1024 * 1024));
   if (what === 'outside') { await new Promise((resolve) => setTimeout(resolve, 5)); await ctx.step('late', () => 1); }
   if (what === 'nested') return await ctx.step('outer', async () => await ctx.step('inner', () => 1));
   if (what === 'many') await Promise.all(Array.from({ length: 10_001 }, () => ctx.sleep('1h')));
