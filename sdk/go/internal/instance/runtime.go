@@ -62,6 +62,10 @@ type Runtime struct {
 	next chan *Invocation
 	idle atomic.Int32
 
+	// resting is set while the process gets ready to rest; keptBytes is what it had when it last gave memory back.
+	resting   atomic.Bool
+	keptBytes int64
+
 	mu         sync.Mutex
 	open       map[uint32]*Invocation
 	labels     map[labelPointer]*Invocation
@@ -170,9 +174,7 @@ func (r *Runtime) onInstanceFrame(kind byte) {
 	case framePing:
 		r.channel.send(framePong, 0, 0, nil, nil)
 	case frameRest:
-		if r.isIdle() {
-			r.channel.send(frameResting, 0, 0, nil, nil)
-		}
+		go r.rest()
 	case frameDrain:
 		go r.drain()
 	}
