@@ -21,7 +21,7 @@ import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { ActivitySink, InstanceView } from '../ports/activity.ts';
 import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
 import type { PlatformCalls } from '../ports/platform-calls.ts';
-import type { Sandbox, SandboxSpec } from '../ports/sandbox.ts';
+import type { Sandbox, SandboxProcess, SandboxSpec } from '../ports/sandbox.ts';
 import { deadlocked } from './call-deadlock.ts';
 import { Instance } from './instance.ts';
 import { MachineLoad } from './machine-load.ts';
@@ -37,6 +37,11 @@ const SWEEP_MS = 20;
 /** … and at whether calls wait for each other in a circle this often. */
 const DEADLOCK_LOOK_MS = 500;
 const FILES_MAX = 1_024;
+/**
+ * A start takes processor time that nobody else wants, so that many of them do not slow down those that serve. On a
+ * machine that has none left, it gets a small share after this time.
+ */
+const START_PATIENCE_MS = 100;
 /** Waiting processes may take this share of the machine's memory, at this much each: they have most of it in common. */
 const PREWARMED_SHARE = 0.05;
 const PREWARMED_BYTES = 16 * 2 ** 20;
@@ -339,7 +344,7 @@ class Pool implements InstancePool, VersionPoolHost {
       const prepared = await this.#options.prepare(pool.version, pool.deployment);
       if (prepared.generic === true && (await this.#useWaiting(pool, instance, prepared))) return;
       const spec = this.#specOf(pool.version, prepared);
-      instance.attach(await this.#options.sandbox.start(instance.id, spec, instance), prepared);
+      this.#attach(instance, await this.#options.sandbox.start(instance.id, spec, instance), prepared);
     } catch (error) {
       giveUp.cancel();
       this.#options.log.warn('an instance could not be started', {
@@ -349,6 +354,13 @@ class Pool implements InstancePool, VersionPoolHost {
       pool.startFailed(instance, toLambentError(error));
       this.#afterGone(pool);
     }
+  }
+
+  #attach(instance: Instance, process: SandboxProcess, prepared: PreparedProcess): void {
+    instance.attach(process, prepared);
+    this.clock.after(START_PATIENCE_MS, () => {
+      if (instance.state === 'starting') process.setPace('starting');
+    });
   }
 
   #specOf(version: FunctionVersion, { spec }: PreparedProcess): SandboxSpec {
@@ -369,7 +381,7 @@ class Pool implements InstancePool, VersionPoolHost {
       placedAt === codeDir ? prepared : await this.#options.prepare(pool.version, pool.deployment, placedAt);
     // It may have ended meanwhile.
     const process = waiting.handOver(instance);
-    if (process !== undefined) instance.attach(process, placed);
+    if (process !== undefined) this.#attach(instance, process, placed);
     return process !== undefined;
   }
 

@@ -82,7 +82,7 @@ describe('processes that wait', () => {
     assert.ok(taken?.handOver({ ...nobody, onData: (chunk) => void heard.push(chunk.toString()) }));
     sandbox.started[0]!.listener.onData(Buffer.from('mine'));
     assert.deepEqual(heard, ['mine']);
-    assert.deepEqual(sandbox.started[0]!.paces, ['background', 'starting'], 'it does not serve yet');
+    assert.deepEqual(sandbox.started[0]!.paces, [], 'it does not serve yet');
     assert.equal(prewarm.take(kind(128)), undefined, 'nobody gets it twice');
     assert.equal(prewarm.take(kind(256)), undefined, 'and none of another kind');
   });

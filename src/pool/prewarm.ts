@@ -73,17 +73,10 @@ export class WaitingProcess implements SandboxListener {
     this.#onChange = onChange;
   }
 
-  /** Nobody has taken it. */
-  get isWaiting(): boolean {
-    return this.#heir === undefined;
-  }
-
   /** What it says from now on goes to `heir`. `undefined`: it has ended. */
   handOver(heir: SandboxListener): SandboxProcess | undefined {
     if (this.#hasEnded) return undefined;
     this.#heir = heir;
-    // Many that load their code at once must not slow down those that serve; once it is loaded it is one of them.
-    this.process?.setPace('starting');
     return this.process;
   }
 
@@ -248,7 +241,6 @@ export class Prewarm {
     try {
       const id = mintInstanceId() as InstanceId;
       waiting.process = await sandbox.start(id, { ...kind.spec, codeDir: undefined }, waiting);
-      if (waiting.isWaiting) waiting.process.setPace('background');
       // It may no longer be wanted.
       if (this.#closed || !kind.waiting.includes(waiting)) waiting.process.kill();
     } catch (error) {

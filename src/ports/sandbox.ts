@@ -34,8 +34,8 @@ export interface SandboxSpec {
 }
 
 /**
- * What a process gets of a busy machine. `serving`: the share that all serving ones have. `starting`: a small one, so that
- * many starts do not slow down those that serve. `background`: what nobody else wants, as while it waits without code.
+ * What a process gets of a busy machine. `serving`: the share that all serving ones have. `background`: what nobody else
+ * wants, as while it waits without code or loads it. `starting`: a small share, for one that gets nowhere with that.
  * `frozen`: nothing at all; it must have said before that it has nothing to do.
  */
 export type Pace = 'background' | 'starting' | 'serving' | 'frozen';
@@ -75,7 +75,7 @@ export interface SandboxProcess {
   /** Bytes queued and not yet taken by the process. */
   readonly bufferedBytes: number;
   /**
-   * Changes its pace, at once; the first is `starting`. Where a driver cannot, every process has the same share all the
+   * Changes its pace, at once; the first is `background`. Where a driver cannot, every process has the same share all the
    * time.
    */
   setPace(pace: Pace): void;

@@ -95,7 +95,7 @@ function settingsV1(
         ],
       };
     case 'cpu':
-      return { settings: paces.starting, paces };
+      return { settings: paces.background, paces };
     case 'pids':
       return { settings: [['pids.max', String(tasksMax)]] };
   }
@@ -108,7 +108,7 @@ function settingsV2({ memoryMb, tasksMax }: GroupLimits, { countsSwap, paces }: 
       ...(countsSwap ? [[SWAP_LIMIT_V2, '0'] as const] : []),
       ['memory.oom.group', '1'],
       ['pids.max', String(tasksMax)],
-      ...paces.starting,
+      ...paces.background,
     ],
     paces,
   };

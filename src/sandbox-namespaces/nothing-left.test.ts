@@ -111,6 +111,7 @@ describe('a sandbox leaves nothing behind', { skip, timeout: 300_000 }, () => {
        const start = async (kind) => {
          const up = Promise.withResolvers();
          const started = await sandbox.start('doomed-' + kind + '-${process.pid}', specOf(kind), { onData: up.resolve, onOutput() {}, onExit() {} });
+         started.setPace('serving');
          await up.promise;
          return started;
        };

@@ -5,9 +5,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../base/clock.ts';
+import type { InstanceId } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
-import { ECHO, makeSandboxFolder, nodeSpec, type Started, startIn } from '../ports/conformance/sandbox.ts';
-import type { Sandbox } from '../ports/sandbox.ts';
+import { ECHO, makeSandboxFolder, nodeSpec } from '../ports/conformance/sandbox.ts';
+import type { Sandbox, SandboxProcess } from '../ports/sandbox.ts';
 import { openNamespacesSandbox } from './sandbox-namespaces.ts';
 
 const skip =
@@ -15,7 +16,7 @@ const skip =
   (process.getuid?.() !== 0 && 'control groups are made as root');
 
 /** A file of the control groups that the process itself is in. */
-function settingOf({ process: { pid } }: Started, file: string): string | undefined {
+function settingOf({ pid }: SandboxProcess, file: string): string | undefined {
   const inside = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
     .split('\n')
     .map((line) => line.split(':')[2])
@@ -25,7 +26,7 @@ function settingOf({ process: { pid } }: Started, file: string): string | undefi
   return path === undefined ? undefined : readFileSync(path, 'latin1').trim();
 }
 
-const settingsOf = (started: Started) => ({
+const settingsOf = (started: SandboxProcess) => ({
   shares: settingOf(started, 'cpu.shares'),
   weight: settingOf(started, 'cpu.weight'),
   idle: settingOf(started, 'cpu.idle'),
@@ -50,24 +51,28 @@ describe('the pace of a process', { skip, timeout: 60_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('is small until it serves, and nothing in the background', async () => {
-    const started = await startIn(sandbox, nodeSpec(folder, ECHO));
-    started.process.write(Buffer.from('up'));
-    await started.until('up');
+  it('is nothing that others want until it serves, and small where that takes long', async () => {
+    const up = Promise.withResolvers<void>();
+    const exit = Promise.withResolvers<void>();
+    const listener = { onData: () => up.resolve(), onOutput() {}, onExit: () => exit.resolve() };
+    const started = await sandbox.start('paced' as InstanceId, nodeSpec(folder, ECHO), listener);
+    started.write(Buffer.from('up'));
+    await up.promise;
     const paces = [settingsOf(started)];
-    for (const pace of ['serving', 'background', 'starting'] as const) {
-      started.process.setPace(pace);
+    for (const pace of ['starting', 'serving', 'background'] as const) {
+      started.setPace(pace);
       paces.push(settingsOf(started));
     }
-    const [first, serving, background, last] = paces.map(
+    const [first, starting, serving, background] = paces.map(
       ({ shares, weight }) => Number(shares) || Number(weight) * 10,
     );
-    assert.ok(serving! > first! * 3, JSON.stringify(paces));
-    assert.ok(background! < first!, JSON.stringify(paces));
-    assert.equal(last, first);
-    started.process.kill();
-    await started.exit;
+    assert.ok(serving! > starting! * 3, JSON.stringify(paces));
+    assert.ok(first! < starting!, JSON.stringify(paces));
+    assert.equal(background, first);
+    assert.deepEqual(paces[3], paces[0]);
+    started.kill();
+    await exit.promise;
     // It has ended: nothing happens.
-    started.process.setPace('serving');
+    started.setPace('serving');
   });
 });

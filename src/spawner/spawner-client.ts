@@ -32,7 +32,7 @@ class ChannelProcess implements SandboxProcess {
   readonly #socket: Socket;
   readonly #launch: Launch;
   readonly #kill: () => void;
-  #pace: Pace = 'starting';
+  #pace: Pace = 'background';
   #atEnd: () => void = () => {};
 
   constructor(pid: number, socket: Socket, { launch, listener, placeCode }: Running, kill: () => void) {
