@@ -14,12 +14,15 @@ export interface GroupLimits {
   readonly tasksMax: number;
 }
 
+/** Instances begin in the background; builds, for which nobody hastens, with a share of their own. */
+type FirstPace = 'background' | 'starting';
+
 export interface ControlGroupHome {
   readonly version: 1 | 2;
   /** Folders that hold the groups of instances; removed with the platform. */
   readonly folders: readonly string[];
-  /** The groups of one instance. */
-  groupsOf(id: string, limits: GroupLimits): ControlGroup[];
+  /** The groups of one instance, and the pace that it begins with. */
+  groupsOf(id: string, limits: GroupLimits, pace: FirstPace): ControlGroup[];
 }
 
 /** Each instance gets the same share of a busy machine. */
@@ -85,6 +88,7 @@ function settingsV1(
   controller: Controller,
   { memoryMb, tasksMax }: GroupLimits,
   { countsSwap, paces }: Abilities,
+  pace: FirstPace,
 ): Settings {
   switch (controller) {
     case 'memory':
@@ -95,20 +99,24 @@ function settingsV1(
         ],
       };
     case 'cpu':
-      return { settings: paces.background, paces };
+      return { settings: paces[pace], paces };
     case 'pids':
       return { settings: [['pids.max', String(tasksMax)]] };
   }
 }
 
-function settingsV2({ memoryMb, tasksMax }: GroupLimits, { countsSwap, paces }: Abilities): Settings {
+function settingsV2(
+  { memoryMb, tasksMax }: GroupLimits,
+  { countsSwap, paces }: Abilities,
+  pace: FirstPace,
+): Settings {
   return {
     settings: [
       ['memory.max', String(memoryMb * 2 ** 20)],
       ...(countsSwap ? [[SWAP_LIMIT_V2, '0'] as const] : []),
       ['memory.oom.group', '1'],
       ['pids.max', String(tasksMax)],
-      ...paces.background,
+      ...paces[pace],
     ],
     paces,
   };
@@ -159,12 +167,12 @@ function homeV1(
   return {
     version: 1,
     folders: [...new Set([...homes.values(), ...(freezer === undefined ? [] : [freezer])])],
-    groupsOf(id, limits) {
+    groupsOf(id, limits, pace) {
       const groups = new Map<string, Settings>();
       // Controllers that are mounted together share a folder.
       for (const [controller, home] of homes) {
         const known = groups.get(home);
-        const { settings, paces } = settingsV1(controller, limits, abilities);
+        const { settings, paces } = settingsV1(controller, limits, abilities, pace);
         groups.set(home, {
           settings: [...(known?.settings ?? []), ...settings],
           paces: paces ?? known?.paces,
@@ -207,7 +215,7 @@ function homeV2(parent: string, name: string): ControlGroupHome | undefined {
   return {
     version: 2,
     folders: [home],
-    groupsOf: (id, limits) => [{ folder: join(home, id), ...settingsV2(limits, abilities) }],
+    groupsOf: (id, limits, pace) => [{ folder: join(home, id), ...settingsV2(limits, abilities, pace) }],
   };
 }
 
@@ -225,7 +233,7 @@ function makeRoomV2(own: string): void {
 /** Makes a group as for an instance and takes it away again: that it can be made is the only proof that it can. */
 function working(home: ControlGroupHome | undefined): ControlGroupHome | undefined {
   if (home === undefined) return undefined;
-  const groups = home.groupsOf('probe', { memoryMb: 64, tasksMax: 16 });
+  const groups = home.groupsOf('probe', { memoryMb: 64, tasksMax: 16 }, 'background');
   try {
     makeControlGroups(groups);
     return home;

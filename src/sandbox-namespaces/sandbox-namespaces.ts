@@ -158,7 +158,8 @@ class NamespacesSandbox implements Sandbox {
       memoryMb: spec.memoryMb,
       tasksMax: TASKS_MAX,
       filesMax: spec.filesMax,
-      controlGroups: this.#groups?.groupsOf(id, { memoryMb: spec.memoryMb, tasksMax: TASKS_MAX }) ?? [],
+      controlGroups:
+        this.#groups?.groupsOf(id, { memoryMb: spec.memoryMb, tasksMax: TASKS_MAX }, 'background') ?? [],
       egress,
       uid,
       inputs: [
@@ -228,7 +229,7 @@ class NamespacesSandbox implements Sandbox {
     return {
       ...{ folder, stages, opening: this.#opening() },
       inputs: [Buffer.concat([args, encodeArguments(more)]), this.#filterPath],
-      controlGroups: this.#groups?.groupsOf(id, tool.limits) ?? [],
+      controlGroups: this.#groups?.groupsOf(id, tool.limits, 'starting') ?? [],
     };
   }
 
