@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { poll } from './process-table.ts';
@@ -26,6 +26,34 @@ export const REDIS: BrokerProgram = {
     ...['--appendonly', 'yes', '--appendfsync', 'always', '--requirepass', 'right-password'],
   ],
 };
+
+export const NATS: BrokerProgram = {
+  ...{ program: 'nats-server', debian: 'nats-server' },
+  args: (folder) => ['--config', join(folder, 'nats.conf')],
+  prepare: (folder, port) =>
+    writeFile(
+      join(folder, 'nats.conf'),
+      `listen: "127.0.0.1:${port}"\nmax_payload: 4MB\njetstream { store_dir: "${folder}/store" }\n` +
+        'authorization { user: lambent, password: right-password }\n',
+    ),
+};
+
+/** `access`: lines that say who may do what. */
+export function mosquitto(access: (folder: string) => Promise<readonly string[]>): BrokerProgram {
+  return {
+    ...{ program: 'mosquitto', debian: 'mosquitto' },
+    async prepare(folder, port) {
+      const lines = [
+        // Started by root it would become another user, who may not write here.
+        ...['user root', `listener ${port} 127.0.0.1`, ...(await access(folder))],
+        ...['persistence true', `persistence_location ${folder}/`],
+        ...['autosave_on_changes true', 'autosave_interval 1'],
+      ];
+      await writeFile(join(folder, 'mosquitto.conf'), lines.join('\n'));
+    },
+    args: (folder) => ['-c', join(folder, 'mosquitto.conf')],
+  };
+}
 
 /** Where Debian's servers are, which a user's PATH may lack. */
 const PATHS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
@@ -98,12 +126,12 @@ export class BrokerServer {
     });
   }
 
-  /** SIGKILL of the server and of all that it started. */
-  async kill(): Promise<void> {
+  /** Of the server and of all that it started; `SIGTERM` lets it write what it has not yet. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    process.kill(-child.pid!, 'SIGKILL');
+    process.kill(-child.pid!, signal);
     await ended;
     await poll(async () => !(await isListening(this.port)));
   }

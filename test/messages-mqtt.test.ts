@@ -10,7 +10,7 @@ import { connectionByUrl } from '../src/model/connection.ts';
 import type { MqttSource } from '../src/model/message-source.ts';
 import { createMessageDrivers } from '../src/sources/messages/message-sources.ts';
 import { describeBroker, openSource, sendOne } from './broker-cases.ts';
-import type { BrokerServer } from './broker-servers.ts';
+import { type BrokerServer, mosquitto } from './broker-servers.ts';
 import { poll } from './process-table.ts';
 
 const urlOf = ({ port }: BrokerServer): string => `mqtt://lambent:right-password@127.0.0.1:${port}`;
@@ -108,22 +108,11 @@ let sent = 0;
 
 await describeBroker({
   name: 'MQTT',
-  program: {
-    program: 'mosquitto',
-    debian: 'mosquitto',
-    async prepare(folder, port) {
-      await writeFile(join(folder, 'rights.json'), JSON.stringify(RIGHTS));
-      const lines = [
-        // Started by root it would become another user, who may not write here.
-        ...['user root', `listener ${port} 127.0.0.1`, 'allow_anonymous false'],
-        ...[`plugin ${RIGHTS_PLUGIN}`, `plugin_opt_config_file ${join(folder, 'rights.json')}`],
-        ...['persistence true', `persistence_location ${folder}/`],
-        ...['autosave_on_changes true', 'autosave_interval 1'],
-      ];
-      await writeFile(join(folder, 'mosquitto.conf'), lines.join('\n'));
-    },
-    args: (folder) => ['-c', join(folder, 'mosquitto.conf')],
-  },
+  program: mosquitto(async (folder) => {
+    await writeFile(join(folder, 'rights.json'), JSON.stringify(RIGHTS));
+    const plugin = [`plugin ${RIGHTS_PLUGIN}`, `plugin_opt_config_file ${join(folder, 'rights.json')}`];
+    return ['allow_anonymous false', ...plugin];
+  }),
   url: urlOf,
   manifest: 'mqtt: { url: BROKER, topic: live/+ }',
   source: settingsOf({}),

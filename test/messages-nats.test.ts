@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { systemClock } from '../src/base/clock.ts';
@@ -9,7 +7,7 @@ import type { NatsSource } from '../src/model/message-source.ts';
 import type { TriggerSource } from '../src/model/trigger.ts';
 import { createMessageDrivers } from '../src/sources/messages/message-sources.ts';
 import { describeBroker, openSource, sendOne } from './broker-cases.ts';
-import type { BrokerServer } from './broker-servers.ts';
+import { type BrokerServer, NATS } from './broker-servers.ts';
 import { poll } from './process-table.ts';
 
 const urlOf = ({ port }: BrokerServer): string => `nats://lambent:right-password@127.0.0.1:${port}`;
@@ -31,17 +29,7 @@ const BASE: Omit<NatsSource, 'stream' | 'subject'> = {
 
 await describeBroker({
   name: 'NATS JetStream',
-  program: {
-    program: 'nats-server',
-    debian: 'nats-server',
-    args: (folder) => ['--config', join(folder, 'nats.conf')],
-    prepare: (folder, port) =>
-      writeFile(
-        join(folder, 'nats.conf'),
-        `listen: "127.0.0.1:${port}"\nmax_payload: 4MB\njetstream { store_dir: "${folder}/store" }\n` +
-          'authorization { user: lambent, password: right-password }\n',
-      ),
-  },
+  program: NATS,
   url: urlOf,
   manifest: 'nats: { url: BROKER, stream: live }',
   source: { ...BASE, stream: 'direct', subject: undefined },

@@ -137,6 +137,7 @@ const mysql = z.strictObject(
   {
     ...tableSettings('mysql://user:password@host/database'),
     table: text('the name of a table', 'The table, as `orders`, or with its database as `shop.orders`.'),
+    backfill,
   },
   { error: 'an object with `connection` and `table`' },
 );

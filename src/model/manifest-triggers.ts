@@ -212,7 +212,7 @@ function tableSourceOf(
       };
     }
     case 'mysql':
-      return { ...common, kind, schema, actions: actionsOf(given) };
+      return { ...common, kind, schema, actions: actionsOf(given), backfill: input.mysql!.backfill };
     case 'sqlite': {
       const { actions = ['insert', 'update', 'delete'], where, backfill } = input.sqlite!;
       return { ...common, kind, actions: [...new Set(actions)], where, backfill };

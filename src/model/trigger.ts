@@ -159,6 +159,8 @@ export interface MysqlSource {
   readonly columns: readonly string[] | undefined;
   /** Changes a minute; further ones wait in the database. `undefined`: no limit. */
   readonly maxPerMinute?: number | undefined;
+  /** Whether the rows that were there before are told first. */
+  readonly backfill?: boolean | undefined;
 }
 
 /** Changed rows of a table in a file of SQLite's, by triggers that note them. */

@@ -2,8 +2,8 @@
  * The kill harness: a platform as its users start it, killed with SIGKILL at seeded random moments, as are the
  * processes of its functions, while events, batches and a schedule run through it; then a checker that knows only the
  * promises compares what was acknowledged with what was seen. Rows are committed in a MariaDB and a PostgreSQL meanwhile, and
- * messages sent to a Redis, which are killed as well; of PostgreSQL's rows, many are there before the trigger begins, and the
- * platform is killed while it reads them.
+ * messages sent to a Redis, a NATS, a Mosquitto, a RabbitMQ and a Kafka, which are killed as well; of PostgreSQL's rows, many
+ * are there before the trigger begins, and the platform is killed while it reads them.
  *
  * With `bug: 'ack-early'` a sender is told that its event is taken before the platform has it: the checker must notice,
  * or it is worth nothing.
@@ -20,18 +20,28 @@ import { descendantsOf, poll } from '../process-table.ts';
 import { type Server, startServer, untilGone, waitForToken } from '../server-process.ts';
 import { checkLedger, checkRows } from './check-ledger.ts';
 import { Ledger } from './ledger.ts';
-import { type ChaosService, mariaDbService, postgresService, redisService } from './chaos-service.ts';
+import {
+  kafkaService,
+  MOSQUITTO,
+  mqttService,
+  natsService,
+  RABBITMQ,
+  rabbitMqService,
+  redisService,
+} from './chaos-broker.ts';
+import { type ChaosService, mariaDbService, postgresService } from './chaos-service.ts';
 import { ServiceWriter } from './service-writer.ts';
 import { findPostgres } from '../postgres-cluster.ts';
 import { mariaDbMissing } from '../mariadb-server.ts';
-import { missing, REDIS } from '../broker-servers.ts';
+import { missing, NATS, REDIS } from '../broker-servers.ts';
+import { kafkaUnavailable } from '../kafka-server.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
   readonly durationMs: number;
   readonly bug: 'none' | 'ack-early';
-  /** With the services that can run here. */
-  readonly services: boolean;
+  /** With those that can run here; `quick` are those that begin within a second or two. */
+  readonly services: 'none' | 'quick' | 'all';
 }
 
 export interface ChaosReport {
@@ -53,6 +63,9 @@ export interface ChaosReport {
 }
 
 const KEYS = 5;
+/** Between two writes to a service, for each service that there is: all of them end on this one machine. */
+const PAUSE_MS = 8;
+/** Without any delivery that is done. */
 const SETTLE_MS = 60_000;
 /** With the deliberate bug, the platform gets an event so much later than its sender is told. */
 const LATE_MS = 60;
@@ -112,8 +125,7 @@ export const handler = async (event) => { fail(0.3); await report('dying', [even
 export const handler = async (event) => { await report('ticking', [event]); fail(0.1); };`,
 });
 
-function serviceFunction({ name, url, trigger }: ChaosService): string {
-  const key = trigger.startsWith('redis') ? 'data.name' : 'data.new.name';
+function serviceFunction({ name, url, trigger, key }: ChaosService): string {
   return `  ${name}:
     env: { DB: "${url}" }
     on:
@@ -121,13 +133,22 @@ function serviceFunction({ name, url, trigger }: ChaosService): string {
 `;
 }
 
-async function startServices(): Promise<ChaosService[]> {
-  const services: ChaosService[] = [];
-  if ((await mariaDbMissing()) === false) services.push(await mariaDbService());
+async function startServices(wanted: ChaosOptions['services']): Promise<ChaosService[]> {
+  if (wanted === 'none') return [];
   const programs = await findPostgres();
-  if (programs !== undefined) services.push(await postgresService(programs));
-  if ((await missing(REDIS)) === false) services.push(await redisService());
-  return services;
+  const quick: readonly [isHere: boolean, start: () => Promise<ChaosService>][] = [
+    [(await mariaDbMissing()) === false, mariaDbService],
+    [programs !== undefined, () => postgresService(programs!)],
+    [(await missing(REDIS)) === false, redisService],
+    [(await missing(NATS)) === false, natsService],
+    [(await missing(MOSQUITTO)) === false, mqttService],
+  ];
+  const slow: typeof quick = [
+    [(await missing(RABBITMQ)) === false, rabbitMqService],
+    [kafkaUnavailable === false, kafkaService],
+  ];
+  const all = wanted === 'all' ? [...quick, ...slow] : quick;
+  return Promise.all(all.filter(([isHere]) => isHere).map(([, start]) => start()));
 }
 
 class Chaos {
@@ -146,6 +167,8 @@ class Chaos {
   instanceKills = 0;
 
   readonly #writers: readonly ServiceWriter[];
+  /** Services that were killed, until they are there again. */
+  readonly #coming = new Set<Promise<void>>();
 
   private constructor(
     options: ChaosOptions,
@@ -166,9 +189,10 @@ class Chaos {
 
   static async begin(options: ChaosOptions, folder: string): Promise<Chaos> {
     const ledger = new Ledger();
-    const services = options.services ? await startServices() : [];
+    const services = await startServices(options.services);
     const writers = services.map(
-      (service, at) => new ServiceWriter(service, createSeededRandom(options.seed + 1 + at)),
+      (service, at) =>
+        new ServiceWriter(service, createSeededRandom(options.seed + 1 + at), services.length * PAUSE_MS),
     );
     const app = await writeApp(join(folder, 'app'), files(await ledger.open(), services));
     const dataDir = join(folder, 'data');
@@ -193,8 +217,9 @@ class Chaos {
       await delay(200 + this.#random.fraction() * 1_500);
       await this.#kill();
     }
-    // However short the run was, nothing is spared.
-    for (const writer of this.#writers) if (writer.kills === 0) await writer.kill();
+    // However short the run was, nothing is spared; and all are there again for what is still to be read.
+    for (const writer of this.#writers) if (writer.kills === 0) void this.#killService(writer);
+    await Promise.all(this.#coming);
     this.#isOver = true;
     await Promise.all(senders);
     for (const writer of this.#writers) await writer.end();
@@ -246,7 +271,7 @@ class Chaos {
   async #kill(): Promise<void> {
     const count = this.#writers.length;
     if (count > 0 && this.#random.fraction() < 0.3)
-      return this.#writers[Math.floor(this.#random.fraction() * count)]!.kill();
+      return void this.#killService(this.#writers[Math.floor(this.#random.fraction() * count)]!);
     const { child } = this.#server;
     const below = descendantsOf(child.pid!);
     if (below.length > 0 && this.#random.fraction() < 0.4) {
@@ -260,6 +285,13 @@ class Chaos {
       return;
     }
     await this.#killNode();
+  }
+
+  /** Some take long to come again; meanwhile everything else goes on, and dies as well. */
+  #killService(writer: ServiceWriter): void {
+    const coming = writer.kill();
+    this.#coming.add(coming);
+    coming.catch(() => {});
   }
 
   async #killNode(): Promise<void> {
@@ -332,20 +364,28 @@ class Chaos {
     });
   }
 
-  /** Waits until nothing is owed any more, and the last row was read. */
+  /** Waits until nothing is owed any more, and everything was read; what was not by then is for the checker. */
   async #settle(): Promise<void> {
-    const endMs = systemClock.monotonicMs() + SETTLE_MS;
-    while (systemClock.monotonicMs() < endMs) {
+    let fewest = Number.POSITIVE_INFINITY;
+    let endMs = 0;
+    for (let isOwed = true; isOwed || systemClock.monotonicMs() < endMs; ) {
       const { items } = (await this.#get('/triggers')) as { items: { id: string; owed: number }[] };
-      const isRead = this.#writers.every(({ service: { name }, acknowledged }) => {
-        const last = acknowledged.at(-1)?.id;
-        return last === undefined || this.#ledger.seen.some(({ by, id }) => by === name && id === last);
-      });
+      const owed = items.reduce((sum, each) => sum + each.owed, 0);
       // The schedule goes on, but between two ticks there is nothing.
-      if (isRead && items.every(({ owed }) => owed === 0)) return;
+      isOwed = owed > 0;
+      if (!isOwed && this.#isAllSeen()) return;
+      if (owed < fewest) [fewest, endMs] = [owed, systemClock.monotonicMs() + SETTLE_MS];
+      if (isOwed && systemClock.monotonicMs() > endMs)
+        throw new Error(`${owed} deliveries are still owed, and no fewer since ${SETTLE_MS / 1_000} s`);
       await delay(50);
     }
-    throw new Error(`deliveries are still owed ${SETTLE_MS / 1_000} s after the last kill`);
+  }
+
+  #isAllSeen(): boolean {
+    const seen = new Set(this.#ledger.seen.map(({ by, id }) => `${by} ${id}`));
+    return this.#writers.every(({ service: { name }, acknowledged }) =>
+      acknowledged.every(({ id }) => seen.has(`${name} ${id}`)),
+    );
   }
 
   async #deadLetters(): Promise<Set<string>> {

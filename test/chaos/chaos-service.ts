@@ -1,6 +1,4 @@
-/** Services whose changes run functions, and that are killed as well. */
-import { createClient } from '@redis/client';
-import { BrokerServer, REDIS } from '../broker-servers.ts';
+/** What a service is to the harness, and the databases among them. */
 import { BINARY_LOG, MariaDbServer } from '../mariadb-server.ts';
 import { PostgresCluster } from '../postgres-cluster.ts';
 import type { Acknowledged } from './ledger.ts';
@@ -13,6 +11,8 @@ export interface ChaosService {
   readonly trigger: string;
   /** What the function makes of its event: an expression over `event`, with `id`, `name` and `place`. */
   readonly row: string;
+  /** Of the trigger: where in the event the key is. */
+  readonly key: string;
   /** What is there before the trigger begins and is told by it. */
   readonly existing: readonly Acknowledged[];
   writer(): Promise<ChaosWriter>;
@@ -28,7 +28,7 @@ export interface ChaosWriter {
 }
 
 const TABLE = 'CREATE TABLE changes (id varchar(20) PRIMARY KEY, name varchar(20), place int)';
-const EXISTING = 2_000;
+const EXISTING = 1_000;
 const EXISTING_KEYS = 50;
 
 interface Database {
@@ -43,11 +43,14 @@ interface Database {
   remove(): Promise<void>;
 }
 
-/** Rows of a MariaDB, by its binary log. */
+/** Rows of a MariaDB, by its binary log, of which many are there before. */
 export async function mariaDbService(): Promise<ChaosService> {
   const server = await MariaDbServer.start(BINARY_LOG, 'chaos');
   await server.sql(TABLE);
-  return databaseService('rows', 'mysql: { url: DB, table: changes }', server, []);
+  await server.sql(
+    `INSERT INTO changes SELECT CONCAT('old', seq), CONCAT('o', seq % ${EXISTING_KEYS}), seq FROM seq_1_to_${EXISTING}`,
+  );
+  return databaseService('mariadb', 'mysql: { url: DB, table: changes, backfill: true }', server);
 }
 
 /** Rows of a PostgreSQL, of which many are there before. */
@@ -55,27 +58,18 @@ export async function postgresService(programs: string): Promise<ChaosService> {
   const cluster = await PostgresCluster.start(programs);
   await cluster.sql(`${TABLE};
     INSERT INTO changes SELECT 'old' || each, 'o' || each % ${EXISTING_KEYS}, each FROM generate_series(1, ${EXISTING}) AS each`);
+  return databaseService('postgres', 'postgres: { url: DB, table: changes, backfill: true }', cluster);
+}
+
+function databaseService(name: string, trigger: string, database: Database): ChaosService {
   const existing = Array.from({ length: EXISTING }, (_, at) => ({
     ...{ id: `old${at + 1}`, key: `o${(at + 1) % EXISTING_KEYS}` },
     // They come in the order of the key, which is text: there is no order to promise.
     place: 0,
   }));
-  return databaseService(
-    'copied',
-    'postgres: { url: DB, table: changes, backfill: true }',
-    cluster,
-    existing,
-  );
-}
-
-function databaseService(
-  name: string,
-  trigger: string,
-  database: Database,
-  existing: readonly Acknowledged[],
-): ChaosService {
   return {
     ...{ name, trigger, url: database.url, existing },
+    key: 'data.new.name',
     row: `{ ...event.data.new, ...(event.data.action === 'existing' ? { place: 0 } : {}) }`,
     async writer() {
       const { write, end } = await database.writer();
@@ -89,30 +83,5 @@ function databaseService(
     kill: () => database.kill(),
     open: () => database.open(),
     remove: () => database.remove(),
-  };
-}
-
-/** Messages of a Redis stream. */
-export async function redisService(): Promise<ChaosService> {
-  const server = await BrokerServer.start(REDIS);
-  const url = `redis://:right-password@127.0.0.1:${server.port}/0`;
-  return {
-    ...{ name: 'messages', url, existing: [] },
-    trigger: 'redis: { url: DB, stream: changes, from: all }',
-    row: '{ ...event.data, place: Number(event.data.place) }',
-    async writer() {
-      const client = createClient({ url, socket: { reconnectStrategy: false } });
-      client.on('error', () => {});
-      await client.connect();
-      return {
-        async write({ id, key, place }) {
-          await client.sendCommand(['XADD', 'changes', '*', 'id', id, 'name', key, 'place', String(place)]);
-        },
-        end: async () => client.destroy(),
-      };
-    },
-    kill: () => server.kill(),
-    open: () => server.open(),
-    remove: () => server.remove(),
   };
 }

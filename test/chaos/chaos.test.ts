@@ -50,7 +50,7 @@ describe('the kill harness', {
   skip: process.platform !== 'linux' && 'it reads /proc',
 }, () => {
   it('finds nothing lost', async (context) => {
-    const report = await runChaos({ seed: 7, durationMs: 12_000, bug: 'none', services: true });
+    const report = await runChaos({ seed: 7, durationMs: 12_000, bug: 'none', services: 'quick' });
     context.diagnostic(reportText(report));
     assert.deepEqual(report.problems, []);
     assert.ok(report.nodeKills > 0 && report.acknowledged > 0);
@@ -59,7 +59,7 @@ describe('the kill harness', {
   });
 
   it('turns red when senders are told too early', async (context) => {
-    const report = await runChaos({ seed: 7, durationMs: 8_000, bug: 'ack-early', services: false });
+    const report = await runChaos({ seed: 7, durationMs: 8_000, bug: 'ack-early', services: 'none' });
     context.diagnostic(reportText(report));
     assert.match(report.problems.join(), /was acknowledged, and .* never saw it/);
   });

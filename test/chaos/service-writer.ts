@@ -12,14 +12,18 @@ export class ServiceWriter {
   readonly service: ChaosService;
   readonly acknowledged: Acknowledged[];
   readonly #random: Random;
+  readonly #pauseMs: number;
   readonly #places = new Map<string, number>();
   #isOver = false;
   #writing: Promise<void> | undefined;
+  #killed: Promise<void> | undefined;
   kills = 0;
 
-  constructor(service: ChaosService, random: Random) {
+  /** `pauseMs`: at most so long between two. */
+  constructor(service: ChaosService, random: Random, pauseMs: number) {
     this.service = service;
     this.#random = random;
+    this.#pauseMs = pauseMs;
     this.acknowledged = [...service.existing];
   }
 
@@ -27,7 +31,15 @@ export class ServiceWriter {
     this.#writing = this.#write();
   }
 
-  async kill(): Promise<void> {
+  /** Resolves when the service is there again. One that is just coming is not killed once more. */
+  kill(): Promise<void> {
+    this.#killed ??= this.#killOnce().finally(() => {
+      this.#killed = undefined;
+    });
+    return this.#killed;
+  }
+
+  async #killOnce(): Promise<void> {
     this.kills += 1;
     await this.service.kill();
     await this.service.open();
@@ -74,6 +86,6 @@ export class ServiceWriter {
       timer.cancel();
     }
     this.acknowledged.push(entry);
-    await delay(this.#random.fraction() * 20);
+    await delay(this.#random.fraction() * this.#pauseMs);
   }
 }

@@ -30,7 +30,7 @@ export function readValue(reader: ByteReader, column: Column, sets: CharacterSet
     case TYPE.longlong:
       return String(isUnsigned ? reader.uint64() : reader.int64());
     case TYPE.float:
-      return shortest(reader.bytes.readFloatLE(reader.take(4)));
+      return shortestFloat(reader.bytes.readFloatLE(reader.take(4)));
     case TYPE.double:
       return reader.bytes.readDoubleLE(reader.take(8));
     case TYPE.decimal:
@@ -138,7 +138,7 @@ function toDuration(isNegative: boolean, hours: number, minutes: number, seconds
 }
 
 /** The shortest number that is the same in single precision, as the server prints it. */
-function shortest(value: number): number {
+export function shortestFloat(value: number): number {
   for (let digits = 6; digits < 9; digits += 1) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return short;
@@ -207,6 +207,11 @@ const DECODERS: Readonly<Record<string, string>> = {
   ...{ ucs2: 'utf-16be', utf16: 'utf-16be', utf16le: 'utf-16le' },
 };
 const decoders = new Map<string, TextDecoder>();
+
+/** Whether texts of this character set are given as text. */
+export function decodes(set: string): boolean {
+  return set.startsWith('utf8') || set === 'utf32' || DECODERS[set] !== undefined;
+}
 
 function toText(bytes: Buffer, column: Column, sets: CharacterSets): string {
   const { collation = BINARY_COLLATION, type, meta } = column;

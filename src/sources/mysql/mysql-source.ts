@@ -9,6 +9,7 @@ import { type RowLink, type RowReader, RowSource } from '../rows/row-source.ts';
 import { BinlogStream } from './binlog-stream.ts';
 import { connect, type Database } from './connect.ts';
 import { describeFailure } from './connection-failure.ts';
+import { beginSnapshot, describeExisting, readExistingRows } from './existing-rows.ts';
 import { gtidBytes, MariaGtids, MysqlGtids } from './gtid-state.ts';
 import { checkServer, findEnd, findLag, type StreamFacts } from './server-setup.ts';
 import { type Place, TransactionReader } from './transaction-reader.ts';
@@ -21,7 +22,9 @@ import { type Place, TransactionReader } from './transaction-reader.ts';
  * The server keeps its log for as long as it was told to, not for us. When what comes next is gone, or was logged as a
  * statement, changes are lost: the trigger stands still and says so.
  *
- * Deliberately absent: rows that were there before, a filter of rows, changes by foreign keys (ON DELETE CASCADE), which
+ * Rows that were there before are told first where the trigger wants them (existing-rows.ts).
+ *
+ * Deliberately absent: a filter of rows, changes by foreign keys (ON DELETE CASCADE), which
  * the servers do not log, and a transaction of XA that is rolled back after it was prepared: it is told when prepared.
  */
 
@@ -39,6 +42,8 @@ interface Position {
   readonly serverId: number;
   /** What is stored; `undefined`: not begun. */
   readonly place: Place | undefined;
+  /** Rows that were there before are still to be told: those behind `after`, or all. */
+  readonly existing?: { readonly after?: readonly string[] } | undefined;
 }
 
 class BinlogReader implements RowReader {
@@ -58,6 +63,7 @@ class BinlogReader implements RowReader {
         ? before
         : {
             ...{ name: newSourceName(context), url, place: undefined },
+            existing: settings.backfill === true ? {} : undefined,
             serverId: SERVER_ID_MIN + Math.floor(context.random.fraction() * SERVER_ID_MIN),
           };
   }
@@ -84,7 +90,9 @@ class BinlogReader implements RowReader {
       const control = await this.#connect(lose);
       databases.push(control);
       const facts = await checkServer(control, this.#settings);
-      const from = await this.#begin(facts, control);
+      if (this.#owesExisting) await this.#tellExisting(facts, control, link, databases);
+      if (link.signal.aborted) return;
+      const from = await this.#begin(facts.gtids, facts, control);
       const reader = this.#reader(facts, from);
       const replica = await this.#connect(lose);
       databases.push(replica);
@@ -127,7 +135,7 @@ class BinlogReader implements RowReader {
   }
 
   /** Where the stream begins; the first time, what was until now is not told. */
-  async #begin({ gtids, table }: StreamFacts, control: Database): Promise<Place> {
+  async #begin(gtids: string, { table }: StreamFacts, control: Database): Promise<Place> {
     const { place } = this.#position;
     if (place !== undefined) return place;
     const first = { gtids, ...(await findEnd(control)) };
@@ -140,6 +148,31 @@ class BinlogReader implements RowReader {
       },
     );
     return first;
+  }
+
+  get #owesExisting(): boolean {
+    return this.#settings.backfill === true && this.#position.existing !== undefined;
+  }
+
+  async #tellExisting(
+    facts: StreamFacts,
+    control: Database,
+    { signal, lose }: RowLink,
+    databases: Database[],
+  ): Promise<void> {
+    const { clock, id: trigger } = this.#context;
+    const table = await describeExisting(control, facts.table, this.#settings);
+    const reading = await this.#connect(lose);
+    databases.push(reading);
+    const gtids = await beginSnapshot(reading, facts.isMariaDb);
+    await this.#begin(gtids, facts, control);
+    const { name, existing } = this.#position;
+    const place = { trigger, name, timeMs: clock.nowMs() };
+    for await (const rows of readExistingRows(reading, table, existing?.after, place)) {
+      if (signal.aborted) return;
+      await this.#keep(rows.events, { ...this.#position, existing: { after: rows.after } }, 0);
+    }
+    await this.#keep([], { ...this.#position, existing: undefined }, 0);
   }
 
   #reader({ isMariaDb, table, sets }: StreamFacts, from: Place): TransactionReader {
@@ -155,7 +188,14 @@ class BinlogReader implements RowReader {
     place: Place | undefined,
     depth: number,
   ): Promise<void> {
-    const next = place === undefined ? undefined : { ...this.#position, place };
+    await this.#keep(events, place === undefined ? undefined : { ...this.#position, place }, depth);
+  }
+
+  async #keep(
+    events: Parameters<SourceContext['publish']>[0],
+    next: Position | undefined,
+    depth: number,
+  ): Promise<void> {
     await this.#context.publish(events, next === undefined ? undefined : JSON.stringify(next), depth);
     if (next !== undefined) this.#position = next;
   }
