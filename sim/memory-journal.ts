@@ -5,6 +5,7 @@ import {
   type ExecutionStatus,
   FINAL_STATUSES,
   isFinal,
+  RULES,
 } from '../src/model/execution.ts';
 import type { JournalEntry } from '../src/model/journal.ts';
 import {
@@ -245,6 +246,7 @@ export class MemoryJournal implements JournalStore {
           app,
           workflow,
           kind,
+          rules: start.rules ?? RULES[kind],
           version,
           deployment,
           priority,

@@ -13,6 +13,7 @@ functions:
     on:
       - events: { type: [final] }
   python: {}
+  shell: {}
 workflows:
   calls: {}
 `,
@@ -31,10 +32,20 @@ class NoCustomer(FatalError):
 def handler(event, context):
     raise NoCustomer("no such customer")
 `,
+  'functions/shell/bootstrap': `#!/bin/bash
+API="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+HEADERS="$(mktemp)"
+while true; do
+  EVENT=$(curl -sS -D "$HEADERS" "$API/next")
+  ID=$(grep -Fi Lambda-Runtime-Aws-Request-Id "$HEADERS" | tr -d '[:space:]' | cut -d: -f2)
+  case "$EVENT" in *passing*) AGAIN=true ;; *) AGAIN=false ;; esac
+  curl -sS -o /dev/null "$API/$ID/error" -d '{"errorType":"NoCustomer","errorMessage":"no","retryable":'$AGAIN'}'
+done
+`,
   'workflows/calls.js': `
 import { workflow } from 'lambent';
 export default workflow(async (ctx, { name, input }) => {
-  await ctx.call(name, input, { retry: { attempts: 3, first: '1ms' } });
+  await ctx.call(name, input, { retry: { attempts: 3, initial: '1ms' } });
 });`,
 };
 
@@ -51,6 +62,8 @@ describe('a failure that is final', { timeout: 120_000 }, () => {
   for (const [name, input, attempts, errorType] of [
     ['node', {}, 1, 'FatalError'],
     ['python', {}, 1, 'NoCustomer'],
+    ['shell', {}, 1, 'NoCustomer'],
+    ['shell', { passing: true }, 3, 'NoCustomer'],
     ['node', { passing: true }, 3, 'Error'],
   ] as const)
     it(`of ${name} with ${JSON.stringify(input)} takes a workflow ${attempts} attempt(s)`, async () => {

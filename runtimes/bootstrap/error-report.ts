@@ -6,6 +6,7 @@ const TEXT_CHARS_MAX = 16 * 1024;
 /**
  * What a program reports of an error: JSON with `errorType`, `errorMessage` and `stackTrace` (some runtimes write
  * `trace`), and the type in a header where the body has none. A body that is no such JSON is the message itself.
+ * `"retryable": false` in it says that another attempt would fail as well.
  */
 export function parseErrorReport(
   body: Buffer,
@@ -25,6 +26,7 @@ export function parseErrorReport(
     stackTrace: (Array.isArray(lines) ? lines : typeof lines === 'string' ? lines.split('\n') : [])
       .slice(0, STACK_LINES_MAX)
       .map((line) => (typeof line === 'string' ? line : JSON.stringify(line)).trim()),
+    ...(report?.retryable === false ? { retryable: false } : {}),
   };
 }
 

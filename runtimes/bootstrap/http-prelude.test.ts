@@ -67,6 +67,8 @@ describe('a report of an error', () => {
       '{"a":1}',
     ]);
     assert.deepEqual(report('[1,2]').errorMessage, '[1,2]');
+    assert.equal(report('{"retryable":false}').retryable, false);
+    assert.ok(!('retryable' in report('{"retryable":true}')));
   });
 
   it('has a limit', () => {

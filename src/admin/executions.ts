@@ -40,6 +40,9 @@ const ExecutionSchema = z
     kind: z.enum(['code', 'asl']),
     version: z.string(),
     deployment: z.number(),
+    rules: z.number().int().openapi({
+      description: 'The number of the rules of the engine by which it began: older ones may be refused.',
+    }),
     status: z.enum(STATUSES),
     priority: z.number(),
     parent: z.object({ execution: z.string(), op: z.number() }).optional(),

@@ -172,10 +172,12 @@ async function createExecution(
   value: ExecutionValue,
   entries: readonly JournalEntry[],
   { parent, origin }: ExecutionCause = {},
+  rules?: number,
 ): Promise<void> {
   const { id, machine, definition, deployed } = value;
   await parts.engine.create({
     ...{ id, entries },
+    ...(rules === undefined ? {} : { rules }),
     ...(deployed ?? { app: STATES_APP, workflow: machine, deployment: 0 }),
     kind: 'asl',
     version: definition,
@@ -471,7 +473,7 @@ const redrive: StatesOperation = async (parts, fields) => {
   const next: ExecutionValue = { ...value, id, redrives: value.redrives + 1, redrivenMs: nowMs };
   // What the front end looks up is there before it does; the name moves on when the execution has begun.
   await store.put([{ kind: 'execution', key: id, value: next }]);
-  await createExecution(parts, next, entries);
+  await createExecution(parts, next, entries, {}, record.rules);
   const named = { id, startedMs: record.createdMs };
   await store.put([{ kind: 'executionName', key: `${value.machine}:${value.name}`, value: named }]);
   await store.remove([{ kind: 'execution', key: record.id }]);

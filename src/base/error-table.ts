@@ -32,6 +32,13 @@ export const ERROR_TABLE = {
     'A workflow did something else at its replay than its history says.',
     'Put what may differ (time, chance, I/O) into a step, or deploy the change under a new workflow name.',
   ),
+  E_RULES_CHANGED: row(
+    500,
+    'operator',
+    false,
+    'An execution began by rules of this platform that have changed, in what it had done by then.',
+    'Start it again (`lambent run retry ID`), or let it end on the version of Lambent that it began on.',
+  ),
   E_WORKFLOW_STUCK: row(
     500,
     'author',

@@ -6,6 +6,17 @@ import type { Failure, Outcome, Payload } from './journal.ts';
 export type WorkflowKind = 'code' | 'asl';
 
 /**
+ * By which rules each front end goes from a journal to what comes next. A change after which a journal of before would
+ * be gone on from in another way (another number of events of a state, another order of operations) gets the next
+ * number, and a recorded journal of before in `test/fixtures/recorded-journals`. An execution keeps the number that it
+ * began with: of older rules it goes on where both say the same, and is refused with `E_RULES_CHANGED` where not; of
+ * newer ones it is left to the platform that knows them.
+ *
+ * asl 2: a failed branch or iteration cuts the others off before its state fails, with an event for each.
+ */
+export const RULES: Readonly<Record<WorkflowKind, number>> = { code: 1, asl: 2 };
+
+/**
  * queued -> ready -> running <-> waiting, and from running to one of the final ones.
  * *queued*: held back by its concurrency key. *ready*: can go on as soon as a node takes it. *running*: a node holds
  * it. *waiting*: for a timer or for something from outside; nothing of it is in any memory.
@@ -47,6 +58,8 @@ export interface ExecutionRecord {
   /** What it runs for its whole life: a function's version, or the digest of a definition. */
   readonly version: string;
   readonly deployment: number;
+  /** The number of the rules by which it began: `RULES`. */
+  readonly rules: number;
   readonly status: ExecutionStatus;
   /** Higher goes first. -100 to 100. */
   readonly priority: number;

@@ -63,6 +63,8 @@ export interface NewExecution {
   readonly kind: WorkflowKind;
   readonly version: string;
   readonly deployment: number;
+  /** By which rules its first entries were written, where they are those of another. Default: `RULES`. */
+  readonly rules?: number;
   /** The journal's first entries: `started`. */
   readonly entries: readonly JournalEntry[];
   readonly priority: number;

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { ExecutionId, MintUuid } from '../base/ids.ts';
 import { STATES_APP } from '../aws/execution-value.ts';
-import type { ExecutionRecord } from '../model/execution.ts';
+import { type ExecutionRecord, RULES } from '../model/execution.ts';
 import type { HttpExchange, TriedOutcome, TriedTask, TryTask } from '../ports/state-language.ts';
 import type { StateServices } from '../ports/state-services.ts';
 import type { CallFunction } from '../workflows/call-function.ts';
@@ -72,7 +72,8 @@ async function perform(
 
 function standIn(id: ExecutionId, nowMs: number): ExecutionRecord {
   return {
-    ...{ id, app: STATES_APP, workflow: 'test', kind: 'asl', version: '', deployment: 0, status: 'running' },
+    ...{ id, app: STATES_APP, workflow: 'test', kind: 'asl', version: '', deployment: 0, rules: RULES.asl },
+    status: 'running',
     ...{ priority: 0, parent: undefined, createdMs: nowMs, endedMs: undefined, dueMs: undefined },
     ...{ expiresMs: undefined, node: undefined, entries: 0, bytes: 0 },
   };

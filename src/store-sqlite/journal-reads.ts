@@ -17,7 +17,7 @@ const ENTRIES = `CASE WHEN status IN ('running', 'ready') THEN coalesce(
   ELSE entries END AS entries`;
 
 export const RECORD_COLUMNS = `id, app, workflow, kind, version, deployment, status, priority, parent, parent_op,
-  created_ms, ended_ms, due_ms, expires_ms, node, ${ENTRIES}, bytes, depth, traceparent, slot`;
+  created_ms, ended_ms, due_ms, expires_ms, node, ${ENTRIES}, bytes, depth, traceparent, slot, rules`;
 
 /** One transition's entries as JSON text, and the place of the first. */
 export interface StoredEntries {
@@ -143,6 +143,7 @@ export function toRecord(row: Row): ExecutionRecord {
     kind: textOf(row, 'kind') as WorkflowKind,
     version: textOf(row, 'version'),
     deployment: numberOf(row, 'deployment'),
+    rules: numberOf(row, 'rules'),
     status: textOf(row, 'status') as ExecutionStatus,
     priority: numberOf(row, 'priority'),
     parent:

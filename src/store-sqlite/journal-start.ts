@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ExecutionId } from '../base/ids.ts';
+import { RULES } from '../model/execution.ts';
 import { JOURNAL_FORMAT } from '../model/journal.ts';
 import type { CreateOutcome, NewExecution } from '../ports/journal-store.ts';
 import type { HeldExecutions } from './held-executions.ts';
@@ -27,8 +28,9 @@ export function createStart(db: DatabaseSync, held: HeldExecutions): StartExecut
     INSERT INTO execution_keys (app, workflow, idempotency_key, fingerprint, execution) VALUES (?, ?, ?, ?, ?)`);
   const insert = db.prepare(`
     INSERT INTO executions (id, app, workflow, kind, version, deployment, format, status, priority, parent, parent_op,
-      created_ms, due_ms, expires_ms, node, fence, entries, bytes, slot, slot_limit, debounce, depth, traceparent)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      created_ms, due_ms, expires_ms, node, fence, entries, bytes, slot, slot_limit, debounce, depth, traceparent,
+      rules)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING RETURNING key`);
   const insertEntries = db.prepare(
     'INSERT INTO journal (execution, seq, count, entries) VALUES (?, 0, ?, ?)',
@@ -71,7 +73,7 @@ export function createStart(db: DatabaseSync, held: HeldExecutions): StartExecut
       parent?.execution ?? null, parent?.op ?? null,
       nowMs, dueMs, expiresMs ?? null, claimed ? start.claimBy! : null, claimed ? 1 : 0,
       start.count, start.entries.length, slot ?? null, concurrency?.limit ?? null, debounceKey ?? null,
-      origin?.depth ?? 0, origin?.traceparent ?? null,
+      origin?.depth ?? 0, origin?.traceparent ?? null, start.rules ?? RULES[kind],
     );
     if (row === undefined) return { status: 'exists', id, sameInput: true };
     const key = numberOf(row, 'key');

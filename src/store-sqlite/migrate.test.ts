@@ -26,6 +26,7 @@ const RELEASED: Record<string, string> = {
   '0012-delivery-rows': '98cd6ef18f7cd2ccc7fb2fe0f100cd0569d11b23d80bacc1531e93b143dbd342',
   '0013-call-history': '2e6afa5ed800012aa9115d6fe25a8c6ce8e1ffaf2270ba4ab31d6a1e2b132774',
   '0014-large-payloads': 'aae9418fff5ed76d78aacccf93be9336d20d03cff0059db9cd66bfa4feb1e79b',
+  '0015-execution-rules': '9c042064acd3242cb41d5344c20e7c9a8fd1be8ed0e3a3216f033cf0b79f9d8a',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

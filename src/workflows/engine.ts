@@ -17,7 +17,7 @@ import { LambentError, toLambentError } from '../base/errors.ts';
 import type { ExecutionId, MintUuid, NodeId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
-import type { ExecutionInput, WorkflowKind } from '../model/execution.ts';
+import { type ExecutionInput, RULES, type WorkflowKind } from '../model/execution.ts';
 import type { JournalEntry, Outcome, Payload } from '../model/journal.ts';
 import type {
   ClaimedExecution,
@@ -48,6 +48,8 @@ export const ENGINE_LIMITS: EngineLimits = { hotMax: 1_000, claimMax: 200 };
 const RECOVER_MAX = 1_000;
 /** After the store failed, it is tried again after this time. */
 const STORE_RETRY_MS = 1_000;
+/** An execution that needs a newer platform is looked at again after this time. */
+const NEWER_RETRY_MS = 3_600_000;
 /** The store is asked for what is due at least this often, whatever this node knows by itself. */
 const LOOK_MS = 60_000;
 
@@ -269,6 +271,11 @@ export class WorkflowEngine implements HotHost {
       // Read before the program begins, so that all it opens can be resolved without waiting.
       if (tools.deployment === undefined) hot.knows(await catalog.deployment(record.app, record.deployment));
       if (this.#closed || hot.closed) return;
+      if (record.rules > RULES[record.kind]) {
+        hot.drop();
+        this.#leaveToNewer(hot);
+        return;
+      }
       const program = programs[record.kind];
       if (program === undefined)
         throw new LambentError(
@@ -372,12 +379,23 @@ export class WorkflowEngine implements HotHost {
     void this.#release(id, hot.fence);
   }
 
-  async #release(id: ExecutionId, fence: number): Promise<void> {
+  /** It began on a newer platform, by rules that this one does not know: it waits for that. */
+  #leaveToNewer(hot: HotExecution): void {
+    const { id, kind, rules } = hot.record;
+    this.#hot.delete(id);
+    const known = RULES[kind];
+    this.#options.log.error('an execution of a newer version of Lambent waits for that version', {
+      ...{ id, rules, known },
+    });
+    void this.#release(id, hot.fence, NEWER_RETRY_MS);
+  }
+
+  async #release(id: ExecutionId, fence: number, afterMs = STORE_RETRY_MS): Promise<void> {
     if (this.#closed) return;
     const nowMs = this.clock.nowMs();
     try {
-      await this.#options.store.release(id, fence, nowMs + STORE_RETRY_MS, nowMs);
-      this.#armAt(nowMs + STORE_RETRY_MS);
+      await this.#options.store.release(id, fence, nowMs + afterMs, nowMs);
+      this.#armAt(nowMs + afterMs);
     } catch {
       this.clock.after(STORE_RETRY_MS, () => void this.#release(id, fence));
     }
@@ -391,6 +409,7 @@ function createdClaim(start: NewExecution, nowMs: number, node: NodeId): Omit<Cl
   const record = {
     ...{ id, app, workflow, kind, version, deployment, priority, parent, origin, expiresMs, node },
     status: 'running',
+    rules: start.rules ?? RULES[kind],
     createdMs: nowMs,
     endedMs: undefined,
     dueMs: undefined,

@@ -55,6 +55,7 @@ async function goOnFrom(
       : entriesOfCode(record, history, from, clock.nowMs());
   const { id, status } = await engine.create({
     ...targetOf(options, record),
+    rules: record.rules,
     entries,
     id: mintUuid() as ExecutionId,
     priority: record.priority,

@@ -9,7 +9,7 @@ export function exerciseJournalStarts(open: OpenFresh<JournalStore>): void {
     it('keeps what was started, also after a restart', () =>
       withFresh(open, async (store, fresh) => {
         const origin = { depth: 3, traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
-        await start(store, 1, { priority: 5, expiresMs: startMs + 9, origin });
+        await start(store, 1, { priority: 5, expiresMs: startMs + 9, origin, rules: 7 });
         const again = await fresh.reopen();
         const { record, entries, inbox, fence } = await claimOne(again, startMs + 1);
         const { id, app, workflow, kind, version, deployment, priority, expiresMs } = newExecution(1);
@@ -17,7 +17,14 @@ export function exerciseJournalStarts(open: OpenFresh<JournalStore>): void {
           { ...record, bytes: 0 },
           {
             ...{ id, app, workflow, kind, version, deployment, priority, expiresMs },
-            ...{ priority: 5, expiresMs: startMs + 9, status: 'running', parent: undefined, origin },
+            ...{
+              priority: 5,
+              expiresMs: startMs + 9,
+              status: 'running',
+              parent: undefined,
+              origin,
+              rules: 7,
+            },
             node: nodeA,
             ...{ createdMs: startMs, endedMs: undefined, dueMs: startMs, entries: 1, bytes: 0 },
           },

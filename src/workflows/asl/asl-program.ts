@@ -1,5 +1,5 @@
 import { LambentError, toLambentError } from '../../base/errors.ts';
-import type { ExecutionRecord } from '../../model/execution.ts';
+import { type ExecutionRecord, RULES } from '../../model/execution.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import type { ProgramSession, SessionHost, WorkflowProgram } from '../../ports/workflow-program.ts';
 import { failureOf } from '../failures.ts';
@@ -50,10 +50,22 @@ export function createAslProgram(options: AslProgramOptions, programOf: ProgramO
           throw new LambentError('E_NOT_FOUND', `the definition of workflow ${record.workflow} is gone`);
         }
         const facts = { ...execution.facts, runId: record.id };
-        await session.begin(programOf(record.version, execution.definition), facts, history);
+        await session
+          .begin(programOf(record.version, execution.definition), facts, history)
+          .catch((thrown) => explainRules(record, thrown));
       };
       session.enqueue(begin, (thrown) => host.lost(failureOf(toLambentError(thrown)), false));
       return session;
     },
   };
+}
+
+/** A journal of older rules that goes another way by those of now is nobody's fault but the platform's. */
+function explainRules({ id, rules }: ExecutionRecord, thrown: unknown): never {
+  const error = toLambentError(thrown);
+  if (error.code !== 'E_NON_DETERMINISTIC' || rules >= RULES.asl) throw error;
+  throw new LambentError(
+    'E_RULES_CHANGED',
+    `execution ${id} began by rules ${rules} of state machines; this platform has rules ${RULES.asl}, by which it cannot go on from its history (${error.message}). Start it again, or let it end on the version of Lambent that it began on.`,
+  );
 }
