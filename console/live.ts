@@ -27,7 +27,7 @@ const TOPICS: readonly (readonly [path: RegExp, topics: readonly ChangeTopic[]])
 
 /** How often a part is read again at most, in milliseconds: sums over many steps of time cost more than a list. */
 const AT_MOST: readonly (readonly [path: RegExp, everyMs: number])[] = [
-  [/^\/activity.*stepMinutes|\/graph$/, 30_000],
+  [/^\/activity.*stepMinutes|\/workflows\/.*\/graph$/, 30_000],
   [/^\/(?:activity|usage)\b/, 3_000],
   [/^\/(?:functions|instances|apps|traffic)\b/, 1_000],
 ];

@@ -23,6 +23,8 @@ const FONTS: Readonly<Record<string, string>> = {
   'inter.woff2': '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2',
   'jetbrains-mono.woff2': '@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2',
 };
+/** Style sheets of packages, which come before our own. */
+const SHEETS = ['@xyflow/react/dist/base.css'];
 const PUBLIC_PATH = '/_lambent/console/';
 
 /** A digest of all that the result depends on. */
@@ -89,8 +91,12 @@ function neededBy(first: OutputChunk, all: readonly OutputChunk[]): OutputChunk[
 
 /** Returns the names of what it wrote: the style sheet, then the fonts that it names. */
 function writeStyle(folder: string): [style: string, ...fonts: string[]] {
-  const sheets = globSync('*.css', { cwd: SOURCE }).sort();
-  let text = sheets.map((sheet) => readFileSync(join(SOURCE, sheet), 'utf8')).join('\n');
+  const own = globSync('*.css', { cwd: SOURCE }).sort();
+  const sheets = [
+    ...SHEETS.map((path) => join(ROOT, 'node_modules', path)),
+    ...own.map((name) => join(SOURCE, name)),
+  ];
+  let text = sheets.map((sheet) => readFileSync(sheet, 'utf8')).join('\n');
   const fonts = Object.entries(FONTS).map(([name, path]) => {
     const font = readFileSync(join(ROOT, 'node_modules', path));
     const named = name.replace('.', `-${digestOf(font)}.`);

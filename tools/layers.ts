@@ -116,7 +116,14 @@ export const LAYERS: readonly Layer[] = [
     files: /^console\//,
     may: ['console', 'packing'],
     mayTypes: ['model', 'ports'],
-    packages: ['react', 'react-dom', '@tanstack/react-query', '@tanstack/react-virtual', '@dagrejs/dagre'],
+    packages: [
+      'react',
+      'react-dom',
+      '@tanstack/react-query',
+      '@tanstack/react-virtual',
+      '@xyflow/react',
+      '@dagrejs/dagre',
+    ],
   },
   { name: 'bin', files: /^bin\//, may: [], packages: [] },
   // `npm run conformance` is an exam that a test could take as well.

@@ -1,10 +1,11 @@
 import { useQueries } from '@tanstack/react-query';
 import type { LiveFunction, TrafficFlow, Trigger } from '../answers.ts';
 import { get } from '../api.ts';
+import type { GraphEdge, GraphNode } from '../lay-out-graph.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
 import { compact, percent, plural, rate } from '../show.ts';
-import { Graph, type GraphEdge, type GraphNode } from './graph.tsx';
+import { Graph } from './graph.tsx';
 
 /** Routes of one function that the map names; further ones are counted. */
 const ROUTES_SHOWN = 1;

@@ -131,8 +131,12 @@ function ExecutionParts({ execution, tab }: { execution: Execution; tab: string 
       >
         {tab === 'history' ? (
           <HistoryTable execution={execution} chosen={query.entry} />
+        ) : tab === 'graph' ? (
+          <Suspense fallback={<p className="pad soft">Loading…</p>}>
+            <ExecutionGraph execution={execution} chosen={chosen} />
+          </Suspense>
         ) : (
-          <Steps execution={execution} tab={tab} chosen={chosen} goesOn={goesOn} />
+          <Steps execution={execution} chosen={chosen} goesOn={goesOn} />
         )}
       </Panel>
       <Panel
@@ -160,9 +164,9 @@ function ExecutionParts({ execution, tab }: { execution: Execution; tab: string 
   );
 }
 
-function Steps(props: { execution: Execution; tab: string; chosen: number | undefined; goesOn: boolean }) {
-  const { execution, tab, chosen, goesOn } = props;
-  const { id, kind, status, createdMs, endedMs } = execution;
+function Steps(props: { execution: Execution; chosen: number | undefined; goesOn: boolean }) {
+  const { execution, chosen, goesOn } = props;
+  const { id, createdMs, endedMs } = execution;
   const nowMs = useNow(goesOn);
   const pages = useInfiniteQuery<Answers['listExecutionSteps'], ApiError>({
     queryKey: ['/steps', id],
@@ -189,16 +193,6 @@ function Steps(props: { execution: Execution; tab: string; chosen: number | unde
     );
   if (steps.length === 0)
     return <Empty title={pages.data === undefined ? 'Loading…' : 'Nothing happened yet'} />;
-  if (tab === 'graph')
-    return (
-      <Suspense fallback={<p className="pad soft">Loading…</p>}>
-        <ExecutionGraph
-          {...{ id, kind, steps, chosen }}
-          total={pages.data?.pages[0]?.total ?? 0}
-          outcome={goesOn ? undefined : status}
-        />
-      </Suspense>
-    );
   return (
     <Timeline
       steps={steps}

@@ -1,201 +1,283 @@
-import dagre from '@dagrejs/dagre';
+import {
+  Controls,
+  type Edge,
+  type EdgeProps,
+  Handle,
+  MiniMap,
+  type Node,
+  type NodeProps,
+  Position,
+  ReactFlow,
+  type ReactFlowInstance,
+} from '@xyflow/react';
+import { type CSSProperties, useEffect, useMemo, useRef } from 'react';
+import { type GraphEdge, type GraphNode, type LaidOut, layOut, type Point } from '../lay-out-graph.ts';
 
-/** A graph as plain SVG, laid out in layers. */
+/*
+ * A graph to pan and to zoom, laid out in layers. Its nodes are links: Tab goes from one to the next and brings each
+ * into sight, Enter opens it.
+ */
 
-export interface GraphNode {
-  readonly id: string;
-  readonly text: string;
-  readonly under?: string;
-  readonly tone?: string;
-  /** A card of a map: all are as wide, text at the left, the tone in a dot. Sources stand first. */
-  readonly card?: 'source' | 'part';
-  /** Where a click leads. */
-  readonly to?: string;
-}
+/** Nodes from which on an overview of the whole graph stands in its corner. */
+const MINIMAP_NODES = 25;
+const ZOOM_MIN = 0.15;
+/** Smaller than this a graph is not shown by itself: its text could not be read. */
+const READABLE_ZOOM = 0.62;
+const HEIGHT_PX_MAX = 640;
+const PAD_PX = 16;
 
-export interface GraphEdge {
-  readonly from: string;
-  readonly to: string;
-  readonly text?: string;
-  readonly look?: '' | 'hot' | 'failing' | 'taken';
-  /** Calls a minute: something moves along the edge. */
-  readonly perMinute?: number;
-}
-
-const CHAR_PX = 7;
-const TEXT_MAX = 34;
-const CARD_PX = 208;
-/** Characters of a card's lines. */
-const CARD_TEXT_MAX = 25;
-/** What all sources hang on while they are laid out, so that they stand below one another. */
-const ROOT = '\n';
-
-const short = (text: string, max = TEXT_MAX): string =>
-  text.length > max ? `${text.slice(0, max - 1)}…` : text;
+type BoxNode = Node<{ readonly node: GraphNode; readonly direction: 'LR' | 'TB' }, 'box'>;
+type RegionNode = Node<{ readonly text: string }, 'region'>;
+type WayEdge = Edge<{ readonly edge: GraphEdge; readonly points: readonly Point[] }, 'way'>;
+type Flow = ReactFlowInstance<BoxNode | RegionNode, WayEdge>;
 
 interface GraphProps {
   readonly label: string;
   readonly direction: 'LR' | 'TB';
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
+  /** The node that is brought into sight when it becomes another one, until somebody moves the graph. */
+  readonly follow?: string | undefined;
 }
 
-export function Graph(props: GraphProps) {
-  const layout = layOut(props);
-  const { width = 0, height = 0 } = layout.graph();
-  // The root and its edges take room at the left.
-  const left = Math.max(
-    0,
-    Math.min(...props.nodes.map(({ id }) => layout.node(id).x - layout.node(id).width / 2)) - 8,
-  );
+export function Graph({ label, direction, nodes, edges, follow }: GraphProps) {
+  const layout = useLayout(direction, nodes, edges);
+  const flow = useRef<Flow>(null);
+  const box = useRef<HTMLElement>(null);
+  const isMoved = useRef(false);
+  const place = follow === undefined ? undefined : layout.nodes.get(follow);
+  const [x, y] = [place?.x, place?.y];
+  useEffect(() => {
+    if (x !== undefined && y !== undefined && !isMoved.current)
+      bringIntoSight(flow.current, box.current, { x, y });
+  }, [x, y]);
+  const shown = useMemo(() => nodesOf(layout, nodes, direction), [layout, nodes, direction]);
+  const ways = useMemo(() => edgesOf(layout, edges), [layout, edges]);
+  const height = Math.min(HEIGHT_PX_MAX, Math.max(160, layout.height + 2 * PAD_PX));
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
-    <section className="graph" tabIndex={0} aria-label={props.label}>
-      <svg
-        width={Math.ceil(width - left)}
-        height={Math.ceil(height)}
-        viewBox={`${left} 0 ${Math.ceil(width - left)} ${Math.ceil(height)}`}
+    <section
+      className="graph"
+      ref={box}
+      aria-label={label}
+      style={{ height }}
+      onFocus={({ target }) => {
+        const at = layout.nodes.get(target.closest('.react-flow__node')?.getAttribute('data-id') ?? '');
+        if (at !== undefined && target.matches(':focus-visible'))
+          bringIntoSight(flow.current, box.current, at);
+      }}
+    >
+      <ReactFlow<BoxNode | RegionNode, WayEdge>
+        nodes={shown}
+        edges={ways}
+        nodeTypes={NODE_TYPES}
+        edgeTypes={EDGE_TYPES}
+        minZoom={ZOOM_MIN}
+        maxZoom={2}
+        nodesDraggable={false}
+        nodesConnectable={false}
+        nodesFocusable={false}
+        edgesFocusable={false}
+        elementsSelectable={false}
+        zoomOnScroll={false}
+        zoomOnDoubleClick={false}
+        preventScrolling={false}
+        proOptions={{ hideAttribution: true }}
+        onInit={(made) => {
+          flow.current = made;
+          begin(made, box.current, layout, place);
+        }}
+        onMoveStart={(event) => {
+          if (event !== null) isMoved.current = true;
+        }}
       >
-        <title>{props.label}</title>
-        <defs>
-          <marker
-            id="arrow"
-            viewBox="0 0 8 8"
-            refX="7"
-            refY="4"
-            markerWidth="7"
-            markerHeight="7"
-            orient="auto"
-          >
-            <path className="arrow" d="M0 0 8 4 0 8z" />
-          </marker>
-        </defs>
-        {props.edges.map((edge) => (
-          <Edge key={`${edge.from} ${edge.to}`} edge={edge} points={layout.edge(edge.from, edge.to).points} />
-        ))}
-        {props.nodes.map((node) => (
-          <Box key={node.id} node={node} place={layout.node(node.id)} />
-        ))}
-        {props.edges.map((edge) => (
-          <EdgeText
-            key={`${edge.from} ${edge.to}`}
-            edge={edge}
-            points={layout.edge(edge.from, edge.to).points}
+        <Controls showInteractive={false} position="bottom-left" orientation="horizontal" />
+        {nodes.length < MINIMAP_NODES ? null : (
+          <MiniMap
+            pannable
+            ariaLabel={`${label}, all of it`}
+            nodeClassName={(node) =>
+              node.type === 'box' ? `mini ${(node as BoxNode).data.node.tone ?? ''}` : 'mini region'
+            }
           />
-        ))}
-      </svg>
+        )}
+      </ReactFlow>
     </section>
   );
 }
 
-function layOut({ direction, nodes, edges }: GraphProps) {
-  const layout = new dagre.graphlib.Graph();
-  const ranksep = direction === 'LR' ? 110 : 34;
-  layout.setGraph({ rankdir: direction, nodesep: 14, ranksep, marginx: 8, marginy: 8 });
-  layout.setDefaultEdgeLabel(() => ({}));
-  const sources = nodes.filter(({ card }) => card === 'source');
-  if (sources.length > 0) layout.setNode(ROOT, { width: 0, height: 0 });
-  for (const { id } of sources) layout.setEdge(ROOT, id, { weight: 50, minlen: 1 });
-  for (const { id, text, under, card } of nodes) {
-    if (card !== undefined) {
-      layout.setNode(id, { width: CARD_PX, height: under === undefined ? 36 : 48 });
-      continue;
-    }
-    const chars = Math.max(short(text).length, short(under ?? '').length, 8);
-    layout.setNode(id, { width: chars * CHAR_PX + 28, height: under === undefined ? 34 : 46 });
-  }
-  // A text has a place of its own on its edge, so that nothing else is put there.
-  for (const { from, to, text } of edges)
-    layout.setEdge(
-      from,
-      to,
-      text === undefined ? {} : { width: text.length * CHAR_PX, height: 16, labelpos: 'c' },
-    );
-  dagre.layout(layout);
-  return layout;
+/** A layout changes with the shape of the graph alone, however often it is coloured anew. */
+function useLayout(
+  direction: 'LR' | 'TB',
+  nodes: readonly GraphNode[],
+  edges: readonly GraphEdge[],
+): LaidOut {
+  const shape = JSON.stringify([
+    direction,
+    nodes.map(({ id, text, under, note, card, within }) => [
+      id,
+      text,
+      under,
+      note !== undefined,
+      card,
+      within,
+    ]),
+    edges.map(({ from, to, text }) => [from, to, text]),
+  ]);
+  const latest = useRef<{ shape: string; layout: LaidOut }>(null);
+  if (latest.current?.shape !== shape) latest.current = { shape, layout: layOut(direction, nodes, edges) };
+  return latest.current.layout;
 }
 
-interface Point {
-  readonly x: number;
-  readonly y: number;
+function nodesOf(
+  layout: LaidOut,
+  nodes: readonly GraphNode[],
+  direction: 'LR' | 'TB',
+): (BoxNode | RegionNode)[] {
+  const regions = layout.regions.map(
+    ({ id, text, x, y, width, height }): RegionNode => ({
+      ...{ id, type: 'region', data: { text }, position: { x: x - width / 2, y: y - height / 2 } },
+      ...{ width, height, zIndex: -1 },
+    }),
+  );
+  const boxes = nodes.map((node): BoxNode => {
+    const { x, y, width, height } = layout.nodes.get(node.id)!;
+    return {
+      ...{ id: node.id, type: 'box', data: { node, direction } },
+      ...{ position: { x: x - width / 2, y: y - height / 2 }, width, height },
+    };
+  });
+  return [...regions, ...boxes];
 }
 
-function Edge({ edge, points }: { edge: GraphEdge; points: readonly Point[] }) {
-  const path = curve(points);
-  const { perMinute = 0, look = '' } = edge;
+const edgesOf = (layout: LaidOut, edges: readonly GraphEdge[]): WayEdge[] =>
+  edges.map((edge) => ({
+    ...{ id: `${edge.from}\n${edge.to}`, type: 'way', source: edge.from, target: edge.to },
+    data: { edge, points: layout.points.get(`${edge.from}\n${edge.to}`) ?? [] },
+  }));
+
+/** All of it where that can be read; else its beginning, or what is to be followed. */
+function begin(flow: Flow, box: HTMLElement | null, layout: LaidOut, follow: Point | undefined): void {
+  if (box === null) return;
+  const { clientWidth: width, clientHeight: height } = box;
+  const whole = Math.min(1, (width - 2 * PAD_PX) / layout.width, (height - 2 * PAD_PX) / layout.height);
+  const broad = Math.min(1, (width - 2 * PAD_PX) / layout.width);
+  const zoom = whole < READABLE_ZOOM ? Math.max(READABLE_ZOOM, broad) : whole;
+  const start = (size: number, room: number): number =>
+    size * zoom <= room - PAD_PX ? (room - size * zoom) / 2 : PAD_PX;
+  // Of a tall graph its first node stands in the middle.
+  const first = layout.width * zoom > width ? layout.first : undefined;
+  const x = first === undefined ? start(layout.width, width) : Math.min(PAD_PX, width / 2 - first.x * zoom);
+  void flow.setViewport({ x, y: start(layout.height, height), zoom });
+  if (follow !== undefined && whole < zoom) bringIntoSight(flow, box, follow);
+}
+
+function bringIntoSight(flow: Flow | null, box: HTMLElement | null, { x, y }: Point): void {
+  if (flow === null || box === null) return;
+  const { x: left, y: top, zoom } = flow.getViewport();
+  const [onX, onY] = [x * zoom + left, y * zoom + top];
+  const isInSight = onX > 60 && onX < box.clientWidth - 60 && onY > 40 && onY < box.clientHeight - 40;
+  if (!isInSight) void flow.setCenter(x, y, { zoom, duration: isCalm() ? 0 : 300 });
+}
+
+const isCalm = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+function Box({ data: { node, direction }, width = 0, height = 0 }: NodeProps<BoxNode>) {
+  const { text, under, note, tone = '', card, to, isBusy = false } = node;
+  const inner = (
+    <>
+      <span className="graph-name">{text}</span>
+      {under === undefined ? null : <span className="graph-under">{under}</span>}
+      {note === undefined ? null : <span className="graph-note">{note}</span>}
+    </>
+  );
+  const look = `graph-box ${card ?? ''} ${tone} ${isBusy ? 'busy' : ''}`;
+  const shared = {
+    className: look,
+    title: [text, under, note].filter(Boolean).join('  '),
+    style: { width, height },
+  };
   return (
     <>
-      <path className={`edge ${look}`} d={path} markerEnd="url(#arrow)" />
-      {perMinute === 0 ? null : (
-        <path className={`flow ${look}`} d={path} style={{ '--period': periodOf(perMinute) } as object} />
+      <Handle
+        type="target"
+        position={direction === 'LR' ? Position.Left : Position.Top}
+        isConnectable={false}
+      />
+      {to === undefined ? (
+        <div {...shared}>{inner}</div>
+      ) : (
+        <a {...shared} href={`#${to}`} draggable={false}>
+          {inner}
+        </a>
       )}
+      <Handle
+        type="source"
+        position={direction === 'LR' ? Position.Right : Position.Bottom}
+        isConnectable={false}
+      />
     </>
   );
 }
+
+function Region({ data: { text }, width, height }: NodeProps<RegionNode>) {
+  return (
+    <div
+      className="graph-region"
+      role="presentation"
+      title={text}
+      style={{ width, height } as CSSProperties}
+    />
+  );
+}
+
+function Way({ id, data }: EdgeProps<WayEdge>) {
+  if (data === undefined) return null;
+  const { edge, points } = data;
+  const { perMinute = 0, look = '', text } = edge;
+  const path = curve(points);
+  const middle = points[Math.floor(points.length / 2)];
+  const end = points.at(-1);
+  const before = points.at(-2);
+  return (
+    <g data-way={id.replace('\n', ' > ')}>
+      <path className={`edge ${look}`} d={path} />
+      {end === undefined || before === undefined ? null : (
+        <path
+          className={`arrow ${look}`}
+          d="M0 0 L-8 -4.5 L-8 4.5 Z"
+          transform={`translate(${end.x} ${end.y}) rotate(${(Math.atan2(end.y - before.y, end.x - before.x) * 180) / Math.PI})`}
+        />
+      )}
+      {perMinute === 0 ? null : (
+        <path
+          className={`flow ${look}`}
+          d={path}
+          style={{ '--period': periodOf(perMinute) } as CSSProperties}
+        />
+      )}
+      {text === undefined || middle === undefined ? null : (
+        <text
+          className={`${edge.perMinute === undefined ? 'small' : `rate ${look}`} halo`}
+          x={middle.x}
+          y={middle.y + 4}
+          textAnchor="middle"
+        >
+          {text}
+        </text>
+      )}
+    </g>
+  );
+}
+
+const NODE_TYPES = { box: Box, region: Region };
+const EDGE_TYPES = { way: Way };
 
 /** How long something takes for the way from one dot to the next: a call a minute creeps, a thousand rush. */
 const periodOf = (perMinute: number): string =>
   `${(2.4 / (1 + Math.log10(Math.max(1, perMinute)) * 1.6)).toFixed(2)}s`;
 
-/** Above everything else: an edge may pass close to a box that it does not lead to. */
-function EdgeText({ edge, points }: { edge: GraphEdge; points: readonly Point[] }) {
-  const middle = points[Math.floor(points.length / 2)];
-  if (edge.text === undefined || middle === undefined) return null;
-  return (
-    <text
-      className={`${edge.perMinute === undefined ? 'small' : `rate ${edge.look ?? ''}`} halo`}
-      x={middle.x}
-      y={middle.y + 4}
-      textAnchor="middle"
-    >
-      {edge.text}
-    </text>
-  );
-}
-
-function Box({ node, place }: { node: GraphNode; place: Point & { width: number; height: number } }) {
-  const { width, height } = place;
-  if (node.card !== undefined) return <Card node={node} place={place} />;
-  const shape = (
-    <g transform={`translate(${place.x - width / 2} ${place.y - height / 2})`}>
-      <title>{`${node.text}  ${node.under ?? ''}`}</title>
-      <rect className={`box ${node.tone ?? ''}`} width={width} height={height} rx="8" />
-      <text x={width / 2} y={node.under === undefined ? height / 2 + 4.5 : 19} textAnchor="middle">
-        {short(node.text)}
-      </text>
-      {node.under === undefined ? null : (
-        <text className="small" x={width / 2} y="35" textAnchor="middle">
-          {short(node.under)}
-        </text>
-      )}
-    </g>
-  );
-  return node.to === undefined ? shape : <a href={`#${node.to}`}>{shape}</a>;
-}
-
-function Card({ node, place }: { node: GraphNode; place: Point & { width: number; height: number } }) {
-  const { width, height } = place;
-  const { text, under, tone = '', card } = node;
-  const shape = (
-    <g transform={`translate(${place.x - width / 2} ${place.y - height / 2})`}>
-      <title>{`${text}  ${under ?? ''}`}</title>
-      <rect className={`card ${card} ${tone}`} width={width} height={height} rx="9" />
-      <circle className={`card-dot ${tone}`} cx="16" cy={under === undefined ? height / 2 : 18} r="4" />
-      <text className="card-name" x="28" y={under === undefined ? height / 2 + 4.5 : 22}>
-        {short(text, CARD_TEXT_MAX)}
-      </text>
-      {under === undefined ? null : (
-        <text className="small" x="28" y="38">
-          {short(under, CARD_TEXT_MAX + 6)}
-        </text>
-      )}
-    </g>
-  );
-  return node.to === undefined ? shape : <a href={`#${node.to}`}>{shape}</a>;
-}
-
 /** Through the points, bent where they bend. */
-function curve(points: readonly { x: number; y: number }[]): string {
+function curve(points: readonly Point[]): string {
   const [first, ...rest] = points;
   if (first === undefined) return '';
   let path = `M${first.x} ${first.y}`;

@@ -1,6 +1,6 @@
+import { lazy, Suspense } from 'react';
 import type { ReactNode } from 'react';
 import type { Activity, InvocationRecord } from '../answers.ts';
-import { AppMap } from '../parts/app-map.tsx';
 import { callOf, InvocationRows, totalUs } from '../parts/invocation-rows.tsx';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
 import { Bars, Dots, Spark, type Step } from '../parts/plot.tsx';
@@ -9,6 +9,9 @@ import { Link } from '../route.tsx';
 import { compact, dollars, duration, percent, plural, quantile } from '../show.ts';
 
 /** Calls that the latencies are taken from: the newest ones. */
+/** What draws graphs is much: the figures and plots do not wait for it. */
+const AppMap = lazy(async () => ({ default: (await import('../parts/app-map.tsx')).AppMap }));
+
 const SAMPLE = 400;
 const MINUTES = 60;
 /** What is shown instead, as long as nothing is older. */
@@ -56,7 +59,9 @@ export function Overview() {
             Deploy one, and it appears here.
           </Empty>
         ) : (
-          <AppMap functions={functions.items} triggers={triggers?.items ?? []} />
+          <Suspense fallback={<p className="pad soft">Loading…</p>}>
+            <AppMap functions={functions.items} triggers={triggers?.items ?? []} />
+          </Suspense>
         )}
       </Panel>
       <Plots minutes={minutes} calls={calls} />
