@@ -28,8 +28,20 @@ export function StepView(props: { execution: Execution; step: number; hasEnded: 
       <StepFacts execution={execution} step={detail} />
       {detail.error === undefined ? null : <ErrorNote error={detail.error} />}
       <Attempts step={detail} />
-      <Value execution={execution.id} title="Input" value={detail.input} large={detail.largeInput} />
-      <Value execution={execution.id} title="Output" value={detail.output} large={detail.largeOutput} />
+      <Value
+        execution={execution.id}
+        title="Input"
+        label="Input of the step"
+        value={detail.input}
+        large={detail.largeInput}
+      />
+      <Value
+        execution={execution.id}
+        title="Output"
+        label="Output of the step"
+        value={detail.output}
+        large={detail.largeOutput}
+      />
     </div>
   );
 }

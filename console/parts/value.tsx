@@ -14,18 +14,20 @@ const SHOWN_BYTES_MAX = 1024 * 1024;
 export function Value(props: {
   execution: string;
   title: string;
+  /** What it is called where the title does not say it. */
+  label?: string;
   value: unknown;
   large: LargePayload | undefined;
 }) {
-  const { execution, title, value, large } = props;
+  const { execution, title, label = title, value, large } = props;
   if (large === undefined && value === undefined) return null;
   return (
     <section>
       <h3>{title}</h3>
       {large === undefined ? (
-        <Json label={title} value={value} />
+        <Json label={label} value={value} />
       ) : (
-        <LargeValue key={large.blob} execution={execution} label={title} large={large} />
+        <LargeValue key={large.blob} execution={execution} label={label} large={large} />
       )}
     </section>
   );
