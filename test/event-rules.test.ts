@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
+  CreateEventBusCommand,
+  DeleteEventBusCommand,
   DeleteRuleCommand,
+  EnableRuleCommand,
   DescribeEventBusCommand,
   DescribeRuleCommand,
   DisableRuleCommand,
@@ -31,6 +34,10 @@ const FILES: AppFiles = {
 app: shop
 functions:
   bill: {}
+  hear:
+    on:
+      - events: { type: [heard] }
+        bus: partners
   work:
     on:
       - events: { type: [work] }
@@ -40,6 +47,8 @@ workflows:
 `,
   'functions/bill.js':
     'export const handler = async (event) => { console.log("billed " + JSON.stringify(event)); };',
+  'functions/hear.js':
+    'export const handler = async (event) => { console.log("heard " + JSON.stringify(event.data)); };',
   'functions/work.js': 'export const handler = async ({ data }) => data.number + 1;',
   'workflows/follow.ts': `
 import { workflow } from 'lambent';
@@ -157,6 +166,93 @@ describe('rules by the AWS SDK', { timeout: 90_000 }, () => {
     await poll(async () => (await lambent.api('POST', path)).status === 200);
     const event = (await billed('Scheduled Event')) as Record<string, unknown>;
     assert.deepEqual(event.resources, ['arn:aws:events:us-east-1:000000000000:rule/hourly']);
+  });
+
+  it('on a bus of their own hear what is put there, and nothing else', async () => {
+    const created = await events.send(new CreateEventBusCommand({ Name: 'partners', Description: 'others' }));
+    const arn = 'arn:aws:events:us-east-1:000000000000:event-bus/partners';
+    assert.equal(created.EventBusArn, arn);
+    await assert.rejects(events.send(new CreateEventBusCommand({ Name: 'partners' })), {
+      name: 'ResourceAlreadyExistsException',
+    });
+    await events.send(new CreateEventBusCommand({ Name: 'Other.bus_1' }));
+    const { EventBuses } = await events.send(new ListEventBusesCommand({}));
+    assert.deepEqual(
+      EventBuses?.map(({ Name }) => Name),
+      ['Other.bus_1', 'default', 'partners'],
+    );
+    const { Name, Arn, Description } = await events.send(new DescribeEventBusCommand({ Name: arn }));
+    assert.deepEqual([Name, Arn, Description], ['partners', arn, 'others']);
+    // The same name on two buses are two rules.
+    for (const EventBusName of ['partners', undefined]) {
+      const EventPattern = JSON.stringify({ 'detail-type': ['heard'] });
+      const { RuleArn } = await events.send(new PutRuleCommand({ Name: 'same', EventBusName, EventPattern }));
+      assert.equal(
+        RuleArn?.endsWith(EventBusName === undefined ? ':rule/same' : ':rule/partners/same'),
+        true,
+      );
+      const InputTransformer = {
+        InputPathsMap: { mark: '$.detail.mark' },
+        InputTemplate: `"bus ${EventBusName ?? 'default'} <mark>"`,
+      };
+      const DeadLetterConfig = { Arn: 'arn:aws:sqs:us-east-1:000000000000:dead' };
+      const Targets = [{ Id: 'one', Arn: `${LAMBDA}bill`, InputTransformer, DeadLetterConfig }];
+      await events.send(new PutTargetsCommand({ Rule: 'same', EventBusName, Targets }));
+    }
+    const { Targets } = await events.send(
+      new ListTargetsByRuleCommand({ Rule: 'same', EventBusName: 'partners' }),
+    );
+    assert.match(Targets?.[0]?.DeadLetterConfig?.Arn ?? '', /:dead$/);
+    const entry = (EventBusName: string | undefined, mark: string) => ({
+      ...{ Source: 'test', DetailType: 'heard', EventBusName, Detail: JSON.stringify({ mark }) },
+    });
+    const Entries = [
+      entry(arn, 'b1'),
+      entry('default', 'b2'),
+      entry('Other.bus_1', 'b3'),
+      entry('none', 'b4'),
+    ];
+    const answer = await events.send(new PutEventsCommand({ Entries }));
+    assert.equal(answer.FailedEntryCount, 1);
+    assert.match(answer.Entries?.[3]?.ErrorMessage ?? '', /Event bus none does not exist/);
+    // The trigger of a manifest that names the bus hears it as well.
+    await Promise.all(
+      ['billed "bus partners b1"', 'billed "bus default b2"', 'heard {"mark":"b1"}'].map((text) =>
+        lambent.waitForLog((line) => line.text === text),
+      ),
+    );
+  });
+
+  it('of two buses are told apart, and a bus that has some is not deleted', async () => {
+    await events.send(new DisableRuleCommand({ Name: 'same', EventBusName: 'partners' }));
+    await events.send(new EnableRuleCommand({ Name: 'same', EventBusName: 'partners' }));
+    const found = await events.send(new DescribeRuleCommand({ Name: 'same', EventBusName: 'partners' }));
+    assert.deepEqual([found.State, found.EventBusName], ['ENABLED', 'partners']);
+    for (const act of ['pause', 'resume']) {
+      const path = `/apps/shop/triggers/${encodeURIComponent('rule:partners:same:one')}/${act}`;
+      assert.equal((await lambent.api('POST', path)).status, 200);
+    }
+    for (const [refused, command] of [
+      ['ValidationException', new DeleteEventBusCommand({ Name: 'partners' })],
+      ['ValidationException', new DeleteEventBusCommand({ Name: 'default' })],
+      [
+        'ValidationException',
+        new PutRuleCommand({ Name: 't', EventBusName: 'partners', ScheduleExpression: 'rate(1 hour)' }),
+      ],
+      ['ResourceNotFoundException', new DescribeEventBusCommand({ Name: 'none' })],
+      [
+        'ResourceNotFoundException',
+        new PutRuleCommand({ Name: 't', EventBusName: 'none', EventPattern: '{"source":["a"]}' }),
+      ],
+      ['ResourceNotFoundException', new DescribeRuleCommand({ Name: 'same', EventBusName: 'Other.bus_1' })],
+    ] as const)
+      await assert.rejects(events.send(command as DescribeRuleCommand), { name: refused });
+    await events.send(new RemoveTargetsCommand({ Rule: 'same', EventBusName: 'partners', Ids: ['one'] }));
+    await events.send(new DeleteRuleCommand({ Name: 'same', EventBusName: 'partners' }));
+    await events.send(new DeleteEventBusCommand({ Name: 'partners' }));
+    await events.send(new DeleteEventBusCommand({ Name: 'Other.bus_1' }));
+    // The rule of that name on the other bus is there still.
+    assert.equal((await events.send(new DescribeRuleCommand({ Name: 'same' }))).Name, 'same');
   });
 
   it('are looked at, disabled and deleted', async () => {

@@ -4,26 +4,28 @@ import type { MintUuid } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import { type CloudEvent, parseCloudEvent } from '../model/cloud-event.ts';
 import { compilePattern, type EventPattern } from '../model/event-pattern.ts';
+import { EVERYBODY, scopeOfBus } from '../model/event-scope.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import type { EventBus } from '../ports/event-bus.ts';
+import { busNamed, DEFAULT_BUS } from './event-bus.ts';
+import { BUS_OPERATIONS } from './event-buses.ts';
 import { type EventRules, RULE_OPERATIONS } from './event-rules.ts';
 import type { AwsJsonApi } from './json-apis.ts';
 import { AwsJsonError, invalid, jsonResponse, RequestFields, toAwsJsonError } from './json-protocol.ts';
 
 /*
  * The EventBridge API (https://docs.aws.amazon.com/eventbridge/latest/APIReference/): events, and rules with their
- * targets (event-rules.ts). There is the bus `default`, and any ARN of it: its events are for all apps.
+ * targets (event-rules.ts), on the bus `default` or on buses that clients make (event-buses.ts).
  *
  * Guaranteed: an entry that is answered with an EventId is stored with what is owed of it; a rule or target that was
  * taken is durable, and counts for every event that is put after that.
- * Deliberately absent: other buses, archives (`lambent replay` replays what is stored), and targets that are
+ * Deliberately absent: policies of buses and buses of partners, archives (`lambent replay` replays what is stored), and targets that are
  * neither functions nor state machines.
  */
 
 const TARGET = /^AWSEvents\.([A-Za-z]+)$/;
 /** Entries of one call (AWS' own figure). */
 const ENTRIES_MAX = 10;
-const BUS_NAME = /^(?:default|arn:[^:]*:events:[^:]*:[^:]*:event-bus\/default)$/;
 /** What an event must have to be tested (AWS' own list). */
 const TESTED_FIELDS = ['id', 'account', 'source', 'time', 'region', 'resources', 'detail-type'];
 
@@ -41,10 +43,9 @@ type Operation = (parts: EventBridgeParts, fields: RequestFields) => Promise<obj
 const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['PutEvents', putEvents],
   ['TestEventPattern', testEventPattern],
-  ...Object.entries(RULE_OPERATIONS).map(([name, operation]): [string, Operation] => [
-    name,
-    ({ rules }, fields) => operation(rules, fields),
-  ]),
+  ...Object.entries({ ...RULE_OPERATIONS, ...BUS_OPERATIONS }).map(
+    ([name, operation]): [string, Operation] => [name, ({ rules }, fields) => operation(rules, fields)],
+  ),
 ]);
 
 export function createEventBridgeApi(parts: EventBridgeParts): AwsJsonApi {
@@ -99,8 +100,8 @@ async function putEvents(parts: EventBridgeParts, fields: RequestFields): Promis
 
 async function putEntry(parts: EventBridgeParts, entry: unknown): Promise<object> {
   try {
-    const event = toEvent(parts, entry);
-    await parts.bus.publish([event]);
+    const { event, bus } = toEvent(parts, entry);
+    await parts.bus.publish([event], { scope: bus === DEFAULT_BUS ? EVERYBODY : scopeOfBus(bus) });
     return { EventId: event.id };
   } catch (thrown) {
     if (thrown instanceof AwsJsonError) return { ErrorCode: thrown.type, ErrorMessage: thrown.message };
@@ -111,13 +112,15 @@ async function putEntry(parts: EventBridgeParts, entry: unknown): Promise<object
   }
 }
 
-function toEvent({ clock, mintUuid }: EventBridgeParts, entry: unknown): CloudEvent {
+function toEvent(
+  { clock, mintUuid, rules }: EventBridgeParts,
+  entry: unknown,
+): { readonly event: CloudEvent; readonly bus: string } {
   const refuse = (message: string): AwsJsonError => new AwsJsonError('InvalidArgument', message);
   if (typeof entry !== 'object' || entry === null) throw refuse('An entry is an object.');
   const fields = new RequestFields(entry as Record<string, unknown>);
-  const bus = fields.optionalText('EventBusName') ?? 'default';
-  if (!BUS_NAME.test(bus))
-    throw refuse(`Event bus ${bus.slice(0, 100)} does not exist; there is \`default\`.`);
+  const bus = busNamed(fields.optionalText('EventBusName', 1_600));
+  if (!rules.hasBus(bus)) throw refuse(`Event bus ${bus.slice(0, 256)} does not exist.`);
   const [source, type, detail] = ['Source', 'DetailType', 'Detail'].map((name) => {
     const value = fields.optionalText(name);
     if (value === undefined || value === '')
@@ -126,7 +129,7 @@ function toEvent({ clock, mintUuid }: EventBridgeParts, entry: unknown): CloudEv
   });
   const resources = fields.list('Resources');
   const timeS = fields.number('Time', 0, 8.64e12);
-  return parseCloudEvent({
+  const event = parseCloudEvent({
     specversion: '1.0',
     id: mintUuid(),
     source,
@@ -136,6 +139,7 @@ function toEvent({ clock, mintUuid }: EventBridgeParts, entry: unknown): CloudEv
     ...(resources.length === 0 ? {} : { awsresources: JSON.stringify(resources) }),
     data: detailOf(detail!, refuse),
   });
+  return { event, bus };
 }
 
 function detailOf(text: string, refuse: (message: string) => AwsJsonError): object {

@@ -2,6 +2,7 @@ import { compilePattern } from '../model/event-pattern.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { StateMachineStore } from '../ports/state-machine-store.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
+import { busNamed, DEFAULT_BUS, type EventBusValue } from './event-bus.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
 import { decodePage, page } from './page-token.ts';
 import { addTags, readTags } from './rule-tags.ts';
@@ -13,23 +14,32 @@ import { type EventRule, type RuleTargetValue, ruleArn, scheduleOf, triggersOf }
  * first, and one after another, so that two at once do not undo each other.
  */
 
-/** Rules of the bus, targets of a rule, and targets in one call (AWS' own figures). */
+/** Rules of all buses, targets of a rule, and targets in one call (AWS' own figures). */
 const RULES_MAX = 300;
 const TARGETS_MAX = 5;
+/** Buses besides `default` (AWS' own figure). */
+const BUSES_MAX = 100;
 const TARGETS_AT_ONCE_MAX = 100;
 const PAGE_MAX = 100;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
-const RULE_ARN = /^arn:[^:]*:events:[^:]*:[^:]*:rule\/(?:default\/)?([A-Za-z0-9._-]{1,64})$/;
-const BUS_NAME = /^(?:default|arn:[^:]*:events:[^:]*:[^:]*:event-bus\/default)$/;
+const RULE_ARN = /^arn:[^:]*:events:[^:]*:[^:]*:rule\/(?:([A-Za-z0-9._-]{1,256})\/)?([A-Za-z0-9._-]{1,64})$/;
 
-/** Refuses any bus but the one that there is. */
-export function checkBus(fields: RequestFields): void {
-  const bus = fields.optionalText('EventBusName') ?? 'default';
-  if (!BUS_NAME.test(bus))
-    throw new AwsJsonError(
-      'ResourceNotFoundException',
-      `Event bus ${bus.slice(0, 100)} does not exist; there is \`default\`.`,
-    );
+/** What a rule is known by. */
+interface RuleRef {
+  readonly bus: string;
+  readonly name: string;
+}
+
+/** Its key in the store: names have no slash. */
+function keyOf({ bus = DEFAULT_BUS, name }: Partial<RuleRef> & { readonly name: string }): string {
+  return bus === DEFAULT_BUS ? name : `${bus}/${name}`;
+}
+
+/** The bus that the field names, which there is. `ResourceNotFoundException`. */
+export function busIn(rules: EventRules, fields: RequestFields, field = 'EventBusName'): string {
+  const name = busNamed(fields.optionalText(field, 1_600));
+  rules.requireBus(name);
+  return name;
 }
 
 interface Kept {
@@ -42,7 +52,9 @@ export type RuleOperation = (rules: EventRules, fields: RequestFields) => Promis
 export class EventRules implements TriggerSupply {
   readonly liveApps: LiveApps;
   readonly #store: StateMachineStore;
+  /** By their keys. */
   readonly #rules = new Map<string, Kept>();
+  readonly #buses = new Map<string, EventBusValue>();
   readonly #listeners = new Set<() => void>();
   #changing: Promise<unknown> = Promise.resolve();
 
@@ -54,6 +66,8 @@ export class EventRules implements TriggerSupply {
   static async open(store: StateMachineStore, liveApps: LiveApps): Promise<EventRules> {
     const rules = new EventRules(store, liveApps);
     for (const { value } of await store.list('eventRule', '', '', RULES_MAX)) rules.#keep(value as EventRule);
+    for (const { value } of await store.list('eventBus', '', '', BUSES_MAX))
+      rules.#buses.set((value as EventBusValue).name, value as EventBusValue);
     return rules;
   }
 
@@ -66,20 +80,40 @@ export class EventRules implements TriggerSupply {
     return () => void this.#listeners.delete(listener);
   }
 
-  find(name: string): EventRule | undefined {
-    return this.#rules.get(name)?.rule;
+  hasBus(name: string): boolean {
+    return name === DEFAULT_BUS || this.#buses.has(name);
   }
 
-  require(name: string): EventRule {
-    const rule = this.find(name);
+  requireBus(name: string): void {
+    if (!this.hasBus(name))
+      throw new AwsJsonError('ResourceNotFoundException', `Event bus ${name.slice(0, 256)} does not exist.`);
+  }
+
+  findBus(name: string): EventBusValue | undefined {
+    return this.#buses.get(name);
+  }
+
+  /** In their order. */
+  busNames(): string[] {
+    return [DEFAULT_BUS, ...this.#buses.keys()].toSorted();
+  }
+
+  find(ref: RuleRef): EventRule | undefined {
+    return this.#rules.get(keyOf(ref))?.rule;
+  }
+
+  require(ref: RuleRef): EventRule {
+    const rule = this.find(ref);
     if (rule !== undefined) return rule;
-    const message = `Rule ${name.slice(0, 100)} does not exist on EventBus default.`;
+    const message = `Rule ${ref.name.slice(0, 100)} does not exist on EventBus ${ref.bus}.`;
     throw new AwsJsonError('ResourceNotFoundException', message);
   }
 
-  /** In the order of their names, from after `after`. */
-  names(prefix: string, after: string, limit: number): string[] {
-    return [...this.#rules.keys()]
+  /** Of one bus, in the order of their names, from after `after`. */
+  names(bus: string, prefix: string, after: string, limit: number): string[] {
+    return [...this.#rules.values()]
+      .filter(({ rule }) => (rule.bus ?? DEFAULT_BUS) === bus)
+      .map(({ rule }) => rule.name)
       .filter((name) => name.startsWith(prefix) && name > after)
       .toSorted()
       .slice(0, limit);
@@ -87,37 +121,68 @@ export class EventRules implements TriggerSupply {
 
   /** Puts what `change` makes of a rule in its place; durable when it resolves. `undefined` removes it. */
   async change(
-    name: string,
+    ref: RuleRef,
     change: (before: EventRule | undefined) => EventRule | undefined,
   ): Promise<void> {
-    const turn = this.#changing.then(async () => {
-      const before = this.find(name);
+    await this.#inTurn(async () => {
+      const key = keyOf(ref);
+      const before = this.find(ref);
       const after = change(before);
       if (after === before) return;
+      // It may have been deleted since the call was read.
+      this.requireBus(ref.bus);
       if (before === undefined && this.#rules.size >= RULES_MAX)
         throw new AwsJsonError('LimitExceededException', `There are ${RULES_MAX} rules; no more are taken.`);
       if (after === undefined) {
-        await this.#store.remove([{ kind: 'eventRule', key: name }]);
-        this.#rules.delete(name);
+        await this.#store.remove([{ kind: 'eventRule', key }]);
+        this.#rules.delete(key);
       } else {
-        await this.#store.put([{ kind: 'eventRule', key: name, value: after }]);
+        await this.#store.put([{ kind: 'eventRule', key, value: after }]);
         this.#keep(after);
       }
       for (const listener of this.#listeners) listener();
     });
+  }
+
+  /** The same of a bus. */
+  async changeBus(
+    name: string,
+    change: (before: EventBusValue | undefined) => EventBusValue | undefined,
+  ): Promise<void> {
+    await this.#inTurn(async () => {
+      const before = this.#buses.get(name);
+      const after = change(before);
+      if (after === before) return;
+      if (before === undefined && this.#buses.size >= BUSES_MAX)
+        throw new AwsJsonError(
+          'LimitExceededException',
+          `There are ${BUSES_MAX} event buses; no more are taken.`,
+        );
+      if (after === undefined) {
+        await this.#store.remove([{ kind: 'eventBus', key: name }]);
+        this.#buses.delete(name);
+      } else {
+        await this.#store.put([{ kind: 'eventBus', key: name, value: after }]);
+        this.#buses.set(name, after);
+      }
+    });
+  }
+
+  async #inTurn(change: () => Promise<void>): Promise<void> {
+    const turn = this.#changing.then(change);
     this.#changing = turn.catch(() => {});
     await turn;
   }
 
   #keep(rule: EventRule): void {
-    this.#rules.set(rule.name, { rule, triggers: triggersOf(rule) });
+    this.#rules.set(keyOf(rule), { rule, triggers: triggersOf(rule) });
   }
 }
 
-function nameIn(fields: RequestFields, field: string): string {
-  checkBus(fields);
+function ruleIn(rules: EventRules, fields: RequestFields, field: string): RuleRef {
+  const bus = busIn(rules, fields);
   const name = fields.text(field);
-  if (NAME.test(name)) return name;
+  if (NAME.test(name)) return { bus, name };
   throw invalid(
     `Value at '${field}' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+`,
   );
@@ -125,26 +190,30 @@ function nameIn(fields: RequestFields, field: string): string {
 
 /** Targets stay when a rule is put again; all else is as it was said last (as at AWS). */
 async function putRule(rules: EventRules, fields: RequestFields): Promise<object> {
-  const name = nameIn(fields, 'Name');
+  const ref = ruleIn(rules, fields, 'Name');
   const pattern = fields.optionalText('EventPattern', 4_096);
   const schedule = fields.optionalText('ScheduleExpression', 256);
   if (!pattern && !schedule)
     throw invalid('Parameter(s) EventPattern or ScheduleExpression must be specified.');
   const given = readTags(fields);
+  const { bus, name } = ref;
+  if (schedule && bus !== DEFAULT_BUS)
+    throw invalid('ScheduleExpression is supported only on the default event bus.');
   const when = schedule ? scheduleOf(schedule) : undefined;
   const parsed = pattern ? parsePattern(pattern) : undefined;
   if (parsed !== undefined) compilePattern(parsed);
   const state = fields.choice('State', ['ENABLED', 'DISABLED']);
   const description = fields.optionalText('Description', 512);
   const roleArn = fields.optionalText('RoleArn', 1_600);
-  await rules.change(name, (before) => ({
+  await rules.change(ref, (before) => ({
+    ...(bus === DEFAULT_BUS ? {} : { bus }),
     ...{ name, pattern, parsed, schedule, when, description, roleArn },
     isEnabled: state === 'ENABLED',
     targets: before?.targets ?? [],
     // Those of a new rule; of one that is there, TagResource changes them.
     tags: before === undefined ? addTags([], given) : (before.tags ?? []),
   }));
-  return { RuleArn: ruleArn(name) };
+  return { RuleArn: ruleArn(rules.require(ref)) };
 }
 
 function parsePattern(text: string): Readonly<Record<string, unknown>> {
@@ -163,7 +232,7 @@ function parsePattern(text: string): Readonly<Record<string, unknown>> {
 
 function describeFields(rule: EventRule): object {
   return {
-    ...{ Name: rule.name, Arn: ruleArn(rule.name), EventBusName: 'default' },
+    ...{ Name: rule.name, Arn: ruleArn(rule), EventBusName: rule.bus ?? DEFAULT_BUS },
     State: rule.isEnabled ? 'ENABLED' : 'DISABLED',
     ...{ EventPattern: rule.pattern, ScheduleExpression: rule.schedule },
     ...{ Description: rule.description, RoleArn: rule.roleArn },
@@ -171,20 +240,20 @@ function describeFields(rule: EventRule): object {
 }
 
 async function describeRule(rules: EventRules, fields: RequestFields): Promise<object> {
-  return describeFields(rules.require(nameIn(fields, 'Name')));
+  return describeFields(rules.require(ruleIn(rules, fields, 'Name')));
 }
 
 async function listRules(rules: EventRules, fields: RequestFields): Promise<object> {
-  checkBus(fields);
+  const bus = busIn(rules, fields);
   const limit = fields.number('Limit', 1, PAGE_MAX) ?? PAGE_MAX;
   const after = decodePage<string>(fields.optionalText('NextToken'), 'string') ?? '';
-  const names = rules.names(fields.optionalText('NamePrefix', 64) ?? '', after, limit + 1);
+  const names = rules.names(bus, fields.optionalText('NamePrefix', 64) ?? '', after, limit + 1);
   const { items, nextToken } = page(names, limit, (name) => name);
-  return { Rules: items.map((name) => describeFields(rules.require(name))), NextToken: nextToken };
+  return { Rules: items.map((name) => describeFields(rules.require({ bus, name }))), NextToken: nextToken };
 }
 
 async function deleteRule(rules: EventRules, fields: RequestFields): Promise<object> {
-  await rules.change(nameIn(fields, 'Name'), (before) => {
+  await rules.change(ruleIn(rules, fields, 'Name'), (before) => {
     if ((before?.targets.length ?? 0) > 0) throw invalid("Rule can't be deleted since it has targets.");
     return undefined;
   });
@@ -192,14 +261,14 @@ async function deleteRule(rules: EventRules, fields: RequestFields): Promise<obj
 }
 
 async function setEnabled(rules: EventRules, fields: RequestFields, isEnabled: boolean): Promise<object> {
-  const name = nameIn(fields, 'Name');
-  await rules.change(name, () => ({ ...rules.require(name), isEnabled }));
+  const ref = ruleIn(rules, fields, 'Name');
+  await rules.change(ref, () => ({ ...rules.require(ref), isEnabled }));
   return {};
 }
 
 /** Targets stand or fall one by one; one with the id of another takes its place. */
 async function putTargets(rules: EventRules, fields: RequestFields): Promise<object> {
-  const name = nameIn(fields, 'Rule');
+  const ref = ruleIn(rules, fields, 'Rule');
   const given = fields.list('Targets');
   if (given.length === 0 || given.length > TARGETS_AT_ONCE_MAX)
     throw invalid(
@@ -216,8 +285,8 @@ async function putTargets(rules: EventRules, fields: RequestFields): Promise<obj
       failed.push({ TargetId: Id, ErrorCode: thrown.type, ErrorMessage: thrown.message });
     }
   }
-  await rules.change(name, () => {
-    const rule = rules.require(name);
+  await rules.change(ref, () => {
+    const rule = rules.require(ref);
     const targets = new Map([...rule.targets, ...taken].map((target) => [target.id, target]));
     if (targets.size > TARGETS_MAX)
       throw new AwsJsonError('LimitExceededException', `A rule has at most ${TARGETS_MAX} targets.`);
@@ -227,17 +296,17 @@ async function putTargets(rules: EventRules, fields: RequestFields): Promise<obj
 }
 
 async function removeTargets(rules: EventRules, fields: RequestFields): Promise<object> {
-  const name = nameIn(fields, 'Rule');
+  const ref = ruleIn(rules, fields, 'Rule');
   const ids = new Set(fields.list('Ids'));
   const failed: object[] = [];
-  await rules.change(name, () => {
-    const rule = rules.require(name);
+  await rules.change(ref, () => {
+    const rule = rules.require(ref);
     for (const id of ids)
       if (!rule.targets.some((target) => target.id === id))
         failed.push({
           TargetId: id,
           ErrorCode: 'ResourceNotFoundException',
-          ErrorMessage: `Rule ${name} has no such target.`,
+          ErrorMessage: `Rule ${rule.name} has no such target.`,
         });
     return { ...rule, targets: rule.targets.filter(({ id }) => !ids.has(id)) };
   });
@@ -245,7 +314,7 @@ async function removeTargets(rules: EventRules, fields: RequestFields): Promise<
 }
 
 async function listTargets(rules: EventRules, fields: RequestFields): Promise<object> {
-  const { targets } = rules.require(nameIn(fields, 'Rule'));
+  const { targets } = rules.require(ruleIn(rules, fields, 'Rule'));
   const limit = fields.number('Limit', 1, PAGE_MAX) ?? PAGE_MAX;
   const after = decodePage<number>(fields.optionalText('NextToken'), 'number') ?? 0;
   const { items, nextToken } = page(targets.slice(after, after + limit + 1), limit, () => after + limit);
@@ -254,14 +323,14 @@ async function listTargets(rules: EventRules, fields: RequestFields): Promise<ob
 
 /** Rules that call this function or state machine. */
 async function listRuleNames(rules: EventRules, fields: RequestFields): Promise<object> {
-  checkBus(fields);
+  const bus = busIn(rules, fields);
   const arn = fields.text('TargetArn', 1_600);
   const limit = fields.number('Limit', 1, PAGE_MAX) ?? PAGE_MAX;
   const after = decodePage<string>(fields.optionalText('NextToken'), 'string') ?? '';
   const names = rules
-    .names('', after, RULES_MAX)
+    .names(bus, '', after, RULES_MAX)
     .filter((name) =>
-      rules.require(name).targets.some(({ given }) => (given as { Arn?: unknown }).Arn === arn),
+      rules.require({ bus, name }).targets.some(({ given }) => (given as { Arn?: unknown }).Arn === arn),
     );
   const { items, nextToken } = page(names.slice(0, limit + 1), limit, (name) => name);
   return { RuleNames: items, NextToken: nextToken };
@@ -269,45 +338,32 @@ async function listRuleNames(rules: EventRules, fields: RequestFields): Promise<
 
 function taggedRule(rules: EventRules, fields: RequestFields): EventRule {
   const arn = fields.text('ResourceARN', 1_600);
-  const rule = rules.find(RULE_ARN.exec(arn)?.[1] ?? '');
+  const [, bus = DEFAULT_BUS, name = ''] = RULE_ARN.exec(arn) ?? [];
+  const rule = rules.find({ bus, name });
   if (rule !== undefined) return rule;
   throw new AwsJsonError('ResourceNotFoundException', `There is no rule ${arn.slice(0, 200)}.`);
 }
 
 async function tagResource(rules: EventRules, fields: RequestFields): Promise<object> {
-  const { name } = taggedRule(rules, fields);
+  const { bus = DEFAULT_BUS, name } = taggedRule(rules, fields);
+  const ref = { bus, name };
   const added = readTags(fields);
-  await rules.change(name, () => {
-    const rule = rules.require(name);
+  await rules.change(ref, () => {
+    const rule = rules.require(ref);
     return { ...rule, tags: addTags(rule.tags ?? [], added) };
   });
   return {};
 }
 
 async function untagResource(rules: EventRules, fields: RequestFields): Promise<object> {
-  const { name } = taggedRule(rules, fields);
+  const { bus = DEFAULT_BUS, name } = taggedRule(rules, fields);
+  const ref = { bus, name };
   const gone = new Set(fields.list('TagKeys'));
-  await rules.change(name, () => {
-    const rule = rules.require(name);
+  await rules.change(ref, () => {
+    const rule = rules.require(ref);
     return { ...rule, tags: (rule.tags ?? []).filter(({ Key }) => !gone.has(Key)) };
   });
   return {};
-}
-
-/** There is one bus, whose events are for all apps. */
-const BUS = { Name: 'default', Arn: 'arn:aws:events:us-east-1:000000000000:event-bus/default' };
-
-async function describeBus(_rules: EventRules, fields: RequestFields): Promise<object> {
-  const name = fields.optionalText('Name') ?? 'default';
-  if (BUS_NAME.test(name)) return BUS;
-  throw new AwsJsonError(
-    'ResourceNotFoundException',
-    `Event bus ${name.slice(0, 100)} does not exist; there is \`default\`.`,
-  );
-}
-
-async function listBuses(_rules: EventRules, fields: RequestFields): Promise<object> {
-  return { EventBuses: 'default'.startsWith(fields.optionalText('NamePrefix') ?? '') ? [BUS] : [] };
 }
 
 export const RULE_OPERATIONS: Readonly<Record<string, RuleOperation>> = {
@@ -324,6 +380,4 @@ export const RULE_OPERATIONS: Readonly<Record<string, RuleOperation>> = {
   TagResource: tagResource,
   UntagResource: untagResource,
   ListTagsForResource: async (rules, fields) => ({ Tags: taggedRule(rules, fields).tags ?? [] }),
-  DescribeEventBus: describeBus,
-  ListEventBuses: listBuses,
 };

@@ -63,6 +63,11 @@ export class RequestFields {
     throw new AwsJsonError('SerializationException', 'The body is not a JSON object.');
   }
 
+  /** Of the fields that have a value. */
+  names(): string[] {
+    return Object.keys(this.#fields).filter((name) => (this.#fields[name] ?? null) !== null);
+  }
+
   text(name: string, maxChars = REQUEST_BYTES_MAX): string {
     const value = this.optionalText(name, maxChars);
     if (value !== undefined) return value;

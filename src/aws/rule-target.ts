@@ -17,7 +17,18 @@ const FUNCTION_ARN = /^arn:aws[a-zA-Z-]*:lambda:[^:]*:[^:]*:function:([A-Za-z0-9
 /** Characters of a constant and of a template (AWS' own figure), and paths of a template. */
 const INPUT_CHARS_MAX = 8_192;
 const PATHS_MAX = 100;
-const KNOWN = new Set(['Id', 'Arn', 'RoleArn', 'Input', 'InputPath', 'InputTransformer', 'RetryPolicy']);
+/** The queue of dead letters is taken, and told again: dead letters are kept here, under the trigger of the target. */
+const QUEUE_ARN = /^arn:aws[a-zA-Z-]*:sqs:[^:]*:[^:]*:[A-Za-z0-9_-]{1,80}(?:\.fifo)?$/;
+const KNOWN = new Set([
+  'Id',
+  'Arn',
+  'RoleArn',
+  'Input',
+  'InputPath',
+  'InputTransformer',
+  'RetryPolicy',
+  'DeadLetterConfig',
+]);
 
 /** Reads a target as a client gives it. */
 export function parseTarget(liveApps: LiveApps, given: unknown): RuleTargetValue {
@@ -30,6 +41,12 @@ export function parseTarget(liveApps: LiveApps, given: unknown): RuleTargetValue
   );
   if (unknown !== undefined)
     throw invalid(`Targets have no ${unknown[0].slice(0, 64)} here; they are functions and state machines.`);
+  const deadLetters = fields.object('DeadLetterConfig');
+  if (deadLetters !== undefined) {
+    const queue = new RequestFields(deadLetters).optionalText('Arn', 1_600);
+    if (queue !== undefined && !QUEUE_ARN.test(queue))
+      throw invalid(`${queue.slice(0, 200)} is not the ARN of a queue of SQS.`);
+  }
   const retry = new RequestFields(fields.object('RetryPolicy') ?? {});
   return {
     id,

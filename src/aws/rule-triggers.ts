@@ -13,6 +13,8 @@ import type { RuleTag } from './rule-tags.ts';
 /** A rule as it is kept. */
 export interface EventRule {
   readonly name: string;
+  /** Left out: `default`. */
+  readonly bus?: string;
   /** As the client wrote it, and read. */
   readonly pattern: string | undefined;
   readonly parsed: Readonly<Record<string, unknown>> | undefined;
@@ -40,7 +42,9 @@ export interface RuleTargetValue {
   readonly given: object;
 }
 
-export const ruleArn = (name: string): string => `arn:aws:events:us-east-1:000000000000:rule/${name}`;
+export function ruleArn({ bus, name }: Pick<EventRule, 'bus' | 'name'>): string {
+  return `arn:aws:events:us-east-1:000000000000:rule/${bus === undefined ? '' : `${bus}/`}${name}`;
+}
 
 /**
  * What a rule means: for each target a trigger of the pattern, of the schedule, or of both. Their names hold a colon,
@@ -50,7 +54,7 @@ export function triggersOf(rule: EventRule): { readonly app: AppName; readonly t
   if (!rule.isEnabled) return [];
   const sources: TriggerSource[] = [];
   if (rule.parsed !== undefined)
-    sources.push({ kind: 'events', pattern: rule.parsed, format: 'eventbridge' });
+    sources.push({ kind: 'events', pattern: rule.parsed, format: 'eventbridge', bus: rule.bus });
   if (rule.when !== undefined)
     sources.push({
       kind: 'schedule',
@@ -61,16 +65,17 @@ export function triggersOf(rule: EventRule): { readonly app: AppName; readonly t
   );
 }
 
-function triggerOf({ name }: EventRule, target: RuleTargetValue, source: TriggerSource): Trigger {
+function triggerOf(rule: EventRule, target: RuleTargetValue, source: TriggerSource): Trigger {
   const { id, input, attemptsMax, ageMaxMs, stateMachine } = target;
+  const { bus, name } = rule;
   const isScheduled = source.kind === 'schedule';
   return {
-    name: `${isScheduled ? 'schedule' : 'rule'}:${name}:${id}` as TriggerName,
+    name: `${isScheduled ? 'schedule' : 'rule'}:${bus === undefined ? '' : `${bus}:`}${name}:${id}` as TriggerName,
     function: target.function,
     source,
     delivery: { ...DELIVERY_DEFAULTS, attemptsMax, ageMaxMs },
     starts: stateMachine === undefined ? undefined : { kind: 'stateMachine', arn: stateMachine },
-    rule: { name, arn: ruleArn(name), isScheduled, input },
+    rule: { name, arn: ruleArn(rule), isScheduled, input },
   };
 }
 

@@ -11,7 +11,8 @@ export type TriggerId = Branded<'TriggerId'>;
 
 export const TRIGGER_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 /** … and of a target of a rule, which the platform names itself: `rule:RULE:TARGET` or `schedule:RULE:TARGET`. */
-export const RULE_TRIGGER_NAME = /^(?:rule|schedule):[A-Za-z0-9._-]{1,64}:[A-Za-z0-9._-]{1,64}$/;
+export const RULE_TRIGGER_NAME =
+  /^(?:rule|schedule):(?:[A-Za-z0-9._-]{1,256}:)?[A-Za-z0-9._-]{1,64}:[A-Za-z0-9._-]{1,64}$/;
 
 export function triggerIdOf(app: AppName, name: TriggerName): TriggerId {
   return `${app}/${name}` as TriggerId;

@@ -33,6 +33,8 @@ export type ObjectKind =
   | 'accessKey'
   /** Of EventBridge, by name, with its targets. */
   | 'eventRule'
+  /** An event bus that a client made, by its name. */
+  | 'eventBus'
   /** What the API knows of an execution, by its id. */
   | 'execution';
 
