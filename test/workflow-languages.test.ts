@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cp, mkdtemp, readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -186,6 +186,29 @@ it('says of code that is no workflow, and of a workflow that is no function, wha
 });
 
 const recorded = JSON.parse(await readFile(join(CASES, 'journals.json'), 'utf8')) as Record<string, Recorded>;
+
+describe('what workflows can do', () => {
+  it('has in each language a name in the documentation and a case here', async () => {
+    const page = await readFile(join(REPOSITORY, 'docs/workflows.md'), 'utf8');
+    const rows =
+      page
+        .match(/\| \| TypeScript \| Python \| Go \|\n.*\n((?:\|.*\n)+)/)?.[1]
+        ?.trim()
+        .split('\n') ?? [];
+    assert.ok(rows.length >= 18);
+    for (const [place, language] of LANGUAGES.entries()) {
+      const folder = join(CASES, language, 'workflows');
+      const files = (await readdir(folder, { recursive: true })).filter((name) => /\.(ts|py|go)$/.test(name));
+      const code = (await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')))).join('\n');
+      for (const row of rows) {
+        const names = [...row.split(' | ')[place + 1]!.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
+        assert.ok(names.length > 0, row);
+        for (const name of names)
+          assert.match(code, new RegExp(`\\b${name}\\b`), `${language} has a case of ${name}`);
+      }
+    }
+  });
+});
 
 for (const language of LANGUAGES)
   describe(`workflows in ${language}`, { timeout: 240_000, skip: language === 'go' && WITHOUT_GO }, () => {
