@@ -73,6 +73,8 @@ export type Isolation = { readonly driver: string; readonly level: 'A' | 'B' | '
 
 export type LargePayload = { readonly blob: string; readonly bytes: number };
 
+export type LatencyHour = { readonly minutes: readonly { readonly fromMs: number; readonly calls: number; readonly p50Us: number; readonly p95Us: number; readonly p99Us: number }[]; readonly all: { readonly calls: number; readonly p50Us: number; readonly p95Us: number; readonly p99Us: number } };
+
 export type LiveApp = { readonly app: string; readonly generation: number; readonly traffic: readonly TrafficShare[] };
 
 export type LiveFunction = { readonly app: string; readonly name: string; readonly version: string; readonly deployment: number; readonly weight: number; readonly runtime: string; readonly config: FunctionConfig; readonly routes: readonly { readonly method: string; readonly host?: string; readonly path: string }[]; readonly instances: number; readonly kept: { readonly instances: number; readonly untilMs?: number }; readonly concurrency?: { readonly calls: number; readonly reason: string } };
@@ -153,6 +155,7 @@ export interface Answers {
   readonly getFunction: LiveFunction;
   readonly getHealth: Health;
   readonly getInvocation: InvocationRecord;
+  readonly getLatency: LatencyHour;
   readonly getPayloads: CallPayloads;
   readonly getSession: { readonly name: string; readonly cookie: boolean };
   readonly getTraffic: Traffic;
@@ -171,6 +174,7 @@ export interface Answers {
   readonly listInstances: { readonly items: readonly Instance[]; readonly waiting: number };
   readonly listInvocations: { readonly items: readonly InvocationRecord[]; readonly next?: string };
   readonly listLogs: { readonly items: readonly LogLine[]; readonly last: number };
+  readonly listRuns: { readonly items: readonly { readonly dueMs: number }[]; readonly timeZone?: string };
   readonly listSavedEvents: { readonly items: readonly SavedEvent[] };
   readonly listSecrets: { readonly items: readonly Secret[] };
   readonly listTokens: { readonly items: readonly Token[] };

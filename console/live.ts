@@ -13,7 +13,7 @@ const API = '/_lambent/api/v1';
 
 /** What each part of the API shows: the first that fits counts. A screen's own questions name the path as their key. */
 const TOPICS: readonly (readonly [path: RegExp, topics: readonly ChangeTopic[]])[] = [
-  [/^\/(?:invocations|activity|usage|instances|traffic)\b/, ['invocations']],
+  [/^\/(?:invocations|activity|latency|usage|instances|traffic)\b/, ['invocations']],
   [/^\/(?:functions)\b/, ['apps', 'invocations']],
   [/^\/(?:events|dead-letters)\b/, ['events']],
   [/^\/triggers\b/, ['events', 'apps']],
@@ -28,7 +28,7 @@ const TOPICS: readonly (readonly [path: RegExp, topics: readonly ChangeTopic[]])
 /** How often a part is read again at most, in milliseconds: sums over many steps of time cost more than a list. */
 const AT_MOST: readonly (readonly [path: RegExp, everyMs: number])[] = [
   [/^\/activity.*stepMinutes|\/workflows\/.*\/graph$/, 30_000],
-  [/^\/(?:activity|usage)\b/, 3_000],
+  [/^\/(?:activity|latency|usage)\b/, 3_000],
   [/^\/(?:functions|instances|apps|traffic)\b/, 1_000],
 ];
 const LEAST_MS = 400;

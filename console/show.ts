@@ -68,11 +68,6 @@ export function bytes(value: number): string {
 export const percent = (part: number, whole: number): string =>
   whole === 0 ? '0 %' : `${((part / whole) * 100).toFixed(part > 0 && part / whole < 0.1 ? 1 : 0)} %`;
 
-/** The value below which this share of the sorted values lies. */
-export function quantile(sorted: readonly number[], share: number): number | undefined {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-}
-
 export const pretty = (value: unknown): string => JSON.stringify(value, null, 2) ?? 'null';
 
 export function plural(value: number, noun: string, nouns = `${noun}s`): string {

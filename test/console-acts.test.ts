@@ -27,11 +27,17 @@ functions:
   audit:
     on:
       - { name: notes, events: { type: [note.made] } }
+  report:
+    on:
+      - { name: monthly, schedule: '30 2 1 * *', timezone: Europe/Berlin, missed: all, overlap: skip }
 workflows:
-  order: {}
+  order:
+    on:
+      - { name: begins, events: { type: [order.begins] } }
 `,
   'functions/bill.js': 'export const handler = async () => {};',
   'functions/audit.js': 'export const handler = async () => {};',
+  'functions/report.js': 'export const handler = async () => {};',
   'workflows/order.js': `
 import { workflow } from 'lambent';
 export default workflow(async (ctx) => {
@@ -196,6 +202,53 @@ describe('acts in the console', { skip: noChromium, timeout: 120_000 }, () => {
     await page.getByText('It is in the clipboard.').waitFor();
     assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^flowchart TD/);
     await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+});
+
+describe('what the overview and triggers tell', { skip: noChromium, timeout: 120_000 }, () => {
+  it('a trigger that starts a workflow has its rate on the map, and calls their percentiles', async () => {
+    await publish('order.begins', 3);
+    await settled({ 'shop/begins': 3 });
+    const { items } = (await lambent.api('GET', '/traffic')).json as {
+      items: { function: string; via: { name: string }; calls: number; errors: number }[];
+    };
+    const begun = items.find(({ via }) => via.name === 'shop/begins');
+    assert.deepEqual([begun?.function, begun?.calls, begun?.errors], ['order', 3, 0]);
+    const { page, problems } = await openConsole(browser!, lambent.url, '/overview');
+    await page.getByText('3/min').first().waitFor();
+    const plot = page.getByRole('img', { name: /^Latency percentiles a minute; lately p50 \d/ });
+    await plot.waitFor();
+    await page
+      .getByText(/^p99 \d/)
+      .first()
+      .waitFor();
+    await assertAccessible(page);
+    await screenshot(page, 'overview-percentiles');
+    await page.evaluate(() => {
+      location.hash = '/functions/shop/bill';
+    });
+    await plot.waitFor();
+    await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
+  it('a schedule shows its next runs as its clocks do, what is missed, and what overlaps', async () => {
+    const { page, problems } = await openConsole(browser!, lambent.url, '/events?tab=triggers');
+    await page.getByText('next runs and policy').click();
+    const row = page.getByRole('row').filter({ hasText: 'monthly' });
+    await row.getByRole('listitem').nth(7).waitFor();
+    for (const text of await row.getByRole('listitem').allInnerTexts())
+      assert.match(text, /02:30:00 GMT\+[12]/);
+    // Within eight months clocks change.
+    await row.getByText('clocks have changed before it').first().waitFor();
+    await row.getByText(/all of them are made up for/).waitFor();
+    await row.getByText(/still runs is left out/).waitFor();
+    await row.getByText(/Where clocks of Europe\/Berlin go forward/).waitFor();
+    await assertAccessible(page);
+    await screenshot(page, 'schedule-runs');
     assert.deepEqual(problems, []);
     await page.context().close();
   });

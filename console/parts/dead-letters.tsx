@@ -9,7 +9,7 @@ import { ActButton, Dialog } from './ask.tsx';
 import { ErrorView } from './error-view.tsx';
 import { JsonEditor, jsonProblem } from './json.tsx';
 import { Empty, Loaded, Problem } from './panel.tsx';
-import { Scroll } from './scroll.tsx';
+import { VirtualList } from './virtual-list.tsx';
 
 const PAGE = 200;
 
@@ -38,20 +38,16 @@ export function DeadLetters() {
             </Empty>
           }
         >
-          {(found) => <LetterTable items={found} chosen={chosen} onToggle={toggle} onOpen={setOpened} />}
+          {(found) => (
+            <LetterList
+              items={found}
+              chosen={chosen}
+              onToggle={toggle}
+              onOpen={setOpened}
+              onEnd={() => pages.hasNextPage && !pages.isFetching && void pages.fetchNextPage()}
+            />
+          )}
         </Loaded>
-        {pages.hasNextPage ? (
-          <div className="pad">
-            <button
-              type="button"
-              className="btn"
-              disabled={pages.isFetching}
-              onClick={() => void pages.fetchNextPage()}
-            >
-              Show more, {count(items?.length ?? 0)} are shown
-            </button>
-          </div>
-        ) : null}
       </section>
       {opened === undefined ? null : <LetterDialog letterKey={opened} onClose={() => setOpened(undefined)} />}
     </>
@@ -148,63 +144,60 @@ async function redriveInParts(selection: Selection, onProgress: (done?: number) 
   }
 }
 
-function LetterTable(props: {
+function LetterList(props: {
   items: readonly DeadLetter[];
   chosen: ReadonlySet<number>;
   onToggle(key: number): void;
   onOpen(key: number): void;
+  onEnd(): void;
 }) {
+  const { items, chosen, onToggle, onOpen, onEnd } = props;
   return (
-    <Scroll>
-      <table>
-        <thead>
-          <tr>
-            <th>
-              <span className="sr">Choose</span>
-            </th>
-            <th>Died</th>
-            <th>Trigger</th>
-            <th>Event</th>
-            <th>Error</th>
-            <th className="num">Attempts</th>
-            <th>
-              <span className="sr">Acts</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {props.items.map((each) => (
-            <tr key={each.key}>
-              <td>
-                <input
-                  type="checkbox"
-                  aria-label={`Choose ${each.id}`}
-                  checked={props.chosen.has(each.key)}
-                  onChange={() => props.onToggle(each.key)}
-                />
-              </td>
-              <td className="nowrap soft" title={exact(each.diedMs)}>
-                {dateAndClock(each.diedMs)}
-              </td>
-              <td>{each.trigger}</td>
-              <td>
-                <strong>{each.type}</strong>
-                <div className="under mono">{each.id}</div>
-              </td>
-              <td className="wrap">
-                <span className="bad">{each.error.errorType}</span> {each.error.errorMessage.slice(0, 160)}
-              </td>
-              <td className="num">{each.attempts}</td>
-              <td className="num">
-                <button type="button" className="btn small" onClick={() => props.onOpen(each.key)}>
-                  Open
-                </button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <VirtualList
+      label="Dead letters"
+      columns="cols-letters"
+      heads={[
+        <span key="choose" className="sr">
+          Choose
+        </span>,
+        'Died',
+        'Trigger',
+        'Event',
+        'Error',
+        'Attempts',
+        <span key="acts" className="sr">
+          Acts
+        </span>,
+      ]}
+      items={items}
+      onEnd={onEnd}
+      row={(each) => ({
+        key: each.key,
+        cells: [
+          <input
+            key="choose"
+            type="checkbox"
+            aria-label={`Choose ${each.id}`}
+            checked={chosen.has(each.key)}
+            onChange={() => onToggle(each.key)}
+          />,
+          <span key="died" className="soft" title={exact(each.diedMs)}>
+            {dateAndClock(each.diedMs)}
+          </span>,
+          each.trigger,
+          <span key="event" title={each.id}>
+            <strong>{each.type}</strong> <span className="mono soft">{each.id}</span>
+          </span>,
+          <span key="error" title={each.error.errorMessage}>
+            <span className="bad">{each.error.errorType}</span> {each.error.errorMessage.slice(0, 160)}
+          </span>,
+          each.attempts,
+          <button key="open" type="button" className="btn small" onClick={() => onOpen(each.key)}>
+            Open
+          </button>,
+        ],
+      })}
+    />
   );
 }
 

@@ -3,9 +3,10 @@ import { queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { Link, pathOf, useRoute } from '../route.tsx';
 import { seriesOf } from '../series-of.ts';
-import { compact, count, dateAndClock, elapsed, percent, plural, span } from '../show.ts';
+import { compact, count, dateAndClock, duration, elapsed, percent, plural, span } from '../show.ts';
 import { Badge } from './badge.tsx';
 import { InvocationRows } from './invocation-rows.tsx';
+import { LatencyPlot, PERCENTILES } from './latency-plot.tsx';
 import { LogView } from './log-view.tsx';
 import { Empty, Facts, Loaded, Panel, Problem } from './panel.tsx';
 import { Bars } from './plot.tsx';
@@ -62,6 +63,7 @@ function FunctionFacts({ view }: { view: LiveFunction }) {
   return (
     <div className="grid">
       <LastHour view={view} />
+      <FunctionLatency app={app} name={name} />
       <Panel title="What it is" className="half">
         <div className="pad">
           <Facts
@@ -124,6 +126,32 @@ function LastHour({ view }: { view: LiveFunction }) {
             { name: 'failed', look: 'bad' },
           ]}
         />
+      </div>
+    </Panel>
+  );
+}
+
+function FunctionLatency({ app, name }: { app: string; name: string }) {
+  const latency = useLive<'getLatency'>(`/latency${queryOf({ app, function: name })}`).data;
+  return (
+    <Panel
+      title="Latency"
+      more={
+        <>
+          <span className="soft grow">from arrival to end, by the minute</span>
+          <span className="legend">
+            {PERCENTILES.map(({ name: title, key, tone }) => (
+              <span key={title}>
+                <i className={`bg-${tone}`} />
+                {title} {latency === undefined || latency.all.calls === 0 ? '' : duration(latency.all[key])}
+              </span>
+            ))}
+          </span>
+        </>
+      }
+    >
+      <div className="pad">
+        <LatencyPlot latency={latency} minutes={60} />
       </div>
     </Panel>
   );

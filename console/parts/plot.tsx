@@ -26,8 +26,6 @@ interface Mark {
 function Frame(props: {
   label: string;
   marks: readonly Mark[];
-  /** Written within, at the right. */
-  notes?: readonly Mark[];
   from: string;
   to: string;
   children: ReactNode;
@@ -38,13 +36,6 @@ function Frame(props: {
         <i>{props.marks.reduce((widest, { text }) => (text.length > widest.length ? text : widest), '')}</i>
         {props.marks.map(({ at, text }) => (
           <span key={at} style={{ bottom: `${at * 100}%` }}>
-            {text}
-          </span>
-        ))}
-      </div>
-      <div className="plot-notes" aria-hidden="true">
-        {props.notes?.map(({ at, text }) => (
-          <span key={text} style={{ bottom: `${at * 100}%` }}>
             {text}
           </span>
         ))}
@@ -125,65 +116,69 @@ export function Bars(props: {
   );
 }
 
-export interface Dot {
-  readonly id: string;
-  readonly atMs: number;
-  readonly value: number;
-  readonly look: 'run' | 'bad' | 'cold';
-  readonly title: string;
-}
-
-/** Each call as a dot: when, and how long; the height is logarithmic. `lines`: values that are drawn across. */
-export function Dots(props: {
+/** Lines over time, their height logarithmic; a step without a value leaves a gap. */
+export function Lines(props: {
   label: string;
-  dots: readonly Dot[];
-  lines: readonly { readonly name: string; readonly value: number }[];
+  steps: readonly { readonly fromMs: number; readonly values: readonly (number | undefined)[] }[];
+  layers: readonly { readonly name: string; readonly tone: 'run' | 'warn' | 'bad' }[];
   show(value: number): string;
 }) {
-  const { dots, lines } = props;
-  const times = dots.map((dot) => dot.atMs);
-  const [from, to] = [Math.min(...times), Math.max(...times)];
-  const values = dots.map((dot) => Math.max(1, dot.value));
-  const lowest = Math.floor(Math.log10(Math.min(...values, 1e9)));
+  const { steps, layers, show } = props;
+  const values = steps.flatMap((step) => step.values.flatMap((value) => value ?? []));
+  const lowest = Math.floor(Math.log10(Math.max(1, Math.min(...values, 1e9))));
   const highest = Math.max(lowest + 1, Math.ceil(Math.log10(Math.max(...values, 1))));
   const share = (value: number): number => (Math.log10(Math.max(1, value)) - lowest) / (highest - lowest);
   const decades =
-    dots.length === 0 ? [] : Array.from({ length: highest - lowest + 1 }, (_, at) => lowest + at);
+    values.length === 0 ? [] : Array.from({ length: highest - lowest + 1 }, (_, at) => lowest + at);
+  const slot = WIDTH / Math.max(1, steps.length);
+  const last = steps.findLast(({ values: [first] }) => first !== undefined)?.values ?? [];
   return (
     <Frame
-      label={props.label}
-      marks={decades.map((power) => ({ at: share(10 ** power), text: props.show(10 ** power) }))}
-      notes={lines.map(({ name, value }) => ({ at: share(value), text: name }))}
-      from={dots.length === 0 ? '' : clock(from)}
-      to={dots.length === 0 ? '' : clock(to)}
+      label={`${props.label}${last.length === 0 ? ': no call' : `; lately ${layers.map(({ name }, at) => `${name} ${show(last[at] ?? 0)}`).join(', ')}`}`}
+      marks={decades.map((power) => ({ at: share(10 ** power), text: show(10 ** power) }))}
+      from={steps[0] === undefined ? '' : clock(steps[0].fromMs)}
+      to="now"
     >
-      {dots.map((dot) => (
-        <ellipse
-          key={dot.id}
-          className={`fill-${dot.look}`}
-          cx={to === from ? WIDTH / 2 : 6 + ((dot.atMs - from) / (to - from)) * (WIDTH - 12)}
-          cy={HEIGHT * (1 - share(dot.value))}
-          rx="3.4"
-          ry="2.6"
-          fillOpacity="0.7"
-        >
-          <title>{dot.title}</title>
-        </ellipse>
-      ))}
-      {lines.map(({ name, value }) => (
-        <line
+      {layers.map(({ name, tone }, layer) => (
+        <path
           key={name}
-          className="quantile"
-          x1="0"
-          x2={WIDTH}
-          y1={HEIGHT * (1 - share(value))}
-          y2={HEIGHT * (1 - share(value))}
-        >
-          <title>{`${name} ${props.show(value)}`}</title>
-        </line>
+          className={`percentile ${tone}`}
+          d={pathThrough(
+            steps.map(({ values: all }) => all[layer]),
+            slot,
+            (value) => HEIGHT * (1 - share(value)),
+          )}
+        />
+      ))}
+      {steps.map((step, at) => (
+        <g key={step.fromMs} className="slot">
+          <title>{`${clock(step.fromMs)}  ${layers
+            .map(
+              ({ name }, layer) =>
+                `${name}: ${step.values[layer] === undefined ? '–' : show(step.values[layer])}`,
+            )
+            .join(', ')}`}</title>
+          <rect className="hover" x={at * slot} y="0" width={slot} height={HEIGHT} />
+        </g>
       ))}
     </Frame>
   );
+}
+
+/** A stretch of values is a line; one that stands alone is a dash as wide as its step. */
+function pathThrough(
+  values: readonly (number | undefined)[],
+  slot: number,
+  heightOf: (value: number) => number,
+): string {
+  return values
+    .map((value, at) => {
+      if (value === undefined) return '';
+      const [x, y] = [(at + 0.5) * slot, heightOf(value)];
+      if (values[at - 1] !== undefined) return `L${x} ${y}`;
+      return values[at + 1] === undefined ? `M${x - slot / 3} ${y}H${x + slot / 3}` : `M${x} ${y}`;
+    })
+    .join('');
 }
 
 export function Spark({

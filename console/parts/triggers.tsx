@@ -1,3 +1,4 @@
+import type { ScheduleSource } from '../../src/model/trigger.ts';
 import type { Trigger } from '../answers.ts';
 import { call } from '../api.ts';
 import { useLive } from '../query-client.ts';
@@ -6,6 +7,7 @@ import { compact, exact, span } from '../show.ts';
 import { ActButton } from './ask.tsx';
 import { Badge } from './badge.tsx';
 import { Empty, Loaded } from './panel.tsx';
+import { ScheduleRuns } from './schedule-runs.tsx';
 import { Scroll } from './scroll.tsx';
 
 /** Every trigger with what it is owed, where its source is, and what can be done with it. */
@@ -79,6 +81,9 @@ function TriggerRow({ trigger }: { trigger: Trigger }) {
             at {positionText(position)}
           </div>
         )}
+        {source?.kind === 'schedule' ? (
+          <ScheduleRuns id={id} source={source as unknown as ScheduleSource} />
+        ) : null}
         {trouble === undefined ? null : <div className="bad">{trouble}</div>}
         {plan === undefined || plan.make.length === 0 ? null : <Plan plan={plan} />}
       </td>

@@ -1,18 +1,18 @@
-import { lazy, Suspense } from 'react';
-import type { ReactNode } from 'react';
-import type { Activity, InvocationRecord } from '../answers.ts';
-import { callOf, InvocationRows, totalUs } from '../parts/invocation-rows.tsx';
+import { lazy, type ReactNode, Suspense } from 'react';
+import type { Activity, LatencyHour } from '../answers.ts';
+import { InvocationRows } from '../parts/invocation-rows.tsx';
+import { LatencyPlot, PERCENTILES } from '../parts/latency-plot.tsx';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
-import { Bars, Dots, Spark, type Step } from '../parts/plot.tsx';
+import { Bars, Spark, type Step } from '../parts/plot.tsx';
 import { useLive } from '../query-client.ts';
 import { Link } from '../route.tsx';
-import { compact, dollars, duration, percent, plural, quantile } from '../show.ts';
+import { compact, dollars, duration, percent } from '../show.ts';
 
-/** Calls that the latencies are taken from: the newest ones. */
 /** What draws graphs is much: the figures and plots do not wait for it. */
 const AppMap = lazy(async () => ({ default: (await import('../parts/app-map.tsx')).AppMap }));
 
-const SAMPLE = 400;
+/** Of the newest calls, as a beginning. */
+const SHOWN = 12;
 const MINUTES = 60;
 /** What is shown instead, as long as nothing is older. */
 const MINUTES_NEW = 15;
@@ -28,18 +28,18 @@ interface Minute extends Sums {
 
 export function Overview() {
   const activity = useLive<'getActivity'>(`/activity?steps=${MINUTES}`).data;
-  const recent = useLive<'listInvocations'>(`/invocations?limit=${SAMPLE}`);
+  const recent = useLive<'listInvocations'>(`/invocations?limit=${SHOWN}`);
+  const latency = useLive<'getLatency'>('/latency').data;
   const functions = useLive<'listFunctions'>('/functions').data;
   const triggers = useLive<'listTriggers'>('/triggers').data;
   const minutes = minutesOf(activity);
-  const calls = recent.data?.items ?? [];
   return (
     <>
       <div className="head">
         <h1>Overview</h1>
         <span className="soft">the last {minutes.length || MINUTES} minutes</span>
       </div>
-      <Tiles minutes={minutes} recent={calls} />
+      <Tiles minutes={minutes} latency={latency} />
       <Panel
         title="The app now"
         more={
@@ -64,7 +64,7 @@ export function Overview() {
           </Suspense>
         )}
       </Panel>
-      <Plots minutes={minutes} calls={calls} />
+      <Plots minutes={minutes} latency={latency} />
       <Panel
         title="Latest invocations"
         more={
@@ -80,7 +80,7 @@ export function Overview() {
           query={recent}
           empty={<Empty title="Nothing was called yet" run={`curl ${location.origin}/`} />}
         >
-          {(items) => <InvocationRows items={items.slice(0, 12)} />}
+          {(items) => <InvocationRows items={items} />}
         </Loaded>
       </Panel>
     </>
@@ -98,16 +98,13 @@ function minutesOf(activity: Activity | undefined): readonly Minute[] {
   return isNew ? all.slice(-MINUTES_NEW) : all;
 }
 
-function Tiles({ minutes, recent }: { minutes: readonly Minute[]; recent: readonly InvocationRecord[] }) {
+function Tiles({ minutes, latency }: { minutes: readonly Minute[]; latency: LatencyHour | undefined }) {
   const pool = useLive<'listInstances'>('/instances').data;
   const series = (key: keyof Sums): number[] => minutes.map((each) => each[key]);
   const sum = (key: keyof Sums): number => series(key).reduce((total, value) => total + value, 0);
   const [calls, errors, cold] = [sum('invocations'), sum('errors'), sum('coldStarts')];
-  const sorted = latencies(recent);
-  const shown = (share: number): string => {
-    const us = quantile(sorted, share);
-    return us === undefined ? '–' : duration(us);
-  };
+  const shown = (us: number | undefined): string => (us ? duration(us) : '–');
+  const all = latency?.all;
   const none = minutes.map(() => 0);
   return (
     <div className="tiles">
@@ -122,8 +119,8 @@ function Tiles({ minutes, recent }: { minutes: readonly Minute[]; recent: readon
         bad={errors > 0}
         more={<Spark label="Failed calls a minute" values={series('errors')} bad={series('errors')} />}
       />
-      <Tile name="Latency p50" value={shown(0.5)} more={`of the last ${plural(recent.length, 'call')}`} />
-      <Tile name="Latency p95" value={shown(0.95)} more={`p99 ${shown(0.99)}`} />
+      <Tile name="Latency p50" value={shown(all?.p50Us)} more="the median" />
+      <Tile name="Latency p95" value={shown(all?.p95Us)} more={`p99 ${shown(all?.p99Us)}`} />
       <Tile
         name="Cold starts"
         value={compact(cold)}
@@ -153,9 +150,7 @@ function Tile(props: { name: string; value: string; more: ReactNode; bad?: boole
   );
 }
 
-const latencies = (calls: readonly InvocationRecord[]): number[] => calls.map(totalUs).sort((a, b) => a - b);
-
-function Plots({ minutes, calls }: { minutes: readonly Minute[]; calls: readonly InvocationRecord[] }) {
+function Plots({ minutes, latency }: { minutes: readonly Minute[]; latency: LatencyHour | undefined }) {
   const steps = (pick: (minute: Minute) => readonly number[]): Step[] =>
     minutes.map((minute) => ({ fromMs: minute.fromMs, values: pick(minute) }));
   return (
@@ -177,7 +172,9 @@ function Plots({ minutes, calls }: { minutes: readonly Minute[]; calls: readonly
           ]}
         />
       </Plot>
-      <Latencies calls={calls} />
+      <Plot title="Latency" keys={PERCENTILES.map(({ name, tone }) => [`bg-${tone}`, name] as const)}>
+        <LatencyPlot latency={latency} minutes={minutes.length} />
+      </Plot>
       <Plot title="Cold starts a minute">
         <Bars
           label="Cold starts a minute"
@@ -224,35 +221,3 @@ const Key = ({ look, text }: { look: string; text: string }) => (
     {text}
   </span>
 );
-
-function Latencies({ calls }: { calls: readonly InvocationRecord[] }) {
-  const dots = calls.map((each) => ({
-    id: `${each.id} ${each.attempt}`,
-    atMs: each.arrivedMs,
-    value: totalUs(each),
-    look: each.status === 'ok' ? (each.cold ? ('cold' as const) : ('run' as const)) : ('bad' as const),
-    title: `${each.app} ${each.function}  ${callOf(each)}  ${duration(totalUs(each))}`,
-  }));
-  const sorted = latencies(calls);
-  const lines = [0.5, 0.95, 0.99].flatMap((share) => {
-    const value = quantile(sorted, share);
-    return value === undefined ? [] : [{ name: `p${share * 100}`, value }];
-  });
-  return (
-    <Plot
-      title="Latency"
-      keys={[
-        ['bg-run', 'warm'],
-        ['bg-cold', 'cold'],
-        ['bg-bad', 'failed'],
-      ]}
-    >
-      <Dots
-        label={`Latency of the last ${calls.length} calls; ${lines.map(({ name, value }) => `${name} ${duration(value)}`).join(', ')}`}
-        dots={dots}
-        lines={lines}
-        show={duration}
-      />
-    </Plot>
-  );
-}

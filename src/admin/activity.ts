@@ -3,17 +3,19 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
 import type { ActivityFeed } from '../ports/activity-feed.ts';
 import type { CostModel } from '../ports/cost-model.ts';
+import type { LatencyView } from '../ports/latency.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { storeNewest } from './fresh-reads.ts';
 import { CpuSchema, PriceTableSchema } from './price-table.ts';
 import type { AdminRouter } from './router.ts';
-import { jsonAnswer, TimeSchema } from './schemas.ts';
+import { AppNameSchema, FunctionNameSchema, jsonAnswer, TimeSchema } from './schemas.ts';
 
 export interface ActivityDeps {
   telemetry: TelemetryStore;
   feed: ActivityFeed;
   clock: Clock;
   cost: CostModel;
+  latency: LatencyView;
 }
 
 /** Steps of one answer: each is one read of the sums that the store keeps by the minute. */
@@ -62,7 +64,57 @@ const activityRoute = createRoute({
   },
 });
 
-export function addActivity(api: AdminRouter, { telemetry, feed, clock, cost }: ActivityDeps): void {
+const latencyFields = {
+  calls: z.number().int(),
+  p50Us: z.number().openapi({ description: 'Microseconds, right to a tenth; 0 where there was no call.' }),
+  p95Us: z.number(),
+  p99Us: z.number(),
+};
+
+const latencyRoute = createRoute({
+  method: 'get',
+  path: '/latency',
+  operationId: 'getLatency',
+  tags: ['platform'],
+  summary: 'How long calls took, by the minute in which they arrived, over the last hour.',
+  description:
+    'From arrival to end: waiting, starting and running. Of all calls, or of one function; since the platform started.',
+  request: {
+    query: z
+      .strictObject({ app: AppNameSchema.optional(), function: FunctionNameSchema.optional() })
+      .refine(
+        ({ app, function: name }) => (app === undefined) === (name === undefined),
+        '`app` and `function` go together',
+      ),
+  },
+  responses: {
+    200: jsonAnswer(
+      z
+        .object({
+          minutes: z
+            .array(z.object({ fromMs: z.number(), ...latencyFields }))
+            .readonly()
+            .openapi({
+              description: 'The oldest first, the present one last.',
+            }),
+          all: z.object(latencyFields),
+        })
+        .openapi('LatencyHour'),
+      'Sixty minutes.',
+    ),
+  },
+});
+
+export function addActivity(api: AdminRouter, deps: ActivityDeps): void {
+  const { telemetry, feed, clock, cost, latency } = deps;
+  api.openapi(latencyRoute, (c) => {
+    const { app, function: name } = c.req.valid('query');
+    return c.json(
+      latency.lastHour(app === undefined || name === undefined ? undefined : { app, function: name }),
+      200,
+    );
+  });
+
   api.openapi(activityRoute, async (c) => {
     const { stepMinutes, steps, cpu, to = clock.nowMs() } = c.req.valid('query');
     const stepMs = stepMinutes * MINUTE_MS;

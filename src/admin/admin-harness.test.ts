@@ -40,6 +40,7 @@ import { openStore, type Store } from '../store-sqlite/store.ts';
 import { awsLambdaCost } from '../telemetry/cost.ts';
 import { createChangeRing } from '../telemetry/change-ring.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { createLatencyMeter } from '../telemetry/latency-meter.ts';
 import { createTrafficMeter } from '../telemetry/traffic-meter.ts';
 import { createRecorder } from '../telemetry/recorder.ts';
 import { createDeploymentCatalog } from '../workflows/deployment-catalog.ts';
@@ -146,7 +147,7 @@ async function openEvents(store: Store, invoker: Invoker, liveApps: LiveApps, cl
     ...{ store: store.events, invoker, liveApps, clock, random, log: silentLog, node: SETTINGS.nodeId },
     mintUuid: createUuidMinter(clock, random),
     webhooks: { send: async () => ({ kind: 'taken' }) },
-    starter: { start: async () => {} },
+    ...{ starter: { start: async () => {} }, starts: { started() {} } },
     supply: { list: () => [], subscribe: () => () => {} },
   });
   const factories = [scheduleSources];
@@ -216,10 +217,9 @@ export async function openBench(changes: Partial<AdminDeps> = {}) {
     workflows: await openWorkflows(store, folder, invoker, liveApps, clock),
     feed: recorder,
     changes: createChangeRing(clock),
-    traffic: createTrafficMeter(clock),
+    ...{ traffic: createTrafficMeter(clock), latency: createLatencyMeter(clock) },
     sendToRoutes: () => Promise.reject(new Error('there are no routes here')),
-    ...{ deployer, pool, metrics },
-    ...changes,
+    ...{ deployer, pool, metrics, ...changes },
   };
   const api = createAdminApi(deps);
   if (deps.mode === 'start') {

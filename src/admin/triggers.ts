@@ -1,9 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi';
+import type { Clock } from '../base/clock.ts';
+import { LambentError } from '../base/errors.ts';
 import { APP_NAME } from '../model/function.ts';
-import { RULE_TRIGGER_NAME, TRIGGER_NAME, type TriggerId } from '../model/trigger.ts';
+import { nextDueMs } from '../model/schedule-time.ts';
+import { RULE_TRIGGER_NAME, type ScheduleSource, TRIGGER_NAME, type TriggerId } from '../model/trigger.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { AdminRouter } from './router.ts';
-import { jsonAnswer } from './schemas.ts';
+import { jsonAnswer, limitSchema } from './schemas.ts';
 import { DestinationSchema, TriggerSourceSchema, TriggerTargetSchema } from './trigger-schema.ts';
 
 const TriggerSchema = z
@@ -68,6 +71,28 @@ const listRoute = createRoute({
   responses: { 200: jsonAnswer(z.object({ items: z.array(TriggerSchema) }), 'The triggers.') },
 });
 
+/** Runs of a schedule that one answer tells. */
+const RUNS_MAX = 50;
+
+const runsRoute = createRoute({
+  method: 'get',
+  path: '/apps/{app}/triggers/{name}/runs',
+  operationId: 'listRuns',
+  tags: ['events'],
+  summary: 'When a schedule is due next.',
+  description: 'Before its jitter. Empty for what is due no more, and for a trigger that is no schedule.',
+  request: { params, query: z.strictObject({ limit: limitSchema(RUNS_MAX, 8) }) },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        items: z.array(z.object({ dueMs: z.number() })),
+        timeZone: z.string().optional().openapi({ description: 'In which it is read: an IANA name.' }),
+      }),
+      'The next first.',
+    ),
+  },
+});
+
 const ACTS = {
   pause: 'Delivers nothing more; events wait.',
   resume: 'Delivers again.',
@@ -85,7 +110,18 @@ const actRoute = (act: keyof typeof ACTS) =>
     responses: { 200: jsonAnswer(z.object({ id: z.string() }), 'Done, and durable.') },
   });
 
-export function addTriggers(api: AdminRouter, { eventControl }: { eventControl: EventControl }): void {
+export function addTriggers(api: AdminRouter, deps: { eventControl: EventControl; clock: Clock }): void {
+  const { eventControl, clock } = deps;
+  api.openapi(runsRoute, async (c) => {
+    const { app, name } = c.req.valid('param');
+    const views = await eventControl.listTriggers();
+    const source = views.find(({ id }) => id === `${app}/${name}`)?.live?.trigger.source;
+    if (source === undefined)
+      throw new LambentError('E_NOT_FOUND', `There is no live trigger ${app}/${name}.`);
+    if (source.kind !== 'schedule') return c.json({ items: [] }, 200);
+    const items = nextRuns(source, clock.nowMs(), c.req.valid('query').limit);
+    return c.json({ items, timeZone: source.timeZone }, 200);
+  });
   api.openapi(listRoute, async (c) => {
     const views = await eventControl.listTriggers();
     const items = views.map(({ live, ...view }) => ({
@@ -110,4 +146,14 @@ export function addTriggers(api: AdminRouter, { eventControl }: { eventControl: 
       await acts[act](id);
       return c.json({ id }, 200);
     });
+}
+
+function nextRuns({ when, timeZone }: ScheduleSource, nowMs: number, limit: number): { dueMs: number }[] {
+  const items: { dueMs: number }[] = [];
+  for (let at: number | undefined = nowMs; items.length < limit; ) {
+    at = nextDueMs(when, timeZone, at);
+    if (at === undefined) break;
+    items.push({ dueMs: at });
+  }
+  return items;
 }

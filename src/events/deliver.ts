@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { LambentError, toLambentError } from '../base/errors.ts';
 import type { AppName } from '../model/function.ts';
-import type { Startable, Trigger, WebhookTarget } from '../model/trigger.ts';
+import { type Startable, type Trigger, triggerIdOf, type WebhookTarget } from '../model/trigger.ts';
 import type { ClaimedDelivery } from '../ports/event-store.ts';
+import type { StartMeter } from '../ports/traffic.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
 import type { WebhookSender } from '../ports/webhook-sender.ts';
 import {
@@ -16,7 +17,11 @@ import {
 
 /** Brings one delivery or a batch to what the trigger runs. Calls back once, after it has returned. */
 export function deliver(
-  parts: CallParts & { readonly starter: ExecutionStarter; readonly webhooks: WebhookSender },
+  parts: CallParts & {
+    readonly starter: ExecutionStarter;
+    readonly webhooks: WebhookSender;
+    readonly starts: StartMeter;
+  },
   app: AppName,
   trigger: Trigger,
   batch: readonly ClaimedDelivery[],
@@ -26,7 +31,13 @@ export function deliver(
   if (starts === undefined) callFunction(parts, app, trigger, batch, onResult);
   else if (starts.kind === 'webhook')
     void sendWebhook(parts.webhooks, app, trigger, starts, batch[0]!).then(onResult);
-  else void startExecution(parts.starter, app, starts, batch, payloadOf(trigger, batch)).then(onResult);
+  else
+    void startExecution(parts.starter, app, starts, batch, payloadOf(trigger, batch)).then((result) => {
+      const id = triggerIdOf(app, trigger.name);
+      if (result.kind === 'answered' || result.kind === 'failed')
+        parts.starts.started(app, trigger.function, id, result.kind === 'failed');
+      onResult(result);
+    });
 }
 
 /** What the trigger of a workflow starts. */

@@ -26,6 +26,7 @@ import { type Destination, type TriggerId, triggerIdOf } from '../model/trigger.
 import type { EventBus, Published, PublishOptions, StoredNow } from '../ports/event-bus.ts';
 import type { ClaimedDelivery, EventStore, FailedOrdering, Session } from '../ports/event-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
+import type { StartMeter } from '../ports/traffic.ts';
 import type { Invoker } from '../ports/invoker.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import { CALL_DEPTH_MAX } from '../ports/platform-calls.ts';
@@ -54,6 +55,7 @@ export interface DispatchOptions {
   readonly log: Log;
   readonly node: NodeId;
   readonly mintUuid: MintUuid;
+  readonly starts: StartMeter;
   readonly starter: ExecutionStarter;
   readonly webhooks: WebhookSender;
   /** Triggers beside those of the live deployments. */

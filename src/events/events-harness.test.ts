@@ -181,6 +181,7 @@ async function begin(shared: Shared): Promise<World> {
     node: mintUuid() as NodeId,
     mintUuid,
     starter: { start: async () => {} },
+    starts: { started() {} },
     webhooks: { send: (webhook) => shared.receiver(webhook) },
     supply: { list: () => [], subscribe: () => () => {} },
   });

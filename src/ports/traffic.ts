@@ -1,4 +1,5 @@
 import type { AppName, FunctionName } from '../model/function.ts';
+import type { TriggerId } from '../model/trigger.ts';
 import type { CallVia } from './activity.ts';
 
 /** Calls that came to a function by one way within the last minute. */
@@ -9,6 +10,12 @@ export interface TrafficFlow {
   readonly calls: number;
   /** Those that ended otherwise than `ok`. */
   readonly errors: number;
+}
+
+/** Told of what triggers start in place of calling a function. */
+export interface StartMeter {
+  /** An execution was begun for a delivery or a batch, or could not be. `what`: the workflow. */
+  started(app: AppName, what: FunctionName, trigger: TriggerId, failed: boolean): void;
 }
 
 export interface TrafficView {

@@ -16,6 +16,7 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { SourceFactory } from '../ports/source.ts';
 import type { SourcePlans } from '../ports/source-plans.ts';
+import type { StartMeter } from '../ports/traffic.ts';
 import type { WebhookSender } from '../ports/webhook-sender.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 
@@ -30,6 +31,7 @@ export interface EventPartsOptions {
   readonly node: NodeId;
   readonly mintUuid: MintUuid;
   readonly starter: ExecutionStarter;
+  readonly starts: StartMeter;
   readonly webhooks: WebhookSender;
   readonly supply: TriggerSupply;
   readonly factories: readonly SourceFactory[];

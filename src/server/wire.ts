@@ -77,6 +77,7 @@ import { createDetailRecorder } from '../telemetry/detail-recorder.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createRecorder, type Recorder } from '../telemetry/recorder.ts';
 import { createRetention } from '../telemetry/retention.ts';
+import { createLatencyMeter } from '../telemetry/latency-meter.ts';
 import { createTrafficMeter } from '../telemetry/traffic-meter.ts';
 import { renderTriggerMetrics } from '../telemetry/trigger-metrics.ts';
 import { watchCalls } from '../telemetry/watch-calls.ts';
@@ -202,10 +203,11 @@ function watchActivity(recorder: Recorder, secrets: Secrets, store: Store, clock
     redact: (app, text) => secrets.redact(app, text),
   });
   const traffic = createTrafficMeter(clock);
-  const watchers = [callDetails.take.bind(callDetails), traffic.count];
+  const latency = createLatencyMeter(clock);
+  const watchers = [callDetails.take.bind(callDetails), traffic.count, latency.count];
   return {
     activity: redactActivity(watchCalls(recorder, log, watchers), secrets),
-    ...{ callDetails, traffic },
+    ...{ callDetails, traffic, latency },
   };
 }
 
@@ -257,7 +259,7 @@ async function createParts(options: WireOptions, store: Stores, blobs: BlobStore
   const rules = await EventRules.open(store.stateMachines, liveApps);
   const { events, webhooks } = await openEvents(
     {
-      ...{ ...shared, store: store.events, supply: rules, kept: options.eventsKept },
+      ...{ ...shared, store: store.events, supply: rules, kept: options.eventsKept, starts: watched.traffic },
       webhooks: createWebhookSender({ liveApps, secrets, clock }),
       starter: { start: (...execution) => later.start(...execution) },
       onStored: (stored) => void later.tell(stored),
@@ -438,7 +440,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
   const admin = createAdminApi({
     ...shared,
     ...{ apps, deployer, sandbox, pool, mode, version, nodeId },
-    ...{ hosts: parts.hosts, callDetails: parts.callDetails, traffic: parts.traffic },
+    ...{ hosts: parts.hosts, callDetails: parts.callDetails, traffic: parts.traffic, latency: parts.latency },
     sendToRoutes: createOwnRoutes(() => gateway.address, clock),
     ...{ access, accessKeys, secrets: parts.secrets, savedEvents: store.savedEvents },
     connections: openConnections(parts, dataDir),

@@ -1,11 +1,11 @@
 import type { Clock } from '../base/clock.ts';
 import type { InvocationRecord } from '../model/invocation.ts';
-import type { CallTail } from '../ports/activity.ts';
-import type { TrafficFlow, TrafficView } from '../ports/traffic.ts';
+import type { CallTail, CallVia } from '../ports/activity.ts';
+import type { StartMeter, TrafficFlow, TrafficView } from '../ports/traffic.ts';
 
 /*
  * What flows now: calls by what brought them about and the function they went to, over the last minute. It is for the
- * live map alone: it lives in memory, and the history has the sums.
+ * live map alone, which counts executions that triggers start beside them: it lives in memory, and the history has the sums.
  */
 
 /** The minute, in slots of this many milliseconds. */
@@ -21,7 +21,7 @@ interface Flow extends Omit<TrafficFlow, 'calls' | 'errors'> {
   slot: number;
 }
 
-export interface TrafficMeter extends TrafficView {
+export interface TrafficMeter extends TrafficView, StartMeter {
   count(record: InvocationRecord, tail: CallTail): void;
 }
 
@@ -31,17 +31,20 @@ export function createTrafficMeter(clock: Clock): TrafficMeter {
   let size = 0;
   const slotNow = (): number => Math.floor(clock.monotonicMs() / SLOT_MS);
 
-  const flowOf = (record: InvocationRecord, tail: CallTail): Flow | undefined => {
-    const { kind, name } = tail.via;
-    let ofFunction = flows.get(record.version);
+  const flowOf = (
+    key: string,
+    called: Pick<InvocationRecord, 'app' | 'function'>,
+    { kind, name }: CallVia,
+  ): Flow | undefined => {
+    let ofFunction = flows.get(key);
     if (ofFunction === undefined) {
       ofFunction = new Map();
-      flows.set(record.version, ofFunction);
+      flows.set(key, ofFunction);
     }
     // Names of routes, functions and triggers differ by their shape, so that one map holds them all.
     let flow = ofFunction.get(name);
     if (flow === undefined && size < FLOWS_MAX) {
-      const { app, function: target } = record;
+      const { app, function: target } = called;
       const counts = { calls: new Uint32Array(SLOTS), errors: new Uint32Array(SLOTS) };
       flow = { app, function: target, via: { kind, name }, ...counts, slot: slotNow() };
       ofFunction.set(name, flow);
@@ -50,23 +53,19 @@ export function createTrafficMeter(clock: Clock): TrafficMeter {
     return flow;
   };
 
-  /** Empties the slots that have passed since it was counted last. */
-  const advance = (flow: Flow, now: number): void => {
-    for (let passed = Math.max(flow.slot + 1, now - SLOTS + 1); passed <= now; passed += 1) {
-      flow.calls[passed % SLOTS] = 0;
-      flow.errors[passed % SLOTS] = 0;
-    }
-    flow.slot = now;
+  const add = (flow: Flow | undefined, failed: boolean): void => {
+    if (flow === undefined) return;
+    const now = slotNow();
+    if (flow.slot !== now) advance(flow, now);
+    flow.calls[now % SLOTS]! += 1;
+    if (failed) flow.errors[now % SLOTS]! += 1;
   };
 
   return {
-    count(record, tail) {
-      const flow = flowOf(record, tail);
-      if (flow === undefined) return;
-      const now = slotNow();
-      if (flow.slot !== now) advance(flow, now);
-      flow.calls[now % SLOTS]! += 1;
-      if (record.status !== 'ok') flow.errors[now % SLOTS]! += 1;
+    count: (record, tail) => add(flowOf(record.version, record, tail.via), record.status !== 'ok'),
+    started(app, what, trigger, failed) {
+      // Beside versions, which are digests: no name of a workflow is one.
+      add(flowOf(`${app}/${what}`, { app, function: what }, { kind: 'trigger', name: trigger }), failed);
     },
     flows() {
       const now = slotNow();
@@ -91,3 +90,12 @@ export function createTrafficMeter(clock: Clock): TrafficMeter {
 }
 
 const sumOf = (counts: Uint32Array): number => counts.reduce((sum, count) => sum + count, 0);
+
+/** Empties the slots that have passed since it was counted last. */
+function advance(flow: Flow, now: number): void {
+  for (let passed = Math.max(flow.slot + 1, now - SLOTS + 1); passed <= now; passed += 1) {
+    flow.calls[passed % SLOTS] = 0;
+    flow.errors[passed % SLOTS] = 0;
+  }
+  flow.slot = now;
+}
