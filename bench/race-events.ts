@@ -23,6 +23,9 @@ const WAITING = 1_000_000;
 const SINGLES = 200;
 /** Until code is compiled and memory is what it is under load. */
 const WARM_ROUNDS = 3;
+/** Memory is steady when a round more takes less than this of it, and in the end it has to be. */
+const STEADY = 1.01;
+const STEADY_ROUNDS_MAX = 12;
 
 /** Events or jobs a second, by round. */
 type Rates = Record<'single' | 'batch' | 'plain' | 'tuned', number[]>;
@@ -161,9 +164,14 @@ interface Waiting {
 /** New events on a platform where many wait, beside one where none does; and what those that wait take of memory. */
 async function measureWaiting(empty: Lambent, crowded: Lambent, rounds: number): Promise<Waiting> {
   const { pid } = crowded.program;
-  // As warm as the other one.
-  for (let round = 0; round < WARM_ROUNDS; round += 1) await measure(crowded, 'single', EVENTS);
-  const beforeMb = residentMb(pid);
+  // As warm as the other one, and with the memory that events take whether they wait or not.
+  let beforeMb = 0;
+  for (let round = 0; round < STEADY_ROUNDS_MAX; round += 1) {
+    await measure(crowded, 'single', EVENTS);
+    const formerMb = beforeMb;
+    beforeMb = residentMb(pid);
+    if (round >= WARM_ROUNDS && beforeMb < formerMb * STEADY) break;
+  }
   await api(crowded, 'POST', '/apps/bench/triggers/idle/pause');
   await publishMany(crowded, 'idle', WAITING);
   const afterMb = residentMb(pid);

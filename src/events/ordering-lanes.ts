@@ -16,6 +16,8 @@ export class OrderingLanes {
   #opening = 0;
   /** Mostly there is none, and then no delivery is looked up before it comes. */
   #blocked = 0;
+  /** Deliveries that wait in memory: mostly none, and then none is looked for. */
+  #waits = 0;
 
   /** Lanes that are in use or blocked. */
   get size(): number {
@@ -41,6 +43,7 @@ export class OrderingLanes {
     if (lane.state === 'flowing' && lane.onTheWay > 0) {
       lane.waiting ??= [];
       lane.waiting.push(delivery);
+      this.#waits += 1;
       return 'wait';
     }
     lane.onTheWay += 1;
@@ -49,15 +52,13 @@ export class OrderingLanes {
 
   /** The next of the same lane, if one waits in memory. */
   behind(ordering: string | undefined): ClaimedDelivery | undefined {
-    return ordering === undefined ? undefined : this.#lanes.get(ordering)?.waiting?.[0];
+    return this.#waits === 0 || ordering === undefined ? undefined : this.#lanes.get(ordering)?.waiting?.[0];
   }
 
   /** Takes that next one, to go in the same call behind its former one. */
   takeAlong(ordering: string | undefined): ClaimedDelivery | undefined {
     const lane = ordering === undefined ? undefined : this.#lanes.get(ordering);
-    const next = lane?.waiting?.shift();
-    if (next !== undefined) lane!.onTheWay += 1;
-    return next;
+    return lane === undefined ? undefined : this.#nextOf(lane);
   }
 
   /** Forgets what waits in memory, and that these were about to go; blocked lanes stay so. Returns what waited. */
@@ -72,6 +73,7 @@ export class OrderingLanes {
       lane.waiting = undefined;
       this.#dropIfEmpty(ordering, lane);
     }
+    this.#waits = 0;
     return waited;
   }
 
@@ -92,6 +94,7 @@ export class OrderingLanes {
     this.block(ordering, key);
     const waited = lane.waiting ?? [];
     lane.waiting = undefined;
+    this.#waits -= waited.length;
     return waited;
   }
 
@@ -106,9 +109,8 @@ export class OrderingLanes {
       this.#blocked -= 1;
       this.#opening += 1;
     }
-    const next = lane.state === 'flowing' && lane.onTheWay === 0 ? lane.waiting?.shift() : undefined;
-    if (next !== undefined) lane.onTheWay += 1;
-    else this.#dropIfEmpty(ordering!, lane);
+    const next = lane.state === 'flowing' && lane.onTheWay === 0 ? this.#nextOf(lane) : undefined;
+    if (next === undefined) this.#dropIfEmpty(ordering!, lane);
     return next;
   }
 
@@ -125,6 +127,7 @@ export class OrderingLanes {
 
   /** Whether what is parked can be let go now: nothing is on its way there, and nobody does it already. */
   beginOpening(ordering: string): boolean {
+    if (this.#opening === 0) return false;
     const lane = this.#lanes.get(ordering);
     if (lane?.state !== 'opening' || lane.parking > 0 || lane.isLettingGo) return false;
     lane.isLettingGo = true;
@@ -140,6 +143,14 @@ export class OrderingLanes {
     this.#opening -= 1;
     this.#dropIfEmpty(ordering, lane);
     return true;
+  }
+
+  #nextOf(lane: Lane): ClaimedDelivery | undefined {
+    const next = lane.waiting?.shift();
+    if (next === undefined) return undefined;
+    this.#waits -= 1;
+    lane.onTheWay += 1;
+    return next;
   }
 
   #laneOf(ordering: string): Lane {

@@ -112,7 +112,7 @@ function createSettle(
           note(settlement.key, session, settlement.attempt);
           break;
         case 'delivered':
-          forEachRun(Float64Array.from(settlement.keys).sort(), (from, to) =>
+          forEachRun(new Float64Array(settlement.keys).sort(), (from, to) =>
             rows.remove(from, to, session, (trigger, count) => {
               const sum = sumsOf(trigger);
               sum.owed -= count;

@@ -117,7 +117,7 @@ export function createAppend(
     if (sums.events > 0) addTotals.run(sums.events, sums.bytes, sums.owed);
     if (sums.owed > 0) deliveryKeys.save();
     for (const [trigger, count] of owedByTrigger) addOwed.run(count, trigger);
-    return { seqs, keys };
+    return { seqs, keys: new Float64Array(keys) };
   };
 }
 

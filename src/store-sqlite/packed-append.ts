@@ -58,7 +58,7 @@ export interface PackedAppended {
   /** Places in the log; negative: it was there already. */
   readonly seqs: Float64Array<ArrayBuffer>;
   /** Of all deliveries of the events that were stored, in their order; NaN: a repetition. */
-  readonly keys: readonly number[];
+  readonly keys: Float64Array<ArrayBuffer>;
 }
 
 export function packAppend({ session, nowMs, positions, events }: Append): PackedAppend {
@@ -131,8 +131,12 @@ function repeated<Value>(events: readonly NewEvent[], of: (event: NewEvent) => V
 }
 
 function joined(texts: readonly (string | undefined)[]): Texts {
+  const lengths = new Int32Array(texts.length);
+  texts.forEach((text, at) => {
+    lengths[at] = text?.length ?? NO_TEXT;
+  });
   // A missing one is joined as nothing.
-  return { all: texts.join(''), lengths: Int32Array.from(texts, (text) => text?.length ?? NO_TEXT) };
+  return { all: texts.join(''), lengths };
 }
 
 /** The texts of a column, each asked for once, from the first to the last. */

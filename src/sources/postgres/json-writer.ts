@@ -1,6 +1,9 @@
 /** Memory that some events share: one that is kept for long keeps no more than this of the others. */
 const BLOCK_BYTES = 32 * 1024;
 
+/** Texts up to this length are mostly keys and numbers. */
+const SHORT_CHARS = 32;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const SPACE = 0x20;
@@ -41,7 +44,21 @@ export class JsonWriter {
   /** Any JSON. */
   text(json: string): void {
     this.#reserve(json.length * 3);
-    this.#at += this.#block.write(json, this.#at, 'utf8');
+    if (json.length > SHORT_CHARS || !this.#short(json))
+      this.#at += this.#block.write(json, this.#at, 'utf8');
+  }
+
+  /** Letter by letter, which costs less than a call out of JavaScript. False: it is not all ASCII, and not written. */
+  #short(json: string): boolean {
+    const block = this.#block;
+    let at = this.#at;
+    for (let place = 0; place < json.length; place += 1) {
+      const letter = json.charCodeAt(place);
+      if (letter >= BEYOND_ASCII) return false;
+      block[at++] = letter;
+    }
+    this.#at = at;
+    return true;
   }
 
   byte(value: number): void {
