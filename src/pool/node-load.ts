@@ -72,6 +72,7 @@ export class NodeLoad {
   }
 }
 
-function shareOf(most: number): number {
+/** What one app may have of something that a node has so much of. */
+export function shareOf(most: number): number {
   return Math.max(1, Math.floor(most * APP_SHARE_MAX));
 }

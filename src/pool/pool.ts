@@ -12,11 +12,11 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Defects } from '../base/defects.ts';
-import { toLambentError } from '../base/errors.ts';
+import { LambentError, toLambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId, MintUuid } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { BootMessage } from '../model/frames.ts';
-import { type FunctionVersion, START_MS, type VersionId } from '../model/function.ts';
+import { type AppName, type FunctionVersion, START_MS, type VersionId } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { ActivitySink, InstanceView } from '../ports/activity.ts';
 import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
@@ -24,6 +24,7 @@ import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { Sandbox, SandboxProcess, SandboxSpec } from '../ports/sandbox.ts';
 import { deadlocked } from './call-deadlock.ts';
 import { Instance } from './instance.ts';
+import { InstanceShares } from './instance-shares.ts';
 import { MachineLoad } from './machine-load.ts';
 import { chooseIdle, MemoryBudget, memoryToSpare } from './memory-budget.ts';
 import { type NodeLimits, NodeLoad } from './node-load.ts';
@@ -112,6 +113,7 @@ class Pool implements InstancePool, VersionPoolHost {
   readonly #pools = new Map<VersionId, VersionPool>();
   #lookForDeadlocksMs = 0;
   readonly #load: NodeLoad;
+  readonly #shares: InstanceShares;
   #starting = 0;
   readonly #startTurns = new StartTurns<VersionPool>();
   #sweeper: Timer | undefined;
@@ -131,6 +133,7 @@ class Pool implements InstancePool, VersionPoolHost {
     };
     this.#limits = { ...POOL_LIMITS, ...options.limits };
     this.#load = new NodeLoad(this.#limits);
+    this.#shares = new InstanceShares(this.#pools, this.#limits.instancesMax);
     this.#budget = new MemoryBudget(this.clock, this.#limits.spareBytes);
     const { prewarmedMax: waitingMax, prewarmedKindsMax: kindsMax } = this.#limits;
     this.#prewarm = new Prewarm({
@@ -226,6 +229,12 @@ class Pool implements InstancePool, VersionPoolHost {
 
   startInstance(pool: VersionPool): boolean {
     if (this.#closed) return false;
+    const { app } = pool.version;
+    if (!this.#shares.mayHaveOneMore(app)) {
+      // One that serves calls may go on with fewer; it asks again soon, and others need not wait for it.
+      this.#evictIdle(1, this.#shares.of(app));
+      return false;
+    }
     if (!this.#startTurns.mayStart(pool, this.#mayStartOne())) {
       if (this.#instanceCount() >= this.#limits.instancesMax) this.#evictIdle(1);
       return false;
@@ -282,8 +291,9 @@ class Pool implements InstancePool, VersionPoolHost {
     this.#load.waits(pool.version, delta);
   }
 
-  mayWait(pool: VersionPool): boolean {
-    return this.#load.mayWait(pool.version);
+  waitRefusal({ version, instances }: VersionPool): LambentError | undefined {
+    if (!this.#load.mayWait(version)) return tooManyWait(version.app);
+    return instances.length === 0 ? this.#shares.refusal(version.app) : undefined;
   }
 
   isDeadlocked(pool: VersionPool): boolean {
@@ -417,8 +427,8 @@ class Pool implements InstancePool, VersionPoolHost {
   }
 
   /** Makes room for a version that needs an instance, or memory for the machine. */
-  #evictIdle(bytes: number): void {
-    const dispensable = [...this.#pools.values()].flatMap((pool) => pool.dispensable);
+  #evictIdle(bytes: number, among: Iterable<Pick<VersionPool, 'dispensable'>> = this.#pools.values()): void {
+    const dispensable = [...among].flatMap((pool) => pool.dispensable);
     for (const instance of chooseIdle(dispensable, bytes)) instance.retire();
   }
 
@@ -462,6 +472,11 @@ class Pool implements InstancePool, VersionPoolHost {
       this.#sweeper = undefined;
     });
   }
+}
+
+function tooManyWait(app: AppName): LambentError {
+  const message = `too many invocations wait on this node, or too many of app ${app}`;
+  return new LambentError('E_OVERLOADED', message, { retryAfterS: 1 });
 }
 
 function viewOf(pool: VersionPool, instance: Instance): InstanceView {

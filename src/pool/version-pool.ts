@@ -36,8 +36,8 @@ export interface VersionPoolHost {
   mayRun(pool: VersionPool): boolean;
   ran(pool: VersionPool, delta: 1 | -1): void;
   waits(pool: VersionPool, delta: 1 | -1): void;
-  /** Room for one more of this version among those that wait on the node. */
-  mayWait(pool: VersionPool): boolean;
+  /** Why no more of this version may wait on the node; `undefined`: it may. */
+  waitRefusal(pool: VersionPool): LambentError | undefined;
   /** Whether none of the places of this version becomes free any more. */
   isDeadlocked(pool: VersionPool): boolean;
   /** Nothing new is begun any more. */
@@ -375,13 +375,7 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
       const message = `function ${name} runs ${this.running} of at most ${this.#places.concurrencyMax} at once, and ${this.waiting} of at most ${config.queueMax} wait`;
       return new LambentError('E_CONCURRENCY_LIMIT', message, { retryAfterS: 1 });
     }
-    if (!this.#host.mayWait(this))
-      return new LambentError(
-        'E_OVERLOADED',
-        `too many invocations wait on this node, or too many of app ${this.version.app}`,
-        { retryAfterS: 1 },
-      );
-    return undefined;
+    return this.#host.waitRefusal(this);
   }
 
   #serve(instance: Instance, waiting: Waiting, ahead: boolean): void {
