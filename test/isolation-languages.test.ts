@@ -12,6 +12,7 @@ import { after, before, describe, it } from 'node:test';
 import { WITHOUT_GO } from '../sdk/go/test-go.ts';
 import { SYSTEM_CALLS } from './hostile-sandbox.ts';
 import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
+import { poll, processesWith } from './process-table.ts';
 
 const PYTHON = `
 import os
@@ -71,6 +72,61 @@ def calls(many):
 def kill(pid):
     os.kill(pid, 0)
     return "there"
+
+
+def environ(_):
+    return [entry for entry in read("/proc/1/environ").split("\\0") if "=" in entry and not entry.startswith("PWD=")]
+
+
+def processes(_):
+    return len([name for name in os.listdir("/proc") if name.isdigit()])
+
+
+def link(path):
+    os.symlink(path, "/tmp/link")
+    try:
+        return read("/tmp/link")
+    finally:
+        os.unlink("/tmp/link")
+
+
+def become(uid):
+    os.setuid(uid)
+    return "became"
+
+
+def kill_all(_):
+    os.kill(-1, 9)
+    return "killed"
+
+
+def open_files(most):
+    import resource
+
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except ValueError as error:
+        raise PermissionError(str(error))
+    return "raised"
+
+
+def leave(_):
+    write("/tmp/secret")
+    return "left"
+
+
+def leave_process(marker):
+    """Leaves a process that is no child of anybody it could be found by, in a session of its own."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv("/bin/sh", ["/bin/sh", "-c", "trap : TERM HUP; while :; do read x < /dev/zero; done # " + marker])
+        os._exit(0)
+    return "left"
+
+
+def end(_):
+    os._exit(7)
 
 
 def abstract(name):
@@ -154,8 +210,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	lambent "lambent.dev/go"
@@ -228,6 +286,46 @@ func try(what attempt) (any, error) {
 		defer connection.Close()
 		_, err = connection.Write([]byte("secret"))
 		return "sent", err
+	case "environ":
+		bytes, err := os.ReadFile("/proc/1/environ")
+		entries := []string{}
+		for _, entry := range strings.Split(string(bytes), "\\x00") {
+			if strings.Contains(entry, "=") && !strings.HasPrefix(entry, "PWD=") {
+				entries = append(entries, entry)
+			}
+		}
+		return entries, err
+	case "processes":
+		entries, err := os.ReadDir("/proc")
+		count := 0
+		for _, entry := range entries {
+			if _, failed := strconv.Atoi(entry.Name()); failed == nil {
+				count++
+			}
+		}
+		return count, err
+	case "link":
+		if err := os.Symlink(text, "/tmp/link"); err != nil {
+			return "", err
+		}
+		defer os.Remove("/tmp/link")
+		bytes, err := os.ReadFile("/tmp/link")
+		return string(bytes), err
+	case "become":
+		return "became", syscall.Setuid(int(what.With.(float64)))
+	case "kill_all":
+		return "killed", syscall.Kill(-1, syscall.SIGKILL)
+	case "open_files":
+		most := uint64(what.With.(float64))
+		return "raised", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: most, Max: most})
+	case "leave":
+		return "left", os.WriteFile("/tmp/secret", []byte("written"), 0o600)
+	case "leave_process":
+		command := exec.Command("/bin/sh", "-c", "trap : TERM HUP; while :; do read x < /dev/zero; done # "+text)
+		command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		return "left", command.Start()
+	case "end":
+		os.Exit(7)
 	case "descriptors":
 		for {
 			file, err := os.Open("/dev/null")
@@ -351,6 +449,35 @@ function exercise(name: string): void {
       assert.match((await attack(name, 'read', path)).denied ?? '', DENIED, path);
     for (const path of ['/proc/sysrq-trigger', '/proc/sys/kernel/hostname', '/proc/self/uid_map'])
       assert.match((await attack(name, 'write', path)).denied ?? '', DENIED, path);
+  });
+
+  it('finds nothing of others, nor of the instance before it', async () => {
+    const { got, denied } = await attack(name, 'environ', '');
+    assert.ok(denied !== undefined || (got as string[]).length === 0, JSON.stringify({ got, denied }));
+    assert.ok(Number((await attack(name, 'processes', '')).got) <= 8);
+    assert.match((await attack(name, 'link', join(lambent.folder, 'canary'))).denied ?? '', /no such file/i);
+    assert.equal((await attack(name, 'leave', '')).got, 'left');
+    assert.equal((await attack(name, 'read', '/tmp/secret')).got, 'written');
+    assert.equal((await attack(name, 'end', '')).code, 'E_FUNCTION_EXITED');
+    assert.match((await attack(name, 'read', '/tmp/secret')).denied ?? '', /no such file/i);
+  });
+
+  it('becomes nobody else, gets no more than it has, and ends nothing but itself', async () => {
+    assert.match((await attack(name, 'become', 0)).denied ?? '', /invalid argument|not permitted/i);
+    assert.match(
+      (await attack(name, 'open_files', 1 << 19)).denied ?? '',
+      /not permitted|exceed|not allowed/i,
+    );
+    const { got, denied, code } = await attack(name, 'kill_all', '');
+    assert.ok(got === 'killed' || /no such process/i.test(denied ?? '') || code === 'E_FUNCTION_EXITED');
+  });
+
+  it('takes with it what it hid, when it ends', async () => {
+    const marker = `lambent-hidden-${name}-${process.pid}`;
+    assert.equal((await attack(name, 'leave_process', marker)).got, 'left');
+    await poll(() => processesWith(marker).length > 0);
+    assert.equal((await attack(name, 'end', '')).code, 'E_FUNCTION_EXITED');
+    await poll(() => processesWith(marker).length === 0);
   });
 
   it('reaches no process and no socket outside', async () => {
