@@ -4,8 +4,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { withAttackTable } from '../tools/attack-table.ts';
-import { ATTACKS, OTHER_TESTS, SUITES } from './attacks.ts';
+import { ATTACKS, OTHER_TESTS } from './attacks.ts';
 import { REPOSITORY } from './platform-harness.ts';
+
+/** Files of tests, by what runs there. */
+const SUITES = {
+  node: 'test/isolation.test.ts',
+  others: 'test/isolation-languages.test.ts',
+  layers: 'src/sandbox-namespaces/layers.test.ts',
+  builds: 'src/functions/build/contained-tool.test.ts',
+} as const;
 
 const read = (path: string): string => readFileSync(join(REPOSITORY, path), 'utf8');
 
@@ -16,7 +24,8 @@ function testsOf(suite: keyof typeof SUITES): Map<string, string> {
     parts.slice(1).map((text) => {
       const title = /^(['`])(.*?)\1,/.exec(text)?.[2];
       assert.ok(title !== undefined, `a test without a title that can be read: ${text.slice(0, 80)}`);
-      return [title, text];
+      // Of many that are made by a loop.
+      return [title.replace(/\$\{\w+\}/, '…'), text];
     }),
   );
 }

@@ -3,14 +3,6 @@
  * from here (`npm run docs`); attacks.test.ts holds this list against the tests themselves.
  */
 
-/** Files of tests, by what runs there. */
-export const SUITES = {
-  node: 'test/isolation.test.ts',
-  others: 'test/isolation-languages.test.ts',
-  layers: 'src/sandbox-namespaces/layers.test.ts',
-  builds: 'src/functions/build/contained-tool.test.ts',
-} as const;
-
 /**
  * What shows that a test would notice a layer that is missing. `plain`: the same test does the same without a sandbox, and it
  * succeeds there. A title in `layers`: that test leaves the layer out. `wide`: the same test gives a wider limit, and it
@@ -125,7 +117,7 @@ export const ATTACKS: readonly Attack[] = [
     tries:
       '`ptrace`, mounts, namespaces, keys, `bpf`, `perf`, `io_uring`, `userfaultfd`, modules, clock; raw, packet, vsock, crypto and other exotic sockets; `TIOCSTI`, with high bits too',
     denies: 'filter on system calls',
-    node: ['cannot ${what}', 'cannot use anything that the filter names, or that is newer than the filter'],
+    node: ['cannot …', 'cannot use anything that the filter names, or that is newer than the filter'],
     others: ['is refused all that no function needs of the kernel', 'is refused system calls'],
     control: FILTER,
   },

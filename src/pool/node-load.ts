@@ -1,3 +1,4 @@
+import { LambentError } from '../base/errors.ts';
 import type { AppName, FunctionVersion } from '../model/function.ts';
 
 /** One app may have at most this share of what a node runs and lets wait: something is always left for the others. */
@@ -48,9 +49,12 @@ export class NodeLoad {
     this.#of(app).running += delta;
   }
 
-  mayWait({ app }: FunctionVersion): boolean {
+  /** Why no more of it may wait; `undefined`: it may. */
+  waitRefusal({ app }: FunctionVersion): LambentError | undefined {
     const { waitingMax } = this.#limits;
-    return this.#all.waiting < waitingMax && this.#of(app).waiting < shareOf(waitingMax);
+    if (this.#all.waiting < waitingMax && this.#of(app).waiting < shareOf(waitingMax)) return undefined;
+    const message = `too many invocations wait on this node, or too many of app ${app}`;
+    return new LambentError('E_OVERLOADED', message, { retryAfterS: 1 });
   }
 
   waits({ app }: FunctionVersion, delta: 1 | -1): void {

@@ -271,39 +271,6 @@ describe('pool', () => {
     await Promise.all(waiting);
   });
 
-  it('leaves instances for other apps, however many functions one has', async () => {
-    const pool = open({ instancesMax: 4 });
-    const functions = Array.from({ length: 4 }, () => version());
-    const quiet = { ...version(), app: 'other' as AppName };
-    const held: Promise<unknown>[] = [];
-    for (const which of functions.slice(0, 3)) {
-      const opened = signal();
-      held.push(call(pool, which, '/hold', opened.fire));
-      await opened.promise;
-    }
-    const refused = (await call(pool, functions[3]!, '/ok')).error;
-    assert.equal(refused?.code, 'E_OVERLOADED');
-    assert.match(
-      refused.message,
-      /^app \S+ has 3 instances, which is its share of this node, and all of them/,
-    );
-    assert.equal((await call(pool, quiet, '/ok')).error, undefined);
-    await pool.close(0);
-    await Promise.all(held);
-  });
-
-  it('takes an idle instance of the same app where its share is used up', async () => {
-    const pool = open({ instancesMax: 4 });
-    const quiet = { ...version(), app: 'other' as AppName };
-    await call(pool, quiet, '/ok');
-    for (let count = 0; count < 5; count++)
-      assert.equal((await call(pool, version(), '/ok')).error, undefined);
-    const apps = pool.instances().map(({ app }) => app);
-    assert.equal(apps.filter((app) => app === 'other').length, 1, 'that of another app stays');
-    assert.ok(apps.length <= 4);
-    await pool.close(0);
-  });
-
   it('stops a call at its deadline, and the process with it', async () => {
     const pool = open();
     const which = version({ timeoutMs: 60 });

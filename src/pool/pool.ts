@@ -12,11 +12,11 @@
 import { availableParallelism, totalmem } from 'node:os';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Defects } from '../base/defects.ts';
-import { LambentError, toLambentError } from '../base/errors.ts';
+import { type LambentError, toLambentError } from '../base/errors.ts';
 import type { InstanceId, InvocationId, MintUuid } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
 import type { BootMessage } from '../model/frames.ts';
-import { type AppName, type FunctionVersion, START_MS, type VersionId } from '../model/function.ts';
+import { type FunctionVersion, START_MS, type VersionId } from '../model/function.ts';
 import type { LogSeverity, LogStream } from '../model/invocation.ts';
 import type { ActivitySink, InstanceView } from '../ports/activity.ts';
 import type { InstancePool, LeaseWaiter } from '../ports/instance-pool.ts';
@@ -292,8 +292,8 @@ class Pool implements InstancePool, VersionPoolHost {
   }
 
   waitRefusal({ version, instances }: VersionPool): LambentError | undefined {
-    if (!this.#load.mayWait(version)) return tooManyWait(version.app);
-    return instances.length === 0 ? this.#shares.refusal(version.app) : undefined;
+    const refusal = this.#load.waitRefusal(version);
+    return refusal ?? (instances.length === 0 ? this.#shares.refusal(version.app) : undefined);
   }
 
   isDeadlocked(pool: VersionPool): boolean {
@@ -472,11 +472,6 @@ class Pool implements InstancePool, VersionPoolHost {
       this.#sweeper = undefined;
     });
   }
-}
-
-function tooManyWait(app: AppName): LambentError {
-  const message = `too many invocations wait on this node, or too many of app ${app}`;
-  return new LambentError('E_OVERLOADED', message, { retryAfterS: 1 });
 }
 
 function viewOf(pool: VersionPool, instance: Instance): InstanceView {

@@ -1,0 +1,359 @@
+/** What test/isolation-languages.test.ts runs: a function that attacks, as test/hostile-sandbox.ts has it for Node.js. */
+
+export const PYTHON = `
+import os
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def write(path):
+    with open(path, "w") as file:
+        file.write("written")
+
+
+def urllib(url):
+    from urllib.request import urlopen
+
+    with urlopen(url, timeout=5) as answer:
+        return answer.read().decode()
+
+
+def aio(url):
+    import asyncio
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+
+    async def get():
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        return (await reader.read()).decode().split("\\r\\n\\r\\n")[1]
+
+    return asyncio.run(get())
+
+
+def call(arguments):
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    result = libc.syscall(*(ctypes.c_long(each) for each in arguments))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def calls(many):
+    def outcome(arguments):
+        try:
+            return call(arguments)
+        except OSError as error:
+            return -error.errno
+
+    return [outcome(each) for each in many]
+
+
+def kill(pid):
+    os.kill(pid, 0)
+    return "there"
+
+
+def environ(_):
+    return [entry for entry in read("/proc/1/environ").split("\\0") if "=" in entry and not entry.startswith("PWD=")]
+
+
+def processes(_):
+    return len([name for name in os.listdir("/proc") if name.isdigit()])
+
+
+def link(path):
+    os.symlink(path, "/tmp/link")
+    try:
+        return read("/tmp/link")
+    finally:
+        os.unlink("/tmp/link")
+
+
+def become(uid):
+    os.setuid(uid)
+    return "became"
+
+
+def kill_all(_):
+    os.kill(-1, 9)
+    return "killed"
+
+
+def open_files(most):
+    import resource
+
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except ValueError as error:
+        raise PermissionError(str(error))
+    return "raised"
+
+
+def leave(_):
+    write("/tmp/secret")
+    return "left"
+
+
+def leave_process(marker):
+    """Leaves a process that is no child of anybody it could be found by, in a session of its own."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv("/bin/sh", ["/bin/sh", "-c", "trap : TERM HUP; while :; do read x < /dev/zero; done # " + marker])
+        os._exit(0)
+    return "left"
+
+
+def end(_):
+    os._exit(7)
+
+
+def abstract(name):
+    import socket
+
+    socket.socket(socket.AF_UNIX).connect("\\0" + name)
+    return "connected"
+
+
+def udp(address):
+    import socket
+
+    host, port = address.split(":")
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"secret", (host, int(port)))
+    return "sent"
+
+
+def descriptors(_):
+    kept = []
+    try:
+        while True:
+            kept.append(open("/dev/null"))
+    finally:
+        for file in kept:
+            file.close()
+
+
+def fill(path):
+    with open(path, "wb") as file:
+        while True:
+            file.write(bytes(1 << 20))
+            file.flush()
+
+
+def tasks(_):
+    import signal
+
+    while True:
+        try:
+            if os.fork() == 0:
+                signal.pause()
+        except OSError:
+            signal.pause()
+
+
+def pass_on(_):
+    """Gives open files to whoever reads the channel: a read takes the frame, and must drop them."""
+    import array
+    import socket
+    import struct
+
+    files = [os.open("/dev/null", os.O_RDONLY) for _ in range(100)]
+    line = struct.pack("<BBd", 0, 2, 0.0) + b"with files"
+    frame = struct.pack("<IIBBH", len(line), 0, 0x47, 0, 0) + line
+    channel = socket.socket(fileno=os.dup(3))
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", files))]
+    for _ in range(5):
+        channel.sendmsg([frame], rights)
+    return "sent"
+
+
+def bomb(_):
+    kept = []
+    while True:
+        kept.append(bytearray(8 << 20))
+
+
+def handler(event, context):
+    try:
+        return {"got": globals()[event["attack"]](event["with"])}
+    except OSError as error:
+        return {"denied": f"{type(error).__name__} {error}"}
+`;
+
+export const GO = `package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	lambent "lambent.dev/go"
+)
+
+type attempt struct {
+	Attack string
+	With   any
+}
+
+type outcome struct {
+	Got    any    \`json:"got,omitempty"\`
+	Denied string \`json:"denied,omitempty"\`
+}
+
+var kept [][]byte
+var files []*os.File
+
+func call(with any) (int, error) {
+	var arguments [7]uintptr
+	for at, each := range with.([]any) {
+		arguments[at] = uintptr(int64(each.(float64)))
+	}
+	result, _, number := syscall.RawSyscall6(arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5], arguments[6])
+	if number != 0 {
+		return -int(number), number
+	}
+	return int(result), nil
+}
+
+func try(what attempt) (any, error) {
+	text, _ := what.With.(string)
+	switch what.Attack {
+	case "read":
+		bytes, err := os.ReadFile(text)
+		return string(bytes), err
+	case "write":
+		return "written", os.WriteFile(text, []byte("written"), 0o600)
+	case "http":
+		answer, err := http.Get(text)
+		if err != nil {
+			return "", err
+		}
+		defer answer.Body.Close()
+		bytes, err := io.ReadAll(answer.Body)
+		return string(bytes), err
+	case "call":
+		result, err := call(what.With)
+		return strconv.Itoa(result), err
+	case "calls":
+		results := []int{}
+		for _, each := range what.With.([]any) {
+			result, _ := call(each)
+			results = append(results, result)
+		}
+		return results, nil
+	case "kill":
+		return "there", syscall.Kill(int(what.With.(float64)), 0)
+	case "abstract":
+		connection, err := net.Dial("unix", "@"+text)
+		if err == nil {
+			connection.Close()
+		}
+		return "connected", err
+	case "udp":
+		connection, err := net.Dial("udp", text)
+		if err != nil {
+			return "", err
+		}
+		defer connection.Close()
+		_, err = connection.Write([]byte("secret"))
+		return "sent", err
+	case "environ":
+		bytes, err := os.ReadFile("/proc/1/environ")
+		entries := []string{}
+		for _, entry := range strings.Split(string(bytes), "\\x00") {
+			if strings.Contains(entry, "=") && !strings.HasPrefix(entry, "PWD=") {
+				entries = append(entries, entry)
+			}
+		}
+		return entries, err
+	case "processes":
+		entries, err := os.ReadDir("/proc")
+		count := 0
+		for _, entry := range entries {
+			if _, failed := strconv.Atoi(entry.Name()); failed == nil {
+				count++
+			}
+		}
+		return count, err
+	case "link":
+		if err := os.Symlink(text, "/tmp/link"); err != nil {
+			return "", err
+		}
+		defer os.Remove("/tmp/link")
+		bytes, err := os.ReadFile("/tmp/link")
+		return string(bytes), err
+	case "become":
+		return "became", syscall.Setuid(int(what.With.(float64)))
+	case "kill_all":
+		return "killed", syscall.Kill(-1, syscall.SIGKILL)
+	case "open_files":
+		most := uint64(what.With.(float64))
+		return "raised", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: most, Max: most})
+	case "leave":
+		return "left", os.WriteFile("/tmp/secret", []byte("written"), 0o600)
+	case "leave_process":
+		command := exec.Command("/bin/sh", "-c", "trap : TERM HUP; while :; do read x < /dev/zero; done # "+text)
+		command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		return "left", command.Start()
+	case "end":
+		os.Exit(7)
+	case "descriptors":
+		for {
+			file, err := os.Open("/dev/null")
+			if err != nil {
+				for _, each := range files {
+					each.Close()
+				}
+				return "", err
+			}
+			files = append(files, file)
+		}
+	case "fill":
+		file, err := os.Create(text)
+		for err == nil {
+			_, err = file.Write(make([]byte, 1<<20))
+		}
+		return "", errors.Join(errors.New("not ended"), err)
+	case "tasks":
+		for {
+			go func() {
+				runtime.LockOSThread()
+				syscall.Pause()
+			}()
+			runtime.Gosched()
+		}
+	}
+	for {
+		block := make([]byte, 8<<20)
+		for at := range block {
+			block[at] = 1
+		}
+		kept = append(kept, block)
+	}
+}
+
+func main() {
+	lambent.Start(func(_ context.Context, what attempt) (outcome, error) {
+		got, err := try(what)
+		if err != nil {
+			return outcome{Denied: err.Error()}, nil
+		}
+		return outcome{Got: got}, nil
+	})
+}
+`;
