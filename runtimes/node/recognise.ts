@@ -83,7 +83,7 @@ function unwrapDefault(value: unknown): unknown {
 }
 
 /** Reads exports of ESM and CommonJS alike. */
-function reader(module: Exports): { byName(name: string): unknown; names: string[] } {
+function reader(module: Exports): { byName(name: string): unknown; names(): string[] } {
   const inner = has(module.default) ? (module.default as Exports) : undefined;
   return {
     byName(name) {
@@ -91,12 +91,14 @@ function reader(module: Exports): { byName(name: string): unknown; names: string
       if (module[name] !== undefined) return module[name];
       return inner !== undefined && Object.hasOwn(inner, name) ? inner[name] : undefined;
     },
-    names: [
-      ...new Set([
-        ...Object.keys(module),
-        ...(inner !== undefined && typeof inner === 'object' ? Object.keys(inner) : []),
-      ]),
-    ].filter((name) => name !== 'module.exports' && name !== '__esModule'),
+    // Only for messages: a module may export thousands.
+    names: () =>
+      [
+        ...new Set([
+          ...Object.keys(module),
+          ...(inner !== undefined && typeof inner === 'object' ? Object.keys(inner) : []),
+        ]),
+      ].filter((name) => name !== 'module.exports' && name !== '__esModule'),
   };
 }
 
@@ -123,7 +125,7 @@ export function recognise(
   return recogniseApp(byName('app')) ?? recogniseApp(byName('server'));
 }
 
-function recogniseNamed(name: string, value: unknown, names: string[]): Found {
+function recogniseNamed(name: string, value: unknown, names: () => string[]): Found {
   if (isWorkflow(value)) return { kind: 'workflow', handler: value.handler };
   const app = recogniseApp(value);
   if (app !== undefined) return app;
@@ -132,7 +134,7 @@ function recogniseNamed(name: string, value: unknown, names: string[]): Found {
     throw new RuntimeFailure(
       'E_HANDLER_MISSING',
       'HandlerMissing',
-      `the module has ${what}; ${exportsText(names)}. Correct \`handler\` in the manifest, or export it.`,
+      `the module has ${what}; ${exportsText(names())}. Correct \`handler\` in the manifest, or export it.`,
     );
   }
   if (name === 'fetch') return { kind: 'fetch', fetch: value as FetchFunction };
@@ -156,7 +158,7 @@ export function handlerMissing(module: Exports): RuntimeFailure {
   return new RuntimeFailure(
     'E_HANDLER_MISSING',
     'HandlerMissing',
-    `there is nothing to call: ${exportsText(reader(module).names)}. Export \`default { fetch(request) }\`, a function \`handler(event, context)\`, a default function, or an Express, Koa, Fastify or Hono app or http.Server.`,
+    `there is nothing to call: ${exportsText(reader(module).names())}. Export \`default { fetch(request) }\`, a function \`handler(event, context)\`, a default function, or an Express, Koa, Fastify or Hono app or http.Server.`,
   );
 }
 
