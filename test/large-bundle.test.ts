@@ -42,6 +42,10 @@ describe('a large bundle', { timeout: 60_000 }, () => {
     lambent = await startTestPlatform({
       shop: {
         'functions/large.ts': LARGE,
+        'functions/named.ts': `${LARGE.replace('export default {', 'export const handler = async () => "by name";\nexport const other = {')}`,
+        'functions/wrong.ts': `${LARGE}\nexport const second = 2;`,
+        'lambent.yaml':
+          'functions:\n  large: {}\n  named: {}\n  wrong: { handler: third }\n  importing: {}\n',
         'functions/importing.ts': `${LARGE}\nexport const more = (name: string) => import(name);`,
       },
       // What an app brings itself must never be taken for something derived.
@@ -71,6 +75,14 @@ describe('a large bundle', { timeout: 60_000 }, () => {
       assert.equal(told.file, `${path.slice(1)}.mjs`);
       assert.equal(told.name, told.file);
     }
+  });
+
+  it('is called by the export that fits, and names those it has where none does', async () => {
+    assert.equal(await (await lambent.fetch('/named')).text(), 'by name');
+    assert.ok(existsSync(cacheIn(blobOf('named.mjs'), 'named.mjs')));
+    assert.ok((await lambent.fetch('/wrong')).status >= 500);
+    const { text } = await lambent.waitForLog((each) => each.text.includes('no export named third'));
+    assert.match(text, /exports (default, second|second, default)/);
   });
 
   it('shows the places of its sources in errors', async () => {

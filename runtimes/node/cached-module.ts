@@ -23,8 +23,44 @@ export async function importCached(codeDir: string, entry: string): Promise<Name
   if (module === undefined) return undefined;
   module.linkRequests(await Promise.all(module.moduleRequests.map(({ specifier }) => toModule(specifier))));
   module.instantiate();
+  const door = openDoor(module);
   await module.evaluate();
-  return module.namespace as Namespace;
+  return door === undefined ? (module.namespace as Namespace) : lateExports(module, door);
+}
+
+/** A module that has the default export of another one; `undefined`: that has none. */
+function openDoor(module: vm.SourceTextModule): vm.SourceTextModule | undefined {
+  const door = new vm.SourceTextModule(`export { default } from 'module';`);
+  door.linkRequests([module]);
+  try {
+    door.instantiate();
+    return door;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What the module exports, found out when it is asked for: V8 takes milliseconds to list thousands of exports, and most
+ * code is called by its default one. As it passes through promises, `then` is none of the names.
+ */
+function lateExports(module: vm.SourceTextModule, door: vm.SourceTextModule): Namespace {
+  const all = (): Namespace => module.namespace as Namespace;
+  return new Proxy<Namespace>(Object.create(null), {
+    get: (_, name) =>
+      name === 'default'
+        ? (door.namespace as Namespace).default
+        : name === 'then'
+          ? undefined
+          : Reflect.get(all(), name),
+    has: (_, name) => Reflect.has(all(), name),
+    ownKeys: () => Object.keys(all()),
+    getOwnPropertyDescriptor: (_, name) => {
+      const found = Reflect.getOwnPropertyDescriptor(all(), name);
+      // The keeper of the names is empty: nothing here may say that it cannot be changed.
+      return found === undefined ? undefined : { ...found, configurable: true };
+    },
+  });
 }
 
 function compile(path: string, cachePath: string): vm.SourceTextModule | undefined {
