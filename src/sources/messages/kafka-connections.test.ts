@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../base/clock.ts';
+import { describeBrokerFailure } from './broker-failure.ts';
 import { kafkaOptions } from './kafka-client.ts';
 import { closeKafka, loadKafka } from './kafka-connections.ts';
 
@@ -33,6 +34,12 @@ describe('a client of Kafka whose broker ends the connection in the midst of the
         answers.map(({ status }) => status),
         ['rejected', 'rejected', 'rejected'],
       );
+      // Nobody was refused.
+      for (const each of answers)
+        assert.match(
+          describeBrokerFailure((each as PromiseRejectedResult).reason, url),
+          /^The connection to the broker was lost/,
+        );
       await closeKafka(systemClock, client, client.close());
       server.close();
       // Nothing is left that would keep it open.

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { MysqlSource as Settings } from '../../model/trigger.ts';
+import { ChunkSize } from '../rows/chunk-size.ts';
 import { COLUMN_BYTES, keyOfRow, putColumn, type Row, toRowEvent } from '../rows/row-event.ts';
 import { type Database, setupError } from './connect.ts';
 import { fromText, type Selected, selectColumn } from './selected-column.ts';
@@ -15,13 +16,6 @@ import type { WatchedTable } from './transaction-reader.ts';
  * the table as it is then, while the log is still read from the first moment. So no change is missed, whichever of these it is,
  * and the last that is told of a row is how it is.
  */
-
-/** Rows of the first chunk: nobody knows yet how large they are. */
-const ROWS_FIRST = 100;
-/** Rows that are read, and stored in one step. */
-const ROWS_MAX = 1_000;
-/** Beyond it the next chunk has half as many rows; below a quarter of it twice as many. */
-const CHUNK_BYTES = 4 * 1024 * 1024;
 
 export interface ExistingRows {
   readonly events: readonly CloudEvent[];
@@ -103,7 +97,8 @@ export async function* readExistingRows(
   const keys = key.map(({ order }, at) => `${order} AS k${at}`).join(', ');
   const order = key.map(({ order }) => order).join(', ');
   let after = begin;
-  for (let limit = ROWS_FIRST; ; ) {
+  for (const chunk = new ChunkSize(); ; ) {
+    const limit = chunk.rows;
     const where = after === undefined ? '' : `WHERE ${behind(key, after)}`;
     const rows = await database.query(
       `SELECT ${list}, ${keys} FROM ${quoteName(schema)}.${quoteName(table)} ${where} ORDER BY ${order} LIMIT ${limit}`,
@@ -137,8 +132,7 @@ export async function* readExistingRows(
     after = keyTexts(rows.at(-1)!, key.length);
     yield { events, after };
     if (rows.length < limit) break;
-    if (bytes > CHUNK_BYTES) limit = Math.max(1, limit >> 1);
-    else if (bytes < CHUNK_BYTES / 4) limit = Math.min(ROWS_MAX, limit * 2);
+    chunk.learn(bytes);
   }
   await database.query('COMMIT');
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Client } from 'pg';
 import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { PostgresSource as Settings } from '../../model/trigger.ts';
+import { ChunkSize } from '../rows/chunk-size.ts';
 import type { Relation } from './pgoutput.ts';
 import { toExistingEvent } from './row-event.ts';
 import { quoteName, setupError, type TableFacts, tableName } from './table-setup.ts';
@@ -14,13 +15,6 @@ import { quoteName, setupError, type TableFacts, tableName } from './table-setup
  * stored key, under a snapshot of then, and the stream still begins where the slot does. No change can be missed so, and the
  * last that is told of a row is how it is; but rows of the second reading may show changes already that the stream then tells.
  */
-
-/** Rows of the first chunk: nobody knows yet how large they are. */
-const ROWS_FIRST = 100;
-/** Rows that are read, and stored in one step. */
-const ROWS_MAX = 1_000;
-/** Beyond it the next chunk has half as many rows; below a quarter of it twice as many. */
-const CHUNK_BYTES = 4 * 1024 * 1024;
 
 export interface ExistingRows {
   readonly events: readonly CloudEvent[];
@@ -49,7 +43,8 @@ export async function* readExistingRows(reading: Reading): AsyncGenerator<Existi
   const keys = [...facts.primaryKey];
   const { columns } = relation;
   let { after } = reading;
-  for (let limit = ROWS_FIRST; ; ) {
+  for (const chunk = new ChunkSize(); ; ) {
+    const limit = chunk.rows;
     const rows = await readRows(client, settings, [...columns.map(({ name }) => name), ...keys], {
       ...{ keys, after, limit },
     });
@@ -70,8 +65,7 @@ export async function* readExistingRows(reading: Reading): AsyncGenerator<Existi
     after = rows.at(-1)!.slice(columns.length) as string[];
     yield { events, after };
     if (rows.length < limit) return;
-    if (bytes > CHUNK_BYTES) limit = Math.max(1, limit >> 1);
-    else if (bytes < CHUNK_BYTES / 4) limit = Math.min(ROWS_MAX, limit * 2);
+    chunk.learn(bytes);
   }
 }
 
