@@ -116,7 +116,8 @@ describe('the build of an uploaded app', { skip, timeout: 300_000 }, () => {
     await assertUnharmed();
   });
 
-  it('of Python and Go works there as outside', { skip: WITHOUT_GO }, async () => {
+  // Go's own library is compiled once for all apps, which a busy machine takes its time for.
+  it('of Python and Go works there as outside', { skip: WITHOUT_GO, timeout: 280_000 }, async () => {
     const { error } = await deploy(contained, {
       'lambent.yaml':
         'app: mixed\nfunctions:\n  snake: { routes: [/snake] }\n  hello: { routes: [/hello] }\n',
