@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -58,6 +58,23 @@ describe('the intake of large values', () => {
     intake.after(() => void said.push('said'));
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual([said, intake.isBusy], [[], true]);
+  });
+
+  it('says nothing more once its session is closed, and leaves no file', async () => {
+    const said: unknown[] = [];
+    const intake = new PayloadIntake(store, (error) => said.push(error.code));
+    intake.piece(text);
+    intake.whole(await named());
+    const turns = new Promise<void>((resolve) => {
+      intake.after(() => resolve());
+      setImmediate(resolve);
+    });
+    intake.close();
+    await turns;
+    assert.deepEqual(said, []);
+    const working = () => readdir(join(folder, 'working'));
+    for (let tries = 0; (await working()).length > 0 && tries < 1_000; tries += 1);
+    assert.deepEqual(await working(), []);
   });
 
   it('refuses a value that is not what its name says, and all after it', async () => {

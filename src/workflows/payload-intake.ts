@@ -65,6 +65,8 @@ export class PayloadIntake {
       try {
         await task();
       } catch (thrown) {
+        // What a closed session's value comes to grief over is its being abandoned.
+        if (this.#over) return;
         this.close();
         this.#failed(toLambentError(thrown));
       } finally {
