@@ -15,7 +15,7 @@ export function useKeys(open: (what: 'palette' | 'help') => void): void {
         open('palette');
         return;
       }
-      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.composedPath()[0])) return;
       if (event.timeStamp < jumpUntilMs) {
         jumpUntilMs = 0;
         const screen = SCREENS.find(({ key }) => key === event.key);
@@ -36,7 +36,8 @@ export function useKeys(open: (what: 'palette' | 'help') => void): void {
   }, [open]);
 }
 
-function isTyping(target: EventTarget | null): boolean {
+/** Also within an editor, whose text is in a tree of its own. */
+function isTyping(target: EventTarget | undefined): boolean {
   return (
     target instanceof HTMLElement &&
     (target.closest('input, textarea, select, dialog') !== null || target.isContentEditable)

@@ -178,4 +178,55 @@ describe('graphs in the console', { skip: noChromium, timeout: 120_000 }, () => 
     assert.deepEqual(problems, []);
     await page.context().close();
   });
+
+  it('have the definition beside them, which folds and is searched', async () => {
+    const id = await start('long', { n: 1, items: [1, 2] }, 20);
+    const { page, problems } = await visit(`/executions/${id}?tab=definition`);
+    const text = page.getByRole('textbox', { name: 'Definition, as text' });
+    await text.getByText('"StartAt"').first().waitFor();
+    await text.getByText('"Step 1"').first().waitFor();
+    await page.getByTitle('Fold line').filter({ visible: true }).first().click();
+    await text.getByText('"Step 1"').first().waitFor({ state: 'detached' });
+    await page.getByTitle('Unfold line').filter({ visible: true }).first().click();
+    await text.focus();
+    await page.keyboard.press('Control+f');
+    await page.getByPlaceholder('Find').pressSequentially('Left28 again');
+    await page.keyboard.press('Enter');
+    await page.locator('.cm-searchMatch-selected').getByText('Left28 again').first().waitFor();
+    await screenshot(page, 'definition-of-a-state-machine');
+    await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+});
+
+describe('the editor of JSON', { skip: noChromium, timeout: 60_000 }, () => {
+  it('marks what is no JSON, leaves Tab and the keys of the page alone, and sends what was written', async () => {
+    const { page, problems } = await visit('/functions/shop/even', { dark: true });
+    await page.getByRole('link', { name: 'Test' }).click();
+    const editor = page.getByRole('textbox', { name: 'Event (JSON)' });
+    await editor.fill('{"n": 2');
+    await page.locator('.cm-lintRange-error, .cm-lintPoint-error').first().waitFor({ state: 'attached' });
+    await page.getByText('Not JSON').waitFor();
+    await editor.press('End');
+    // Also keys that lead elsewhere are text here.
+    await page.keyboard.type(', "g/?": 1}');
+    await page.getByText('Not JSON').waitFor({ state: 'detached' });
+    await screenshot(page, 'editor-by-night');
+    await assertAccessible(page);
+    await page.keyboard.press('Tab');
+    assert.ok(
+      await page.evaluate(() => document.activeElement?.shadowRoot === null),
+      'Tab leads out of the editor',
+    );
+    await page.getByRole('button', { name: 'Call', exact: true }).click();
+    await page.getByLabel('Result').getByText('2').waitFor();
+    // Where a mark of the linter stands, Chromium would give what is typed its look as a style of its own. The policy
+    // refuses it, and the editor draws the line anew in any case.
+    assert.deepEqual(
+      problems.filter((problem) => !problem.startsWith('Applying inline style')),
+      [],
+    );
+    await page.context().close();
+  });
 });

@@ -209,7 +209,7 @@ describe('what people do in it', { skip: noChromium, timeout: 120_000 }, () => {
     await page.getByRole('button', { name: 'Open' }).first().click();
     const editor = page.getByLabel('Event: edit it before it is delivered again');
     await editor.waitFor();
-    const event = JSON.parse(await editor.inputValue()) as { data: { order: number } };
+    const event = JSON.parse(await editor.innerText()) as { data: { order: number } };
     await editor.fill(JSON.stringify({ ...event, data: { order: 14 } }));
     await screenshot(page, 'dead-letter');
     await page.getByRole('dialog').getByRole('button', { name: 'Redrive' }).click();

@@ -8,6 +8,7 @@ import { count, dateAndClock, elapsed, exact } from '../show.ts';
 import { ActButton } from './ask.tsx';
 import { Badge } from './badge.tsx';
 import { HappeningView, HistoryTable } from './history-table.tsx';
+import { Json } from './json.tsx';
 import { LogView } from './log-view.tsx';
 import { Empty, Facts, Panel, Problem } from './panel.tsx';
 import { SendSignal } from './steer-execution.tsx';
@@ -52,6 +53,7 @@ export function ExecutionView({ id }: { id: string }) {
           ['', 'Timeline'],
           ['graph', 'Graph'],
           ['history', `History ${count(execution?.entries ?? 0)}`],
+          ...(execution?.kind === 'asl' ? [['definition', 'Definition'] as const] : []),
           ['logs', 'Logs'],
         ]}
       />
@@ -123,6 +125,7 @@ function ExecutionParts({ execution, tab }: { execution: Execution; tab: string 
   const chosen = query.step === undefined ? undefined : Number(query.step);
   const isChosen = tab === 'history' ? query.entry !== undefined : chosen !== undefined;
   if (tab === 'logs') return <LogView filter={{ invocation: id }} live={goesOn} />;
+  if (tab === 'definition') return <Definition id={id} />;
   return (
     <div className="grid">
       <Panel
@@ -161,6 +164,20 @@ function ExecutionParts({ execution, tab }: { execution: Execution; tab: string 
         </div>
       </Panel>
     </div>
+  );
+}
+
+/** What a state machine runs: to be folded and searched. */
+function Definition({ id }: { id: string }) {
+  const { data, error } = useLive<'getExecutionDefinition'>(pathOf('executions', id, 'definition'), {
+    once: true,
+  });
+  return (
+    <Panel title="Definition">
+      <div className="pad">
+        {data === undefined ? <Problem error={error} /> : <Json label="Definition" value={data} />}
+      </div>
+    </Panel>
   );
 }
 

@@ -1,8 +1,10 @@
 import type { ReactNode } from 'react';
 import { pretty } from '../show.ts';
+import { Code } from './code.tsx';
 
-/** Characters that are coloured; longer texts are shown plain, because each token is an element of the page. */
-const COLOURED_CHARS_MAX = 20_000;
+/** What is no longer is seen at a glance: there is nothing to fold or to search, and the editor need not load. */
+const PLAIN_LINES_MAX = 12;
+const PLAIN_CHARS_MAX = 2_000;
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /** JSON as text with its colours. What is in it is never markup. */
@@ -15,13 +17,22 @@ export function Json({
   text?: string;
   label: string;
 }) {
+  if (isLonger(text))
+    return (
+      <section className="box code-box" aria-label={label}>
+        <Code label={label} text={text} />
+      </section>
+    );
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard
     <section className="box" tabIndex={0} aria-label={label}>
-      <pre>{text.length > COLOURED_CHARS_MAX ? text : coloured(text)}</pre>
+      <pre>{coloured(text)}</pre>
     </section>
   );
 }
+
+const isLonger = (text: string): boolean =>
+  text.length > PLAIN_CHARS_MAX || text.split('\n', PLAIN_LINES_MAX + 1).length > PLAIN_LINES_MAX;
 
 function coloured(text: string): ReactNode[] {
   const parts: ReactNode[] = [];
@@ -61,17 +72,10 @@ export function JsonEditor(props: {
 }) {
   const problem = jsonProblem(props.value);
   return (
-    <label className="stack">
-      {props.label}
-      <textarea
-        className="field"
-        rows={props.rows ?? 10}
-        spellCheck={false}
-        value={props.value}
-        onChange={(event) => props.onChange(event.target.value)}
-        aria-invalid={problem !== undefined}
-      />
+    <div className="stack">
+      <span aria-hidden="true">{props.label}</span>
+      <Code label={props.label} text={props.value} onChange={props.onChange} rows={props.rows ?? 10} />
       {problem === undefined ? null : <span className="bad">Not JSON: {problem}</span>}
-    </label>
+    </div>
   );
 }
