@@ -46,6 +46,8 @@ export function mosquitto(access: (folder: string) => Promise<readonly string[]>
       const lines = [
         // Started by root it would become another user, who may not write here.
         ...['user root', `listener ${port} 127.0.0.1`, ...(await access(folder))],
+        // By default it drops what a client that is away has not had, beyond a thousand messages.
+        'max_queued_messages 0',
         ...['persistence true', `persistence_location ${folder}/`],
         ...['autosave_on_changes true', 'autosave_interval 1'],
       ];
