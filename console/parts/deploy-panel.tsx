@@ -127,10 +127,10 @@ function Choose({ busy, onTake }: { busy: string | undefined; onTake(packing: Pa
 function Planned({ app, onState }: { app: PackedApp; onState(state: State): void }) {
   const [note, setNote] = useState('');
   const [weight, setWeight] = useState('100');
-  const { plan, error } = usePlan(app, weight);
-  const live = useLiveNumbers(plan?.app);
   const share = Number(weight);
   const isShare = weight !== '' && Number.isInteger(share) && share >= 0 && share <= 100;
+  const { plan, error } = usePlan(app, isShare ? weight : undefined);
+  const live = useLiveNumbers(plan?.app);
   return (
     <>
       <div>
@@ -205,14 +205,20 @@ function weightText(share: number | undefined, live: string | undefined): string
     : `It gets ${share} % of the requests, ${live} the rest.`;
 }
 
-function usePlan(app: PackedApp, weight: string): { plan: DeployPlan | undefined; error: Error | null } {
+/** `weight` undefined: there is none to ask with, and what was found stays. */
+function usePlan(
+  app: PackedApp,
+  weight: string | undefined,
+): { plan: DeployPlan | undefined; error: Error | null } {
   const [found, setFound] = useState<{ plan: DeployPlan | undefined; error: Error | null }>({
     plan: undefined,
     error: null,
   });
   useEffect(() => {
-    if (weight === '') return undefined;
+    if (weight === undefined) return undefined;
     let isWanted = true;
+    // Nothing is deployed by the plan of another weight.
+    setFound({ plan: undefined, error: null });
     const timer = setTimeout(async () => {
       try {
         const text = await upload(`/deployments/plan${queryOf({ weight })}`, app.body);
