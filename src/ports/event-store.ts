@@ -214,6 +214,8 @@ export interface EventStore {
   unpark(trigger: TriggerKey, ordering: string): Promise<number>;
   setPaused(trigger: TriggerKey, paused: boolean): Promise<void>;
   findPosition(source: TriggerId): Promise<string | undefined>;
+  /** Those that say anything, also of triggers that are gone: by their sources, above `after`; at most `limit`. */
+  listPositions(after: string, limit: number): Promise<SourcePosition[]>;
 
   totals(): Promise<EventTotals>;
   triggerTotals(): Promise<TriggerTotals[]>;

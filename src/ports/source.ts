@@ -18,7 +18,21 @@ export interface SourceFactory {
   open(context: SourceContext): Source;
   /** What it makes in a service outside, where it makes anything; nothing is looked up, so that it can be told beforehand. */
   readonly plan?: (id: TriggerId, source: Trigger['source'], position: string | undefined) => SourcePlan;
+  /** For a kind that makes something outside: when a trigger is gone, and nobody could clear up after it. */
+  readonly leftovers?: Leftovers;
 }
+
+export interface Leftovers {
+  /** Whether a position, of whatever kind, says that this kind has made something that is still there. */
+  areIn(position: string): boolean;
+  /** Drops it, and forgets it. What cannot be dropped stays remembered, and is logged. Must not throw. */
+  clear(gone: GoneTrigger): Promise<void>;
+}
+
+/** What is left to know of a trigger that is not live. */
+export type GoneTrigger = Pick<SourceContext, 'id' | 'clock' | 'log' | 'publish' | 'address'> & {
+  readonly position: string;
+};
 
 /** What a source makes in a service outside, in statements of that service: for a person to decide, and to mend by hand. */
 export interface SourcePlan {

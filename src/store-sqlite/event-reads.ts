@@ -10,6 +10,7 @@ import type {
   EventPage,
   EventSummary,
   EventTotals,
+  SourcePosition,
   StoredAttempt,
   StoredEvent,
   StoredText,
@@ -116,6 +117,9 @@ function createTotalReads(db: DatabaseSync) {
   const nextDue = db.prepare(`
     SELECT min(due_ms) AS due_ms FROM deliveries WHERE trigger = ? AND session IS NULL AND parked = 0`);
   const position = db.prepare('SELECT position FROM source_positions WHERE source = ?');
+  const positions = db.prepare(
+    `SELECT source, position FROM source_positions WHERE source > ? AND position <> '' ORDER BY source LIMIT ?`,
+  );
   return {
     totals(): EventTotals {
       const row = totals.get()!;
@@ -132,6 +136,11 @@ function createTotalReads(db: DatabaseSync) {
       const row = position.get(source);
       return row === undefined ? undefined : textOf(row, 'position');
     },
+    listPositions: (after: string, limit: number): SourcePosition[] =>
+      positions.all(after, boundOf(limit)).map((row) => ({
+        source: textOf(row, 'source') as TriggerId,
+        position: textOf(row, 'position'),
+      })),
   };
 }
 

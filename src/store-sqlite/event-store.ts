@@ -27,6 +27,7 @@ export function createEventStore(write: Caller<EventWrites>, read: Caller<EventR
     unpark: (trigger, ordering) => write('unpark', [trigger, ordering]),
     setPaused: (trigger, paused) => write('setPaused', [trigger, paused]),
     findPosition: (source) => read('findPosition', [source]),
+    listPositions: (after, limit) => read('listPositions', [after, limit]),
     totals: () => read('totals', []),
     triggerTotals: () => read('triggerTotals', []),
     listEvents: (filter, limit, before) => read('listEvents', [filter, limit, before]),

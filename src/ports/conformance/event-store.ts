@@ -117,6 +117,17 @@ function exerciseLog(open: OpenFresh<EventStore>): void {
         assert.equal((await again.listEvents({ id: 'e3' }, 1)).items.length, 0);
       }));
 
+    it('lists the positions that say anything, in pages', () =>
+      withFresh(open, async (store) => {
+        const { session } = await begin(store);
+        const at = (name: string, position: string) => ({ source: `shop/${name}` as typeof mail, position });
+        const positions = [at('c', '3'), at('a', '1'), at('b', ''), at('d', '4')];
+        await store.append(append(session, [], { positions }));
+        assert.deepEqual(await store.listPositions('', 2), [at('a', '1'), at('c', '3')]);
+        assert.deepEqual(await store.listPositions('shop/c', 2), [at('d', '4')]);
+        assert.deepEqual(await store.listPositions('shop/d', 2), []);
+      }));
+
     it('owes nothing for a value that was seen within its time', () =>
       withFresh(open, async (store) => {
         const { session, mailKey } = await begin(store);

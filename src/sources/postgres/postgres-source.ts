@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import type { Timer } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import { type Address, type Connection, placeOf } from '../../model/connection.ts';
 import type { SealedEvent } from '../../model/sealed-event.ts';
@@ -13,6 +13,7 @@ import {
   dropAll,
   type LeftBehind,
   leftBehind,
+  leftoversOf,
   type MadeThings,
   newSourceName,
   planOf,
@@ -119,12 +120,7 @@ class SlotReader implements RowReader {
           if (this.#address === undefined || placeOf(connection) !== this.#position.url) throw thrown;
           return this.#address;
         });
-        const client = await connect(address, { replicates: false, onLost() {} });
-        try {
-          await dropSlot(client, name, this.#context.clock);
-        } finally {
-          await client.end();
-        }
+        await dropAt(address, name, this.#context.clock);
       },
     };
   }
@@ -348,6 +344,15 @@ class SlotReader implements RowReader {
   }
 }
 
+async function dropAt(address: Address, name: string, clock: Clock): Promise<void> {
+  const client = await connect(address, { replicates: false, onLost() {} });
+  try {
+    await dropSlot(client, name, clock);
+  } finally {
+    await client.end();
+  }
+}
+
 function droppedText(slot: string, bytes: number): string {
   return `The slot ${slot} held ${Math.round(bytes / MB)} MB, more than \`maxLag\`, and is dropped for the sake of the database’s disk`;
 }
@@ -373,4 +378,8 @@ export const postgresSources: SourceFactory = {
     const make = (name: string) => setupStatements(name, settings);
     return planOf(id, settings.connection, thingsOf(parsePosition(position)), { make, drop: dropStatements });
   },
+  leftovers: leftoversOf('postgres', (gone) => ({
+    ...{ context: gone, statements: dropStatements, describeFailure },
+    drop: async (connection, name) => dropAt(await gone.address(connection), name, gone.clock),
+  })),
 };

@@ -1,6 +1,6 @@
-import { type Connection, placeName, placeOf } from '../../model/connection.ts';
+import { type Connection, type ConnectionKind, placeName, placeOf } from '../../model/connection.ts';
 import type { TriggerId } from '../../model/trigger.ts';
-import type { SourceContext, SourcePlan } from '../../ports/source.ts';
+import type { GoneTrigger, Leftovers, SourceContext, SourcePlan } from '../../ports/source.ts';
 
 /*
  * What a trigger has in its database goes by one name, and its position keeps that name and where it is: so that it
@@ -68,7 +68,7 @@ export function planOf(
 }
 
 export interface Cleaning {
-  readonly context: SourceContext;
+  readonly context: Pick<SourceContext, 'id' | 'log' | 'publish'>;
   /** Drops what goes by a name. */
   readonly drop: (connection: Connection, name: string) => Promise<void>;
   readonly statements: (name: string) => readonly string[];
@@ -112,4 +112,25 @@ export async function clearUpAll(things: readonly LeftBehind[], cleaning: Cleani
       ...{ trigger: id, error: cleaning.describeFailure(error) },
     });
   }
+}
+
+/** Those of one kind of database: `cleaningOf` says how they are dropped. */
+export function leftoversOf(kind: ConnectionKind, cleaningOf: (gone: GoneTrigger) => Cleaning): Leftovers {
+  return {
+    areIn: (position) => everythingIn(position).some(({ connection }) => connection?.kind === kind),
+    clear: (gone) => clearUpAll(everythingIn(gone.position), cleaningOf(gone)),
+  };
+}
+
+/** Sources that make nothing have positions of another shape. */
+function everythingIn(position: string): LeftBehind[] {
+  if (!position.startsWith('{')) return [];
+  const {
+    slot,
+    name = slot,
+    url,
+    connection,
+    left = [],
+  } = JSON.parse(position) as MadeThings & { slot?: string };
+  return name === undefined || url === undefined ? [...left] : [...left, { name, url, connection }];
 }

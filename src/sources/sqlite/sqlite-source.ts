@@ -13,6 +13,7 @@ import {
   dropAll,
   type LeftBehind,
   leftBehind,
+  leftoversOf,
   newSourceName,
   planOf,
 } from '../rows/made-things.ts';
@@ -114,12 +115,7 @@ class ChangeReader implements RowReader {
     return {
       ...{ context: this.#context, statements: dropStatements, describeFailure },
       drop: async (connection, name) => {
-        const database = new DatabaseThread(await this.#file(connection), () => {});
-        try {
-          await database.write(dropStatements(name));
-        } finally {
-          await database.close();
-        }
+        await dropIn(await this.#file(connection), name);
       },
     };
   }
@@ -282,6 +278,15 @@ class ChangeReader implements RowReader {
   }
 }
 
+async function dropIn(file: string, name: string): Promise<void> {
+  const database = new DatabaseThread(file, () => {});
+  try {
+    await database.write(dropStatements(name));
+  } finally {
+    await database.close();
+  }
+}
+
 /** Another one: columns may have come or gone. */
 async function schemaVersion(database: DatabaseThread): Promise<unknown> {
   const [row] = await database.read('PRAGMA schema_version');
@@ -323,5 +328,10 @@ export function createSqliteSources(ownFolder: string): SourceFactory {
       const make = (name: string) => setupStatements(name, watched, settings);
       return planOf(id, settings.connection, parsePosition(position), { make, drop: dropStatements });
     },
+    leftovers: leftoversOf('sqlite', (gone) => ({
+      ...{ context: gone, statements: dropStatements, describeFailure },
+      drop: async (connection, name) =>
+        dropIn(await findFile(await gone.address(connection), ownFolder), name),
+    })),
   };
 }
