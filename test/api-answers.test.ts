@@ -12,7 +12,8 @@ functions:
     keepPayloads: false
     on: [{ events: { type: [order.placed] }, attempts: 1, onFailure: { function: price } }]
 workflows:
-  order: { on: [{ schedule: 0 3 * * * }] }
+  order: { on: [{ name: nightly, schedule: 0 3 * * * }] }
+  large: {}
   restock: { definition: restock.asl.json }
 `,
   'functions/price.js': `export const handler = async () => { console.log('priced'); return { price: 1 }; };`,
@@ -24,6 +25,9 @@ export default workflow(async (ctx) => {
   await ctx.sleep('1ms');
   return prices;
 });`,
+  'workflows/large.ts': `
+import { workflow } from 'lambent';
+export default workflow(async () => 'x'.repeat(7 * 1024 * 1024));`,
   'restock.asl.json': JSON.stringify({ StartAt: 'Done', States: { Done: { Type: 'Pass', End: true } } }),
 };
 
@@ -112,6 +116,8 @@ test('every answer that is read is as described, to the last member', { timeout:
   assert.equal(status, 'succeeded', JSON.stringify(ran));
   const machine = await platform.api('POST', '/apps/shop/workflows/restock/executions?wait=30', {});
   const { id: restock } = machine.json as { id: string };
+  const large = await platform.api('POST', '/apps/shop/workflows/large/executions?wait=30', {});
+  const { id: grown, largeOutput } = large.json as { id: string; largeOutput: { blob: string } };
   const died = platform.waitForInvocation(
     (record) => record.function === 'price' && record.trigger === 'event',
   );
@@ -136,16 +142,18 @@ test('every answer that is read is as described, to the last member', { timeout:
     ['/invocations/{id}', { id: call }],
     ['/invocations/{id}/calls', { id: call }],
     ['/invocations/{id}/payloads', { id: call }],
-    ['/executions/{id}', { id: run }, { id: restock }],
+    ['/executions/{id}', { id: run }, { id: restock }, { id: grown }],
     ['/executions/{id}/graph', { id: run }, { id: restock }],
     ['/executions/{id}/history', { id: run }, { id: restock }],
     ['/executions/{id}/steps', { id: run }, { id: restock }],
     ['/executions/{id}/steps/{step}', { id: run, step: '0' }],
-    ['/executions/{id}/result', { id: run }],
+    ['/executions/{id}/result', { id: run }, { id: grown }],
+    ['/executions/{id}/payloads/{blob}', { id: grown, blob: largeOutput.blob }],
     ['/executions/{id}/definition', { id: restock }],
     ['/apps/{app}/workflows/{name}/graph', { name: 'order' }, { name: 'restock' }],
     ['/apps/{app}/functions/{name}', { name: 'price' }, { name: 'fails' }],
     ['/apps/{app}/functions/{name}/events', { name: 'price' }],
+    ['/apps/{app}/triggers/{name}/runs', { name: 'nightly' }],
   ];
   const known = new Map(looked.map(([path, ...values]) => [path, values]));
   let read = 0;

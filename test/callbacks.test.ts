@@ -48,7 +48,7 @@ describe('callbacks on a server that asks for tokens', { timeout: 60_000 }, () =
     assert.equal(await post(`${url.slice(0, -1)}${otherEnd}`, '1'), '410 E_CALLBACK_EXPIRED', 'a forged one');
     assert.equal(await post(`${url}x`, '1'), '400 E_BAD_REQUEST');
     assert.equal(await post(url, '{"yes"'), '400 E_BAD_REQUEST', 'what cannot be read counts for nothing');
-    const large = JSON.stringify('x'.repeat(6 * 1024 * 1024));
+    const large = JSON.stringify('x'.repeat(64 * 1024 * 1024));
     assert.equal(await post(url, large), '413 E_PAYLOAD_TOO_LARGE');
     assert.equal(await post(url, '{"yes":true}'), '200 taken');
     assert.deepEqual(await output(id), { yes: true });

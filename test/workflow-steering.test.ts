@@ -62,8 +62,8 @@ describe('starting and steering', { timeout: 60_000 }, () => {
     assert.deepEqual([status, error.code], [409, 'E_IDEMPOTENCY_CONFLICT']);
   });
 
-  it('inputs beyond 6 MiB are refused, of starts as of signals, and change nothing', async () => {
-    const large = 'x'.repeat(6 * 1024 * 1024);
+  it('inputs beyond 64 MiB are refused, of starts as of signals, and change nothing', async () => {
+    const large = 'x'.repeat(64 * 1024 * 1024);
     const id = await start('holds', 'kept', '');
     for (const path of ['/apps/steer/workflows/holds/executions', `/executions/${id}/signals/go`]) {
       const { status, json } = await platform.api('POST', path, large);

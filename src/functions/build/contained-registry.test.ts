@@ -39,7 +39,9 @@ describe('a contained package manager', { skip, timeout: 120_000 }, () => {
   let registry: Server;
   let archive: Buffer;
   const asked: (string | undefined)[] = [];
-  const original = { HOME: process.env.HOME, registry: process.env.npm_config_registry };
+  // npm itself sets some of these for the scripts that it runs, and so for these tests.
+  const SET = ['HOME', 'npm_config_registry', 'npm_config_userconfig', 'npm_config_globalconfig'];
+  const original = SET.map((name) => [name, process.env[name]] as const);
 
   before(async () => {
     root = await realpath(await mkdtemp(join(tmpdir(), 'contained-registry-')));
@@ -58,12 +60,13 @@ describe('a contained package manager', { skip, timeout: 120_000 }, () => {
     });
     assert.ok(!('reason' in opened), 'reason' in opened ? opened.reason : '');
     sandbox = opened;
+    for (const name of SET) delete process.env[name];
     process.env.HOME = join(root, 'home');
-    delete process.env.npm_config_registry;
   });
   after(async () => {
-    process.env.HOME = original.HOME;
-    if (original.registry !== undefined) process.env.npm_config_registry = original.registry;
+    for (const [name, value] of original)
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
     registry?.close();
     await sandbox?.close();
     await rm(root, { recursive: true, force: true });
