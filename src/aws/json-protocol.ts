@@ -108,8 +108,11 @@ export class RequestFields {
     const value = this.#fields[name];
     if (value === undefined || value === null) return undefined;
     if (typeof value === 'number' && value >= min && value <= max) return value;
+    if (typeof value !== 'number')
+      throw invalid(`Value at '${name}' failed to satisfy constraint: Member must be a number`);
+    const bound = value < min ? `greater than or equal to ${min}` : `less than or equal to ${max}`;
     throw invalid(
-      `Value at '${name}' failed to satisfy constraint: Member must be a number from ${min} to ${max}`,
+      `Value '${value}' at '${name}' failed to satisfy constraint: Member must have value ${bound}`,
     );
   }
 

@@ -352,11 +352,13 @@ async function readRoutes(
   return { machine: [...machines][0]!, routes };
 }
 
+const ALIAS_NAME = /^(?=.*[a-zA-Z_\-.])[a-zA-Z0-9_\-.]+$/;
+
 const createAlias: StatesOperation = async ({ store, clock }, fields) => {
   const name = fields.text('name', 80);
-  if (!/^(?=.*[a-zA-Z_\-.])[a-zA-Z0-9_\-.]+$/.test(name))
+  if (!ALIAS_NAME.test(name))
     throw invalid(
-      `Value '${name}' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern`,
+      `Value '${name}' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ${ALIAS_NAME.source}`,
     );
   const { machine, routes } = await readRoutes(store, fields);
   if ((await store.list('alias', `${machine}:`, '', ALIASES_MAX)).length >= ALIASES_MAX) {

@@ -13,8 +13,10 @@ export type WorkflowKind = 'code' | 'asl';
  * newer ones it is left to the platform that knows them.
  *
  * asl 2: a failed branch or iteration cuts the others off before its state fails, with an event for each.
+ * asl 3: states within a Map or Parallel are in the language of the machine, whatever that state says of itself; no
+ * heartbeat in time is States.Timeout, which States.TaskFailed does not stand for.
  */
-export const RULES: Readonly<Record<WorkflowKind, number>> = { code: 1, asl: 2 };
+export const RULES: Readonly<Record<WorkflowKind, number>> = { code: 1, asl: 3 };
 
 /**
  * queued -> ready -> running <-> waiting, and from running to one of the final ones.

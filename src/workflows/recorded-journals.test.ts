@@ -23,10 +23,10 @@ interface Recorded {
   readonly definition: unknown;
   readonly entries: readonly JournalEntry[];
 }
-const older = JSON.parse(await readFile(join(RECORDED, 'asl-rules-1.json'), 'utf8')) as Record<
-  'cut' | 'plain',
-  Recorded
->;
+const read = async <Name extends string>(file: string): Promise<Record<Name, Recorded>> =>
+  JSON.parse(await readFile(join(RECORDED, file), 'utf8')) as Record<Name, Recorded>;
+const older = await read<'cut' | 'plain'>('asl-rules-1.json');
+const second = await read<'cut' | 'plain' | 'within'>('asl-rules-2.json');
 
 const id = '01a3d0b2-2222-7000-8000-000000000001' as ExecutionId;
 
@@ -59,12 +59,13 @@ async function goOn({ definition, entries }: Recorded, rules: number): Promise<'
 
 describe('recorded journals', () => {
   it('are still of the shape that journals have', () => {
-    for (const { entries } of [older.cut, older.plain])
+    for (const { entries } of [older.cut, older.plain, second.cut, second.plain, second.within])
       for (const entry of entries) assert.deepEqual(journalEntrySchema.parse(entry), entry);
   });
 
   it('of older rules are gone on from where the rules of now say the same', async () => {
     assert.equal(await goOn(older.plain, 1), 'goes on');
+    assert.equal(await goOn(second.plain, 2), 'goes on');
   });
 
   it('of older rules are refused where they do not, with what to do', async () => {
@@ -81,6 +82,13 @@ describe('recorded journals', () => {
       'E_NON_DETERMINISTIC',
       'by its own rules it is a fault',
     );
+  });
+
+  it('are refused as well where a definition is none any more, or a Catch takes another error', async () => {
+    for (const recorded of [second.cut, second.within]) {
+      const refused = await goOn(recorded, 2);
+      assert.equal(typeof refused === 'object' && refused.code, 'E_RULES_CHANGED');
+    }
   });
 
   it('of newer rules are left alone', async (t) => {

@@ -129,7 +129,9 @@ async function takeIn(run: Run, input: MachineInput): Promise<void> {
     default:
   }
   if (input.op === state.timeoutOp) {
-    run.emit(state.root, 'ExecutionTimedOut', {
+    // It follows from no event: time alone brings it about.
+    run.emit(undefined, 'ExecutionTimedOut', {
+      previousEventId: 0,
       executionTimedOutEventDetails: failureDetails('States.Timeout', undefined),
     });
     return run.finish('timedOut', undefined, 'States.Timeout', undefined);

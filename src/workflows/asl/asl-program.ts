@@ -15,6 +15,9 @@ import { parseDefinition } from './validate.ts';
  * After a crash, or when a waiting execution goes on, the machine is fed with them again.
  */
 
+/** What can come of a definition and a journal that were well by the rules of before. */
+const RULES_DECIDE: ReadonlySet<string> = new Set(['E_NON_DETERMINISTIC', 'E_INVALID_DEFINITION']);
+
 /** Parsed definitions that are kept. */
 const PROGRAMS_KEPT = 200;
 
@@ -50,9 +53,11 @@ export function createAslProgram(options: AslProgramOptions, programOf: ProgramO
           throw new LambentError('E_NOT_FOUND', `the definition of workflow ${record.workflow} is gone`);
         }
         const facts = { ...execution.facts, runId: record.id };
-        await session
-          .begin(programOf(record.version, execution.definition), facts, history)
-          .catch((thrown) => explainRules(record, thrown));
+        try {
+          await session.begin(programOf(record.version, execution.definition), facts, history);
+        } catch (thrown) {
+          explainRules(record, thrown);
+        }
       };
       session.enqueue(begin, (thrown) => host.lost(failureOf(toLambentError(thrown)), false));
       return session;
@@ -60,10 +65,10 @@ export function createAslProgram(options: AslProgramOptions, programOf: ProgramO
   };
 }
 
-/** A journal of older rules that goes another way by those of now is nobody's fault but the platform's. */
+/** What the rules of now refuse, or go on with in another way, is nobody's fault but the platform's where it is older. */
 function explainRules({ id, rules }: ExecutionRecord, thrown: unknown): never {
   const error = toLambentError(thrown);
-  if (error.code !== 'E_NON_DETERMINISTIC' || rules >= RULES.asl) throw error;
+  if (!RULES_DECIDE.has(error.code) || rules >= RULES.asl) throw error;
   throw new LambentError(
     'E_RULES_CHANGED',
     `execution ${id} began by rules ${rules} of state machines; this platform has rules ${RULES.asl}, by which it cannot go on from its history (${error.message}). Start it again, or let it end on the version of Lambent that it began on.`,

@@ -20,7 +20,7 @@ export interface Flow {
 export interface StateNode {
   readonly name: string;
   readonly type: StateType;
-  /** Whether its fields are written in JSONata; JSONPath otherwise. */
+  /** Whether its fields are written in JSONata; JSONPath otherwise. What it says itself does not hold for states within. */
   readonly jsonata: boolean;
   readonly definition: StateDefinition;
   /** Keys of the flows within it. */
@@ -68,6 +68,6 @@ function addFlow(flows: Map<string, Flow>, key: string, definition: JsonObject, 
           : [];
     const keys = within.map((_flow, index) => `${key}/${name}/${index}`);
     states.set(name, { name, type: state.Type, jsonata: own, definition: state, flows: keys });
-    for (const [index, flow] of within.entries()) addFlow(flows, keys[index]!, flow, own);
+    for (const [index, flow] of within.entries()) addFlow(flows, keys[index]!, flow, inner);
   }
 }

@@ -80,5 +80,5 @@ export interface Surroundings {
   /** Says that the state leads to another. */
   follow(target: unknown, location: string): void;
   /** Validates a flow within the state. */
-  flow(inner: unknown, location: string, isProcessor: boolean, jsonata: boolean): void;
+  flow(inner: unknown, location: string, isProcessor: boolean): void;
 }

@@ -1,6 +1,6 @@
 import { drawFraction } from './chance.ts';
 import { assignByPath } from './complete-state.ts';
-import { RuntimeFailure, StateFailure } from './failure.ts';
+import { HeartbeatFailure, RuntimeFailure, StateFailure } from './failure.ts';
 import { abortedEvent, iterationDetails } from './history-event.ts';
 import { isObject, type JsonObject } from './json-value.ts';
 import { evaluate } from './jsonata-expression.ts';
@@ -153,10 +153,11 @@ async function handled(run: Run, thread: Thread, failure: StateFailure): Promise
 }
 
 /** States.ALL and States.TaskFailed do not stand for data beyond the limit. */
-function matches(entry: JsonObject, { error }: StateFailure): boolean {
+function matches(entry: JsonObject, failure: StateFailure): boolean {
+  const { error } = failure;
   const names = entry.ErrorEquals as string[];
   if (error !== undefined && names.includes(error)) return true;
-  if (names.includes('States.Timeout') && error === 'States.HeartbeatTimeout') return true;
+  if (failure instanceof HeartbeatFailure && names.includes('States.HeartbeatTimeout')) return true;
   if (error === 'States.DataLimitExceeded') return false;
   return names.includes('States.ALL') || (names.includes('States.TaskFailed') && error !== 'States.Timeout');
 }
@@ -184,8 +185,8 @@ async function takeCatch(
   failure: StateFailure,
   place: string,
 ): Promise<void> {
-  const errorOutput: JsonObject = { Error: failure.error ?? '' };
-  if (failure.reason !== undefined) errorOutput.Cause = failure.reason;
+  // What a failure does not say is an empty text, not a field that is missing.
+  const errorOutput: JsonObject = { Error: failure.error ?? '', Cause: failure.reason ?? '' };
   const { Assign: assign, Output: output } = catcher;
   if (thread.node.jsonata) {
     const scope = run.queryScope(thread, { errorOutput });

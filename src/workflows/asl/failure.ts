@@ -20,6 +20,13 @@ export class StateFailure extends Error {
 /** A mistake in data that no Retry or Catch may hide (`States.Runtime`); the cause gets the state's name in front. */
 export class RuntimeFailure extends StateFailure {}
 
+/** No heartbeat in time. AWS calls it a timeout like any other; only Retry and Catch know the name of its own. */
+export class HeartbeatFailure extends StateFailure {
+  constructor() {
+    super('States.Timeout', undefined);
+  }
+}
+
 export function runtimeFailure(reason: string): RuntimeFailure {
   return new RuntimeFailure('States.Runtime', reason);
 }

@@ -52,7 +52,7 @@ export function runIntrinsic(call: IntrinsicCall, values: readonly Json[], chanc
     case 'StringSplit':
       return split(text(first), text(second));
     case 'StringToJson':
-      return fromJson(text(first));
+      return first === null ? null : fromJson(text(first));
     default:
       return drawUuid(chance);
   }
@@ -137,12 +137,22 @@ function format(call: IntrinsicCall, values: readonly Json[]): string {
     used += 1;
     const value = values[used];
     if (value === undefined) return '';
-    return typeof value === 'string' ? value : JSON.stringify(value);
+    return shown(value);
   });
   if (used !== values.length - 1) {
     throw mistake(`The template has ${used} places for ${values.length - 1} arguments.`);
   }
   return filled;
+}
+
+/** A value within a text as AWS, which is written in Java, shows it: `{name=Ada, list=[1, 2]}`. */
+function shown(value: Json): string {
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return `[${value.map(shown).join(', ')}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  return `{${Object.entries(value)
+    .map(([name, field]) => `${name}=${shown(field)}`)
+    .join(', ')}}`;
 }
 
 export function hash(data: Json, algorithm: Json): string {
@@ -183,7 +193,9 @@ function split(whole: string, separators: string): string[] {
   return parts;
 }
 
+/** A blank text holds nothing, which is no mistake on AWS. */
 function fromJson(whole: string): Json {
+  if (whole.trim() === '') return null;
   try {
     return JSON.parse(whole) as Json;
   } catch (thrown) {

@@ -44,6 +44,24 @@ test('every function', () => {
     assert.ok([3, 4].includes(run('States.MathRandom(3, 5)') as number));
 });
 
+test('values within a text are shown as AWS shows them, and a blank text holds nothing', () => {
+  const calls: Record<string, unknown> = {
+    "States.Format('{}', $.who)": '{name=Ada}',
+    "States.Format('{} {}', $.list, $.deep)": '[1, 2, 3] {a=[], b={c=x, d=null, e=1.5}, f=true}',
+    "States.Format('{}', '[1,2]')": '[1,2]',
+    'States.StringToJson($.blank)': null,
+    "States.StringToJson('')": null,
+    'States.StringToJson($.nothing)': null,
+    "States.StringToJson(' 1 ')": 1,
+  };
+  const deep = { a: [], b: { c: 'x', d: null, e: 1.5 }, f: true };
+  const here = {
+    ...scope,
+    data: { who: { name: 'Ada' }, list: [1, 2, 3], deep, blank: ' \n', nothing: null },
+  };
+  for (const [text, wanted] of Object.entries(calls)) assert.deepEqual(findByPath(text, here), wanted, text);
+});
+
 test('what a function cannot take fails with the call in the cause', () => {
   const wrong: Record<string, RegExp> = {
     'States.ArrayGetItem($.list, 9)':

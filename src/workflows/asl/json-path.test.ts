@@ -75,6 +75,29 @@ test('functions', () => {
   );
 });
 
+test('names with signs in them: as they stand outside of filters, and after a backslash', () => {
+  const root = {
+    'a@b': 1,
+    '&Ж中': { x: 2 },
+    's.t': { '[[.?p': 3 },
+    store: { book: 4 },
+    list: [{ n: 1 }, { n: 2 }],
+  };
+  const wanted: Record<string, unknown> = {
+    '$.a@b': 1,
+    '$.&Ж中.x': 2,
+    '$.s\\.t.\\[\\[\\.\\?p': 3,
+    '$.\\stor\\e.boo\\k': 4,
+    '$.list[?(@.n==1&&$.a@b)]': '!',
+    '$.list[?(@.n==2||@.n<1)].n': [2],
+  };
+  for (const [text, value] of Object.entries(wanted)) {
+    if (value === '!') assert.throws(() => parsePath(text), { name: 'PathSyntaxError' }, text);
+    else assert.deepEqual(lookUp(parsePath(text), root), { found: true, value }, text);
+  }
+  assert.throws(() => parsePath('$.a\\'), { name: 'PathSyntaxError' });
+});
+
 test('texts that are no paths', () => {
   for (const text of [
     '',

@@ -8,7 +8,9 @@ import { TextReader } from './text-reader.ts';
  * when it is absent; a path with a wildcard, slice, union, descent or filter gives a list, empty when nothing matches.
  */
 
-const NAME = /[^.[\]()'"\s,*?@$&|=<>!~]/u;
+/** What a name after a dot is made of; within a filter the signs of operators end it. */
+const NAME = /[^.[\]()'"\s,*?]/u;
+const NAME_IN_FILTER = /[^.[\]()'"\s,*?@$&|=<>!~]/u;
 const FUNCTIONS = new Set([
   'length',
   'size',
@@ -40,7 +42,15 @@ export function parsePath(text: string): JsonPath {
 }
 
 /** Reads a path at the reader's place, as far as it goes. */
-export function readPath(reader: TextReader, relative = false): JsonPath {
+export function readPath(reader: TextReader): JsonPath {
+  return readFrom(reader, false, NAME);
+}
+
+function readInFilter(reader: TextReader, relative: boolean): JsonPath {
+  return readFrom(reader, relative, NAME_IN_FILTER);
+}
+
+function readFrom(reader: TextReader, relative: boolean, nameCharacter: RegExp): JsonPath {
   const begin = reader.at;
   let root: JsonPath['root'] = '$';
   if (relative) reader.expect('@');
@@ -54,7 +64,7 @@ export function readPath(reader: TextReader, relative = false): JsonPath {
   }
   const steps: PathStep[] = [];
   for (;;) {
-    if (reader.peek() === '.') readDotted(reader, steps);
+    if (reader.peek() === '.') readDotted(reader, steps, nameCharacter);
     else if (reader.peek() === '[') steps.push(readBracket(reader));
     else break;
   }
@@ -68,7 +78,7 @@ function isDefinite(step: PathStep, at: number, steps: readonly PathStep[]): boo
   return step.kind === 'function';
 }
 
-function readDotted(reader: TextReader, steps: PathStep[]): void {
+function readDotted(reader: TextReader, steps: PathStep[], nameCharacter: RegExp): void {
   reader.expect('.');
   if (reader.take('.')) {
     steps.push({ kind: 'descend' });
@@ -82,7 +92,11 @@ function readDotted(reader: TextReader, steps: PathStep[]): void {
     return;
   }
   let name = '';
-  while (NAME.test(reader.peek())) name += reader.next();
+  while (nameCharacter.test(reader.peek())) {
+    // A backslash takes the sign after it for a part of the name, whatever it means elsewhere.
+    if (reader.take('\\') && reader.done) throw reader.error('nothing follows the backslash');
+    name += reader.next();
+  }
   if (name === '') throw reader.error('a name is missing after the dot');
   if (reader.peek() !== '(') steps.push({ kind: 'names', names: [name] });
   else steps.push(readFunction(reader, name));
@@ -118,7 +132,7 @@ function readInside(reader: TextReader): PathStep {
   }
   if (first === '?') {
     reader.next();
-    return { kind: 'filter', test: parseFilter(reader, readPath) };
+    return { kind: 'filter', test: parseFilter(reader, readInFilter) };
   }
   if (first === "'" || first === '"') {
     const names = [reader.quoted()];

@@ -115,7 +115,7 @@ async function evaluateExpression(text: string, location: string, scope: QuerySc
       states: scope.states,
     });
   } catch (thrown) {
-    throw queryFailure(location, `${prefix} threw an error during evaluation. ${messageOf(thrown)}`);
+    throw queryFailure(location, `${prefix} threw an error during evaluation${endingOf(thrown)}`);
   }
   if (value === undefined) throw queryFailure(location, `${prefix} returned nothing (undefined).`);
   return plain(value, prefix, location);
@@ -144,9 +144,17 @@ const LIMITS: Readonly<Record<string, string>> = {
   D1011:
     'Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive.',
   D1012: 'Expression evaluation timeout: Check for infinite loop',
-  D2014: 'Expression evaluation memory limit exceeded',
-  D2015: 'Expression evaluation memory limit exceeded',
+  D2014: 'Expression evaluation memory limit exceeded: Check for excessive memory usage',
+  D2015: 'Expression evaluation memory limit exceeded: Check for excessive memory usage',
 };
+
+/** A mistake with a code is a sentence of its own; what takes too much is the end of the sentence before it. */
+function endingOf(thrown: unknown): string {
+  const code =
+    typeof thrown === 'object' && thrown !== null ? (thrown as { code?: unknown }).code : undefined;
+  const isLimit = typeof code === 'string' && Object.hasOwn(LIMITS, code);
+  return `${isLimit ? ':' : '.'} ${messageOf(thrown)}`;
+}
 
 function messageOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return String(thrown);

@@ -90,12 +90,21 @@ describe('tasks', () => {
     const heart = await drive(one(activity), {}, never);
     assert.deepEqual(
       [heart.end?.error, heart.elapsedMs, heart.types.at(-2)],
-      ['States.HeartbeatTimeout', 5_000, 'ActivityTimedOut'],
+      ['States.Timeout', 5_000, 'ActivityTimedOut'],
     );
     const caught = task({ ...activity, Catch: [{ ErrorEquals: ['States.Timeout'], Next: 'B' }] });
     const both = { StartAt: 'A', States: { A: caught, B: { Type: 'Succeed' } } };
     assert.equal((await drive(both, {}, never)).end?.status, 'succeeded');
+    const caughtAs = async (name: string): Promise<unknown> => {
+      const state = task({ ...activity, Catch: [{ ErrorEquals: [name], Next: 'B' }] });
+      const States = { A: state, B: { Type: 'Succeed' } };
+      return (await drive({ StartAt: 'A', States }, {}, never)).end?.output;
+    };
+    // A name of its own to catch it by, but what is told is a timeout; and what has no cause has an empty one.
+    assert.deepEqual(await caughtAs('States.HeartbeatTimeout'), { Error: 'States.Timeout', Cause: '' });
+    assert.equal(await caughtAs('States.TaskFailed'), undefined);
     const whole = await drive(one(task(), { TimeoutSeconds: 9 }), {}, never);
+    assert.equal(whole.history.at(-1)?.previousEventId, 0);
     assert.deepEqual(
       [whole.end?.status, whole.elapsedMs, whole.types.at(-1)],
       ['timedOut', 9_000, 'ExecutionTimedOut'],

@@ -1,4 +1,4 @@
-import { StateFailure } from './failure.ts';
+import { runtimeFailure, StateFailure } from './failure.ts';
 import { isObject, type Json, type JsonObject } from './json-value.ts';
 import { evaluate } from './jsonata-expression.ts';
 import type { MapRun, Thread } from './machine-state.ts';
@@ -16,7 +16,9 @@ export async function beginRead(run: Run, thread: Thread, data: Json): Promise<n
   const given = reader.ReaderConfig;
   const config: JsonObject = isObject(given) ? { ...given } : {};
   delete config.MaxItemsPath;
-  const max = await numberField(run, thread, isObject(given) ? given : {}, 'MaxItems', scope, 'integer');
+  const holder = isObject(given) ? given : {};
+  const place = 'ItemReader/ReaderConfig/';
+  const max = await numberField(run, thread, holder, 'MaxItems', scope, 'integer', place);
   if (max !== undefined) config.MaxItems = max;
   const parameters = jsonata
     ? await evaluate(reader.Arguments ?? {}, 'ItemReader/Arguments', run.queryScope(thread))
@@ -33,12 +35,13 @@ export async function batchItems(run: Run, thread: Thread, items: readonly Json[
   const batcher = definition.ItemBatcher as JsonObject;
   const raw = run.pathScope(thread, thread.input);
   const scope = jsonata ? raw : withData(raw, applyPath(definition.InputPath, raw));
-  const countMax =
-    (await numberField(run, thread, batcher, 'MaxItemsPerBatch', scope, 'integer')) ??
-    Number.POSITIVE_INFINITY;
-  const bytesMax =
-    (await numberField(run, thread, batcher, 'MaxInputBytesPerBatch', scope, 'integer')) ??
-    Number.POSITIVE_INFINITY;
+  const most = async (name: string): Promise<number> => {
+    const max = await numberField(run, thread, batcher, name, scope, 'integer', 'ItemBatcher/');
+    if (max !== undefined && max <= 0) throw runtimeFailure(`${name} must be a positive integer.`);
+    return max ?? Number.POSITIVE_INFINITY;
+  };
+  const countMax = await most('MaxItemsPerBatch');
+  const bytesMax = await most('MaxInputBytesPerBatch');
   const shared = batcher.BatchInput;
   const extra: JsonObject =
     shared === undefined

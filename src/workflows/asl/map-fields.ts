@@ -15,6 +15,7 @@ export async function wholeNumber(
   return numberField(run, thread, thread.node.definition, name, scope, 'integer');
 }
 
+/** `place`: where in the state its `holder` is, with a `/` behind; an expression that fails is told by it. */
 export async function numberField(
   run: Run,
   thread: Thread,
@@ -22,11 +23,12 @@ export async function numberField(
   name: string,
   scope: Scope,
   form: 'integer' | 'float',
+  place = '',
 ): Promise<number | undefined> {
   const literal = holder[name];
   if (typeof literal === 'number') return literal;
   if (literal !== undefined)
-    return (await evaluateAs(literal, name, 'number', run.queryScope(thread))) as number;
+    return (await evaluateAs(literal, `${place}${name}`, 'number', run.queryScope(thread))) as number;
   const path = holder[`${name}Path`];
   if (typeof path !== 'string') return undefined;
   const value = requireByPath(path, `${name}Path`, scope);

@@ -1,5 +1,5 @@
 import { completeState } from './complete-state.ts';
-import { runtimeFailure, StateFailure } from './failure.ts';
+import { HeartbeatFailure, runtimeFailure, StateFailure } from './failure.ts';
 import { failureDetails, inputOf, outputOf } from './history-event.ts';
 import type { Json } from './json-value.ts';
 import { evaluate, evaluateAs } from './jsonata-expression.ts';
@@ -154,19 +154,14 @@ export async function taskHeard(
       if (!waiting.started) tellStarted(run, thread, waiting, input.worker);
       return;
     case 'completed':
-      if (input.op === waiting.timeoutOp) return taskTimedOut(run, thread, waiting, 'States.Timeout');
+      if (input.op === waiting.timeoutOp) return taskTimedOut(run, thread, waiting, false);
       if (waiting.tokenOp === undefined || input.op === waiting.tokenOp)
         return taskSucceeded(run, thread, waiting, input.output);
       waiting.workOp = undefined;
       tellSubmitted(run, thread, waiting, input.output);
       return;
     case 'expired':
-      return taskTimedOut(
-        run,
-        thread,
-        waiting,
-        waiting.heartbeatSeconds === undefined ? 'States.Timeout' : 'States.HeartbeatTimeout',
-      );
+      return taskTimedOut(run, thread, waiting, waiting.heartbeatSeconds !== undefined);
     case 'failed':
       return taskFailed(run, thread, waiting, input.error, input.cause);
     default:
@@ -219,10 +214,10 @@ function taskFailed(
   throw new StateFailure(error, cause);
 }
 
-function taskTimedOut(run: Run, thread: Thread, waiting: TaskWaiting, error: string): never {
+function taskTimedOut(run: Run, thread: Thread, waiting: TaskWaiting, byHeartbeat: boolean): never {
   settle(run, thread, waiting);
-  tellEnd(run, thread, waiting, 'TimedOut', error, undefined);
-  throw new StateFailure(error, undefined);
+  tellEnd(run, thread, waiting, 'TimedOut', 'States.Timeout', undefined);
+  throw byHeartbeat ? new HeartbeatFailure() : new StateFailure('States.Timeout', undefined);
 }
 
 function tellEnd(

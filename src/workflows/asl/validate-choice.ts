@@ -2,6 +2,7 @@ import { COMPARISONS } from './choice-rule.ts';
 import { type Findings, pointer, type Surroundings } from './diagnostics.ts';
 import { isObject, type Json, type JsonObject } from './json-value.ts';
 import { isExpression } from './jsonata-expression.ts';
+import { parseTimestamp } from './timestamp.ts';
 import { checkAssign, checkPath, checkQuery } from './validate-fields.ts';
 
 export function validateChoices(
@@ -75,7 +76,14 @@ function validateRule(rule: Json, at: string, outermost: boolean, findings: Find
   else if (comparison.byPath) checkPath(operand, pointer(at, test), findings);
   else if (typeof operand !== comparison.operand) {
     findings.error(pointer(at, test), `${test} compares with a ${comparison.operand}.`);
+  } else if (test.startsWith('Timestamp') && !isTime(operand as string)) {
+    findings.error(pointer(at, test), `${test} compares with an RFC 3339 time such as 2026-03-14T01:59:00Z.`);
   }
+}
+
+/** A time, or what CloudFormation will put one in place of. */
+function isTime(text: string): boolean {
+  return text.includes('${') || parseTimestamp(text) !== undefined;
 }
 
 function validateJoined(

@@ -69,7 +69,7 @@ export function validateMap(
   const name = state.ItemProcessor === undefined ? 'Iterator' : 'ItemProcessor';
   const processor = processorOf(state);
   if (processor === undefined) return;
-  around.flow(processor, pointer(here, name), true, jsonata);
+  around.flow(processor, pointer(here, name), true);
   if (!isObject(processor)) return;
   const within = (json: Json | undefined, at: string, checks: Checks): void =>
     checkObject(json, at, checks, jsonata, findings);
@@ -77,8 +77,12 @@ export function validateMap(
   within(state.ItemBatcher, `${here}/ItemBatcher`, BATCHER);
   within(state.ItemReader, `${here}/ItemReader`, READER);
   within(state.ResultWriter, `${here}/ResultWriter`, WRITER);
-  if (isObject(state.ItemReader))
-    within(state.ItemReader.ReaderConfig, `${here}/ItemReader/ReaderConfig`, READER_CONFIG);
+  if (isObject(state.ItemReader)) {
+    const { ReaderConfig: config } = state.ItemReader;
+    within(config, `${here}/ItemReader/ReaderConfig`, READER_CONFIG);
+    if (isObject(config) && config.CSVHeaderLocation === 'GIVEN' && config.CSVHeaders === undefined)
+      findings.error(`${here}/ItemReader/ReaderConfig`, 'Headers that are GIVEN are in CSVHeaders.');
+  }
   if (isObject(state.ResultWriter))
     within(state.ResultWriter.WriterConfig, `${here}/ResultWriter/WriterConfig`, WRITER_CONFIG);
   if (isDistributed(state)) {

@@ -94,7 +94,7 @@ export function validateState(
   }
   checkGroups(state, here, findings);
   if (type === 'Choice') validateChoices(state, here, jsonata, findings, around);
-  if (type === 'Parallel') validateBranches(state, here, jsonata, findings, around);
+  if (type === 'Parallel') validateBranches(state, here, findings, around);
   if (type === 'Map') validateMap(state, here, jsonata, findings, around);
   around.follow(state.Next, pointer(here, 'Next'));
   validateRetry(state.Retry, pointer(here, 'Retry'), findings);
@@ -154,13 +154,7 @@ function checkTimes(state: JsonObject, here: string, findings: Findings): void {
   findings.error(pointer(here, 'HeartbeatSeconds'), 'HeartbeatSeconds is less than TimeoutSeconds.');
 }
 
-function validateBranches(
-  state: JsonObject,
-  here: string,
-  jsonata: boolean,
-  findings: Findings,
-  around: Surroundings,
-): void {
+function validateBranches(state: JsonObject, here: string, findings: Findings, around: Surroundings): void {
   const at = pointer(here, 'Branches');
   if (!Array.isArray(state.Branches)) {
     if (state.Branches !== undefined) findings.error(at, 'Branches is a list.');
@@ -168,7 +162,7 @@ function validateBranches(
   }
   if (state.Branches.length === 0) findings.error(at, 'Branches has at least one branch.');
   for (const [index, branch] of state.Branches.entries()) {
-    around.flow(branch, pointer(at, index), false, jsonata);
+    around.flow(branch, pointer(at, index), false);
   }
 }
 

@@ -95,6 +95,20 @@ const cases: readonly (readonly [object | string, code: string, location: string
   ],
   [one({ Type: 'Pass', ...end, Output: 1 }), 'SCHEMA_VALIDATION_FAILED', '/States/A/Output'],
   [
+    one({ Type: 'Choice', Choices: [{ Variable: '$.t', TimestampLessThan: 'noon', Next: 'A' }] }),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/Choices/0/TimestampLessThan',
+  ],
+  [
+    one(
+      distributed(STANDARD, {
+        ItemReader: { Resource: reader, ReaderConfig: { InputType: 'CSV', CSVHeaderLocation: 'GIVEN' } },
+      }),
+    ),
+    'SCHEMA_VALIDATION_FAILED',
+    '/States/A/ItemReader/ReaderConfig',
+  ],
+  [
     one({ Type: 'Pass', ...end, QueryLanguage: 'JSONata', Output: { a: ['{% 1 + %}'] } }),
     'INVALID_JSONATA_EXPRESSION',
     '/States/A/Output/a/0',
@@ -234,6 +248,24 @@ test('each mistake is told with where it is', () => {
     if (code === 'OK') assert.deepEqual(told, [], text);
     else assert.ok(told.includes(`${code} ${location}`), `${text}\n${told.join('\n')}`);
   }
+});
+
+test('a Map or Parallel lends its language to none of the states within', () => {
+  const faults = (definition: object): string[] =>
+    parseDefinition(JSON.stringify(definition)).diagnostics.map(({ location }) => location);
+  const within = (state: object): object => ({ StartAt: 'I', States: { I: { ...state, End: true } } });
+  const jsonata = { Type: 'Pass', Output: '{% 1 %}' };
+  const jsonPath = { Type: 'Pass', Parameters: { 'a.$': '$' } };
+  const each = (state: object, more: object = {}): object =>
+    query(map({ Items: [1], ItemProcessor: { ...within(state), ...more } }));
+  assert.deepEqual(faults(one(each(jsonPath))), []);
+  assert.deepEqual(faults(one(each(query(jsonata)))), []);
+  assert.deepEqual(faults(one(each(jsonata))), ['/States/A/ItemProcessor/States/I/Output']);
+  assert.deepEqual(faults(one(each(jsonPath, { QueryLanguage: 'JSONPath' }))), [
+    '/States/A/ItemProcessor/QueryLanguage',
+  ]);
+  assert.deepEqual(faults(one(query({ Type: 'Parallel', ...end, Branches: [within(jsonPath)] }))), []);
+  assert.deepEqual(faults(query(one({ Type: 'Parallel', ...end, Branches: [within(jsonata)] }))), []);
 });
 
 test('what is too large or too deep is refused', () => {

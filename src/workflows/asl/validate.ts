@@ -63,8 +63,8 @@ const MACHINE_FIELDS = new Set([
   'TimeoutSeconds',
   'Version',
 ]);
-const FLOW_FIELDS = new Set(['Comment', 'QueryLanguage', 'StartAt', 'States']);
-const PROCESSOR_FIELDS = new Set([...FLOW_FIELDS, 'ProcessorConfig']);
+const BRANCH_FIELDS = new Set(['Comment', 'QueryLanguage', 'StartAt', 'States']);
+const PROCESSOR_FIELDS = new Set(['Comment', 'ProcessorConfig', 'StartAt', 'States']);
 
 function validateMachine(definition: JsonObject, findings: Findings): void {
   const { TimeoutSeconds: timeout, Version: version } = definition;
@@ -136,12 +136,13 @@ function validateStates(
     }
     validateState(state, here, jsonata, findings, {
       follow: (target, location) => follow(target === name ? undefined : target, location),
-      flow: (inner, location, isProcessor, innerJsonata) =>
+      // The language that a state around them says is its own alone.
+      flow: (inner, location, isProcessor) =>
         validateFlow(
           inner,
           location,
-          isProcessor ? PROCESSOR_FIELDS : FLOW_FIELDS,
-          innerJsonata,
+          isProcessor ? PROCESSOR_FIELDS : BRANCH_FIELDS,
+          jsonata,
           findings,
           depth + 1,
         ),
