@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { CreateEventBusCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import {
   CreateActivityCommand,
   DescribeExecutionCommand,
@@ -323,6 +324,36 @@ describe('tasks', () => {
     assert.equal(FailedEntryCount, 0);
     const { json } = await platform.api('GET', '/events?type=OrderPlaced');
     assert.ok(JSON.stringify(json).includes(Entries[0]!.EventId));
+  });
+
+  test('events go onto the bus that they name, and the task fails where there is none', async () => {
+    const buses = new EventBridgeClient({
+      ...{ endpoint: platform.url, region: 'us-east-1', maxAttempts: 1 },
+      credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
+    });
+    const { EventBusArn } = await buses.send(new CreateEventBusCommand({ Name: 'partners' }));
+    const entry = (EventBusName: string | undefined, mark: number): object => ({
+      ...{ Source: 'orders', DetailType: 'Named', EventBusName, Detail: { mark } },
+    });
+    const put = async (service: string, ...Entries: object[]): ReturnType<typeof ended> => {
+      const Resource = `arn:aws:states:::${service}:putEvents`;
+      return await ended(await start(one({ Type: 'Task', Resource, Parameters: { Entries }, End: true })));
+    };
+    assert.equal((await put('events', entry('partners', 1), entry(EventBusArn, 2))).status, 'SUCCEEDED');
+    const { error, cause } = await put('events', entry('none', 3), entry(undefined, 4));
+    assert.equal(error, 'EventBridge.FailedEntry');
+    const { FailedEntryCount, Entries } = JSON.parse(cause!) as {
+      FailedEntryCount: number;
+      Entries: object[];
+    };
+    assert.equal(FailedEntryCount, 1);
+    const message = 'Event bus none does not exist.';
+    assert.deepEqual(Entries[0], { ErrorCode: 'InvalidArgument', ErrorMessage: message });
+    const answered = JSON.parse((await put('aws-sdk:eventbridge', entry('none', 5))).output!) as object;
+    assert.deepEqual(answered, { FailedEntryCount: 1, Entries: [Entries[0]] });
+    const { json } = await platform.api('GET', '/events?type=Named');
+    const { items } = json as { items: { scope: string }[] };
+    assert.deepEqual(items.map(({ scope }) => scope).toSorted(), ['', 'bus:partners', 'bus:partners']);
   });
 
   test('a distributed Map: its run, and results written as objects', async () => {

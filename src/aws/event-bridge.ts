@@ -2,13 +2,13 @@ import type { Clock } from '../base/clock.ts';
 import { LambentError, toLambentError } from '../base/errors.ts';
 import type { MintUuid } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
-import { type CloudEvent, parseCloudEvent } from '../model/cloud-event.ts';
 import { compilePattern, type EventPattern } from '../model/event-pattern.ts';
 import { EVERYBODY, scopeOfBus } from '../model/event-scope.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import type { EventBus } from '../ports/event-bus.ts';
-import { busNamed, DEFAULT_BUS } from './event-bus.ts';
+import { DEFAULT_BUS } from './event-bus.ts';
 import { BUS_OPERATIONS } from './event-buses.ts';
+import { answerOf, putEntry } from './event-entry.ts';
 import { type EventRules, RULE_OPERATIONS } from './event-rules.ts';
 import type { AwsJsonApi } from './json-apis.ts';
 import { AwsJsonError, invalid, jsonResponse, RequestFields, toAwsJsonError } from './json-protocol.ts';
@@ -87,69 +87,22 @@ function errorOf(thrown: unknown, requestId: string, log: Log): AwsJsonError {
   });
 }
 
-/** Entries stand or fall one by one, as at AWS: a bad one gets an ErrorCode in its place. */
-async function putEvents(parts: EventBridgeParts, fields: RequestFields): Promise<object> {
+async function putEvents(
+  { bus, clock, mintUuid, rules }: EventBridgeParts,
+  fields: RequestFields,
+): Promise<object> {
   const entries = fields.list('Entries');
   if (entries.length === 0 || entries.length > ENTRIES_MAX)
     throw invalid(
       `Value at 'entries' failed to satisfy constraint: Member must have 1 to ${ENTRIES_MAX} items`,
     );
-  const outcomes = await Promise.all(entries.map((entry) => putEntry(parts, entry)));
-  return { FailedEntryCount: outcomes.filter((each) => 'ErrorCode' in each).length, Entries: outcomes };
-}
-
-async function putEntry(parts: EventBridgeParts, entry: unknown): Promise<object> {
-  try {
-    const { event, bus } = toEvent(parts, entry);
-    await parts.bus.publish([event], { scope: bus === DEFAULT_BUS ? EVERYBODY : scopeOfBus(bus) });
-    return { EventId: event.id };
-  } catch (thrown) {
-    if (thrown instanceof AwsJsonError) return { ErrorCode: thrown.type, ErrorMessage: thrown.message };
-    const { code, message, facts } = toLambentError(thrown);
-    if (facts.fault === 'caller') return { ErrorCode: 'InvalidArgument', ErrorMessage: message };
-    const ErrorCode = code === 'E_OVERLOADED' ? 'ThrottlingException' : 'InternalFailure';
-    return { ErrorCode, ErrorMessage: message };
-  }
-}
-
-function toEvent(
-  { clock, mintUuid, rules }: EventBridgeParts,
-  entry: unknown,
-): { readonly event: CloudEvent; readonly bus: string } {
-  const refuse = (message: string): AwsJsonError => new AwsJsonError('InvalidArgument', message);
-  if (typeof entry !== 'object' || entry === null) throw refuse('An entry is an object.');
-  const fields = new RequestFields(entry as Record<string, unknown>);
-  const bus = busNamed(fields.optionalText('EventBusName', 1_600));
-  if (!rules.hasBus(bus)) throw refuse(`Event bus ${bus.slice(0, 256)} does not exist.`);
-  const [source, type, detail] = ['Source', 'DetailType', 'Detail'].map((name) => {
-    const value = fields.optionalText(name);
-    if (value === undefined || value === '')
-      throw refuse(`Parameter ${name} is not valid. Reason: ${name} is a required argument.`);
-    return value;
-  });
-  const resources = fields.list('Resources');
-  const timeS = fields.number('Time', 0, 8.64e12);
-  const event = parseCloudEvent({
-    specversion: '1.0',
-    id: mintUuid(),
-    source,
-    type,
-    time: new Date(timeS === undefined ? clock.nowMs() : timeS * 1_000).toISOString(),
-    datacontenttype: 'application/json',
-    ...(resources.length === 0 ? {} : { awsresources: JSON.stringify(resources) }),
-    data: detailOf(detail!, refuse),
-  });
-  return { event, bus };
-}
-
-function detailOf(text: string, refuse: (message: string) => AwsJsonError): object {
-  try {
-    const detail: unknown = JSON.parse(text);
-    if (typeof detail === 'object' && detail !== null && !Array.isArray(detail)) return detail;
-  } catch {
-    // Said below.
-  }
-  throw new AwsJsonError('MalformedDetail', refuse('Detail is malformed: it must be a JSON object.').message);
+  const hasBus = (name: string): boolean => rules.hasBus(name);
+  const outcomes = entries.map((entry) =>
+    putEntry(entry, { id: mintUuid(), nowMs: clock.nowMs(), hasBus }, (event, name) =>
+      bus.publish([event], { scope: name === DEFAULT_BUS ? EVERYBODY : scopeOfBus(name) }),
+    ),
+  );
+  return answerOf(await Promise.all(outcomes));
 }
 
 async function testEventPattern(_parts: EventBridgeParts, fields: RequestFields): Promise<object> {

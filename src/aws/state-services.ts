@@ -1,9 +1,8 @@
 import { type LambentError, toLambentError } from '../base/errors.ts';
 import type { ExecutionId, InvocationId } from '../base/ids.ts';
-import { parseCloudEvent } from '../model/cloud-event.ts';
 import { EgressPolicy } from '../model/egress-policy.ts';
 import { type ExecutionRecord, isFinal } from '../model/execution.ts';
-import { EVERYBODY, scopeOfApp } from '../model/event-scope.ts';
+import { EVERYBODY, scopeOfApp, scopeOfBus } from '../model/event-scope.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import { taskExecutionId } from '../model/workflow-wire.ts';
@@ -13,6 +12,9 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import type { ObjectFiles } from '../ports/object-files.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { ServiceCall, ServiceOutcome, ServiceRequest, StateServices } from '../ports/state-services.ts';
+import { DEFAULT_BUS } from './event-bus.ts';
+import { answerOf, putEntry } from './event-entry.ts';
+import type { EventRules } from './event-rules.ts';
 import { STATES_APP } from './execution-value.ts';
 import { type ExecutionCause, startExecution } from './executions.ts';
 import { callHttp } from './http-task.ts';
@@ -34,6 +36,8 @@ export interface StateServicesParts extends StatesParts {
   /** What the HTTP tasks of an execution may connect to. */
   readonly network: (record: ExecutionRecord) => NetworkPolicy;
   readonly bus: EventBus;
+  /** Those that clients make, besides the default one. */
+  readonly buses: Pick<EventRules, 'hasBus'>;
   readonly asyncQueue: AsyncQueue;
   /** Told after each accepted asynchronous invocation. */
   onAsyncAccepted(): void;
@@ -96,7 +100,7 @@ async function perform(parts: StateServicesParts, call: ServiceCall): Promise<Se
       return await invokeLater(parts, call, request.name, parameters);
     case 'events:putEvents':
     case 'aws-sdk:eventbridge:putEvents':
-      return await putEvents(parts.bus, call, parameters);
+      return await putEvents(parts, call, parameters, request.service.startsWith('aws-sdk'));
     case 'aws-sdk:sfn:startExecution':
     case 'states:startExecution':
     case 'states:startExecution.sync':
@@ -147,33 +151,45 @@ async function invokeLater(
   return { status: 'ok', output: null };
 }
 
-/** Events of one call have ids that stay the same, so that those of a second attempt are the first's. */
+/**
+ * Events of one call have ids that stay the same, so that those of a second attempt are the first's. Where an entry
+ * fails, the task does, but not the SDK's, which answers it (as at AWS).
+ */
 async function putEvents(
-  bus: EventBus,
+  { bus, buses, clock }: StateServicesParts,
   { record, op, origin }: ServiceCall,
   { Entries: entries }: Readonly<Record<string, unknown>>,
+  isSdk: boolean,
 ): Promise<ServiceOutcome> {
-  const { depth, traceparent } = origin();
   const given = Array.isArray(entries) ? entries.map(asObject) : [];
-  const events = given.map(({ Source, DetailType, Detail, Time }, index) =>
-    parseCloudEvent({
-      specversion: '1.0',
-      id: `${record.id}-${op}-${index}`,
-      source: Source,
-      type: DetailType,
-      ...(typeof Time === 'string' && { time: Time }),
-      ...(traceparent === undefined ? {} : { traceparent }),
-      data: typeof Detail === 'string' ? (JSON.parse(Detail) as unknown) : (Detail ?? {}),
-    }),
-  );
-  if (events.length === 0)
+  if (given.length === 0)
     return { status: 'failed', error: 'EventBridge.ValidationException', cause: 'Entries is empty.' };
+  const { depth, traceparent } = origin();
   // Machines that AWS' clients made belong to no app: their events are for all, as those of PutEvents are.
-  const scope = record.app === STATES_APP ? EVERYBODY : scopeOfApp(record.app);
-  await bus.publish(events, { depth, scope });
+  const own = record.app === STATES_APP ? EVERYBODY : scopeOfApp(record.app);
+  const hasBus = (name: string): boolean => buses.hasBus(name);
+  const outcomes = given.map((entry, index) => {
+    const context = { id: `${record.id}-${op}-${index}`, nowMs: clock.nowMs(), hasBus };
+    return putEntry(asSent(entry), context, (event, name) =>
+      bus.publish([traceparent === undefined ? event : { ...event, traceparent }], {
+        depth,
+        scope: name === DEFAULT_BUS ? own : scopeOfBus(name),
+      }),
+    );
+  });
+  const answer = answerOf(await Promise.all(outcomes));
+  return answer.FailedEntryCount === 0 || isSdk
+    ? { status: 'ok', output: answer }
+    : { status: 'failed', error: 'EventBridge.FailedEntry', cause: JSON.stringify(answer) };
+}
+
+/** An entry as the API takes it: in a state machine Detail may be an object, and Time is a text. */
+function asSent(entry: Readonly<Record<string, unknown>>): object {
+  const { Detail: detail = {}, Time: time, ...rest } = entry;
   return {
-    status: 'ok',
-    output: { Entries: events.map(({ id }) => ({ EventId: id })), FailedEntryCount: 0 },
+    ...rest,
+    Detail: typeof detail === 'string' ? detail : JSON.stringify(detail),
+    Time: typeof time === 'string' ? Date.parse(time) / 1_000 : time,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { EventRules } from '../aws/event-rules.ts';
 import { type ExecutionValue, STATES_APP } from '../aws/execution-value.ts';
 import { startExecution } from '../aws/executions.ts';
 import { AwsJsonError } from '../aws/json-protocol.ts';
@@ -48,6 +49,7 @@ export interface StateMachinesOptions {
   readonly files: ObjectFiles;
   readonly secrets: Pick<Secrets, 'valueOf'>;
   readonly bus: EventBus;
+  readonly buses: Pick<EventRules, 'hasBus'>;
   readonly asyncQueue: AsyncQueue;
   readonly onAsyncAccepted: () => void;
   readonly authorize: Authorize;
@@ -103,7 +105,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
   const services = createStateServices({
     ...{ ...parts, liveApps, files, secrets: options.secrets },
     network: (record) => networkOf(record, options),
-    ...{ bus: options.bus, asyncQueue: options.asyncQueue },
+    ...{ bus: options.bus, buses: options.buses, asyncQueue: options.asyncQueue },
     onAsyncAccepted: options.onAsyncAccepted,
   });
   const tryTask = createTryTask({ call: options.call, services, clock, mintUuid });

@@ -268,7 +268,7 @@ async function createParts(options: WireOptions, store: Stores, blobs: BlobStore
     options,
   );
   const workflowParts = createWorkflowParts({
-    ...{ ...shared, pool, operations, bus: events.bus },
+    ...{ ...shared, pool, operations, bus: events.bus, buses: rules },
     ...{ stateMachines: store.stateMachines, journal: store.journal, events: store.events },
     payloads: store.payloads,
     ...{ blobs, asyncQueue, onAsyncAccepted },
