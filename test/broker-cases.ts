@@ -113,6 +113,7 @@ export async function sendOne(
   kind: MessageSource['kind'],
   url: string,
   destination: string,
+  qos?: 1 | 2,
 ): Promise<{ readonly id: string }> {
   const { sending } = createMessageDrivers(systemClock).find((driver) => driver.kind === kind)!;
   const sender = await sending!.connect({ label: 'BROKER', url, tls: undefined });
@@ -123,7 +124,7 @@ export async function sendOne(
     contentType: 'application/json',
   };
   try {
-    return await sender.send({ ...message, headers: { kind: 'test' }, depth: 3 });
+    return await sender.send({ ...message, headers: { kind: 'test' }, qos, depth: 3 });
   } finally {
     await sender.close();
   }

@@ -66,20 +66,23 @@ const settingsOf = (given: Partial<MqttSource>): MqttSource => ({
   ...given,
 });
 
-/** Stands before the broker and refuses MQTT 5 with these bytes, as brokers do that do not speak it. */
+/** Stands before the broker and refuses MQTT 5 with these bytes, as brokers do that do not speak it; else it tells what it hears. */
 async function withFront(
   server: BrokerServer,
-  refusal: Buffer,
+  refusal: Buffer | undefined,
   act: (url: string) => Promise<void>,
+  hear: (bytes: Buffer) => void = () => {},
 ): Promise<void> {
   const front = createServer((socket) => {
     socket.on('error', () => {});
-    socket.once('data', (bytes) => {
+    socket.once('data', (bytes: Buffer) => {
       // The version comes after the header, the length in one byte, and the text MQTT.
-      if (bytes[8] === 5) return void socket.end(refusal);
+      if (bytes[8] === 5 && refusal !== undefined) return void socket.end(refusal);
       const behind = connect(server.port, '127.0.0.1');
       behind.on('error', () => socket.destroy());
       behind.write(bytes);
+      hear(bytes);
+      socket.on('data', hear);
       socket.pipe(behind).pipe(socket);
     });
   }).listen(0, '127.0.0.1');
@@ -167,6 +170,27 @@ await describeBroker({
       await withFront(server, VERSION_REFUSED, async (front) =>
         assert.deepEqual(await sendOne('mqtt', front, 'sent/new'), { id: 'given' }),
       );
+    },
+    async 'are handed over twice confirmed with QoS 2'(server) {
+      const { source, events } = openSource(settingsOf({ topic: 'surely/#' }), urlOf(server));
+      await isReading(source);
+      // The first bytes of what is sent, each after the answer to the one before.
+      const kinds: number[] = [];
+      const hear = (bytes: Buffer): void => void kinds.push(bytes[0]!);
+      const sendTo = async (url: string): Promise<void> =>
+        assert.deepEqual(await sendOne('mqtt', url, 'surely/one', 2), { id: 'given' });
+      await withFront(server, undefined, sendTo, hear);
+      await withFront(server, VERSION_REFUSED, sendTo, hear);
+      const [CONNECT, PUBLISH, PUBREL, DISCONNECT] = [0x10, 0x34, 0x62, 0xe0];
+      assert.deepEqual(
+        kinds,
+        [1, 2].flatMap(() => [CONNECT, PUBLISH, PUBREL, DISCONNECT]),
+      );
+      await poll(async () => events.length > 1);
+      await source.close();
+      const narrow = urlOf(server).replace('lambent', 'narrow');
+      const refused = { code: 'E_SEND_FAILED', message: /may not send to surely\/one/ };
+      await assert.rejects(sendOne('mqtt', narrow, 'surely/one', 2), refused);
     },
     async 'that are retained come once, and are shared'(server) {
       const url = urlOf(server);

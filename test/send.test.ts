@@ -105,6 +105,13 @@ export const handler = async (event) => { await send('cache', 'circle', { round:
     assert.deepEqual(third?.slice(0, 2), ['body', '\xff\x00']);
   });
 
+  it('takes `qos` for MQTT alone', async () => {
+    const sent = (qos: unknown): Promise<unknown> =>
+      call('node', { ...{ connection: 'cache', stream: 'node', message: 'x' }, options: { qos } });
+    assert.match(String(await sent(2)), /is of the kind redis; only mqtt has `qos`/);
+    assert.match(String(await sent(0)), /`qos` is 1 or 2/);
+  });
+
   it('is there in Python', async () => {
     const ids = (await call('python', {})) as string[];
     assert.equal(ids.length, 2, JSON.stringify(ids));

@@ -91,6 +91,8 @@ type Message struct {
 	Headers map[string]string
 	// ContentType is `application/json`, `text/plain` or `application/octet-stream`, by what Body is, when empty.
 	ContentType string
+	// QoS is of MQTT alone. 2: the broker takes it once for certain, as long as the connection holds; 1 when zero.
+	QoS int
 }
 
 // Send sends a message through a connection of the app, which the manifest must name for the function (`connections`).
@@ -117,6 +119,9 @@ func Send(ctx context.Context, connection, destination string, message Message) 
 	}
 	if message.ContentType != "" {
 		args["contentType"] = message.ContentType
+	}
+	if message.QoS != 0 {
+		args["qos"] = message.QoS
 	}
 	var sent struct{ ID string }
 	err = callPlatform(ctx, "send", args, message.Body, &sent)

@@ -6,6 +6,8 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Left out: `application/json`, `text/plain` or `application/octet-stream`, by what the message is. */
   readonly contentType?: string | undefined;
+  /** Of MQTT alone. 2: the broker takes it once for certain, as long as the connection holds; left out: 1. */
+  readonly qos?: 1 | 2 | undefined;
 }
 
 /**
@@ -21,12 +23,12 @@ export async function send(
   connection: string,
   destination: string,
   message: unknown,
-  { id, headers, contentType }: SendOptions = {},
+  { id, headers, contentType, qos }: SendOptions = {},
 ): Promise<{ readonly id: string }> {
   const isBytes = message instanceof Uint8Array;
   const as = isBytes ? 'bytes' : typeof message === 'string' ? 'text' : 'json';
   // Types of an author's project may be older than what the platform's Node.js has.
   const value = isBytes ? (message as unknown as { toBase64(): string }).toBase64() : message;
-  const args = { connection, destination, as, id, headers, contentType };
+  const args = { connection, destination, as, id, headers, contentType, qos };
   return (await callPlatform('send', args, value)) as { readonly id: string };
 }

@@ -32,12 +32,16 @@ export interface SendCallOptions {
 export function createSendCall(options: SendCallOptions): OperationHandler {
   const { secrets, drivers, senders, mintUuid } = options;
   return async (caller, args, payload) => {
-    const { destination, id = mintUuid(), headers, contentType, as } = parseArguments(args);
+    const { destination, id = mintUuid(), headers, contentType, qos, as } = parseArguments(args);
     const { connection, version } = await findConnection(options, caller, String(args.connection));
     const sending = drivers.find(({ kind }) => kind === connection.kind)?.sending;
     if (sending === undefined)
       throw refused(
         `The connection ${connection.name} is of the kind ${connection.kind}, which takes no messages.`,
+      );
+    if (qos !== undefined && connection.kind !== 'mqtt')
+      throw refused(
+        `The connection ${connection.name} is of the kind ${connection.kind}; only mqtt has \`qos\`.`,
       );
     const address = resolveAddress(
       connection,
@@ -45,7 +49,7 @@ export function createSendCall(options: SendCallOptions): OperationHandler {
     );
     const content = contentOf(as, payload);
     const answer = await senders.send(`${caller.app}/${connection.name}`, sending, address, {
-      ...{ destination, id, body: content.body, contentType: contentType ?? content.type },
+      ...{ destination, id, body: content.body, contentType: contentType ?? content.type, qos },
       headers: {
         ...headers,
         ...(caller.traceparent === undefined ? {} : { traceparent: caller.traceparent }),
@@ -82,12 +86,13 @@ interface SendArguments {
   readonly id: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly contentType: string | undefined;
+  readonly qos: 1 | 2 | undefined;
   readonly as: 'json' | 'text' | 'bytes';
 }
 
 /** From inside a sandbox: anything may come. */
 function parseArguments(args: Readonly<Record<string, unknown>>): SendArguments {
-  const { destination, id, headers = {}, contentType, as } = args;
+  const { destination, id, headers = {}, contentType, qos, as } = args;
   if (typeof args.connection !== 'string') throw refused('`connection` is the name of a connection.');
   if (!isText(destination, DESTINATION_CHARS_MAX))
     throw refused(
@@ -97,9 +102,11 @@ function parseArguments(args: Readonly<Record<string, unknown>>): SendArguments 
     throw refused(`The id of a message is a text of at most ${ID_CHARS_MAX} characters.`);
   if (contentType !== undefined && !isText(contentType, ID_CHARS_MAX))
     throw refused('The content type is a text such as `application/json`.');
+  if (qos !== undefined && qos !== 1 && qos !== 2)
+    throw refused('`qos` is 1 or 2: what is sent with 0 is confirmed by nobody.');
   if (as !== 'json' && as !== 'text' && as !== 'bytes')
     throw refused('A message is sent as `json`, `text` or `bytes`.');
-  return { destination, id, headers: parseHeaders(headers), contentType, as };
+  return { destination, id, headers: parseHeaders(headers), contentType, qos, as };
 }
 
 function parseHeaders(headers: unknown): Record<string, string> {

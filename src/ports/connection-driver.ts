@@ -42,6 +42,8 @@ export interface OutgoingMessage {
   readonly body: Uint8Array;
   readonly contentType: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Of MQTT alone: how it is handed over; `undefined`: 1. */
+  readonly qos?: 1 | 2 | undefined;
   /** How many events led to it. */
   readonly depth: number;
 }

@@ -72,17 +72,19 @@ def send(
     id: Optional[str] = None,
     headers: Optional[Mapping[str, str]] = None,
     content_type: Optional[str] = None,
+    qos: Optional[int] = None,
 ) -> str:
     """
     Sends a message through a connection of the app, which the manifest must name for the function (`connections`). `str` is
     sent as text, `bytes` as bytes, anything else as JSON. `destination` is a queue or `exchange/key` of RabbitMQ, the key of
     a stream of Redis, a subject of a stream of NATS, a topic of MQTT, a topic or `topic/key` of Kafka, a queue or
-    `queue.fifo/group` of SQS. Returns its id once the broker has confirmed it.
+    `queue.fifo/group` of SQS. `qos` is for MQTT alone, 1 or 2; 2: the broker takes it once for certain, as long as the
+    connection holds. Returns its id once the broker has confirmed it.
 
     Raises CallError: `E_SEND_FAILED` (it may have arrived all the same where the broker did not answer),
     `E_CONNECTION_NOT_NAMED`, `E_SECRET_MISSING`, `E_PAYLOAD_TOO_LARGE`, `E_OVERLOADED`. It is not retried.
     """
-    args, value = _send_args(connection, destination, message, id, headers, content_type)
+    args, value = _send_args(connection, destination, message, id, headers, content_type, qos)
     return str(_call("send", args, value)["id"])
 
 
@@ -94,9 +96,10 @@ async def send_async(
     id: Optional[str] = None,
     headers: Optional[Mapping[str, str]] = None,
     content_type: Optional[str] = None,
+    qos: Optional[int] = None,
 ) -> str:
     """As `send`, for `async` code."""
-    args, value = _send_args(connection, destination, message, id, headers, content_type)
+    args, value = _send_args(connection, destination, message, id, headers, content_type, qos)
     return str((await _call_async("send", args, value))["id"])
 
 
@@ -140,6 +143,7 @@ def _send_args(
     id: Optional[str],
     headers: Optional[Mapping[str, str]],
     content_type: Optional[str],
+    qos: Optional[int],
 ) -> Tuple[Dict[str, Any], Any]:
     is_bytes = isinstance(message, (bytes, bytearray, memoryview))
     given = {
@@ -149,6 +153,7 @@ def _send_args(
         "id": id,
         "headers": None if headers is None else dict(headers),
         "contentType": content_type,
+        "qos": qos,
     }
     args = {name: value for name, value in given.items() if value is not None}
     if message is None:

@@ -103,6 +103,11 @@ export class MqttConnection {
     return this.#ack?.properties?.maximumPacketSize;
   }
 
+  /** What a message can be handed over with at most; brokers of 3.1.1 do not say. */
+  get qosMax(): number {
+    return this.#ack?.properties?.maximumQoS ?? 2;
+  }
+
   /** Where packets go from now on, and those that came already. */
   listen(take: (packet: Packet) => void): void {
     this.#take = take;

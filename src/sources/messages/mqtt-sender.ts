@@ -12,7 +12,10 @@ const HEAD_BYTES = 64;
 const REFUSED_MIN = 0x80;
 const NOT_AUTHORIZED = 0x87;
 
-/** To a topic, with QoS 1; confirmed when the broker has it. With MQTT 3.1.1 nothing but the body goes along. */
+/**
+ * To a topic; confirmed when the broker has it: QoS 1 by one answer, QoS 2 by two, so that the broker takes it once. The session
+ * ends with the connection: what was not confirmed by then is not sent again. With MQTT 3.1.1 nothing but the body goes along.
+ */
 export async function openMqttSender(address: Address, clock: Clock): Promise<Sender> {
   const connection = await connectMqtt(address, { clock, clientId: '', isKept: false });
   return new MqttSender(connection);
@@ -37,7 +40,9 @@ class MqttSender implements Sender {
     this.#connection = connection;
     this.lost = connection.lost;
     connection.listen((packet) => {
-      if (packet.cmd === 'puback') this.#confirm(packet.messageId!, packet.reasonCode ?? 0);
+      if (packet.cmd === 'puback' || packet.cmd === 'pubcomp')
+        this.#confirm(packet.messageId!, packet.reasonCode ?? 0);
+      if (packet.cmd === 'pubrec') this.#release(packet.messageId!, packet.reasonCode ?? 0);
     });
   }
 
@@ -52,6 +57,11 @@ class MqttSender implements Sender {
         hint: 'Name one topic, without the wildcards + and #.',
       });
     this.#checkSize(message);
+    const { qosMax } = this.#connection;
+    if ((message.qos ?? 1) > qosMax)
+      throw new LambentError('E_SEND_FAILED', `The broker takes no messages with QoS ${message.qos ?? 1}.`, {
+        hint: qosMax === 1 ? 'Send with `qos: 1`.' : 'Let the broker take QoS 1 at least.',
+      });
     const { promise, resolve, reject } = Promise.withResolvers<{ readonly id: string }>();
     this.#waiting.push({ message, resolve, reject });
     this.#sendSome();
@@ -89,15 +99,22 @@ class MqttSender implements Sender {
     }
   }
 
-  #write(messageId: number, { destination, id, body, contentType, headers, depth }: OutgoingMessage): void {
+  #write(messageId: number, message: OutgoingMessage): void {
+    const { destination, id, body, contentType, headers, qos = 1, depth } = message;
     this.#connection.write({
       ...{ cmd: 'publish', messageId, topic: destination, payload: Buffer.from(body) },
-      ...{ qos: 1, dup: false, retain: false },
+      ...{ qos, dup: false, retain: false },
       properties: {
         contentType,
         userProperties: { ...headers, id, [DEPTH_HEADER]: String(depth) },
       },
     });
+  }
+
+  /** The broker has it, and may forget the number. */
+  #release(number: number, code: number): void {
+    if (code >= REFUSED_MIN) this.#confirm(number, code);
+    else this.#connection.write({ cmd: 'pubrel', messageId: number, reasonCode: 0 });
   }
 
   #confirm(number: number, code: number): void {
