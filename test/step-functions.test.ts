@@ -107,6 +107,25 @@ describe('state machines', () => {
     );
   });
 
+  test('a field beyond its bounds is refused with the bound, in the words of AWS', async () => {
+    const stateMachineArn = await machine(one({ Type: 'Succeed' }));
+    const list = (maxResults: number): Promise<unknown> =>
+      sfn.send(new ListExecutionsCommand({ stateMachineArn, maxResults }));
+    const begins = "1 validation error detected: Value '%' at 'maxResults' failed to satisfy constraint: ";
+    for (const [given, bound] of [
+      [1_001, 'less than or equal to 1000'],
+      [-1, 'greater than or equal to 0'],
+    ] as const)
+      await assert.rejects(list(given), {
+        name: 'ValidationException',
+        message: `${begins.replace('%', String(given))}Member must have value ${bound}`,
+      });
+    const routingConfiguration = [{ stateMachineVersionArn: `${stateMachineArn}:1`, weight: 100 }];
+    await assert.rejects(sfn.send(new CreateStateMachineAliasCommand({ name: '12', routingConfiguration })), {
+      message: /at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: \^/,
+    });
+  });
+
   test('versions and aliases choose the definition', async () => {
     const stateMachineArn = await machine(one({ Type: 'Pass', Result: 1, End: true }));
     const first = await sfn.send(new PublishStateMachineVersionCommand({ stateMachineArn }));

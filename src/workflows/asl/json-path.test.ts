@@ -98,6 +98,22 @@ test('names with signs in them: as they stand outside of filters, and after a ba
   assert.throws(() => parsePath('$.a\\'), { name: 'PathSyntaxError' });
 });
 
+test('what is no object is named as AWS names it', () => {
+  const nodes = {
+    Array: [],
+    Null: null,
+    Text: 'x',
+    Boolean: true,
+    Int: -(2 ** 31),
+    Long: 2 ** 31,
+    Double: 1.5,
+  };
+  for (const [name, value] of Object.entries(nodes)) {
+    const result = lookUp(parsePath('$.a.b'), { a: value });
+    assert.match(result.found ? '' : result.why, new RegExp(`but found '[a-z.]+\\.${name}Node'\\.`), name);
+  }
+});
+
 test('texts that are no paths', () => {
   for (const text of [
     '',

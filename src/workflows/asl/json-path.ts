@@ -1,6 +1,6 @@
 import { parseFilter, passes } from './json-path-filter.ts';
 import type { JsonPath, PathResult, PathStep } from './json-path-syntax.ts';
-import { fieldOf, isObject, type Json, type JsonObject } from './json-value.ts';
+import { fieldOf, isObject, type Json, type JsonObject, typeName } from './json-value.ts';
 import { TextReader } from './text-reader.ts';
 
 /*
@@ -211,18 +211,24 @@ function reasonFor(path: JsonPath, at: number, value: Json): string {
   return last ? `No results for path: ${here}` : `Missing property in path ${here}`;
 }
 
+const INT_MAX = 2_147_483_647;
+const NODES: Readonly<Record<Exclude<ReturnType<typeof typeName>, 'number'>, string>> = {
+  array: 'ArrayNode',
+  null: 'NullNode',
+  string: 'TextNode',
+  boolean: 'BooleanNode',
+  object: 'ObjectNode',
+};
+
 /** The names that the recorded messages use for JSON's types. */
 function javaType(value: Json): string {
-  const node = Array.isArray(value)
-    ? 'ArrayNode'
-    : value === null
-      ? 'NullNode'
-      : typeof value === 'string'
-        ? 'TextNode'
-        : typeof value === 'boolean'
-          ? 'BooleanNode'
-          : 'IntNode';
-  return `com.fasterxml.jackson.databind.node.${node}`;
+  const type = typeName(value);
+  return `com.fasterxml.jackson.databind.node.${type === 'number' ? numberNode(value as number) : NODES[type]}`;
+}
+
+function numberNode(value: number): string {
+  if (!Number.isInteger(value)) return 'DoubleNode';
+  return value > INT_MAX || value < -INT_MAX - 1 ? 'LongNode' : 'IntNode';
 }
 
 function bracketed(steps: readonly PathStep[]): string {

@@ -416,6 +416,28 @@ describe('limits', () => {
   });
 });
 
+test('a JSONata Map in a JSONPath machine has its states in JSONPath', async () => {
+  const state = {
+    ...{ Type: 'Map', QueryLanguage: 'JSONata', End: true, Items: '{% $states.input.list %}' },
+    ItemProcessor: {
+      StartAt: 'I',
+      States: { I: { Type: 'Pass', Parameters: { 'twice.$': 'States.MathAdd($, $)' }, End: true } },
+    },
+    Output: '{% $sum($states.result.twice) %}',
+  };
+  assert.equal((await drive(one(state), { list: [1, 2] })).end?.output, 6);
+});
+
+test('a batch has at least one item', async () => {
+  const flow = { StartAt: 'I', States: { I: { Type: 'Pass', End: true } } };
+  const state = {
+    ...{ Type: 'Map', ItemsPath: '$.list', ItemBatcher: { MaxItemsPerBatchPath: '$.most' }, End: true },
+    ItemProcessor: { ...flow, ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' } },
+  };
+  const { end } = await drive(one(state), { list: [1], most: 0 });
+  assert.match(String(end?.cause), /MaxItemsPerBatch must be a positive integer\.$/);
+});
+
 test('the same inputs give the same history', async () => {
   const definition = {
     QueryLanguage: 'JSONata',
