@@ -98,6 +98,12 @@ export function explainBrokerFailure(
   return { name: known[1], ok: false, text: `${known[2]} (${own})`, fix: known[3] };
 }
 
+/** Whether nothing answers at the address. */
+export function isAway(error: unknown, url: string | undefined): boolean {
+  const { name } = explainBrokerFailure(error, url);
+  return name === 'name' || name === 'reach';
+}
+
 /** The same in one text. */
 export function describeBrokerFailure(error: unknown, url: string | undefined): string {
   const { text, fix } = explainBrokerFailure(error, url);

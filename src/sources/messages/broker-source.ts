@@ -4,7 +4,7 @@ import type { CloudEvent } from '../../model/cloud-event.ts';
 import type { Address } from '../../model/connection.ts';
 import type { MessageSource as Settings } from '../../model/message-source.ts';
 import type { Source, SourceContext, SourceStatus } from '../../ports/source.ts';
-import { describeBrokerFailure } from './broker-failure.ts';
+import { describeBrokerFailure, isAway } from './broker-failure.ts';
 import { type BrokerMessage, toEvent } from './broker-message.ts';
 
 /*
@@ -25,6 +25,8 @@ import { type BrokerMessage, toEvent } from './broker-message.ts';
 
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 30_000;
+/** The same while nothing answers at the address: trying costs no broker anything, and is the only way to see one come back. */
+const AWAY_MAX_MS = 5_000;
 /** A connection that held for so long was a good one: the next begins with the shortest pause again. */
 const GOOD_MS = 10_000;
 /** How often the address is looked at for a change, and the broker asked for what waits. */
@@ -65,6 +67,7 @@ export class BrokerSource<S extends Settings> implements Source {
   readonly #ended: Promise<void>;
   #position: string | undefined;
   #pauseMs = BACKOFF_FIRST_MS;
+  #wasAway = false;
   #trouble: string | undefined = 'The first connection to the broker is being made.';
   #waiting: number | undefined;
 
@@ -99,16 +102,20 @@ export class BrokerSource<S extends Settings> implements Source {
         if (signal.aborted) return;
         this.#tell(error, address?.url);
         this.#waiting = undefined;
-        if (clock.monotonicMs() - startedMs > GOOD_MS) this.#pauseMs = BACKOFF_FIRST_MS;
-        await this.#pause(closed);
+        const away = isAway(error, address?.url);
+        // One that answers again may only be starting.
+        const isBack = this.#wasAway && !away;
+        this.#wasAway = away;
+        if (isBack || clock.monotonicMs() - startedMs > GOOD_MS) this.#pauseMs = BACKOFF_FIRST_MS;
+        await this.#pause(closed, away ? AWAY_MAX_MS : BACKOFF_MAX_MS);
       }
     }
   }
 
-  async #pause(closed: Promise<void>): Promise<void> {
+  async #pause(closed: Promise<void>, mostMs = BACKOFF_MAX_MS): Promise<void> {
     const { clock, random } = this.#context;
-    const ms = this.#pauseMs * (0.5 + random.fraction() / 2);
-    this.#pauseMs = Math.min(this.#pauseMs * 2, BACKOFF_MAX_MS);
+    const ms = Math.min(this.#pauseMs, mostMs) * (0.5 + random.fraction() / 2);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, mostMs);
     await Promise.race([delay(clock, ms), closed]);
   }
 
