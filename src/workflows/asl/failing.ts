@@ -152,12 +152,17 @@ async function handled(run: Run, thread: Thread, failure: StateFailure): Promise
   }
 }
 
+/** What stands for no heartbeat in time. */
+const LATE_NAMES = ['States.HeartbeatTimeout', 'States.Timeout', 'States.ALL'];
+
 /** States.ALL and States.TaskFailed do not stand for data beyond the limit. */
 function matches(entry: JsonObject, failure: StateFailure): boolean {
   const { error } = failure;
   const names = entry.ErrorEquals as string[];
   if (error !== undefined && names.includes(error)) return true;
-  if (failure instanceof HeartbeatFailure && names.includes('States.HeartbeatTimeout')) return true;
+  // A tested state may be given the name as an error: it is the same as no heartbeat in time.
+  const isLate = failure instanceof HeartbeatFailure || error === 'States.HeartbeatTimeout';
+  if (isLate) return LATE_NAMES.some((name) => names.includes(name));
   if (error === 'States.DataLimitExceeded') return false;
   return names.includes('States.ALL') || (names.includes('States.TaskFailed') && error !== 'States.Timeout');
 }

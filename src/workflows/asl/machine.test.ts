@@ -103,6 +103,14 @@ describe('tasks', () => {
     // A name of its own to catch it by, but what is told is a timeout; and what has no cause has an empty one.
     assert.deepEqual(await caughtAs('States.HeartbeatTimeout'), { Error: 'States.Timeout', Cause: '' });
     assert.equal(await caughtAs('States.TaskFailed'), undefined);
+    const given = task({
+      Catch: [{ ErrorEquals: ['States.Timeout'], Next: 'B' }],
+      End: undefined,
+      Next: 'B',
+    });
+    const named = { StartAt: 'A', States: { A: given, B: { Type: 'Succeed' } } };
+    const tested = await drive(named, {}, replies({ fail: 'States.HeartbeatTimeout' }));
+    assert.deepEqual(tested.end?.output, { Error: 'States.HeartbeatTimeout', Cause: '' });
     const whole = await drive(one(task(), { TimeoutSeconds: 9 }), {}, never);
     assert.equal(whole.history.at(-1)?.previousEventId, 0);
     assert.deepEqual(
