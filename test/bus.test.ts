@@ -195,6 +195,33 @@ describe('the bus', { timeout: 60_000 }, () => {
     await lambent.api('POST', '/apps/shop/triggers/bill-events/resume');
     await poll(async () => (await owed()) === 0);
   });
+
+  it('redrives and removes the dead of a trigger together, and replays a range to all that match', async () => {
+    const trigger = 'shop/flaky-events';
+    const countOf = async (path: string): Promise<number> =>
+      ((await lambent.api('GET', path)).json as { items: unknown[] }).items.length;
+    const alertsPath = '/events?type=lambent.dead-letter&text=%22bulk';
+    for (const id of ['bulk1', 'bulk2']) await publish({ id, type: 'flaky', data: { broken: true } });
+    await poll(async () => (await countOf(alertsPath)) === 2);
+    const redriven = await lambent.api('POST', '/dead-letters/redrive', { all: true, trigger });
+    assert.deepEqual(redriven.json, { count: 2 });
+    // Each fails anew, and is told of anew.
+    await poll(async () => (await countOf(alertsPath)) === 4);
+    const removed = await lambent.api('POST', '/dead-letters/remove', { all: true, trigger });
+    assert.deepEqual([removed.json, await countOf(`/dead-letters?trigger=${trigger}`)], [{ count: 2 }, 0]);
+    const all = { source: '/test', type: 'flaky', text: '"bulk' };
+    const replay = async (more: object): Promise<unknown> =>
+      (await lambent.api('POST', '/events/replay', { ...all, ...more })).json;
+    const found = (await lambent.api('GET', '/events?source=%2Ftest&type=flaky')).json as {
+      items: { id: string; receivedMs: number }[];
+    };
+    const at = new Date(found.items.find(({ id }) => id === 'bulk1')!.receivedMs).toISOString();
+    assert.deepEqual(await replay({ until: at, dryRun: true }), { events: 0, deliveries: 0 });
+    assert.deepEqual(await replay({ since: at, dryRun: true }), { events: 2, deliveries: 2 });
+    assert.equal(await countOf(alertsPath), 4, 'a dry run delivers nothing');
+    assert.deepEqual(await replay({ since: at }), { events: 2, deliveries: 2 });
+    await poll(async () => (await countOf(alertsPath)) === 6);
+  });
 });
 
 describe('schedules', { timeout: 60_000 }, () => {
