@@ -68,7 +68,12 @@ export function layOut(
   const ranksep = direction === 'LR' ? 104 : 30;
   graph.setGraph({ rankdir: direction, nodesep: 18, ranksep, marginx: 4, marginy: 4 });
   graph.setDefaultEdgeLabel(() => ({}));
-  const sources = nodes.filter(({ card }) => card === 'source');
+  const reached = new Set(edges.map(({ to }) => to));
+  const hasSources = nodes.some(({ card }) => card === 'source');
+  // A card that nothing leads to stands where the sources do.
+  const sources = hasSources
+    ? nodes.filter(({ id, card }) => card === 'source' || (card === 'part' && !reached.has(id)))
+    : [];
   if (sources.length > 0) graph.setNode(ROOT, { width: 0, height: 0 });
   for (const { id } of sources) graph.setEdge(ROOT, id, { weight: 50, minlen: 1 });
   for (const node of nodes) graph.setNode(node.id, sizeOf(node));

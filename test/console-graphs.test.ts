@@ -43,16 +43,21 @@ function longMachine(): string {
 const FILES = {
   'lambent.yaml': `
 app: shop
-functions: { even: {} }
+functions:
+  even: { on: [{ name: numbers, events: { type: [number.came] }, attempts: 1, onSuccess: { emit: number.even }, onFailure: { function: odd } }] }
+  odd: { on: [{ name: odds, events: { type: [number.odd] }, onSuccess: { webhook: 'https://partner.example.com/hooks', secret: KEY } }] }
+  late: { routes: [/late] }
 workflows:
   checks: {}
   long: { definition: long.asl.json }
 `,
   'functions/even.js': `
-export const handler = async ({ n }) => {
-  if (n === 3) throw new RangeError('3 is odd');
+export const handler = async ({ n, data }) => {
+  if ((n ?? data.n) === 3) throw new RangeError('3 is odd');
   return n;
 };`,
+  'functions/odd.js': 'export const handler = async () => 1;',
+  'functions/late.js': 'export const handler = async () => 1;',
   'workflows/checks.ts': `
 import { workflow } from 'lambent';
 export default workflow(async (ctx, items: number[]) => {
@@ -93,6 +98,44 @@ const nodeOf = (page: Page, name: string) =>
     .filter({ has: page.getByText(name, { exact: true }) });
 
 describe('graphs in the console', { skip: noChromium, timeout: 120_000 }, () => {
+  it('map where the outcomes of triggers go, with what flows there', async () => {
+    const { page, problems } = await visit('/');
+    const map = page.getByLabel('Map of the app', { exact: true });
+    for (const [name, kind] of [
+      ['numbers', 'events'],
+      ['number.even', 'event'],
+      ['partner.example.com', 'webhook'],
+    ] as const)
+      await map
+        .locator('.graph-box')
+        .filter({ has: page.getByText(name, { exact: true }) })
+        .filter({ has: page.getByText(kind, { exact: true }) })
+        .waitFor();
+    assert.equal(await map.getByText('on success', { exact: true }).count(), 2);
+    await map.getByText('on failure', { exact: true }).waitFor();
+    await platform.fetch('/_lambent/events', {
+      method: 'POST',
+      headers: { 'content-type': 'application/cloudevents+json' },
+      body: JSON.stringify({
+        specversion: '1.0',
+        id: '1',
+        source: '/t',
+        type: 'number.came',
+        data: { n: 3 },
+      }),
+    });
+    await map.getByText(/^on failure · 1\/min$/).waitFor();
+    // All of it is within the frame, whatever came later.
+    const frame = (await map.boundingBox())!;
+    for (const box of await map.locator('.graph-box').all()) {
+      const { x, width } = (await box.boundingBox())!;
+      assert.ok(x >= frame.x && x + width <= frame.x + frame.width, 'a node is cut off');
+    }
+    await screenshot(page, 'map-with-destinations');
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
   it('show what goes on now, and move on with it', async () => {
     const id = await start('checks', [2], 0);
     const { page, problems } = await visit(`/executions/${id}?tab=graph`);

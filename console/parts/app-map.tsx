@@ -1,5 +1,5 @@
 import { useQueries } from '@tanstack/react-query';
-import type { LiveFunction, TrafficFlow, Trigger } from '../answers.ts';
+import type { Destination, LiveFunction, TrafficFlow, Trigger, TriggerTarget } from '../answers.ts';
 import { get } from '../api.ts';
 import type { GraphEdge, GraphNode } from '../lay-out-graph.ts';
 import { useLive } from '../query-client.ts';
@@ -46,7 +46,10 @@ function useTraffic(): readonly TrafficFlow[] {
   return again.data?.items ?? known;
 }
 
-/** Nodes by id (`f app/name`, `r app/name`, `t app/name`, `c app/name`, `api`) and edges by their ends. */
+/**
+ * Nodes by id (`f app/name`, `r app/name`, `t app/name`, `c app/name`, `w url`, `m arn`, `e app/type`, `api`) and edges
+ * by their ends.
+ */
 class Drawing {
   readonly nodes = new Map<string, GraphNode>();
   readonly edges = new Map<string, GraphEdge>();
@@ -95,10 +98,13 @@ class Drawing {
     this.#connect(route, id, isWorkflow ? all : this.#sum(app, name, 'route'));
   }
 
-  addTrigger({ id: own, function: name, source, paused, owed, dead, trouble }: Trigger): void {
+  addTrigger(trigger: Trigger): void {
+    const { id: own, source, paused, owed, dead, trouble, onSuccess, onFailure } = trigger;
+    // What only outcomes reach is drawn as where they go.
+    if (source?.kind === 'destination') return;
     const [app = '', title = own] = own.split('/');
-    const target = `f ${app}/${name}`;
-    if (name === undefined || !this.nodes.has(target)) return;
+    const target = this.#targetOf(app, trigger);
+    if (target === undefined) return;
     const state = [
       paused ? 'paused' : (source?.kind ?? 'trigger'),
       ...(owed > 0 ? [`${compact(owed)} owed`] : []),
@@ -110,7 +116,46 @@ class Drawing {
       tone: dead > 0 || trouble !== undefined ? 'bad' : paused ? 'warn' : 'info',
       to: '/events?tab=triggers',
     });
-    this.#connect(id, target, this.#sum(app, name, 'trigger', own));
+    this.#connect(id, target, this.#sum(app, trigger.function ?? '', 'trigger', own));
+    const isSame = JSON.stringify(onSuccess) === JSON.stringify(onFailure);
+    this.#addDestination(app, target, onSuccess, isSame ? 'either way' : 'on success');
+    if (!isSame) this.#addDestination(app, target, onFailure, 'on failure');
+  }
+
+  /** What a trigger brings its events to. */
+  #targetOf(app: string, { function: name, starts }: Trigger): string | undefined {
+    if (starts !== undefined && starts.kind !== 'workflow') return this.#addOutside(starts);
+    const target = `f ${app}/${name}`;
+    return this.nodes.has(target) ? target : undefined;
+  }
+
+  /** Where the outcomes of what a trigger delivers go. */
+  #addDestination(app: string, from: string, destination: Destination | undefined, when: string): void {
+    if (destination === undefined) return;
+    if (destination.kind === 'webhook') {
+      this.#connect(from, this.#addOutside(destination), undefined, when);
+    } else if (destination.kind === 'emit') {
+      const id = `e ${app}/${destination.type}`;
+      const to = `/events?type=${encodeURIComponent(destination.type)}`;
+      this.nodes.set(id, { id, text: destination.type, under: 'event', card: 'part', to });
+      this.#connect(from, id, undefined, when);
+    } else {
+      const name = destination.kind === 'function' ? destination.function : destination.workflow;
+      const flow = this.#sum(app, name, 'trigger', `${app}/destination.${name}`);
+      this.#connect(from, `f ${app}/${name}`, flow, when);
+    }
+  }
+
+  /** A server that is told, or a state machine that is started, by its id here. */
+  #addOutside(target: Exclude<TriggerTarget, { kind: 'workflow' }>): string {
+    const isWebhook = target.kind === 'webhook';
+    const id = isWebhook ? `w ${target.url}` : `m ${target.arn}`;
+    this.nodes.set(id, {
+      ...{ id, card: 'part', to: isWebhook ? '/events?tab=triggers' : '/executions' },
+      text: isWebhook ? hostOf(target.url) : (target.arn.split(':').at(-1) ?? target.arn),
+      under: isWebhook ? 'webhook' : 'state machine',
+    });
+    return id;
   }
 
   /** Calls by the API, the CLI or this console: only while there are any. */
@@ -132,13 +177,15 @@ class Drawing {
     if (!this.edges.has(`${from}\n${to}`)) this.#connect(from, to, undefined);
   }
 
-  #connect(from: string, to: string, sums: Sums | undefined): void {
+  #connect(from: string, to: string, sums: Sums | undefined, when?: string): void {
     if (from === to || !this.nodes.has(from) || !this.nodes.has(to)) return;
     const { calls, errors } = sums ?? NONE;
-    const failed = errors > 0 ? ` · ${percent(errors, calls)} fail` : '';
+    const failed = errors > 0 ? [`${percent(errors, calls)} fail`] : [];
+    const text = [when, ...(calls > 0 ? [rate(calls), ...failed] : [])].filter(Boolean).join(' · ');
     this.edges.set(`${from}\n${to}`, {
       ...{ from, to, look: errors > 0 ? 'failing' : calls > 0 ? 'hot' : '' },
-      ...(calls === 0 ? {} : { text: rate(calls) + failed, perMinute: calls }),
+      ...(text === '' ? {} : { text }),
+      ...(calls === 0 ? {} : { perMinute: calls }),
     });
   }
 
@@ -154,6 +201,8 @@ class Drawing {
     return { calls, errors };
   }
 }
+
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : url);
 
 /** Executions of the last minute by workflow, and which functions and workflows they call, as the latest of them did. */
 function useWorkflows(functions: readonly LiveFunction[]) {

@@ -51,6 +51,12 @@ export function Graph({ label, direction, nodes, edges, follow }: GraphProps) {
     if (x !== undefined && y !== undefined && !isMoved.current)
       bringIntoSight(flow.current, box.current, { x, y });
   }, [x, y]);
+  // What comes later has its place in sight too, until somebody moves the graph.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the size says whether there is something to fit anew
+  useEffect(() => {
+    if (flow.current !== null && follow === undefined && !isMoved.current)
+      begin(flow.current, box.current, layout, undefined);
+  }, [layout.width, layout.height]);
   const shown = useMemo(() => nodesOf(layout, nodes, direction), [layout, nodes, direction]);
   const ways = useMemo(() => edgesOf(layout, edges), [layout, edges]);
   const height = Math.min(HEIGHT_PX_MAX, Math.max(160, layout.height + 2 * PAD_PX));

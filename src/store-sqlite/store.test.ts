@@ -17,6 +17,7 @@ import type { AsyncInvocation } from '../ports/async-queue.ts';
 import { mixedRecords, record } from '../ports/conformance/telemetry-samples.ts';
 import { DATABASE_FILE } from './database.ts';
 import { openStore, type Store, type StoreOptions } from './store.ts';
+import { MESSAGE_CALLS_MAX } from './store-thread.ts';
 
 const clock = new ManualClock();
 const endings: (() => void | Promise<void>)[] = [];
@@ -114,8 +115,13 @@ describe('the store: group commit', () => {
     );
     const after = await store.stats();
     assert.ok(after.operations - before.operations >= 1_000);
-    // One for the thousand, and one each for the question before and for tidying.
-    assert.ok(after.transactions - before.transactions <= 4, `${after.transactions - before.transactions}`);
+    // The writer begins with the first message of the turn while the others are made: at most one for each message, and
+    // one each for the question before and for tidying. A busy machine makes more of them, an idle one a few.
+    const messages = Math.ceil(1_000 / MESSAGE_CALLS_MAX);
+    assert.ok(
+      after.transactions - before.transactions <= messages + 3,
+      `${after.transactions - before.transactions}`,
+    );
     assert.equal((await store.asyncQueue.counts()).waiting, 1_000);
   });
 
