@@ -96,10 +96,11 @@ export function Graph({ label, direction, nodes, edges, follow }: GraphProps) {
           if (event !== null) isMoved.current = true;
         }}
       >
-        <Controls showInteractive={false} position="bottom-left" orientation="horizontal" />
+        <Controls showInteractive={false} position="bottom-right" orientation="horizontal" />
         {nodes.length < MINIMAP_NODES ? null : (
           <MiniMap
             pannable
+            position="top-right"
             ariaLabel={`${label}, all of it`}
             nodeClassName={(node) =>
               node.type === 'box' ? `mini ${(node as BoxNode).data.node.tone ?? ''}` : 'mini region'

@@ -131,7 +131,7 @@ function Tiles({ minutes, latency }: { minutes: readonly Minute[]; latency: Late
         value={pool === undefined ? '–' : String(pool.items.length)}
         more={pool === undefined ? '' : pool.waiting === 0 ? 'no call waits' : `${pool.waiting} calls wait`}
       />
-      <Tile name="At AWS Lambda" value={money(sum('awsCostUsd'))} more="list price of the same" />
+      <Tile name="At AWS Lambda" value={money(sum('awsCostUsd'))} more="at its list price" />
     </div>
   );
 }
