@@ -97,20 +97,23 @@ export function Graph({ label, direction, nodes, edges, follow }: GraphProps) {
         }}
       >
         <Controls showInteractive={false} position="bottom-right" orientation="horizontal" />
-        {nodes.length < MINIMAP_NODES ? null : (
-          <MiniMap
-            pannable
-            position="top-right"
-            ariaLabel={`${label}, all of it`}
-            nodeClassName={(node) =>
-              node.type === 'box' ? `mini ${(node as BoxNode).data.node.tone ?? ''}` : 'mini region'
-            }
-          />
-        )}
+        {nodes.length < MINIMAP_NODES ? null : <WholeGraph label={label} />}
       </ReactFlow>
     </section>
   );
 }
+
+/** All of a large graph, in its corner. */
+const WholeGraph = ({ label }: { readonly label: string }) => (
+  <MiniMap
+    pannable
+    position="top-right"
+    ariaLabel={`${label}, all of it`}
+    nodeClassName={(node) =>
+      node.type === 'box' ? `mini ${(node as BoxNode).data.node.tone ?? ''}` : 'mini region'
+    }
+  />
+);
 
 /** A layout changes with the shape of the graph alone, however often it is coloured anew. */
 function useLayout(
