@@ -29,7 +29,7 @@ for (const [language, start] of Object.entries(LANGUAGES)) {
   const send = (
     instance: TestInstance,
     ...events: { step: number; how?: string; ms?: number }[]
-  ): Exchange[] => events.map((event) => instance.event(event));
+  ): Exchange[] => instance.together(() => events.map((event) => instance.event(event)));
 
   describe(`calls ahead of their turn: ${language}`, { timeout: 30_000 }, () => {
     it('run one after the other, in their order', async () => {
@@ -131,7 +131,8 @@ describe('calls ahead of their turn: an exception that nobody catches', { timeou
     await using instance = await LANGUAGES.node();
     instance.write(encodeFrame(FRAME.AHEAD, 0, 0));
     await instance.until(() => instance.holds);
-    const calls = [{ step: 1, how: 'throw-late' }, { step: 2 }].map((event) => instance.event(event));
+    const events = [{ step: 1, how: 'throw-late' }, { step: 2 }];
+    const calls = instance.together(() => events.map((event) => instance.event(event)));
     await instance.until(() => instance.retired);
     await calls[1]!.until(wasReturned);
     assert.deepEqual(begun(instance), ['1']);

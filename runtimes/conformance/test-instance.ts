@@ -229,6 +229,16 @@ export class TestInstance implements AsyncDisposable {
     this.#channel.write(bytes);
   }
 
+  /** What is written meanwhile leaves in one write, and so arrives in one read. */
+  together<Result>(write: () => Result): Result {
+    this.#channel.cork();
+    try {
+      return write();
+    } finally {
+      this.#channel.uncork();
+    }
+  }
+
   /** Waits until something is true of the instance. */
   async until(what: () => boolean): Promise<void> {
     await this.#instanceEvents.until(what);
