@@ -6,6 +6,8 @@ export interface GraphNode {
   readonly under?: string | undefined;
   readonly note?: string | undefined;
   readonly tone?: string;
+  /** How it stands, as a sign in its corner and in a word, for who does not tell colours apart. */
+  readonly mark?: { readonly sign: string; readonly text: string } | undefined;
   /** Something is under way here: it is seen to move. */
   readonly isBusy?: boolean;
   /** A card of a map: all are as wide. Sources stand first. */
@@ -85,22 +87,48 @@ export function layOut(
     if (holders.has(id)) graph.setParent(id, frameOf(id));
     if (outer !== undefined) graph.setParent(holders.has(id) ? frameOf(id) : id, outer);
   }
-  // A text has a place of its own on its edge, so that nothing else is put there.
+  const withinOf = new Map(nodes.map(({ id, within }) => [id, within]));
   for (const { from, to, text } of edges)
-    graph.setEdge(
-      from,
-      to,
-      text === undefined ? {} : { width: Math.min(text.length, 28) * CHAR_PX, height: 16, labelpos: 'c' },
-    );
+    graph.setEdge(from, to, {
+      // What is within another begins right below it, beside the others that do: branches begin on one line.
+      weight: withinOf.get(to) === from ? 8 : 1,
+      // A text has a place of its own on its edge, so that nothing else is put there.
+      ...(text === undefined
+        ? {}
+        : { width: Math.min(text.length, 28) * CHAR_PX, height: 16, labelpos: 'c' }),
+    });
   dagre.layout(graph);
-  return read(graph, nodes, edges, holders);
+  const siblings = [...sources.map(({ id }) => ({ from: ROOT, to: id })), ...edges];
+  return read(graph, nodes, edges, {
+    holders,
+    flips: isReversed(graph, siblings) ? crossOf(direction) : undefined,
+  });
+}
+
+/** The axis that layers lie along. */
+const crossOf = (direction: 'LR' | 'TB'): 'x' | 'y' => (direction === 'LR' ? 'y' : 'x');
+
+/** Whether more of what follows the same stands against the order of its edges than with it: dagre knows no order. */
+function isReversed(
+  graph: InstanceType<typeof dagre.graphlib.Graph>,
+  edges: readonly { readonly from: string; readonly to: string }[],
+): boolean {
+  const axis = crossOf(graph.graph().rankdir === 'LR' ? 'LR' : 'TB');
+  const latest = new Map<string, number>();
+  let ordered = 0;
+  for (const { from, to } of edges) {
+    const at = (graph.node(to) as Place)[axis];
+    ordered += Math.sign(at - (latest.get(from) ?? at));
+    latest.set(from, at);
+  }
+  return ordered < 0;
 }
 
 function read(
   graph: InstanceType<typeof dagre.graphlib.Graph>,
   nodes: readonly GraphNode[],
   edges: readonly GraphEdge[],
-  holders: ReadonlySet<string>,
+  { holders, flips }: { readonly holders: ReadonlySet<string>; readonly flips: 'x' | 'y' | undefined },
 ): LaidOut {
   const framed = nodes.filter(({ id }) => holders.has(id));
   const places = [...nodes.map(({ id }) => id), ...framed.map(({ id }) => frameOf(id))].map(
@@ -109,10 +137,16 @@ function read(
   const points = new Map(
     edges.map(({ from, to }) => [`${from}\n${to}`, graph.edge(from, to).points as readonly Point[]]),
   );
+  const flipped = <At extends Point>(at: At): At =>
+    flips === undefined ? at : { ...at, [flips]: -at[flips] };
+  const turned = places.map(([, place]) => flipped(place));
   // The root and its edges take room at the left.
-  const left = Math.min(...places.map(([, { x, width }]) => x - width / 2), Number.POSITIVE_INFINITY);
-  const top = Math.min(...places.map(([, { y, height }]) => y - height / 2), Number.POSITIVE_INFINITY);
-  const moved = <At extends Point>(at: At): At => ({ ...at, x: at.x - left, y: at.y - top });
+  const left = Math.min(...turned.map(({ x, width }) => x - width / 2), Number.POSITIVE_INFINITY);
+  const top = Math.min(...turned.map(({ y, height }) => y - height / 2), Number.POSITIVE_INFINITY);
+  const moved = <At extends Point>(at: At): At => {
+    const { x, y } = flipped(at);
+    return { ...at, x: x - left, y: y - top };
+  };
   const all = new Map(places.map(([id, place]) => [id, moved(place)]));
   const ends = [...all.values()];
   const byId = new Map(nodes.map((node) => [node.id, node]));
@@ -130,10 +164,10 @@ function read(
   };
 }
 
-function sizeOf({ text, under, note, card }: GraphNode): { width: number; height: number } {
+function sizeOf({ text, under, note, card, mark }: GraphNode): { width: number; height: number } {
   const lines = 1 + (under === undefined ? 0 : 1) + (note === undefined ? 0 : 1);
   const height = 17 + lines * LINE_PX;
   if (card !== undefined) return { width: CARD_PX, height };
   const chars = Math.max(text.length, (under?.length ?? 0) * 0.9, (note?.length ?? 0) * 0.9, CHARS_MIN);
-  return { width: Math.ceil(Math.min(chars, CHARS_MAX) * CHAR_PX + 26), height };
+  return { width: Math.ceil(Math.min(chars, CHARS_MAX) * CHAR_PX + (mark === undefined ? 26 : 46)), height };
 }

@@ -249,15 +249,15 @@ describe('executions in the console', { skip: noChromium, timeout: 120_000 }, ()
   it('of a state machine are its definition, coloured, and its events', async () => {
     const id = await start('restock', { item: 'lamp' });
     const { page, problems } = await visit(`/executions/${id}?tab=graph`, { dark: true });
-    await nodeOf(page, 'Look', 'Task · failed').waitFor();
+    await nodeOf(page, 'failed Look', 'Task · failed').waitFor();
     await page.locator('.graph-box.faint').getByText('Order more').waitFor();
     await page.getByRole('button', { name: 'Go on from what failed' }).click();
     await page.getByText('All states that had not succeeded run again').waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Go on from what failed' }).click();
     await page.getByText('succeeded', { exact: true }).first().waitFor();
     await page.getByRole('link', { name: 'Graph' }).click();
-    await nodeOf(page, 'Look', 'Task · succeeded').filter({ hasText: '1 retry' }).waitFor();
-    await nodeOf(page, 'Enough?', 'Choice · succeeded').click();
+    await nodeOf(page, 'succeeded Look', 'Task').filter({ hasText: '1 retry' }).waitFor();
+    await nodeOf(page, 'succeeded Enough?', 'Choice').click();
     await page.getByLabel('Input of the step').getByText('left').waitFor();
     await screenshot(page, 'state-machine-graph-by-night');
     await assertAccessible(page);

@@ -176,7 +176,7 @@ describe('graphs in the console', { skip: noChromium, timeout: 120_000 }, () => 
     await page.locator('.react-flow__minimap').waitFor();
     await page.locator('[data-way="/Step 1 > /Step 2"] .taken').first().waitFor();
     assert.equal(await page.locator('[data-way="/Step 1 > /Step 3"] .taken').count(), 0);
-    await page.locator('[data-way="/Step 1 > /Step 2"]').getByText('else').waitFor();
+    await page.locator('[data-way="/Step 1 > /Step 2"]').getByText('Default').waitFor();
     await screenshot(page, 'graph-of-sixty-states-by-night');
     await assertAccessible(page);
 

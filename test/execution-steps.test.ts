@@ -287,8 +287,8 @@ describe("a workflow's graph", { timeout: 60_000 }, () => {
     const graph = await graphOf('ways');
     assert.deepEqual(waysOf(graph), [
       'start > start',
-      'start > Both ($.n NumericGreaterThan 5)',
-      'start > No "way" (else)',
+      'start > Both ($.n > 5)',
+      'start > No "way" (Default)',
       'Both > A',
       'Both > B',
       'Both > No "way" (catch States.ALL)',
@@ -297,7 +297,7 @@ describe("a workflow's graph", { timeout: 60_000 }, () => {
       'No "way" > end',
     ]);
     assert.equal(graph.nodes.find(({ label }) => label === 'B')?.parent, '/Both');
-    assert.match((await cli('run', 'graph', 'ways')).out, /n\d+ -->\|"\$\.n NumericGreaterThan 5"\| n\d+\n/);
+    assert.match((await cli('run', 'graph', 'ways')).out, /n\d+ -->\|"\$\.n #62; 5"\| n\d+\n/);
   });
 
   it('is not there for what is no workflow', async () => {

@@ -94,24 +94,30 @@ function boxOf(
       ...shared,
       tone: `round ${label !== 'end' ? toneOf(label) : status === 'succeeded' ? 'good' : 'faint'}`,
     };
-  if (state === undefined) return { ...shared, under: kind, tone: kind === 'branch' ? '' : 'faint' };
-  const [first, second] = Object.entries(state.counts);
-  const how =
-    second === undefined
-      ? `${state.status}${(first?.[1] ?? 1) > 1 ? ` × ${count(first![1])}` : ''}`
-      : countsText(state.counts);
+  if (state === undefined)
+    return {
+      ...shared,
+      tone: kind === 'branch' ? '' : 'faint',
+      ...(label.startsWith(kind) ? {} : { under: kind }),
+    };
+  const isMany = Object.values(state.counts).reduce((sum, each) => sum + each, 0) > 1;
   return {
     ...shared,
-    under: `${kind} · ${how}`,
-    note: noteOf(state),
+    mark: { sign: SIGNS[toneOf(state.status)] ?? '', text: state.status },
+    ...(isMany
+      ? { under: `${kind} · ${countsText(state.counts)}`, note: noteOf(state, true) }
+      : {
+          under: [kind, ...(state.status === 'succeeded' ? [] : [state.status]), noteOf(state)].join(' · '),
+        }),
     tone: `${toneOf(state.status)} ${state.step === chosen ? 'chosen' : ''}`,
     isBusy: state.status === 'running' || state.status === 'waiting',
     to: linkOf(state.step),
   };
 }
 
-function noteOf({ status, retries, longestMs, counts, dueMs, items }: PlaceState): string {
-  const isMany = Object.values(counts).reduce((sum, each) => sum + each, 0) > 1;
+const SIGNS: Readonly<Record<string, string>> = { good: '✓', bad: '✕', warn: '–', info: '●' };
+
+function noteOf({ status, retries, longestMs, dueMs, items }: PlaceState, isMany = false): string {
   return [
     ...(items === undefined ? [] : [plural(items.total, 'item')]),
     ...(dueMs !== undefined && status === 'waiting' ? [`until ${clock(dueMs)}`] : []),

@@ -22,7 +22,7 @@ import { type GraphEdge, type GraphNode, type LaidOut, layOut, type Point } from
 const MINIMAP_NODES = 25;
 const ZOOM_MIN = 0.15;
 /** Smaller than this a graph is not shown by itself: its text could not be read. */
-const READABLE_ZOOM = 0.62;
+const READABLE_ZOOM = 0.55;
 const HEIGHT_PX_MAX = 640;
 const PAD_PX = 16;
 
@@ -123,12 +123,13 @@ function useLayout(
 ): LaidOut {
   const shape = JSON.stringify([
     direction,
-    nodes.map(({ id, text, under, note, card, within }) => [
+    nodes.map(({ id, text, under, note, card, mark, within }) => [
       id,
       text,
       under,
       note !== undefined,
       card,
+      mark !== undefined,
       within,
     ]),
     edges.map(({ from, to, text }) => [from, to, text]),
@@ -192,9 +193,15 @@ function bringIntoSight(flow: Flow | null, box: HTMLElement | null, { x, y }: Po
 const isCalm = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 function Box({ data: { node, direction }, width = 0, height = 0 }: NodeProps<BoxNode>) {
-  const { text, under, note, tone = '', card, to, isBusy = false } = node;
+  const { text, under, note, tone = '', mark, card, to, isBusy = false } = node;
   const inner = (
     <>
+      {mark === undefined ? null : (
+        <span className="graph-mark">
+          <span aria-hidden="true">{mark.sign}</span>
+          <span className="sr">{mark.text} </span>
+        </span>
+      )}
       <span className="graph-name">{text}</span>
       {under === undefined ? null : <span className="graph-under">{under}</span>}
       {note === undefined ? null : <span className="graph-note">{note}</span>}
@@ -203,7 +210,7 @@ function Box({ data: { node, direction }, width = 0, height = 0 }: NodeProps<Box
   const look = `graph-box ${card ?? ''} ${tone} ${isBusy ? 'busy' : ''}`;
   const shared = {
     className: look,
-    title: [text, under, note].filter(Boolean).join('  '),
+    title: [text, mark?.text, under, note].filter(Boolean).join('  '),
     style: { width, height },
   };
   return (

@@ -13,6 +13,8 @@ export class CodeSteps implements StepFold {
   readonly steps: GrowingStep[] = [];
   readonly #byOp = new Map<number, GrowingStep>();
   readonly #open = new Set<GrowingStep>();
+  /** Scopes, by step, some of whose own steps were given up: that is done when another of them failed, and by nothing else. */
+  readonly #gaveUp = new Set<number>();
 
   take(entry: JournalEntry, place: number): void {
     if (entry.kind === 'opened') this.#opened(entry, place);
@@ -64,13 +66,15 @@ export class CodeSteps implements StepFold {
         step.dueMs = entry.dueMs;
         return;
       case 'completed':
-        endStep(step, 'succeeded', atMs, place);
+        // A scope is done with either way: the entry does not tell whether it gave up.
+        endStep(step, this.#gaveUp.has(step.step) ? 'failed' : 'succeeded', atMs, place);
         break;
       case 'failed':
         endStep(step, 'failed', atMs, place, errorOf(entry.error));
         break;
       case 'closed':
         endStep(step, 'cancelled', atMs, place);
+        if (step.parent !== undefined) this.#gaveUp.add(step.parent);
         break;
       default:
         entry satisfies never;

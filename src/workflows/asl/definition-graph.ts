@@ -86,21 +86,35 @@ function choicesOf({ Choices = [], Default, Catch = [] }: State): Way[] {
   const ways: Way[] = [];
   for (const rule of Choices)
     if (rule.Next !== undefined) ways.push({ to: rule.Next, label: ruleText(rule) });
-  if (Default !== undefined) ways.push({ to: Default, label: 'else' });
+  if (Default !== undefined) ways.push({ to: Default, label: 'Default' });
   for (const { Next, ErrorEquals = [] } of Catch)
     if (Next !== undefined) ways.push({ to: Next, label: shortened(`catch ${ErrorEquals.join(', ')}`) });
   return ways;
 }
 
-/** A condition of JSONata as it is, a comparison as `$.total NumericGreaterThan 5`, what is made of several in short. */
+/** A condition of JSONata as it is, a comparison as `$.total > 5`, what is made of several in short. */
 function ruleText({ Variable, Condition, ...rule }: Rule): string {
   if (typeof Condition === 'string') return shortened(Condition.replaceAll(/^\{%\s*|\s*%\}$/g, ''));
   const operators = Object.keys(rule).filter((key) => !NOT_OPERATORS.has(key));
   const [operator] = operators;
   if (operator === undefined) return 'choice';
   if (typeof Variable !== 'string') return `${operator} …`;
-  return shortened(`${Variable} ${operator} ${JSON.stringify(rule[operator])}`);
+  return shortened(`${Variable} ${signOf(operator)} ${JSON.stringify(rule[operator])}`);
 }
+
+/** `NumericLessThanEquals`, also of texts, times and paths, as one writes it. */
+function signOf(operator: string): string {
+  const [, how] = /^(?:String|Numeric|Boolean|Timestamp)(\w+?)(?:Path)?$/.exec(operator) ?? [];
+  return (how === undefined ? undefined : SIGNS[how]) ?? operator;
+}
+
+const SIGNS: Readonly<Record<string, string>> = {
+  Equals: '=',
+  LessThan: '<',
+  LessThanEquals: '≤',
+  GreaterThan: '>',
+  GreaterThanEquals: '≥',
+};
 
 const NOT_OPERATORS: ReadonlySet<string> = new Set(['Next', 'Comment', 'Assign', 'Output']);
 
