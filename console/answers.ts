@@ -115,6 +115,10 @@ export type TrafficShare = { readonly number: number; readonly weight: number };
 
 export type Trigger = { readonly id: string; readonly function?: string; readonly source: TriggerSource | null; readonly starts?: TriggerTarget; readonly onSuccess?: Destination; readonly onFailure?: Destination; readonly paused: boolean; readonly owed: number; readonly running: number; readonly delivered: number; readonly failed: number; readonly dead: number; readonly oldestMs?: number; readonly position?: string; readonly nextMs?: number; readonly trouble?: string; readonly lagBytes?: number; readonly lagMessages?: number; readonly plan?: { readonly place: string; readonly make: readonly string[]; readonly drop: readonly string[]; readonly isMade: boolean; readonly left: readonly { readonly place: string; readonly drop: readonly string[] }[] } };
 
+export type TriggerAttempt = DeliveryAttempt & { readonly seq: number; readonly id: string; readonly type: string };
+
+export type TriggerDetail = Trigger & ({ readonly delivery?: DeliveryPolicy; readonly rule?: { readonly name: string; readonly arn: string; readonly [name: string]: unknown } });
+
 export type TriggerSource = { readonly kind: string; readonly [name: string]: unknown };
 
 export type TriggerTarget = { readonly kind: 'workflow'; readonly workflow: string } | { readonly kind: 'stateMachine'; readonly arn: string } | { readonly kind: 'webhook'; readonly url: string; readonly secrets: readonly string[] };
@@ -159,6 +163,7 @@ export interface Answers {
   readonly getPayloads: CallPayloads;
   readonly getSession: { readonly name: string; readonly cookie: boolean };
   readonly getTraffic: Traffic;
+  readonly getTrigger: TriggerDetail;
   readonly getUsage: Usage;
   readonly getWorkflowGraph: WorkflowGraph & { readonly mermaid?: string };
   readonly invokeFunction: InvokeAnswer | { readonly id: string };
@@ -179,6 +184,7 @@ export interface Answers {
   readonly listSecrets: { readonly items: readonly Secret[] };
   readonly listTokens: { readonly items: readonly Token[] };
   readonly listTraceCalls: TraceCalls;
+  readonly listTriggerAttempts: { readonly items: readonly TriggerAttempt[]; readonly next?: string };
   readonly listTriggers: { readonly items: readonly Trigger[] };
   readonly pauseTrigger: { readonly id: string };
   readonly planDeployment: { readonly app: string; readonly functions: number; readonly changes: readonly SourceChange[] };

@@ -4,9 +4,9 @@ import { jsonProblem, readBody } from '../base/request-body.ts';
 import { CLOUD_EVENT_BYTES_MAX } from '../model/cloud-event.ts';
 import type { DeadSelection, EventControl } from '../ports/event-control.ts';
 import type { EventStore } from '../ports/event-store.ts';
-import { TriggerIdSchema } from './events.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
 import { InvocationErrorSchema, jsonAnswer, jsonBody, limitSchema } from './schemas.ts';
+import { TriggerIdSchema } from './trigger-schema.ts';
 
 interface DeadLettersDeps {
   events: EventStore;

@@ -3,7 +3,6 @@ import { LambentError } from '../base/errors.ts';
 import { readBody } from '../base/request-body.ts';
 import { BATCH_BYTES_MAX, BATCH_EVENTS_MAX, parseHttpEvents } from '../model/cloud-event-http.ts';
 import { BUS_NAME, EVERYBODY, scopeOfApp, scopeOfBus } from '../model/event-scope.ts';
-import type { TriggerId } from '../model/trigger.ts';
 import type { EventBus } from '../ports/event-bus.ts';
 import type { EventControl } from '../ports/event-control.ts';
 import type { EventFilter, EventStore } from '../ports/event-store.ts';
@@ -18,6 +17,7 @@ import {
   SearchTextSchema,
   TimeSchema,
 } from './schemas.ts';
+import { TriggerIdSchema } from './trigger-schema.ts';
 
 export interface EventsDeps {
   events: EventStore;
@@ -26,12 +26,6 @@ export interface EventsDeps {
 }
 
 export const EVENTS_PATH = '/_lambent/events';
-
-export const TriggerIdSchema = z
-  .string()
-  .regex(/^[a-z0-9-]{1,63}\/[A-Za-z0-9_.-]{1,128}$/, 'a trigger is named APP/TRIGGER')
-  .transform((id) => id as TriggerId)
-  .openapi({ example: 'shop/bill-events' });
 
 /** The most events of one part of a replay. */
 const REPLAY_PART_MAX = 10_000;
@@ -67,7 +61,7 @@ const EventSummarySchema = z
   })
   .openapi('EventSummary');
 
-const AttemptSchema = z
+export const AttemptSchema = z
   .object({
     trigger: z.string(),
     delivery: z.number().int().openapi({ description: 'A replay is another delivery.' }),

@@ -59,6 +59,8 @@ const ENDPOINTS = [
   'GET /apps/{app}/deployments/{number}',
   'GET /apps/{app}/functions/{name}',
   'GET /apps/{app}/functions/{name}/events',
+  'GET /apps/{app}/triggers/{name}',
+  'GET /apps/{app}/triggers/{name}/attempts',
   'GET /apps/{app}/triggers/{name}/runs',
   'GET /apps/{app}/workflows/{name}/graph',
   'GET /changes',

@@ -1,7 +1,35 @@
 import { z } from '@hono/zod-openapi';
-import type { RuleTarget, TriggerSource } from '../model/trigger.ts';
+import { APP_NAME } from '../model/function.ts';
+import {
+  RULE_TRIGGER_NAME,
+  type RuleTarget,
+  TRIGGER_NAME,
+  type TriggerId,
+  type TriggerSource,
+} from '../model/trigger.ts';
 
 /* A trigger as a deployment has it, for what describes deployments and for what lists triggers. */
+
+// Rules of AWS' API whose target is a state machine belong to no app.
+const isApp = (app: string): boolean => app === '$states' || APP_NAME.test(app);
+const isTrigger = (name: string): boolean => TRIGGER_NAME.test(name) || RULE_TRIGGER_NAME.test(name);
+
+export const TriggerParams = z.strictObject({
+  app: z.string().refine(isApp, 'an app’s name, or `$states`'),
+  name: z.string().refine(isTrigger, 'a trigger is named by letters, digits, `_`, `-` and `.`'),
+});
+
+export const triggerIdOf = ({ app, name }: z.output<typeof TriggerParams>): TriggerId =>
+  `${app}/${name}` as TriggerId;
+
+export const TriggerIdSchema = z
+  .string()
+  .refine((id) => {
+    const [app = '', name = '', ...more] = id.split('/');
+    return isApp(app) && isTrigger(name) && more.length === 0;
+  }, 'a trigger is named APP/TRIGGER')
+  .transform((id) => id as TriggerId)
+  .openapi({ example: 'shop/bill-events' });
 
 /** What else a source has depends on its kind, and is described with the manifest. */
 const sourceSchema = z.looseObject({ kind: z.string() }) as unknown as z.ZodType<TriggerSource>;
@@ -33,7 +61,7 @@ export const DestinationSchema = z
   ])
   .openapi('Destination', { description: 'Where the outcome of a delivery goes.' });
 
-const DeliverySchema = z
+export const DeliverySchema = z
   .object({
     attemptsMax: z.number().int(),
     ageMaxMs: z.number(),
@@ -55,7 +83,10 @@ const DeliverySchema = z
   .openapi('DeliveryPolicy');
 
 /** The rule of AWS' API that it is a target of. */
-const ruleSchema = z.looseObject({ name: z.string(), arn: z.string() }) as unknown as z.ZodType<RuleTarget>;
+export const RuleSchema = z.looseObject({
+  name: z.string(),
+  arn: z.string(),
+}) as unknown as z.ZodType<RuleTarget>;
 
 export const DeployedTriggerSchema = z
   .object({
@@ -64,6 +95,6 @@ export const DeployedTriggerSchema = z
     source: TriggerSourceSchema,
     delivery: DeliverySchema,
     starts: TriggerTargetSchema.optional(),
-    rule: ruleSchema.optional(),
+    rule: RuleSchema.optional(),
   })
   .openapi('DeployedTrigger');

@@ -1,13 +1,22 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Clock } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
-import { APP_NAME } from '../model/function.ts';
 import { nextDueMs } from '../model/schedule-time.ts';
-import { RULE_TRIGGER_NAME, type ScheduleSource, TRIGGER_NAME, type TriggerId } from '../model/trigger.ts';
-import type { EventControl } from '../ports/event-control.ts';
+import type { ScheduleSource, TriggerId } from '../model/trigger.ts';
+import type { EventControl, TriggerView } from '../ports/event-control.ts';
+import type { EventStore } from '../ports/event-store.ts';
+import { AttemptSchema } from './events.ts';
 import type { AdminRouter } from './router.ts';
 import { jsonAnswer, limitSchema } from './schemas.ts';
-import { DestinationSchema, TriggerSourceSchema, TriggerTargetSchema } from './trigger-schema.ts';
+import {
+  DeliverySchema,
+  DestinationSchema,
+  RuleSchema,
+  TriggerParams,
+  TriggerSourceSchema,
+  TriggerTargetSchema,
+  triggerIdOf,
+} from './trigger-schema.ts';
 
 const TriggerSchema = z
   .object({
@@ -51,16 +60,10 @@ const TriggerSchema = z
   })
   .openapi('Trigger');
 
-const params = z.strictObject({
-  // Rules of AWS' API whose target is a state machine belong to no app.
-  app: z.string().refine((app) => app === '$states' || APP_NAME.test(app), 'an app’s name, or `$states`'),
-  name: z
-    .string()
-    .refine(
-      (name) => TRIGGER_NAME.test(name) || RULE_TRIGGER_NAME.test(name),
-      'a trigger is named by letters, digits, `_`, `-` and `.`',
-    ),
-});
+const DetailSchema = TriggerSchema.extend({
+  delivery: DeliverySchema.optional().openapi({ description: 'Absent: no live deployment has the trigger.' }),
+  rule: RuleSchema.optional(),
+}).openapi('TriggerDetail');
 
 const listRoute = createRoute({
   method: 'get',
@@ -69,6 +72,50 @@ const listRoute = createRoute({
   tags: ['events'],
   summary: 'Every trigger with what it is owed.',
   responses: { 200: jsonAnswer(z.object({ items: z.array(TriggerSchema) }), 'The triggers.') },
+});
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/apps/{app}/triggers/{name}',
+  operationId: 'getTrigger',
+  tags: ['events'],
+  summary: 'One trigger, with how it delivers.',
+  request: { params: TriggerParams },
+  responses: { 200: jsonAnswer(DetailSchema, 'The trigger.') },
+});
+
+const attemptsRoute = createRoute({
+  method: 'get',
+  path: '/apps/{app}/triggers/{name}/attempts',
+  operationId: 'listTriggerAttempts',
+  tags: ['events'],
+  summary: 'Attempts to deliver to a trigger, the latest first.',
+  description:
+    'All that failed, and of those that went well at once some, for as long as their events are kept.',
+  request: {
+    params: TriggerParams,
+    query: z.strictObject({
+      limit: limitSchema(1_000, 50),
+      cursor: z.string().max(100).optional().openapi({ description: '`next` of the page before.' }),
+    }),
+  },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        items: z
+          .array(
+            AttemptSchema.extend({
+              seq: z.number().int().openapi({ description: 'Place of the event in the log.' }),
+              id: z.string(),
+              type: z.string(),
+            }).openapi('TriggerAttempt'),
+          )
+          .readonly(),
+        next: z.string().optional().openapi({ description: 'Absent on the last page.' }),
+      }),
+      'One page.',
+    ),
+  },
 });
 
 /** Runs of a schedule that one answer tells. */
@@ -81,7 +128,7 @@ const runsRoute = createRoute({
   tags: ['events'],
   summary: 'When a schedule is due next.',
   description: 'Before its jitter. Empty for what is due no more, and for a trigger that is no schedule.',
-  request: { params, query: z.strictObject({ limit: limitSchema(RUNS_MAX, 8) }) },
+  request: { params: TriggerParams, query: z.strictObject({ limit: limitSchema(RUNS_MAX, 8) }) },
   responses: {
     200: jsonAnswer(
       z.object({
@@ -106,33 +153,43 @@ const actRoute = (act: keyof typeof ACTS) =>
     operationId: `${act}Trigger`,
     tags: ['events'],
     summary: ACTS[act],
-    request: { params },
+    request: { params: TriggerParams },
     responses: { 200: jsonAnswer(z.object({ id: z.string() }), 'Done, and durable.') },
   });
 
-export function addTriggers(api: AdminRouter, deps: { eventControl: EventControl; clock: Clock }): void {
-  const { eventControl, clock } = deps;
+export interface TriggersDeps {
+  events: EventStore;
+  eventControl: EventControl;
+  clock: Clock;
+}
+
+export function addTriggers(api: AdminRouter, { events, eventControl, clock }: TriggersDeps): void {
   api.openapi(runsRoute, async (c) => {
-    const { app, name } = c.req.valid('param');
-    const views = await eventControl.listTriggers();
-    const source = views.find(({ id }) => id === `${app}/${name}`)?.live?.trigger.source;
-    if (source === undefined)
-      throw new LambentError('E_NOT_FOUND', `There is no live trigger ${app}/${name}.`);
+    const id = triggerIdOf(c.req.valid('param'));
+    const source = (await eventControl.findTrigger(id))?.live?.trigger.source;
+    if (source === undefined) throw new LambentError('E_NOT_FOUND', `There is no live trigger ${id}.`);
     if (source.kind !== 'schedule') return c.json({ items: [] }, 200);
     const items = nextRuns(source, clock.nowMs(), c.req.valid('query').limit);
     return c.json({ items, timeZone: source.timeZone }, 200);
   });
   api.openapi(listRoute, async (c) => {
     const views = await eventControl.listTriggers();
-    const items = views.map(({ live, ...view }) => ({
-      ...view,
-      function: live?.trigger.function,
-      source: live?.trigger.source ?? null,
-      starts: live?.trigger.starts,
-      onSuccess: live?.trigger.delivery.onSuccess,
-      onFailure: live?.trigger.delivery.onFailure,
-    }));
-    return c.json({ items }, 200);
+    return c.json({ items: views.map(toAnswer) }, 200);
+  });
+  api.openapi(getRoute, async (c) => {
+    const id = triggerIdOf(c.req.valid('param'));
+    const view = await eventControl.findTrigger(id);
+    if (view === undefined)
+      throw new LambentError('E_NOT_FOUND', `There is no trigger ${id}.`, {
+        hint: '`lambent triggers` lists them.',
+      });
+    const { delivery, rule } = view.live?.trigger ?? {};
+    return c.json({ ...toAnswer(view), delivery, rule }, 200);
+  });
+  api.openapi(attemptsRoute, async (c) => {
+    const { limit, cursor } = c.req.valid('query');
+    const page = await events.listAttempts(triggerIdOf(c.req.valid('param')), limit, cursor);
+    return c.json(page, 200);
   });
   const acts: Readonly<Record<keyof typeof ACTS, (id: TriggerId) => Promise<void>>> = {
     pause: (id) => eventControl.setPaused(id, true),
@@ -141,11 +198,21 @@ export function addTriggers(api: AdminRouter, deps: { eventControl: EventControl
   };
   for (const act of ['pause', 'resume', 'run'] as const)
     api.openapi(actRoute(act), async (c) => {
-      const { app, name } = c.req.valid('param');
-      const id = `${app}/${name}` as TriggerId;
+      const id = triggerIdOf(c.req.valid('param'));
       await acts[act](id);
       return c.json({ id }, 200);
     });
+}
+
+function toAnswer({ live, ...view }: TriggerView) {
+  return {
+    ...view,
+    function: live?.trigger.function,
+    source: live?.trigger.source ?? null,
+    starts: live?.trigger.starts,
+    onSuccess: live?.trigger.delivery.onSuccess,
+    onFailure: live?.trigger.delivery.onFailure,
+  };
 }
 
 function nextRuns({ when, timeZone }: ScheduleSource, nowMs: number, limit: number): { dueMs: number }[] {

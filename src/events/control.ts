@@ -49,6 +49,11 @@ export function createEventControl(options: ControlOptions): EventControl {
       ]);
       return Promise.all([...ids].toSorted().map((id) => toView(options, id, totals.get(id))));
     },
+    async findTrigger(id) {
+      const totals = (await store.triggerTotals()).find((each) => each.id === id);
+      const isThere = dispatch.find(id) !== undefined || (totals?.owed ?? 0) + (totals?.dead ?? 0) > 0;
+      return isThere ? toView(options, id, totals) : undefined;
+    },
     async setPaused(id, paused) {
       mustFind(id);
       await dispatch.setPaused(id, paused);

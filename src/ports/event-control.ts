@@ -7,6 +7,8 @@ import type { SourcePlan } from './source.ts';
 export interface EventControl {
   /** Every live trigger, and those that are not but are owed something or have dead letters. */
   listTriggers(): Promise<TriggerView[]>;
+  /** One of these. */
+  findTrigger(id: TriggerId): Promise<TriggerView | undefined>;
   /** Durable when it resolves. `E_NOT_FOUND` for a trigger that is not live. */
   setPaused(id: TriggerId, paused: boolean): Promise<void>;
   /** Makes a schedule due now, besides its instants. `E_NOT_FOUND`, `E_BAD_REQUEST` for what is no schedule. */

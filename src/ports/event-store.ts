@@ -103,6 +103,13 @@ export interface StoredAttempt extends DeliveryAttempt {
   readonly attempt: number;
 }
 
+/** An attempt with the event that it was made for. */
+export interface TriggerAttempt extends StoredAttempt {
+  readonly seq: number;
+  readonly id: string;
+  readonly type: string;
+}
+
 /** Attempts that are kept of one delivery, the latest. */
 export const ATTEMPTS_KEPT_MAX = 50;
 
@@ -227,6 +234,12 @@ export interface EventStore {
   /** Owes these stored events to triggers once more. Those that are gone are passed over. Returns how many. */
   replay(items: readonly ReplayItem[], nowMs: number): Promise<number>;
 
+  /**
+   * Attempts of one trigger, the latest first; at most `limit`. `cursor` is a former page's `next`; one that is none:
+   * `E_BAD_REQUEST`.
+   */
+  listAttempts(trigger: TriggerId, limit: number, cursor?: string): Promise<AttemptPage>;
+
   listDead(filter: DeadFilter, limit: number): Promise<DeadLetter[]>;
   /** With the text that would be delivered. */
   findDead(key: number): Promise<(DeadLetter & { readonly event: Uint8Array }) | undefined>;
@@ -244,6 +257,12 @@ export interface EventPage<Item = EventSummary> {
   readonly items: readonly Item[];
   /** Where the next page goes on; `undefined`: this was the last. */
   readonly next: number | undefined;
+}
+
+export interface AttemptPage {
+  readonly items: readonly TriggerAttempt[];
+  /** Where the next page goes on; `undefined`: this was the last. */
+  readonly next: string | undefined;
 }
 
 export interface StoredText {

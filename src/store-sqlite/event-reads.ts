@@ -1,9 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { LambentError } from '../base/errors.ts';
 import type { InvocationId } from '../base/ids.ts';
 import type { InvocationError } from '../model/invocation.ts';
 import type { EventScope } from '../model/event-scope.ts';
 import type { TriggerId } from '../model/trigger.ts';
 import type {
+  AttemptPage,
   DeadFilter,
   DeadLetter,
   EventFilter,
@@ -14,6 +16,7 @@ import type {
   StoredAttempt,
   StoredEvent,
   StoredText,
+  TriggerAttempt,
   TriggerKey,
   TriggerTotals,
 } from '../ports/event-store.ts';
@@ -43,7 +46,12 @@ const MATCHES = `
 const SUMMARY = 'seq, scope, id, source, type, subject, received_ms, depth';
 
 export function createEventReads(db: DatabaseSync) {
-  return { ...createLogReads(db), ...createTotalReads(db), ...createDeadReads(db) };
+  return {
+    ...createLogReads(db),
+    ...createTotalReads(db),
+    ...createAttemptReads(db),
+    ...createDeadReads(db),
+  };
 }
 
 function createLogReads(db: DatabaseSync) {
@@ -144,17 +152,65 @@ function createTotalReads(db: DatabaseSync) {
   };
 }
 
+const ATTEMPT_CURSOR = /^(\d{1,16}(?:\.\d{1,20})?)-(\d{1,16})-(\d{1,16})-(\d{1,16})$/;
+
+/** The latest of a trigger: by when they began, then by their key. */
+export const TRIGGER_ATTEMPTS_SQL = `
+  SELECT t.id AS trigger, a.delivery, a.attempt, a.started_ms, a.took_ms, a.invocation, a.error, a.next_ms,
+    e.seq, e.id, e.type
+  FROM delivery_attempts a JOIN event_triggers t ON t.key = a.trigger JOIN events e ON e.seq = a.event
+  WHERE a.trigger = (SELECT key FROM event_triggers WHERE id = ?)
+    AND (a.started_ms, a.event, a.delivery, a.attempt) < (?, ?, ?, ?)
+  ORDER BY a.started_ms DESC, a.event DESC, a.delivery DESC, a.attempt DESC LIMIT ?`;
+
+function createAttemptReads(db: DatabaseSync) {
+  const list = db.prepare(TRIGGER_ATTEMPTS_SQL);
+  const toTriggerAttempt = (row: Row): TriggerAttempt => ({
+    ...toAttempt(row),
+    ...{ seq: numberOf(row, 'seq'), id: textOf(row, 'id'), type: textOf(row, 'type') },
+  });
+  return {
+    listAttempts(trigger: TriggerId, limit: number, cursor?: string): AttemptPage {
+      const most = boundOf(limit);
+      const items = list.all(trigger, ...placeOf(cursor), most + 1).map(toTriggerAttempt);
+      if (items.length <= most) return { items, next: undefined };
+      const { startedMs, seq, delivery, attempt } = items[most - 1]!;
+      return { items: items.slice(0, most), next: `${startedMs}-${seq}-${delivery}-${attempt}` };
+    },
+  };
+}
+
+function placeOf(cursor: string | undefined): number[] {
+  if (cursor === undefined) return [Number.MAX_VALUE, 0, 0, 0];
+  const parts = ATTEMPT_CURSOR.exec(cursor);
+  if (parts === null)
+    throw new LambentError('E_BAD_REQUEST', 'The cursor is none that a former page gave.', {
+      hint: 'Pass the `next` of the page before, or leave the cursor out for the first page.',
+    });
+  return parts.slice(1).map(Number);
+}
+
+const DEAD_COLUMNS =
+  'd.key, t.id AS trigger, d.event AS seq, e.id, e.source, e.type, d.attempts, d.died_ms, d.error';
+const DEAD_FROM =
+  'FROM dead_letters d JOIN event_triggers t ON t.key = d.trigger JOIN events e ON e.seq = d.event';
+/** By an index of its own: a trigger may have few among many. */
+export const DEAD_OF_TRIGGER_SQL = `
+  SELECT ${DEAD_COLUMNS} ${DEAD_FROM}
+  WHERE d.trigger = (SELECT key FROM event_triggers WHERE id = ?) AND d.key > ? ORDER BY d.key LIMIT ?`;
+
 function createDeadReads(db: DatabaseSync) {
-  const columns = `d.key, t.id AS trigger, d.event AS seq, e.id, e.source, e.type, d.attempts, d.died_ms, d.error`;
-  const from =
-    'FROM dead_letters d JOIN event_triggers t ON t.key = d.trigger JOIN events e ON e.seq = d.event';
-  const list = db.prepare(
-    `SELECT ${columns} ${from} WHERE (?1 IS NULL OR t.id = ?1) AND d.key > ?2 ORDER BY d.key LIMIT ?3`,
+  const list = db.prepare(`SELECT ${DEAD_COLUMNS} ${DEAD_FROM} WHERE d.key > ? ORDER BY d.key LIMIT ?`);
+  const listOf = db.prepare(DEAD_OF_TRIGGER_SQL);
+  const find = db.prepare(
+    `SELECT ${DEAD_COLUMNS}, coalesce(d.body, e.event) AS event ${DEAD_FROM} WHERE d.key = ?`,
   );
-  const find = db.prepare(`SELECT ${columns}, coalesce(d.body, e.event) AS event ${from} WHERE d.key = ?`);
   return {
     listDead: ({ trigger, after = 0 }: DeadFilter, limit: number): DeadLetter[] =>
-      list.all(trigger ?? null, after, boundOf(limit)).map(toDead),
+      (trigger === undefined
+        ? list.all(after, boundOf(limit))
+        : listOf.all(trigger, after, boundOf(limit))
+      ).map(toDead),
     findDead(key: number): (DeadLetter & { readonly event: Uint8Array }) | undefined {
       const row = find.get(key);
       return row === undefined ? undefined : { ...toDead(row), event: bytesOf(row, 'event') };

@@ -34,6 +34,7 @@ export function createEventStore(write: Caller<EventWrites>, read: Caller<EventR
     findEvent: (seq) => read('findEvent', [seq]),
     readEvents: (filter, limit, after) => read('readEvents', [filter, limit, after]),
     replay: (items, nowMs) => write('replay', [items, nowMs]),
+    listAttempts: (trigger, limit, cursor) => read('listAttempts', [trigger, limit, cursor]),
     listDead: (filter, limit) => read('listDead', [filter, limit]),
     findDead: (key) => read('findDead', [key]),
     editDead: (key, event) => write('editDead', [key, event]),

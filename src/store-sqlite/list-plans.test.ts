@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { DEAD_OF_TRIGGER_SQL, TRIGGER_ATTEMPTS_SQL } from './event-reads.ts';
 import { executionListSql, type ListField } from './journal-reads.ts';
 import { loadMigrations, migrate } from './migrate.ts';
 
@@ -55,5 +56,20 @@ test('blocks of invocations are visited by the newest that they hold', () => {
   );
   assert.match(plan, /SEARCH invocation_blocks USING INDEX invocation_blocks_by_last \(last_ms>\?\)/);
   assert.doesNotMatch(plan, /TEMP B-TREE/);
+  db.close();
+});
+
+test('attempts and dead letters of a trigger are ranges of an index', () => {
+  const db = new DatabaseSync(':memory:');
+  migrate(db, loadMigrations(), 0, 0);
+  const plan = planOf(db, TRIGGER_ATTEMPTS_SQL);
+  assert.match(
+    plan,
+    /SEARCH a USING INDEX delivery_attempts_by_trigger \(trigger=\? AND \(started_ms,event,/,
+  );
+  assert.doesNotMatch(plan, /TEMP B-TREE|SCAN [a-z]/);
+  const letters = planOf(db, DEAD_OF_TRIGGER_SQL);
+  assert.match(letters, /SEARCH d USING INDEX dead_letters_by_trigger \(trigger=\? AND key>\?\)/);
+  assert.doesNotMatch(letters, /TEMP B-TREE|SCAN [a-z]/);
   db.close();
 });

@@ -241,6 +241,43 @@ function exerciseDeliveries(open: OpenFresh<EventStore>): void {
         assert.deepEqual([error, nextMs], [failure, startMs + made]);
       }));
 
+    it('lists attempts of one trigger over all events, the latest first, in pages', () =>
+      withFresh(open, async (store) => {
+        const { session, mailKey, billKey } = await begin(store);
+        const claimed = { claimed: true };
+        const stored = await store.append(
+          append(session, [
+            event(1, [delivery(mailKey, claimed), delivery(billKey, claimed)]),
+            event(2, [delivery(mailKey, claimed)]),
+          ]),
+        );
+        const [first, other, second] = stored.flatMap(({ deliveries }) => deliveries);
+        const note = (key: number, startedMs: number) =>
+          ({
+            kind: 'attempted',
+            key,
+            attempt: { startedMs, tookMs: 1, invocation: undefined, error: failure, nextMs: laterMs },
+          }) as const;
+        await store.settle(
+          [note(first!, startMs + 5), note(other!, startMs + 6), note(second!, startMs + 5)],
+          append(session, []),
+        );
+        const found = async (limit: number, cursor?: string) => {
+          const { items, next } = await store.listAttempts(mail, limit, cursor);
+          return { ids: items.map(({ id, type, attempt }) => [id, type, attempt]), next };
+        };
+        const two = [
+          ['e2', 'even', 1],
+          ['e1', 'odd', 1],
+        ];
+        assert.deepEqual(await found(9), { ids: two, next: undefined });
+        const page = await found(1);
+        assert.deepEqual(page.ids, two.slice(0, 1));
+        assert.deepEqual(await found(1, page.next), { ids: two.slice(1), next: undefined });
+        assert.deepEqual((await store.listAttempts('shop/nobody' as typeof mail, 9)).items, []);
+        await assert.rejects(store.listAttempts(mail, 9, 'nonsense'), { code: 'E_BAD_REQUEST' });
+      }));
+
     it('gives back what an earlier session held, and lets it change nothing more', () =>
       withFresh(open, async (store) => {
         const { session, mailKey } = await begin(store);
