@@ -16,7 +16,7 @@ const TOPICS: readonly (readonly [path: RegExp, topics: readonly ChangeTopic[]])
   [/^\/(?:invocations|activity|latency|usage|instances|traffic)\b/, ['invocations']],
   [/^\/(?:functions)\b/, ['apps', 'invocations']],
   [/^\/(?:events|dead-letters)\b/, ['events']],
-  [/^\/triggers\b/, ['events', 'apps']],
+  [/^\/(?:apps\/[^/]+\/)?triggers\b/, ['events', 'apps']],
   [/^\/executions\b/, ['executions']],
   [/^\/(?:tokens|keys|secrets)\b/, ['settings']],
   [/^\/connections\b/, ['settings', 'apps']],

@@ -63,6 +63,9 @@ export function pathOf(...parts: readonly (string | number)[]): string {
   return `/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
 }
 
+/** Of a trigger's own view; `id`: `app/name`. */
+export const triggerPath = (id: string): string => pathOf('events', 'triggers', ...id.split('/'));
+
 export function Link({ to, ...rest }: { to: string } & AnchorHTMLAttributes<HTMLAnchorElement>) {
   return <a href={`#${to}`} {...rest} />;
 }

@@ -3,7 +3,7 @@ import type { Destination, LiveFunction, TrafficFlow, Trigger, TriggerTarget } f
 import { get } from '../api.ts';
 import type { GraphEdge, GraphNode } from '../lay-out-graph.ts';
 import { useLive } from '../query-client.ts';
-import { pathOf } from '../route.tsx';
+import { pathOf, triggerPath } from '../route.tsx';
 import { compact, percent, plural, rate } from '../show.ts';
 import { Graph } from './graph.tsx';
 
@@ -114,7 +114,7 @@ class Drawing {
     this.nodes.set(id, {
       ...{ id, text: title, card: 'source', under: state.join(' · ') },
       tone: dead > 0 || trouble !== undefined ? 'bad' : paused ? 'warn' : 'info',
-      to: '/events?tab=triggers',
+      to: triggerPath(own),
     });
     this.#connect(id, target, this.#sum(app, trigger.function ?? '', 'trigger', own));
     const isSame = JSON.stringify(onSuccess) === JSON.stringify(onFailure);

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import type { Connection as ConnectionAnswer, ConnectionReport } from '../answers.ts';
 import { call } from '../api.ts';
 import { useLive } from '../query-client.ts';
@@ -36,6 +36,20 @@ export function Connections() {
 }
 
 function Connection({ connection: { app, name, kind, triggers } }: { connection: ConnectionAnswer }) {
+  return (
+    <section aria-label={`Connection ${name}`} className="beside">
+      <ConnectionTest app={app} name={name}>
+        <strong>{name}</strong> <span className="soft">{app}</span>
+        <span className="badge info">{kind}</span>
+        <span className="soft grow">{triggers.length === 0 ? 'no trigger' : triggers.join(', ')}</span>
+      </ConnectionTest>
+    </section>
+  );
+}
+
+/** A button behind what is told of a connection, and below it what the test found. */
+export function ConnectionTest(props: { app: string; name: string; children: ReactNode }) {
+  const { app, name, children } = props;
   const [report, setReport] = useState<ConnectionReport | 'runs' | undefined>();
   const [error, setError] = useState<Error | null>(null);
   const test = async (): Promise<void> => {
@@ -49,11 +63,9 @@ function Connection({ connection: { app, name, kind, triggers } }: { connection:
     }
   };
   return (
-    <section aria-label={`Connection ${name}`} className="beside">
+    <>
       <div className="row">
-        <strong>{name}</strong> <span className="soft">{app}</span>
-        <span className="badge info">{kind}</span>
-        <span className="soft grow">{triggers.length === 0 ? 'no trigger' : triggers.join(', ')}</span>
+        {children}
         <button type="button" className="btn small" disabled={report === 'runs'} onClick={() => void test()}>
           {report === 'runs' ? 'Testing…' : 'Test'}
         </button>
@@ -66,6 +78,6 @@ function Connection({ connection: { app, name, kind, triggers } }: { connection:
           />
         )}
       </div>
-    </section>
+    </>
   );
 }

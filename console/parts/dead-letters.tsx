@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react';
 import type { Answers, DeadLetter } from '../answers.ts';
 import { type ApiError, call, get, queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
-import { pathOf, setQuery, useRoute } from '../route.tsx';
+import { Link, pathOf } from '../route.tsx';
 import { count, dateAndClock, exact, plural, pretty } from '../show.ts';
 import { ActButton, Dialog } from './ask.tsx';
 import { ErrorView } from './error-view.tsx';
@@ -14,8 +14,7 @@ import { VirtualList } from './virtual-list.tsx';
 const PAGE = 200;
 
 /** What could not be delivered: why, and what can be done: deliver again, edit first, or give up. */
-export function DeadLetters() {
-  const { trigger } = useRoute().query;
+export function DeadLetters({ trigger }: { trigger: string | undefined }) {
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const [opened, setOpened] = useState<number | undefined>();
   const pages = useLetters(trigger);
@@ -104,9 +103,9 @@ function LetterActs(props: {
         act={() => call('POST', '/dead-letters/remove', { json: selection })}
       />
       {trigger === undefined ? null : (
-        <button type="button" className="btn" onClick={() => setQuery({ trigger: undefined })}>
+        <Link className="btn" to="/events?tab=dead">
           Of all triggers
-        </button>
+        </Link>
       )}
     </div>
   );

@@ -1,7 +1,7 @@
 import { useState } from 'react';
-import type { LiveFunction } from '../answers.ts';
+import type { LiveFunction, Trigger } from '../answers.ts';
 import { useLive } from '../query-client.ts';
-import { go, pathOf } from '../route.tsx';
+import { go, pathOf, triggerPath } from '../route.tsx';
 import { SCREENS } from '../screens.ts';
 import { applyTheme, otherTheme } from '../theme.ts';
 import { Dialog } from './ask.tsx';
@@ -21,7 +21,8 @@ export function Palette({ onClose }: { onClose(): void }) {
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
   const functions = useLive<'listFunctions'>('/functions', { once: true }).data?.items ?? [];
-  const found = search(text.trim(), functions);
+  const triggers = useLive<'listTriggers'>('/triggers', { once: true }).data?.items ?? [];
+  const found = search(text.trim(), functions, triggers);
   const run = (entry: Entry | undefined): void => {
     if (entry === undefined) return;
     onClose();
@@ -69,7 +70,7 @@ export function Palette({ onClose }: { onClose(): void }) {
   );
 }
 
-function search(text: string, functions: readonly LiveFunction[]): Entry[] {
+function search(text: string, functions: readonly LiveFunction[], triggers: readonly Trigger[]): Entry[] {
   if (UUID.test(text)) {
     return [
       { text, kind: 'open the invocation', run: () => go(pathOf('invocations', text)) },
@@ -86,6 +87,9 @@ function search(text: string, functions: readonly LiveFunction[]): Entry[] {
         run: () => go(`${pathOf('functions', app, name)}?tab=test`),
       },
     ]),
+    ...triggers.map(({ id }) => ({
+      ...{ text: id.replace('/', ' '), kind: 'trigger', run: () => go(triggerPath(id)) },
+    })),
     { text: 'Failed invocations', kind: 'search', run: () => go('/invocations?status=error') },
     { text: 'Dead letters', kind: 'screen', run: () => go('/events?tab=dead') },
     { text: 'Triggers', kind: 'screen', run: () => go('/events?tab=triggers') },

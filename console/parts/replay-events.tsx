@@ -15,6 +15,8 @@ export interface EventChoice {
   readonly text?: string | undefined;
   readonly since?: string | undefined;
   readonly until?: string | undefined;
+  /** To it alone, whatever its pattern. */
+  readonly trigger?: string | undefined;
 }
 
 type Part = Answers['replayEvents'];
@@ -38,7 +40,7 @@ export function ReplayEvents({ choice }: { choice: EventChoice }) {
 }
 
 function ReplayDialog({ choice, onClose }: { choice: EventChoice; onClose(): void }) {
-  const [chosen, setChosen] = useState<EventChoice & { readonly trigger?: string | undefined }>(choice);
+  const [chosen, setChosen] = useState(choice);
   const [done, setDone] = useState<Part | undefined>();
   const [error, setError] = useState<Error | null>(null);
   const stop = useRef(new AbortController());
@@ -140,9 +142,9 @@ function HowMany({ counted, trigger }: { counted: Counted; trigger: string | und
 const ATTRIBUTES = ['type', 'source', 'subject', 'text'] as const;
 
 function Fields(props: {
-  chosen: EventChoice & { readonly trigger?: string | undefined };
+  chosen: EventChoice;
   triggers: readonly Trigger[];
-  onChange(changes: EventChoice & { readonly trigger?: string | undefined }): void;
+  onChange(changes: EventChoice): void;
 }) {
   const { chosen, triggers, onChange } = props;
   return (

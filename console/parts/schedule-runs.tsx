@@ -28,7 +28,8 @@ export function ScheduleRuns({ id, source }: { id: string; source: ScheduleSourc
   );
 }
 
-function Runs({ id, source }: { id: string; source: ScheduleSource }) {
+/** … as they are in a view of their own. */
+export function Runs({ id, source }: { id: string; source: ScheduleSource }) {
   const [app = '', name = ''] = id.split('/');
   const found = useLive<'listRuns'>(`/apps${pathOf(app, 'triggers', name, 'runs')}?limit=${SHOWN}`, {
     everyMs: 30_000,

@@ -2,8 +2,8 @@ import type { ScheduleSource } from '../../src/model/trigger.ts';
 import type { Trigger } from '../answers.ts';
 import { call } from '../api.ts';
 import { useLive } from '../query-client.ts';
-import { Link, pathOf } from '../route.tsx';
-import { compact, exact, span } from '../show.ts';
+import { Link, pathOf, triggerPath } from '../route.tsx';
+import { bytes, compact, exact, plural, span } from '../show.ts';
 import { ActButton } from './ask.tsx';
 import { Badge } from './badge.tsx';
 import { Empty, Loaded } from './panel.tsx';
@@ -54,12 +54,15 @@ export function Triggers() {
 }
 
 function TriggerRow({ trigger }: { trigger: Trigger }) {
-  const { id, source, paused, owed, running, delivered, dead, nextMs, position, trouble, plan } = trigger;
+  const { id, source, owed, running, delivered, dead, nextMs, position, trouble, plan } = trigger;
   const [app = '', name = ''] = id.split('/');
+  const lag = lagText(trigger);
   return (
     <tr>
       <td>
-        <strong>{name}</strong>
+        <Link className="link" to={triggerPath(id)}>
+          <strong>{name}</strong>
+        </Link>
         <div className="under nowrap">
           {trigger.function === undefined ? (
             `${app}, not live`
@@ -88,14 +91,12 @@ function TriggerRow({ trigger }: { trigger: Trigger }) {
         {plan === undefined || plan.make.length === 0 ? null : <Plan plan={plan} />}
       </td>
       <td>
-        <Badge
-          status={paused ? 'paused' : trouble === undefined ? 'ready' : 'failed'}
-          text={paused ? 'paused' : trouble === undefined ? 'delivers' : 'in trouble'}
-        />
+        <TriggerState trigger={trigger} />
       </td>
       <td className="num">
         {compact(owed)}
         {running > 0 ? <div className="under">{running} running</div> : null}
+        {lag === undefined ? null : <div className="under">{lag} behind</div>}
       </td>
       <td className="num">{compact(delivered)}</td>
       <td className={`num ${dead > 0 ? 'bad' : ''}`}>
@@ -117,8 +118,26 @@ function TriggerRow({ trigger }: { trigger: Trigger }) {
   );
 }
 
+export function TriggerState({ trigger: { source, paused, trouble } }: { trigger: Trigger }) {
+  const [status, text] =
+    source === null
+      ? ['', 'not live']
+      : paused
+        ? ['paused', 'paused']
+        : trouble === undefined
+          ? ['ready', 'delivers']
+          : ['failed', 'in trouble'];
+  return <Badge status={status!} text={text!} />;
+}
+
+/** What its source's server holds that is not stored here yet, where it tells. */
+export function lagText({ lagBytes, lagMessages }: Trigger): string | undefined {
+  if (lagMessages !== undefined) return plural(lagMessages, 'message');
+  return lagBytes === undefined ? undefined : bytes(lagBytes);
+}
+
 /** What the source has in a database, and how a person drops it there. */
-function Plan({ plan: { place, make, drop, isMade, left } }: { plan: NonNullable<Trigger['plan']> }) {
+export function Plan({ plan: { place, make, drop, isMade, left } }: { plan: NonNullable<Trigger['plan']> }) {
   return (
     <>
       <details className="under">
@@ -141,7 +160,7 @@ function statementsText(statements: readonly string[]): string {
   return statements.map((statement) => `${statement};\n`).join('');
 }
 
-function TriggerActs({ trigger: { id, source, paused } }: { trigger: Trigger }) {
+export function TriggerActs({ trigger: { id, source, paused } }: { trigger: Trigger }) {
   const [app = '', name = ''] = id.split('/');
   return (
     <span className="row" style={{ flexWrap: 'nowrap', justifyContent: 'flex-end' }}>
@@ -174,7 +193,7 @@ function TriggerActs({ trigger: { id, source, paused } }: { trigger: Trigger }) 
 }
 
 /** Positions are texts that a source alone understands; those that are JSON are shown by their values. */
-function positionText(position: string): string {
+export function positionText(position: string): string {
   try {
     const value: unknown = JSON.parse(position);
     if (typeof value !== 'object' || value === null) return position;
@@ -188,7 +207,7 @@ function positionText(position: string): string {
 }
 
 /** What a source takes, in one line. */
-function sourceText(source: Trigger['source']): string {
+export function sourceText(source: Trigger['source']): string {
   if (source === null) return '';
   if (source.kind === 'schedule') {
     const when = source.when as { kind: string; expression?: string; everyMs?: number; time?: string };

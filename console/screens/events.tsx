@@ -1,25 +1,29 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import type { Answers, DeliveryAttempt, EventDetail, EventSummary } from '../answers.ts';
+import type { Answers, EventDetail, EventSummary } from '../answers.ts';
 import { type ApiError, call, get, queryOf } from '../api.ts';
 import { ActButton } from '../parts/ask.tsx';
+import { AttemptTable } from '../parts/attempt-table.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { DeadLetters } from '../parts/dead-letters.tsx';
 import { Json } from '../parts/json.tsx';
 import { Empty, Facts, Loaded, Panel, Problem } from '../parts/panel.tsx';
 import { PublishEvent } from '../parts/publish-event.tsx';
 import { ReplayEvents } from '../parts/replay-events.tsx';
-import { Scroll } from '../parts/scroll.tsx';
 import { Tabs } from '../parts/tabs.tsx';
+import { TriggerView } from '../parts/trigger-view.tsx';
 import { Triggers } from '../parts/triggers.tsx';
 import { VirtualList } from '../parts/virtual-list.tsx';
 import { useLive } from '../query-client.ts';
-import { Link, pathOf, setQuery, useRoute } from '../route.tsx';
-import { bytes, clock, count, dateAndClock, elapsed, exact, plural, span } from '../show.ts';
+import { Link, pathOf, setQuery, triggerPath, useRoute } from '../route.tsx';
+import { bytes, clock, count, dateAndClock, exact, plural } from '../show.ts';
 
 export function Events() {
   const { parts, query } = useRoute();
-  if (parts[1] !== undefined) return <EventView seq={parts[1]} />;
+  const [, first, app, name] = parts;
+  if (first === 'triggers' && app !== undefined && name !== undefined)
+    return <TriggerView key={`${app}/${name}`} app={app} name={name} />;
+  if (first !== undefined) return <EventView seq={first} />;
   const tab = query.tab ?? '';
   return (
     <>
@@ -29,7 +33,7 @@ export function Events() {
         <PublishEvent />
       </div>
       <EventTabs present={tab} />
-      {tab === '' ? <Stream /> : tab === 'triggers' ? <Triggers /> : <DeadLetters />}
+      {tab === '' ? <Stream /> : tab === 'triggers' ? <Triggers /> : <DeadLetters trigger={query.trigger} />}
     </>
   );
 }
@@ -267,70 +271,27 @@ function Attempts({ event: { attempts } }: { event: EventDetail }) {
           Nobody wants this event, it is not due yet, or it went well at a busy time.
         </Empty>
       ) : (
-        <Scroll>
-          <table>
-            <thead>
-              <tr>
-                <th>Trigger</th>
-                <th className="num">Attempt</th>
-                <th>Outcome</th>
-                <th>When</th>
-                <th className="num">Took</th>
-                <th>Then</th>
-                <th>
-                  <span className="sr">Invocation</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {attempts.map((each) => (
-                <tr key={`${each.delivery} ${each.attempt}`}>
-                  <td className="nowrap">
-                    <strong>{each.trigger}</strong>
-                  </td>
-                  <td className="num">{each.attempt}</td>
-                  <td className="wrap">
-                    {each.error === undefined ? (
-                      <Badge status="delivered" />
-                    ) : (
-                      <>
-                        <Badge status="failed" /> {each.error.errorMessage}
-                      </>
-                    )}
-                  </td>
-                  <td className="nowrap soft" title={exact(each.startedMs)}>
-                    {dateAndClock(each.startedMs)}
-                  </td>
-                  <td className="num">{elapsed(each.tookMs)}</td>
-                  <td className="nowrap soft">{nextOf(each)}</td>
-                  <td className="num">
-                    {each.invocation === undefined ? null : (
-                      <Link className="link" to={pathOf('invocations', each.invocation)}>
-                        invocation
-                      </Link>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <AttemptTable
+          first="Trigger"
+          items={attempts}
+          nameOf={({ trigger }) => (
+            <Link className="link" to={triggerPath(trigger)}>
+              {trigger}
+            </Link>
+          )}
+        />
       )}
     </Panel>
   );
-}
-
-function nextOf({ nextMs, startedMs, error }: DeliveryAttempt): string {
-  if (nextMs === undefined) return error === undefined ? '' : 'dead letter';
-  const until = nextMs - Date.now();
-  return until > 0 ? `again in ${span(until)}` : `again after ${elapsed(nextMs - startedMs)}`;
 }
 
 function TriggerNames({ ids, status }: { ids: readonly string[]; status: string }) {
   return (
     <span className="row">
       {ids.map((id) => (
-        <Badge key={id} status={status} text={id} />
+        <Link key={id} to={triggerPath(id)}>
+          <Badge status={status} text={id} />
+        </Link>
       ))}
     </span>
   );
