@@ -94,10 +94,14 @@ describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
     const list = page.getByLabel('Dead letters', { exact: true });
     await page.getByRole('checkbox').nth(10).waitFor();
     assert.ok((await page.getByRole('checkbox').count()) < 60);
-    for (let scrolled = 0; (await page.getByLabel(`Choose order-${DEAD - 1}`).count()) === 0; scrolled += 1) {
-      assert.ok(scrolled < 100);
-      await list.evaluate((box) => box.scrollTo(0, box.scrollHeight));
-    }
+    await page.waitForFunction(
+      (last) => {
+        const box = document.querySelector('section[aria-label="Dead letters"]');
+        box?.scrollTo(0, box.scrollHeight);
+        return document.querySelector(`[aria-label="${last}"]`) !== null;
+      },
+      `Choose order-${DEAD - 1}`,
+    );
     await list.evaluate((box) => box.scrollTo(0, 0));
     await page.getByRole('checkbox', { name: 'Choose order-3' }).first().check();
     await page.getByRole('button', { name: 'Redrive 1 dead letter', exact: true }).waitFor();
