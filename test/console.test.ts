@@ -1,7 +1,7 @@
 /** The console in a real browser, against a real platform: what a person does on each screen, and how it looks. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import {
   assertAccessible,
   buildConsole,
@@ -110,11 +110,20 @@ const SCREENS = [
   ['settings', 'Settings'],
 ] as const;
 
+const PHONE_PX = 390;
 const LOOKS: Readonly<Record<string, PageOptions>> = {
   'by day': {},
   'by night': { dark: true },
-  'on a phone': { width: 390, height: 844 },
+  'on a phone': { width: PHONE_PX, height: 844 },
 };
+
+/** Tables and lists that one would have to scroll sideways. */
+const hiddenSideways = (page: Page): Promise<string[]> =>
+  page
+    .locator('.scroll, .vlist')
+    .evaluateAll((boxes) =>
+      boxes.flatMap((box) => (box.scrollWidth > box.clientWidth ? [box.textContent.slice(0, 60)] : [])),
+    );
 
 describe('every screen', { skip: noChromium, timeout: 120_000 }, () => {
   for (const [look, options] of Object.entries(LOOKS)) {
@@ -131,6 +140,8 @@ describe('every screen', { skip: noChromium, timeout: 120_000 }, () => {
         await assertAccessible(page);
         const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wider <= 0, `${path} is ${wider} pixels wider than the screen`);
+        if (options.width === PHONE_PX)
+          assert.deepEqual(await hiddenSideways(page), [], `what of ${path} is beside the screen`);
       }
       assert.deepEqual(problems, []);
       await page.context().close();

@@ -13,7 +13,7 @@ export function AttemptTable<Attempt extends DeliveryAttempt>(props: {
 }) {
   return (
     <Scroll>
-      <table>
+      <table className="cards">
         <thead>
           <tr>
             <th>{props.first}</th>
@@ -30,11 +30,13 @@ export function AttemptTable<Attempt extends DeliveryAttempt>(props: {
         <tbody>
           {props.items.map((each) => (
             <tr key={`${each.delivery} ${each.attempt}`}>
-              <td className="nowrap">
+              <td className="nowrap title">
                 <strong>{props.nameOf(each)}</strong>
               </td>
-              <td className="num">{each.attempt}</td>
-              <td className="wrap">
+              <td className="num" data-label="Attempt">
+                {each.attempt}
+              </td>
+              <td className="wrap line">
                 {each.error === undefined ? (
                   <Badge status="delivered" />
                 ) : (
@@ -43,10 +45,12 @@ export function AttemptTable<Attempt extends DeliveryAttempt>(props: {
                   </>
                 )}
               </td>
-              <td className="nowrap soft" title={exact(each.startedMs)}>
+              <td className="nowrap soft right" title={exact(each.startedMs)}>
                 {dateAndClock(each.startedMs)}
               </td>
-              <td className="num">{elapsed(each.tookMs)}</td>
+              <td className="num" data-label="Took">
+                {elapsed(each.tookMs)}
+              </td>
               <td className="nowrap soft">{nextOf(each)}</td>
               <td className="num">
                 {each.invocation === undefined ? null : (

@@ -28,18 +28,18 @@ export function Credentials(props: {
       <Loaded<AccessKey | Token> query={all} empty={<Empty title={`No ${noun}s`}>{empty}</Empty>}>
         {(items) => (
           <Scroll>
-            <table>
+            <table className="cards">
               <tbody>
                 {items.map(({ name, createdMs, ...rest }) => (
                   <tr key={name}>
-                    <td>
+                    <td className="title">
                       <strong>{name}</strong>
                       {'accessKeyId' in rest ? <div className="under mono">{rest.accessKeyId}</div> : null}
                     </td>
                     <td className="soft nowrap" title={exact(createdMs)}>
                       since {dateAndClock(createdMs)}
                     </td>
-                    <td className="num">
+                    <td className="num right">
                       <ActButton
                         small
                         danger

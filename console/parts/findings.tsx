@@ -14,15 +14,15 @@ export interface Finding {
 export function Findings({ findings }: { findings: readonly Finding[] }) {
   return (
     <Scroll>
-      <table>
+      <table className="cards">
         <tbody>
           {findings.map(({ name, status, label = status, text, fix }) => (
             <tr key={name + text}>
-              <td>
+              <td className="right">
                 <Badge status={status} text={label} />
               </td>
-              <td className="nowrap">{name}</td>
-              <td className="wrap">
+              <td className="nowrap title">{name}</td>
+              <td className="wrap line">
                 {text}
                 {fix === undefined ? null : <div className="under">{fix}</div>}
               </td>

@@ -199,7 +199,7 @@ function InstanceTable({ app, name }: { app: string; name: string }) {
         <Empty title="None runs">The next call starts one.</Empty>
       ) : (
         <Scroll>
-          <table>
+          <table className="cards">
             <thead>
               <tr>
                 <th>State</th>
@@ -215,19 +215,29 @@ function InstanceTable({ app, name }: { app: string; name: string }) {
             <tbody>
               {own.map((each) => (
                 <tr key={each.id}>
-                  <td>
+                  <td className="right">
                     <Badge status={each.state} />
                     {each.kept ? <span className="soft"> kept</span> : null}
                   </td>
-                  <td className="mono">{each.id}</td>
-                  <td className="num">{each.pid}</td>
-                  <td className="num">{span(Date.now() - each.startedMs)}</td>
-                  <td className="num">{each.activeInvocations}</td>
-                  <td className="num" title={each.concurrencyReason}>
+                  <td className="mono title">{each.id}</td>
+                  <td className="num" data-label="Process">
+                    {each.pid}
+                  </td>
+                  <td className="num" data-label="Age">
+                    {span(Date.now() - each.startedMs)}
+                  </td>
+                  <td className="num" data-label="Calls now">
+                    {each.activeInvocations}
+                  </td>
+                  <td className="num" title={each.concurrencyReason} data-label="at most">
                     {each.concurrency === 0 ? '' : each.concurrency}
                   </td>
-                  <td className="num">{count(each.servedInvocations)}</td>
-                  <td className="num">{Math.round(each.memoryPeakMb)} MB</td>
+                  <td className="num" data-label="Served">
+                    {count(each.servedInvocations)}
+                  </td>
+                  <td className="num" data-label="Peak memory">
+                    {Math.round(each.memoryPeakMb)} MB
+                  </td>
                 </tr>
               ))}
             </tbody>

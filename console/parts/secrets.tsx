@@ -23,17 +23,17 @@ export function Secrets() {
       >
         {(items) => (
           <Scroll>
-            <table>
+            <table className="cards">
               <tbody>
                 {items.map(({ app, name, updatedMs }) => (
                   <tr key={`${app}/${name}`}>
-                    <td>
+                    <td className="title">
                       <strong>{name}</strong> <span className="soft">{app}</span>
                     </td>
                     <td className="soft nowrap" title={exact(updatedMs)}>
                       set {dateAndClock(updatedMs)}
                     </td>
-                    <td className="num">
+                    <td className="num right">
                       <ActButton
                         small
                         danger

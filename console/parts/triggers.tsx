@@ -25,7 +25,7 @@ export function Triggers() {
       >
         {(items) => (
           <Scroll>
-            <table>
+            <table className="cards">
               <thead>
                 <tr>
                   <th>Trigger</th>
@@ -59,7 +59,7 @@ function TriggerRow({ trigger }: { trigger: Trigger }) {
   const lag = lagText(trigger);
   return (
     <tr>
-      <td>
+      <td className="title">
         <Link className="link" to={triggerPath(id)}>
           <strong>{name}</strong>
         </Link>
@@ -76,7 +76,7 @@ function TriggerRow({ trigger }: { trigger: Trigger }) {
           )}
         </div>
       </td>
-      <td className="wrap">
+      <td className="wrap line">
         <span className="badge info">{source?.kind ?? 'gone'}</span>{' '}
         <span className="mono">{sourceText(source)}</span>
         {position === undefined || source?.kind === 'schedule' ? null : (
@@ -90,16 +90,18 @@ function TriggerRow({ trigger }: { trigger: Trigger }) {
         {trouble === undefined ? null : <div className="bad">{trouble}</div>}
         {plan === undefined || plan.make.length === 0 ? null : <Plan plan={plan} />}
       </td>
-      <td>
+      <td className="right">
         <TriggerState trigger={trigger} />
       </td>
-      <td className="num">
+      <td className="num" data-label="Owed">
         {compact(owed)}
         {running > 0 ? <div className="under">{running} running</div> : null}
         {lag === undefined ? null : <div className="under">{lag} behind</div>}
       </td>
-      <td className="num">{compact(delivered)}</td>
-      <td className={`num ${dead > 0 ? 'bad' : ''}`}>
+      <td className="num" data-label="Delivered">
+        {compact(delivered)}
+      </td>
+      <td className={`num ${dead > 0 ? 'bad' : ''}`} data-label="Dead">
         {dead > 0 ? (
           <Link className="link" to={`/events?tab=dead&trigger=${encodeURIComponent(id)}`}>
             {compact(dead)}
@@ -108,10 +110,14 @@ function TriggerRow({ trigger }: { trigger: Trigger }) {
           0
         )}
       </td>
-      <td className="nowrap" title={nextMs === undefined ? undefined : exact(nextMs)}>
+      <td
+        className={nextMs === undefined ? 'nowrap extra' : 'nowrap'}
+        title={nextMs === undefined ? undefined : exact(nextMs)}
+        data-label="Next"
+      >
         {nextMs === undefined ? '–' : `in ${span(nextMs - Date.now())}`}
       </td>
-      <td>
+      <td className="acts">
         <TriggerActs trigger={trigger} />
       </td>
     </tr>

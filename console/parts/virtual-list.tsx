@@ -1,9 +1,13 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type ReactNode, useEffect, useRef, useSyncExternalStore } from 'react';
 
 /** Pixels of a row, also in the style sheet. */
 const ROW_PX = 36;
 const DENSE_PX = 29;
+/** On a phone, where a row is a card of two lines. */
+const CARD_PX = 58;
+const DENSE_CARD_PX = 46;
+const PHONE = '(max-width: 760px)';
 
 export interface VirtualRow {
   readonly key: string | number;
@@ -23,12 +27,16 @@ export function VirtualList<Item>(props: {
   onEnd?: (() => void) | undefined;
 }) {
   const box = useRef<HTMLDivElement>(null);
+  const isPhone = useMedia(PHONE);
+  const [rowPx, densePx] = isPhone ? [CARD_PX, DENSE_CARD_PX] : [ROW_PX, DENSE_PX];
   const rows = useVirtualizer({
     count: props.items.length,
     getScrollElement: () => box.current,
-    estimateSize: () => (props.dense ? DENSE_PX : ROW_PX),
+    estimateSize: () => (props.dense ? densePx : rowPx),
     overscan: 12,
   });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the height of a row is what has changed
+  useEffect(() => rows.measure(), [rowPx]);
   const shown = rows.getVirtualItems();
   const last = shown.at(-1)?.index ?? 0;
   const { onEnd } = props;
@@ -72,5 +80,17 @@ export function VirtualList<Item>(props: {
         })}
       </div>
     </section>
+  );
+}
+
+/** Whether it fits, also when the window becomes another size. */
+function useMedia(query: string): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      const media = matchMedia(query);
+      media.addEventListener('change', listener);
+      return () => media.removeEventListener('change', listener);
+    },
+    () => matchMedia(query).matches,
   );
 }

@@ -219,7 +219,7 @@ function UsePanel(props: {
       }
     >
       <Scroll>
-        <table aria-label={props.title}>
+        <table className="cards" aria-label={props.title}>
           <thead>
             <tr>
               <th>{props.first}</th>
@@ -235,7 +235,7 @@ function UsePanel(props: {
           <tbody>
             {props.rows.map(({ key, name, isPart, use, isChosen, changes }) => (
               <tr key={key}>
-                <td style={isPart ? { paddingLeft: 32 } : undefined}>
+                <td className="title" style={isPart ? { paddingLeft: 32 } : undefined}>
                   <button
                     type="button"
                     className="link"
@@ -258,13 +258,25 @@ function UsePanel(props: {
 function UseCells({ use, hasPrice }: { use: UseSums; hasPrice: boolean }) {
   return (
     <>
-      <td className="num">{count(use.invocations)}</td>
-      <td className="num">{percent(use.errors, use.invocations)}</td>
-      <td className="num">{count(use.coldStarts)}</td>
-      <td className="num">{count(Math.round(use.billedMs))} ms</td>
-      <td className="num">{showGbSeconds(gbSeconds(use))}</td>
-      {hasPrice ? <td className="num">{money(use.hereUsd)}</td> : null}
-      <td className="num">{money(use.awsCostUsd)}</td>
+      <td className="num" data-label="Calls">
+        {count(use.invocations)}
+      </td>
+      <td className="num" data-label="Failed">
+        {percent(use.errors, use.invocations)}
+      </td>
+      <td className="num" data-label="Cold">
+        {count(use.coldStarts)}
+      </td>
+      <td className="num extra">{count(Math.round(use.billedMs))} ms</td>
+      <td className="num" data-label="Use">
+        {showGbSeconds(gbSeconds(use))}
+      </td>
+      {hasPrice ? (
+        <td className="num" data-label="Here">
+          {money(use.hereUsd)}
+        </td>
+      ) : null}
+      <td className="num right">{money(use.awsCostUsd)}</td>
     </>
   );
 }

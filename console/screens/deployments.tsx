@@ -142,7 +142,7 @@ function AppDeployments({ view }: { view: App }) {
 function DeploymentTable({ app, items }: { app: string; items: readonly DeploymentSummary[] }) {
   return (
     <Scroll>
-      <table>
+      <table className="cards">
         <thead>
           <tr>
             <th>Deployment</th>
@@ -158,7 +158,7 @@ function DeploymentTable({ app, items }: { app: string; items: readonly Deployme
         <tbody>
           {items.map((each) => (
             <tr key={each.number} className="go" onClick={() => go(pathOf('deployments', app, each.number))}>
-              <td className="nowrap">
+              <td className="nowrap title">
                 <Link to={pathOf('deployments', app, each.number)}>
                   <strong>d{each.number}</strong>
                 </Link>{' '}
@@ -166,13 +166,15 @@ function DeploymentTable({ app, items }: { app: string; items: readonly Deployme
                   <Badge status="live" text={each.weight === 100 ? 'live' : `live ${each.weight} %`} />
                 ) : null}
               </td>
-              <td className="nowrap soft" title={exact(each.createdMs)}>
+              <td className="nowrap soft right" title={exact(each.createdMs)}>
                 {dateAndClock(each.createdMs)}
               </td>
-              <td>{each.createdBy}</td>
-              <td className="wrap">{each.note || <span className="soft">–</span>}</td>
-              <td className="num">{each.functionCount}</td>
-              <td className="num">what changed ›</td>
+              <td data-label="By">{each.createdBy}</td>
+              <td className="wrap line">{each.note || <span className="soft">–</span>}</td>
+              <td className="num" data-label="Functions">
+                {each.functionCount}
+              </td>
+              <td className="num extra">what changed ›</td>
             </tr>
           ))}
         </tbody>
@@ -220,7 +222,7 @@ function DeploymentView({ app, number }: { app: string; number: number }) {
             more={<span className="soft">{plural(found.data.functions.length, 'function')}</span>}
           >
             <Scroll>
-              <table>
+              <table className="cards">
                 <thead>
                   <tr>
                     <th>Function</th>
@@ -232,14 +234,14 @@ function DeploymentView({ app, number }: { app: string; number: number }) {
                 <tbody>
                   {found.data.functions.map((each) => (
                     <tr key={each.name}>
-                      <td>
+                      <td className="title">
                         <Link to={pathOf('functions', app, each.name)}>
                           <strong>{each.name}</strong>
                         </Link>
                       </td>
-                      <td>{each.runtime}</td>
-                      <td className="mono">{each.entry}</td>
-                      <td className="mono soft">{each.code.slice(0, 12)}</td>
+                      <td className="right">{each.runtime}</td>
+                      <td className="mono line">{each.entry}</td>
+                      <td className="mono soft extra">{each.code.slice(0, 12)}</td>
                     </tr>
                   ))}
                 </tbody>
@@ -327,21 +329,21 @@ function Changes({ before, after }: { before: Deployment | undefined; after: Dep
         <Empty title="Nothing">Code, configuration, routes and triggers are the same.</Empty>
       ) : (
         <Scroll>
-          <table>
+          <table className="cards">
             <tbody>
               {changes.map((each) => (
                 <tr key={`${each.what} ${each.name} ${each.text}`}>
-                  <td>
+                  <td className="right">
                     <Badge
                       status={each.kind === 'added' ? 'ok' : each.kind === 'removed' ? 'error' : 'running'}
                       text={each.kind}
                     />
                   </td>
                   <td>{each.what}</td>
-                  <td>
+                  <td className="title">
                     <strong>{each.name}</strong>
                   </td>
-                  <td className="wrap mono">{each.text}</td>
+                  <td className="wrap mono line">{each.text}</td>
                 </tr>
               ))}
             </tbody>

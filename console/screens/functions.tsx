@@ -68,7 +68,7 @@ function FunctionTable({
 }) {
   return (
     <Scroll>
-      <table>
+      <table className="cards">
         <thead>
           <tr>
             <th>Function</th>
@@ -89,13 +89,13 @@ function FunctionTable({
             const path = pathOf('functions', each.app, each.name);
             return (
               <tr key={`${each.app}/${each.name}/${each.deployment}`} className="go" onClick={() => go(path)}>
-                <td className="nowrap">
+                <td className="nowrap title">
                   <Link to={path}>
                     <strong>{each.name}</strong>
                   </Link>
                   <div className="under">{each.app}</div>
                 </td>
-                <td className="mono">
+                <td className="mono line">
                   {each.routes.slice(0, 3).map((route) => (
                     <div key={`${route.method}${route.host}${route.path}`} className="nowrap">
                       <span className="method">{route.method}</span>
@@ -104,17 +104,21 @@ function FunctionTable({
                     </div>
                   ))}
                 </td>
-                <td className="nowrap">{each.config.workflow === true ? 'workflow' : each.runtime}</td>
-                <td className="nowrap">
+                <td className="nowrap extra">{each.config.workflow === true ? 'workflow' : each.runtime}</td>
+                <td className="nowrap" data-label="Deployment">
                   d{each.deployment}
                   {each.weight === 100 ? null : <span className="soft"> {each.weight} %</span>}
                 </td>
-                <td className="num">{each.instances}</td>
-                <td>
+                <td className="num" data-label="Instances">
+                  {each.instances}
+                </td>
+                <td className="right">
                   <Spark label={`${calls} calls in the last hour`} values={values} bad={bad} />
                 </td>
-                <td className="num">{compact(calls)}</td>
-                <td className={`num ${errors > 0 ? 'bad' : ''}`}>
+                <td className="num" data-label="Calls">
+                  {compact(calls)}
+                </td>
+                <td className={`num ${errors > 0 ? 'bad' : ''}`} data-label="Errors">
                   {errors === 0 ? '0' : percent(errors, calls)}
                 </td>
               </tr>
