@@ -86,6 +86,11 @@ export const LISTEN_OPTIONS: OptionTable = {
     value: 'ENTRY',
     text: 'a private host that state machines of the AWS API may call',
   },
+  'allow-build-host': {
+    kind: 'list',
+    value: 'HOST',
+    text: 'a private host that builds of uploads may reach (host or host:port)',
+  },
   'allow-folder': {
     kind: 'list',
     value: 'FOLDER',

@@ -13,6 +13,7 @@ import type { Terminal } from './terminal.ts';
 
 export const DEFAULT_PORT = 5262;
 const PORT_MAX = 65_535;
+const HTTPS_PORT = 443;
 /** Loopback: reachable from this machine alone, until someone says otherwise. */
 const DEFAULT_HOST = '127.0.0.1';
 
@@ -33,7 +34,8 @@ export function listenOptions(
   defaultDataDir: string,
 ): Pick<
   PlatformOptions,
-  'host' | 'port' | 'dataDir' | 'domain' | 'isolation' | 'allowNetwork' | 'allowFolders' | 'eventsKept'
+  | ('host' | 'port' | 'dataDir' | 'domain' | 'isolation')
+  | ('allowNetwork' | 'allowBuildHosts' | 'allowFolders' | 'eventsKept')
 > {
   const fromEnv = terminal.env.LAMBENT_PORT;
   const port =
@@ -45,6 +47,7 @@ export function listenOptions(
     dataDir: resolve(terminal.cwd, args.text('data') ?? defaultDataDir),
     domain: readDomain(args.text('domain') ?? terminal.env.LAMBENT_DOMAIN),
     allowNetwork: args.list('allow-network').map(checkNetworkEntry),
+    allowBuildHosts: args.list('allow-build-host').map(buildHost),
     allowFolders: args.list('allow-folder').map((folder) => realFolder(resolve(terminal.cwd, folder))),
     eventsKept: readEventsKept(args, terminal),
     isolation: isolationChoice(args.text('isolation') ?? (terminal.env.LAMBENT_ISOLATION || 'best')),
@@ -86,6 +89,19 @@ function realFolder(folder: string): string {
 function checkNetworkEntry(text: string): string {
   if (parseNetworkEntry(text) !== undefined) return text;
   throw usage(`${quoted(text)} is nothing to allow`, `It is ${NETWORK_ENTRY_EXPECTED}.`);
+}
+
+/** `host:port`, without a port that of HTTPS. */
+function buildHost(text: string): string {
+  const entry = parseNetworkEntry(text);
+  const port = entry?.kind === 'internet' ? undefined : (entry?.port ?? HTTPS_PORT);
+  if (entry?.kind === 'name' && !entry.suffix) return `${entry.host}:${port}`;
+  if (entry?.kind === 'network' && entry.prefix === (entry.family === 'ipv4' ? 32 : 128))
+    return `${entry.address}:${port}`;
+  throw usage(
+    `${quoted(text)} is no host`,
+    'Write it like registry.internal, 10.0.0.5:8081 or [fd00::1]:443.',
+  );
 }
 
 function isolationChoice(text: string): 'best' | 'process' {

@@ -61,6 +61,8 @@ export interface DeployerOptions {
   readonly scratchDir: string;
   /** Where tools of builds of uploads run; `undefined`: as the platform's user. */
   readonly builds: BuildSandbox | undefined;
+  /** `host:port` of what they may connect to, whatever address that has. */
+  readonly buildHosts?: readonly string[];
 }
 
 export interface ClosableDeployer extends Deployer {
@@ -257,7 +259,7 @@ class LocalDeployer implements ClosableDeployer {
     { folder, isUpload }: Origin,
     request: Omit<DeployRequest, 'folder'>,
   ): Promise<Omit<DeployResult, 'tookMs'>> {
-    const { languages, scratchDir, blobs, clock, builds: sandbox } = this.#options;
+    const { languages, scratchDir, blobs, clock, builds: sandbox, buildHosts = [] } = this.#options;
     const { app, routes } = plan;
     const tell = (step: BuildLine['step'], text: string): void => request.onLine?.({ step, text });
     tell('read', `${app}: ${counted(plan.functions.length, 'function')}, ${counted(routes.length, 'route')}`);
@@ -275,7 +277,7 @@ class LocalDeployer implements ClosableDeployer {
       // Whoever uploads may be a stranger to the machine; a folder of the machine belongs to who is there.
       bench: once(async () => {
         if (!isUpload || sandbox === undefined) return undefined;
-        return BuildBench.open({ sandbox, scratchDir, app, clock });
+        return BuildBench.open({ sandbox, scratchDir, app, clock, hosts: buildHosts });
       }),
       tell,
     };

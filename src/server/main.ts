@@ -52,6 +52,8 @@ export interface PlatformOptions {
   readonly allowHosts: readonly string[];
   /** What state machines that belong to no app may connect to, beside every public address: entries as of `network`. */
   readonly allowNetwork?: readonly string[];
+  /** Private hosts that tools of uploads' builds may connect to, each `host:port`: registries, for the most part. */
+  readonly allowBuildHosts?: readonly string[];
   /** Folders of this machine that triggers may watch, by absolute paths without links; in `dev` any. */
   readonly allowFolders?: readonly string[];
   /** How long events and dead letters are kept, where not as usual. */
@@ -102,6 +104,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     dataDir,
     allowHosts,
     allowNetwork: options.allowNetwork ?? [],
+    allowBuildHosts: options.allowBuildHosts ?? [],
     allowFolders: options.allowFolders ?? [],
     eventsKept: options.eventsKept,
     domain,

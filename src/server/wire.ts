@@ -100,6 +100,8 @@ export interface WireOptions {
   readonly allowHosts: readonly string[];
   /** What state machines that belong to no app may connect to, beside every public address. */
   readonly allowNetwork: readonly string[];
+  /** `host:port` of what builds of uploads may connect to, beside every public address. */
+  readonly allowBuildHosts: readonly string[];
   /** Folders that triggers may watch, by their real paths; in `dev` any. */
   readonly allowFolders: readonly string[];
   /** How long events are kept, where not as usual. */
@@ -249,8 +251,8 @@ async function createParts(options: WireOptions, store: Stores, blobs: BlobStore
   const { apps, asyncQueue } = store;
   const deployer = createDeployer({
     ...{ languages, apps, blobs, liveApps, clock, log, scratchDir, builds: sandbox.builds },
+    ...{ buildHosts: options.allowBuildHosts, sourcePlans: later },
     missingSecrets: (version) => secrets.missing(version),
-    sourcePlans: later,
   });
   const nodeId = mintUuid() as NodeId;
   const shared = { invoker, liveApps, secrets, clock, random, log, node: nodeId, mintUuid };

@@ -215,7 +215,7 @@ export class EgressProxy {
     throw refused(
       build === undefined
         ? `it is not a public address${which}, and \`network\` in the manifest does not list that address`
-        : `it is not a public address${which}, and builds reach no others but the registries that the platform's own configuration names`,
+        : `it is not a public address${which}, and builds reach no others but the registries that the platform's own configuration names, and what its operator allows: --allow-build-host ${host}:${port}`,
     );
   }
 

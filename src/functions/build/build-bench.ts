@@ -28,6 +28,8 @@ export interface BenchOptions {
   readonly app: AppName;
   readonly clock: Clock;
   readonly limits?: Partial<ToolLimits>;
+  /** `host:port` that all tools may connect to, by the operator's leave. */
+  readonly hosts?: readonly string[];
 }
 
 /**
@@ -46,7 +48,14 @@ export class BuildBench {
     this.#granted = granted;
   }
 
-  static async open({ sandbox, scratchDir, app, clock, limits }: BenchOptions): Promise<BuildBench> {
+  static async open({
+    sandbox,
+    scratchDir,
+    app,
+    clock,
+    limits,
+    hosts = [],
+  }: BenchOptions): Promise<BuildBench> {
     const homes = join(scratchDir, 'homes');
     await mkdir(homes, { recursive: true, mode: 0o711 });
     const [toolsHome, codeHome] = [join(homes, `${app}.tools`), join(homes, `${app}.code`)];
@@ -54,9 +63,10 @@ export class BuildBench {
     await dropLeastUsed(homes, HOMES_KEPT);
     const [npm, certificates] = [npmSettings(), certificateSettings()];
     await mkdir(join(scratchDir, 'npmrc'), { recursive: true });
-    const npmrc = join(scratchDir, 'npmrc', app);
-    await writeFile(npmrc, npm.text, { mode: 0o644 });
-    const granted = new Set(placesOf(npm.registries));
+    const [npmrc, openNpmrc] = [`${app}.tools`, `${app}.code`].map((name) => join(scratchDir, 'npmrc', name));
+    await writeFile(npmrc!, npm.text, { mode: 0o644 });
+    await writeFile(openNpmrc!, npm.openText, { mode: 0o644 });
+    const granted = new Set([...placesOf(npm.registries), ...hosts]);
     const shared = {
       sandbox,
       buildsDir: join(scratchDir, 'builds'),
@@ -73,15 +83,12 @@ export class BuildBench {
     const rustup = process.env.RUSTUP_HOME ?? join(homedir(), '.rustup');
     return new BuildBench(
       {
-        ...{ ...shared, home: toolsHome, readPaths: [...readPaths, npmrc] },
-        env: { ...env, npm_config_userconfig: npmrc },
+        ...{ ...shared, home: toolsHome, readPaths: [...readPaths, npmrc!] },
+        env: { ...env, npm_config_userconfig: npmrc! },
       },
       {
-        ...{ ...shared, home: codeHome, readPaths },
-        env: {
-          ...{ ...env, RUSTUP_HOME: rustup },
-          ...(npm.registry === undefined ? {} : { npm_config_registry: npm.registry }),
-        },
+        ...{ ...shared, home: codeHome, readPaths: [...readPaths, openNpmrc!] },
+        env: { ...env, RUSTUP_HOME: rustup, npm_config_userconfig: openNpmrc! },
       },
       granted,
     );

@@ -72,7 +72,11 @@ describe('a contained package manager', { skip, timeout: 120_000 }, () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  async function install(allowScripts: readonly string[], place: string): Promise<string> {
+  async function install(
+    allowScripts: readonly string[],
+    place: string,
+    hosts: readonly string[] = [],
+  ): Promise<string> {
     const folder = join(root, 'app');
     const url = `http://${place}`;
     const integrity = `sha512-${createHash('sha512').update(archive).digest('base64')}`;
@@ -93,7 +97,9 @@ describe('a contained package manager', { skip, timeout: 120_000 }, () => {
     );
     const scratchDir = join(root, 'data/scratch');
     const app = 'shop' as AppName;
-    const bench = await BuildBench.open({ sandbox: sandbox.builds!, scratchDir, app, clock: systemClock });
+    const bench = await BuildBench.open({
+      ...{ sandbox: sandbox.builds!, scratchDir, app, clock: systemClock, hosts },
+    });
     const modulesDir = await installDependencies({
       ...{ app, bench, folder, cacheDir: join(scratchDir, 'packages'), clock: systemClock, allowScripts },
       onLine: () => {},
@@ -104,21 +110,28 @@ describe('a contained package manager', { skip, timeout: 120_000 }, () => {
   it('does not reach a private address that nobody on the machine named', async () => {
     await assert.rejects(
       install([], '10.1.2.3:80'),
-      /builds reach no others but the registries that the platform's own/,
+      /builds reach no others but the registries .* --allow-build-host 10\.1\.2\.3:80/,
     );
     assert.deepEqual(asked, []);
+  });
+
+  it('reaches what the operator allows', async () => {
+    const place = `127.0.0.1:${(registry.address() as AddressInfo).port}`;
+    await assert.rejects(install([], place, [place]), /401/);
+    assert.deepEqual(asked.splice(0), [undefined]);
   });
 
   it('is let in where the machine is, and the code of packages gets no credentials', async () => {
     const place = `127.0.0.1:${(registry.address() as AddressInfo).port}`;
     await writeFile(
       join(root, 'home/.npmrc'),
-      `registry=http://${place}/\n//${place}/:_authToken=${TOKEN}\nscript-shell=/bin/false\n`,
+      `registry=http://${place}/\n@shop:registry=http://${place}/shop/\n//${place}/:_authToken=${TOKEN}\nscript-shell=/bin/false\n`,
     );
     const modulesDir = await install(['dep'], place);
     assert.deepEqual(asked, [`Bearer ${TOKEN}`]);
     const seen = await readFile(join(modulesDir, 'dep/seen.txt'), 'utf8');
-    assert.match(seen, new RegExp(`^npm_config_registry=http://${place}/$`, 'm'));
+    for (const line of [`registry=http://${place}/`, `@shop:registry=http://${place}/shop/`])
+      assert.match(seen, new RegExp(`^${line}$`, 'm'));
     assert.doesNotMatch(seen, new RegExp(TOKEN));
   });
 });

@@ -36,8 +36,8 @@ export function certificateSettings(): { env: Record<string, string>; paths: str
 export interface NpmSettings {
   /** For a file that npm reads as the user's. Holds credentials. */
   readonly text: string;
-  /** The default registry, without credentials; `undefined`: npm's own. */
-  readonly registry: string | undefined;
+  /** The same without them. */
+  readonly openText: string;
   readonly registries: readonly string[];
   /** Files that it names. */
   readonly paths: readonly string[];
@@ -63,9 +63,9 @@ export function npmSettings(): NpmSettings {
   const fromEnv = process.env.npm_config_registry;
   if (fromEnv !== undefined) lines.push(`registry=${fromEnv}`);
   const registries = lines.flatMap((line) => NPM_REGISTRY.exec(line)?.[1] ?? []);
-  const last = lines.findLast((line) => /^registry\s*=/.test(line));
-  const registry = last === undefined ? undefined : withoutCredentials(last.replace(/^registry\s*=\s*/, ''));
-  return { text: lines.map((line) => `${line}\n`).join(''), registry, registries, paths };
+  const textOf = (kept: readonly string[]): string => kept.map((line) => `${line}\n`).join('');
+  const openLines = lines.filter((line) => !/^\/\//.test(line)).map(withoutCredentials);
+  return { text: textOf(lines), openText: textOf(openLines), registries, paths };
 }
 
 /** The proxy that the environment names for the way out. */
