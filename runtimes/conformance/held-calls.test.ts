@@ -135,6 +135,37 @@ describe('calls ahead of their turn: an exception that nobody catches', { timeou
     const calls = instance.together(() => events.map((event) => instance.event(event)));
     await instance.until(() => instance.retired);
     await calls[1]!.until(wasReturned);
+    // So does one that was on its way …
+    const late = instance.event({ step: 3 });
+    await late.until(wasReturned);
     assert.deepEqual(begun(instance), ['1']);
+    // … but nobody has kept the beginning of one whose body is still to come.
+    const part = instance.open({ method: 'POST', complete: false });
+    part.send('', true);
+    await part.end();
+    assert.equal(part.status, 200);
+  });
+
+  it('sends those back as well that come to an instance that was never asked to hold any', async () => {
+    await using instance = await LANGUAGES.node({ concurrency: 10 });
+    instance.event({ step: 1, how: 'throw-late' });
+    await instance.until(() => instance.retired);
+    await instance.event({ step: 2 }).until(wasReturned);
+    assert.deepEqual(begun(instance), ['1']);
+  });
+});
+
+describe('calls ahead of their turn: behind one whose answer has left and whose code goes on', {
+  timeout: 30_000,
+}, () => {
+  it('stay where they are: as far as the platform knows, their turn has come', async () => {
+    await using instance = await startPython('held_wsgi.py', { concurrency: 1 });
+    instance.write(encodeFrame(FRAME.AHEAD, 0, 0));
+    await instance.until(() => instance.holds);
+    await instance.request();
+    // Its code works on for many times the while after which a call goes back.
+    const next = await instance.request();
+    assert.equal(wasReturned(next), false);
+    assert.equal(next.text, 'done');
   });
 });

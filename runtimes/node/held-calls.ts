@@ -15,7 +15,8 @@ export interface CameCall {
 
 /**
  * The calls that the platform sent ahead of their turn, in an instance that runs one at a time. They begin in their
- * order, each when the last frame of the one before has left. Those that wait behind a long one are given back.
+ * order, each when the last frame of the one before has left. Those that wait behind a long one are given back, and
+ * all of them in an instance that retires.
  */
 export class HeldCalls {
   readonly #channel: Channel;
@@ -23,6 +24,7 @@ export class HeldCalls {
   /** Nothing of the call that ended is to be found in the next one. */
   readonly #outside = AsyncLocalStorage.snapshot();
   #isOn = false;
+  #retires = false;
   /** The stream of the call that runs; 0: none. */
   #running = 0;
   #waiting: CameCall[] = [];
@@ -46,6 +48,10 @@ export class HeldCalls {
 
   /** A call came: it begins now, or waits for its turn. */
   came(call: CameCall): void {
+    if (this.#retires && call.last) {
+      this.#return(call);
+      return;
+    }
     if (!this.#isOn) {
       this.#begin(call);
       return;
@@ -71,9 +77,20 @@ export class HeldCalls {
     return true;
   }
 
-  giveBack(): void {
-    for (const { stream } of this.#waiting) this.#channel.frame(FRAME.RETURNED, FLAG_FIN, stream);
-    this.#waiting = [];
+  /** RETIRE was said: nothing begins any more that came whole, so that it can begin elsewhere. */
+  retire(): void {
+    this.#retires = true;
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
+    const { true: whole = [], false: others = [] } = Object.groupBy(this.#waiting, ({ last }) => `${last}`);
+    for (const call of whole) this.#return(call);
+    this.#waiting = others;
+  }
+
+  #return({ stream }: CameCall): void {
+    this.#channel.frame(FRAME.RETURNED, FLAG_FIN, stream);
   }
 
   #beginAfterFlush(begin: () => void): void {
@@ -97,7 +114,8 @@ export class HeldCalls {
     setTimeout(() => {
       this.#watching = false;
       if (this.#waiting.length === 0) return;
-      if (this.#running === this.#watched) this.giveBack();
+      // Where none runs, the end of one is on its way out: the next is about to begin.
+      if (this.#running !== 0 && this.#running === this.#watched) this.#giveBack();
       else this.#watch();
     }, HELD_MS).unref();
   }

@@ -200,8 +200,8 @@ class Runtime implements HandlerDeps {
   #retire(reason: string): void {
     if (this.#retiring) return;
     this.#retiring = true;
-    this.#held.giveBack();
     this.channel.json(FRAME.RETIRE, 0, 0, { reason });
+    this.#held.retire();
   }
 
   /** Finishes what runs, lets the author's code clean up, and ends. */

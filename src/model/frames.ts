@@ -22,7 +22,14 @@
  * asked with AHEAD, it answers HOLDS. From then on it begins calls in the order in which they came, each only when the
  * last frame of the one before has left the process. So whatever becomes of it, the platform knows which calls have
  * not begun, and gives them to another instance. What waits behind a call that takes HELD_MS, the instance gives back
- * by itself, with RETURNED.
+ * by itself, with RETURNED: only while that call has not ended, so that what goes back was surely sent ahead.
+ *
+ * An instance that wants no more calls says RETIRE: after an exception that nobody caught its state is not to be
+ * trusted with new work. Calls that have begun in it end in it. All others it gives back: those that wait in it, and
+ * those that come after, because they were on their way when it spoke. What has its body still to come (no FLAG_FIN)
+ * begins there all the same: nobody has kept the beginning. So a call may be RETURNED when it came whole, nothing was
+ * said of it, and it was sent ahead of its turn or its instance retires; anything else is a breach. The platform
+ * gives it to another instance, and fails it where too many give it back.
  */
 
 export const FRAME_HEADER_BYTES = 12;
@@ -88,7 +95,7 @@ export const FRAME = {
   FAILED: 0x46,
   /** u8 stream (0 stdout, 1 stderr), u8 severity (index in SEVERITIES), f64 LE epoch ms, UTF-8 text without newline at its end. */
   LOG: 0x47,
-  /** JSON `{ reason }`: give me no new invocations; I end when those that run have ended. */
+  /** JSON `{ reason }`: give me no new invocations, I give them back; I end when those that run have ended. */
   RETIRE: 0x48,
   /** u32 LE highest resident memory so far, in KiB. */
   STATS: 0x49,
@@ -102,7 +109,7 @@ export const FRAME = {
   CALL: 0x4b,
   /** The answer to AHEAD: yes, up to HELD_MAX. */
   HOLDS: 0x4d,
-  /** This call has not begun here and will not: give it to another instance. Ends the stream in both directions. */
+  /** This call has not begun here and will not: give it to another instance. Ends the stream in both directions. See above. */
   RETURNED: 0x4e,
 
   /** The answer to REST: nothing is left to do. */

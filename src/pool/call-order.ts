@@ -3,6 +3,7 @@ import type { StreamTable } from '../model/stream-table.ts';
 /**
  * The calls of an instance that holds some ahead of their turn: the first one runs, the others have not begun. It
  * promises to begin them in this order, each only after the end of the one before has left it (`model/frames.ts`).
+ * A call whose turn has come may have begun, as far as the platform knows, unless the instance gives it back.
  */
 export class CallOrder {
   readonly #streams: number[] = [];

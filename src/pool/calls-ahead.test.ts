@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { delay, systemClock } from '../base/clock.ts';
 import { createDefects } from '../base/defects.ts';
 import { silentLog } from '../base/log.ts';
 import type { FunctionConfig, FunctionVersion } from '../model/function.ts';
@@ -117,8 +118,21 @@ describe('calls ahead of their turn', { timeout: 60_000 }, () => {
     assert.equal((await running).body, 'released');
   });
 
+  it('go to another instance when the one before them failed and theirs takes no more', async () => {
+    for (const failing of ['/fail-and-return', '/fail-retire-return']) {
+      const [pool, which] = await open();
+      const before = (await call(pool, which, '/ok')).body;
+      const { running, others } = behind(pool, which, failing);
+      assert.equal((await running).error?.code, 'E_FUNCTION_ERROR', failing);
+      for (const { error, body } of await others) {
+        assert.equal(error, undefined, failing);
+        assert.notEqual(body, before);
+      }
+    }
+  });
+
   it('end with the others of an instance that breaks the protocol: nothing it says is believed', async () => {
-    for (const breach of ['/no-frame', '/return-running', '/holds']) {
+    for (const breach of ['/no-frame', '/return-running', '/return-answered', '/holds']) {
       const [pool, which] = await open();
       const { running, others } = behind(pool, which, breach);
       for (const { error } of [await running, ...(await others)])
@@ -132,5 +146,30 @@ describe('calls ahead of their turn', { timeout: 60_000 }, () => {
     await pool.close(1);
     assert.equal((await running).error?.code, 'E_SHUTTING_DOWN');
     for (const { error } of await others) assert.equal(error?.code, 'E_SHUTTING_DOWN');
+  });
+
+  it('are not the only ones that go back: so does one that met the wish to retire on its way', async () => {
+    const pool = create({});
+    const which = version({ maxInstances: 2 });
+    const last = await call(pool, which, '/return-next');
+    const next = await call(pool, which, '/ok');
+    assert.equal(next.error, undefined);
+    assert.notEqual(next.body, last.body);
+    // The other one, which has nothing left to do, ends.
+    while (pool.instances().length > 1) await delay(systemClock, 5);
+    assert.equal(pool.instances()[0]!.activeInvocations, 0);
+  });
+
+  it('do not go from one instance to the next for ever', async () => {
+    const { error } = await call(create({}), version({}, 'return-all'), '/ok');
+    assert.equal(error?.code, 'E_PROTOCOL');
+    assert.match(error.message, /^9 processes of function scripted took the call and gave it back/);
+  });
+
+  it('do not go back in part: nobody has kept the beginning', async () => {
+    const which = version({}, 'return-all');
+    const { error } = await call(create({}), which, '/ok', undefined, undefined, undefined, false);
+    assert.equal(error?.code, 'E_PROTOCOL');
+    assert.match(error.message, /gave a call back that it had begun/);
   });
 });

@@ -18,7 +18,7 @@ export interface InstanceEvents<Instance> {
   onAnswered(instance: Instance, beganMs: number, among: number): void;
   /** A stream ended: there is room again. `beganMs`: when the call began, monotonic, unless it was cut short. */
   onRoom(instance: Instance, beganMs?: number): void;
-  /** A call that waited inside for another one has not begun there, and will not. `sinceMs`: when it came, monotonic. */
+  /** A call that was handed to it has not begun there, and will not. `sinceMs`: when it came, monotonic. */
   onTakenBack(instance: Instance, waiter: LeaseWaiter, sinceMs: number): void;
   /** The instance asked for no more work. */
   onRetire(instance: Instance): void;

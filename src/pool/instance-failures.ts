@@ -20,6 +20,11 @@ export function brokeProtocol({ name }: FunctionVersion, what: string): LambentE
   return new LambentError('E_PROTOCOL', `the process of function ${name} broke the protocol: ${what}`);
 }
 
+export function begunByNone({ name }: FunctionVersion, instances: number): LambentError {
+  const text = `${instances} processes of function ${name} took the call and gave it back without beginning it`;
+  return new LambentError('E_PROTOCOL', text);
+}
+
 export function notWanted(): LambentError {
   return new LambentError('E_SHUTTING_DOWN', 'the instance was no longer wanted before it was ready');
 }

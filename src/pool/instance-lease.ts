@@ -8,22 +8,22 @@ export class InstanceLease implements Lease {
   readonly queueMs: number;
   readonly startMs: number;
   readonly #instance: Instance;
-  readonly #sentAheadFor: LeaseWaiter | undefined;
-  readonly #openedMs: number;
+  readonly #waiter: LeaseWaiter;
+  readonly #aheadMs: number;
   #stream = 0;
 
-  /** `sentAheadFor`: the instance is to hold the call until it has ended those before. `openedMs`: now, monotonic. */
+  /** `aheadMs`: when it was sent ahead (monotonic), for the instance to hold it until those before have ended; 0: it is not. */
   constructor(
     instance: Instance,
+    waiter: LeaseWaiter,
     cold: boolean,
     queueMs: number,
     startMs: number,
-    openedMs: number,
-    sentAheadFor: LeaseWaiter | undefined,
+    aheadMs: number,
   ) {
     this.#instance = instance;
-    this.#openedMs = openedMs;
-    this.#sentAheadFor = sentAheadFor;
+    this.#waiter = waiter;
+    this.#aheadMs = aheadMs;
     this.cold = cold;
     this.queueMs = queueMs;
     this.startMs = startMs;
@@ -42,11 +42,11 @@ export class InstanceLease implements Lease {
   }
 
   heldMs(): number {
-    return this.#sentAheadFor === undefined ? 0 : this.#instance.heldMs(this.#openedMs);
+    return this.#aheadMs === 0 ? 0 : this.#instance.heldMs(this.#aheadMs);
   }
 
   open(opening: StreamOpening): void {
-    this.#stream = this.#instance.open(opening, this.#sentAheadFor);
+    this.#stream = this.#instance.open(opening, this.#waiter, this.#aheadMs !== 0);
   }
 
   body(chunk: Uint8Array, last: boolean, trailers = ''): void {

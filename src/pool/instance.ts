@@ -16,6 +16,7 @@ import type { LeaseWaiter, StreamListener, StreamOpening } from '../ports/instan
 import type { PlatformCalls } from '../ports/platform-calls.ts';
 import type { SandboxExit, SandboxProcess } from '../ports/sandbox.ts';
 import { CallOrder } from './call-order.ts';
+import { drainTimeMs } from './drain-time.ts';
 import { exitReason, type LastState, wasInterrupted } from './exit-reason.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { identifyCaller } from './identify-caller.ts';
@@ -24,17 +25,11 @@ import { blockedByAnother, brokeProtocol, didNotEnd, notWanted, timedOut } from 
 import { isLast, parseFailure, parseLog, parseReady, tellListener, wrongKind } from './instance-messages.ts';
 import type { InstanceEvents, InstanceState } from './instance-events.ts';
 import { InstanceOutput } from './instance-output.ts';
-import { type OpenStream, UNCREDITED_MAX } from './open-stream.ts';
+import { mayGoBack, type OpenStream, UNCREDITED_MAX } from './open-stream.ts';
 import { PongWatch } from './pong-watch.ts';
 import { RecentStreams } from './recent-streams.ts';
 import { Rest } from './rest.ts';
 
-/**
- * An instance told to drain is ended after this time at the latest, on top of the time that its invocations have:
- * work that goes on after an answer (`waitUntil`) may take as long again, up to BACKGROUND_MS_MAX.
- */
-const DRAIN_MS = 5_000;
-const BACKGROUND_MS_MAX = 900_000;
 /** With more bytes than this waiting in memory for one instance, it is too slow to be kept alive. */
 const BUFFERED_MAX = 64 * 1024 * 1024;
 
@@ -75,6 +70,8 @@ export class Instance {
   #endReason: LambentError | undefined;
   #killed = false;
   #broken = false;
+  /** It said so itself. */
+  #retires = false;
   #askedToHold = false;
   /** Set once the instance holds calls ahead of their turn. */
   #order: CallOrder | undefined;
@@ -159,21 +156,22 @@ export class Instance {
     return Math.max(0, this.#lastEndMs - openedMs);
   }
 
-  /** Opens a stream; its number is the answer. Only while ready. `waiter`: it is sent ahead of its turn, for this one. */
-  open(call: StreamOpening, waiter?: LeaseWaiter): number {
+  /** Opens a stream; its number is the answer. Only while ready. */
+  open(call: StreamOpening, waiter: LeaseWaiter, isAhead: boolean): number {
     const stream = this.#streams.freeNumber(this.#nextStream, CALL_STREAM);
     this.#nextStream = stream + 1 === CALL_STREAM ? 1 : stream + 1;
-    const { invocation, listener, deadlineMs } = call;
+    const { invocation, listener, deadlineMs, last } = call;
     const openedMs = this.#clock.monotonicMs();
     this.#unanswered += 1;
     const unansweredAmong = this.#unanswered;
-    const entry = { invocation, listener, deadlineMs, openedMs, unansweredAmong, waiter, uncredited: 0 };
+    // biome-ignore format: one object a call
+    const entry = { invocation, listener, deadlineMs, openedMs, unansweredAmong, waiter, isAhead, isWhole: last, uncredited: 0 };
     this.#streams.set(stream, entry);
     this.#order?.opened(stream);
     this.#recent.note(stream, invocation, call.origin);
     this.served += 1;
     const encoding = call.kind === FRAME.HTTP_REQUEST ? 'latin1' : 'utf8';
-    this.#writer!.request(call.kind, stream, call.head, encoding, call.body, call.last);
+    this.#writer!.request(call.kind, stream, call.head, encoding, call.body, last);
     return stream;
   }
 
@@ -275,7 +273,7 @@ export class Instance {
 
   /** Gives a call that has not begun back to the pool, unless nobody wants it any more. */
   #takeBack({ waiter, listener, openedMs }: OpenStream): void {
-    if (waiter === undefined || listener === undefined) this.#events.onRoom(this);
+    if (listener === undefined) this.#events.onRoom(this);
     else this.#events.onTakenBack(this, waiter, openedMs);
   }
 
@@ -288,8 +286,7 @@ export class Instance {
 
   #drain(): void {
     this.#writer?.frame(FRAME.DRAIN, 0, 0, undefined);
-    const limitMs = DRAIN_MS + Math.min(this.version.config.timeoutMs, BACKGROUND_MS_MAX);
-    this.#clock.after(limitMs, () => {
+    this.#clock.after(drainTimeMs(this.version.config), () => {
       if (this.state !== 'gone') this.kill(didNotEnd());
     });
   }
@@ -322,7 +319,7 @@ export class Instance {
   }
 
   #onFrame(kind: number, flags: number, stream: number, payload: Buffer): void {
-    if (this.#killed) {
+    if (this.#killed && (this.#broken || kind !== FRAME.RETURNED)) {
       if (isLast(kind, flags)) this.#order?.ended(stream);
       return;
     }
@@ -386,28 +383,32 @@ export class Instance {
 
   #afterStream(stream: number, { openedMs }: OpenStream): void {
     const beganMs = openedMs + (this.#order === undefined ? 0 : this.heldMs(openedMs));
+    this.#events.onRoom(this, this.#left(stream) ? beganMs : undefined);
+  }
+
+  /** A call is no longer open here, and what waited for it begins. False: it waited itself. */
+  #left(stream: number): boolean {
+    const order = this.#order;
+    const wasHeld = order?.isHeld(stream) === true;
+    order?.ended(stream);
+    if (wasHeld) return false;
     this.#lastEndMs = this.#clock.monotonicMs();
-    if (this.#order !== undefined) {
-      this.#order.ended(stream);
-      this.#output.forgetErrors();
-      const next = this.#streams.get(this.#order.running);
-      if (next !== undefined) next.deadlineMs += this.heldMs(next.openedMs);
-    }
-    if (this.#streams.size === 0) {
-      this.idleSinceMs = this.#lastEndMs;
-      this.#output.forgetErrors();
-      if (this.state === 'retiring') this.#drain();
-    }
-    this.#events.onRoom(this, beganMs);
+    const next = order && this.#streams.get(order.running);
+    if (next !== undefined) next.deadlineMs += this.heldMs(next.openedMs);
+    const isIdle = this.#streams.size === 0;
+    if (isIdle || order !== undefined) this.#output.forgetErrors();
+    if (isIdle) this.idleSinceMs = this.#lastEndMs;
+    if (isIdle && this.state === 'retiring' && !this.#killed) this.#drain();
+    return true;
   }
 
   #onReturned(stream: number, entry: OpenStream): void {
-    if (entry.waiter === undefined || this.#order?.isHeld(stream) !== true) {
-      this.#breach('it gave a call back that it was not sent ahead of its turn');
+    if (!mayGoBack(entry, this.#retires)) {
+      this.#breach('it gave a call back that it had begun, or was to begin');
       return;
     }
     this.#drop(stream, entry);
-    this.#order.ended(stream);
+    this.#left(stream);
     this.#takeBack(entry);
   }
 
@@ -470,6 +471,7 @@ export class Instance {
         else this.#order = new CallOrder(this.#streams);
         break;
       case FRAME.RETIRE:
+        this.#retires = true;
         if (this.state === 'ready') {
           this.retire();
           this.#events.onRetire(this);

@@ -15,8 +15,17 @@ export interface OpenStream {
   readonly openedMs: number;
   /** How many were without an answer when it was handed over, itself included. 0: it has its answer, or part of it. */
   unansweredAmong: number;
-  /** Who gets it back should it not begin; of one that was sent ahead of its turn. */
-  readonly waiter: LeaseWaiter | undefined;
+  /** Who gets it back should it not begin. */
+  readonly waiter: LeaseWaiter;
+  /** It was sent ahead of its turn. */
+  readonly isAhead: boolean;
+  /** It was handed over with all of its body: nothing is lost when it begins elsewhere. */
+  readonly isWhole: boolean;
   /** Bytes received and not yet passed on. */
   uncredited: number;
+}
+
+/** Whether its instance may give it back, as `model/frames.ts` has it. `retires`: the instance said that it does. */
+export function mayGoBack(call: OpenStream, retires: boolean): boolean {
+  return call.isWhole && call.unansweredAmong > 0 && (call.isAhead || retires);
 }

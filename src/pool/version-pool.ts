@@ -10,6 +10,7 @@ import { BootFailures, cannotBeLoaded } from './boot-failures.ts';
 import type { PlacesTaken } from './call-deadlock.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceEvents } from './instance-events.ts';
+import { begunByNone } from './instance-failures.ts';
 import { InstanceLease } from './instance-lease.ts';
 import { KeepWarm } from './keep-warm.ts';
 import { type Capacity, Places } from './places.ts';
@@ -22,6 +23,9 @@ import { type Waiting, WaitingLine } from './waiting-line.ts';
 const REST_AFTER_MS = 2_000;
 /** A call waits this long before another instance is started for it beside those that run. */
 const SCALE_UP_WAIT_MS = 20;
+
+/** So often a call may come back from instances that did not begin it. More, and it would go from one to the next for ever. */
+const RETURNS_MAX = 8;
 
 /** What a version's pool needs from the pool of the node. */
 export interface VersionPoolHost {
@@ -77,6 +81,8 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
   readonly #kept: KeepWarm;
   #starting = 0;
   #lastReadyMs = 0;
+  /** How often calls came back; of most there is nothing. */
+  readonly #returns = new WeakMap<LeaseWaiter, number>();
   readonly #boots: BootFailures;
 
   constructor(version: FunctionVersion, deployment: number, host: VersionPoolHost) {
@@ -269,9 +275,11 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
   }
 
   onTakenBack(instance: Instance, waiter: LeaseWaiter, sinceMs: number): void {
-    this.#shortCalls.tookLong();
-    const waiting: Waiting = { waiter, sinceMs, tookBack: true };
-    waiter.onTakenBack?.(this.#enqueue(waiting));
+    if (instance.state !== 'retiring') this.#shortCalls.tookLong();
+    const times = (this.#returns.get(waiter) ?? 0) + 1;
+    this.#returns.set(waiter, times);
+    if (times > RETURNS_MAX) this.#refuse(waiter, begunByNone(this.version, times));
+    else waiter.onTakenBack?.(this.#enqueue({ waiter, sinceMs, tookBack: true }));
     if (this.#host.closed) this.refuseAll(stoppingError());
     this.onRoom(instance);
   }
@@ -398,9 +406,8 @@ export class VersionPool implements Omit<InstanceEvents<Instance>, 'onDefect'>, 
   ): void {
     this.running += 1;
     this.#host.ran(this, 1);
-    const openedMs = ahead ? this.#host.clock.monotonicMs() : 0;
-    const sentAheadFor = ahead ? waiter : undefined;
-    const lease = new InstanceLease(instance, cold, queueMs, startMs, openedMs, sentAheadFor);
+    const aheadMs = ahead ? this.#host.clock.monotonicMs() : 0;
+    const lease = new InstanceLease(instance, waiter, cold, queueMs, startMs, aheadMs);
     try {
       waiter.onLease(lease);
     } catch (thrown) {

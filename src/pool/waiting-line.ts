@@ -7,7 +7,7 @@ export interface Waiting {
   readonly waiter: LeaseWaiter;
   /** Monotonic. */
   readonly sinceMs: number;
-  /** It was in an instance, waited there and came back: it goes only where it can begin at once. */
+  /** It was in an instance, did not begin there and came back: it goes only where it can begin at once. */
   readonly tookBack: boolean;
 }
 

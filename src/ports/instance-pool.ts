@@ -43,11 +43,11 @@ export interface LeaseWaiter {
   readonly mayBeHeld?: boolean | undefined;
   onLease(lease: Lease): void;
   /**
-   * A call that may be held has not begun in the instance that had it, and will not: its lease is void, and it waits
-   * again, first of all. `onLease` or `onRefused` follows. The function withdraws it.
+   * The call has not begun in the instance that had it, and will not: its lease is void, and it waits again, first of
+   * all. `onLease` or `onRefused` follows. The function withdraws it. Happens to calls that were handed over whole.
    */
   onTakenBack?(withdraw: () => void): void;
-  /** `E_CONCURRENCY_LIMIT`, `E_CALL_DEADLOCK`, `E_OVERLOADED`, `E_BOOT_FAILED`, `E_HANDLER_MISSING`, `E_START_FAILED`, `E_SHUTTING_DOWN`. */
+  /** `E_CONCURRENCY_LIMIT`, `E_CALL_DEADLOCK`, `E_OVERLOADED`, `E_BOOT_FAILED`, `E_HANDLER_MISSING`, `E_START_FAILED`, `E_PROTOCOL`, `E_SHUTTING_DOWN`. */
   onRefused(error: LambentError): void;
 }
 

@@ -71,7 +71,7 @@ class InlineEngine:
             self._waiting.append(invocation)
         elif not self._busy:
             self._run(invocation)
-        elif self._holds:
+        elif self._holds and not self.running.ended:
             # It would have to wait for one that itself waits for something.
             self._return((invocation,))
         else:
@@ -142,6 +142,11 @@ class InlineEngine:
             return
         try:
             self._read_ready()
+            # What comes once its answer has left was not sent ahead of its turn.
+            running = self.running
+            if running is None or running.ended:
+                self._channel.flush()
+                return
             waiting = self._waiting[:]
             self._waiting.clear()
             self._return(waiting)
