@@ -74,4 +74,26 @@ describe('200,000 invocations', { skip: noChromium, timeout: 100_000 }, () => {
     assert.deepEqual(problems, []);
     await page.context().close();
   });
+
+  it('have their percentiles by the minute, though the platform was started after them', async () => {
+    const hour = (await lambent.api('GET', '/latency')).json as {
+      minutes: { fromMs: number; calls: number }[];
+    };
+    const activity = (await lambent.api('GET', '/activity?steps=60')).json as {
+      items: { fromMs: number; functions: { invocations: number }[] }[];
+    };
+    const stored = new Map(
+      activity.items.map(({ fromMs, functions }) => [
+        fromMs,
+        functions.reduce((sum, { invocations }) => sum + invocations, 0),
+      ]),
+    );
+    // Both are asked for within a moment; a minute may have begun in between.
+    const both = hour.minutes.filter(({ fromMs }) => stored.has(fromMs));
+    assert.ok(both.length > 57 && both.some(({ calls }) => calls > 40));
+    for (const { fromMs, calls } of both) assert.equal(calls, stored.get(fromMs), `minute ${fromMs}`);
+    const { page } = await openConsole(browser, lambent.url, '/overview');
+    await page.getByRole('img', { name: /^Latency percentiles a minute; lately p50 \d/ }).waitFor();
+    await page.context().close();
+  });
 });

@@ -77,8 +77,7 @@ const latencyRoute = createRoute({
   operationId: 'getLatency',
   tags: ['platform'],
   summary: 'How long calls took, by the minute in which they arrived, over the last hour.',
-  description:
-    'From arrival to end: waiting, starting and running. Of all calls, or of one function; since the platform started.',
+  description: 'From arrival to end: waiting, starting and running. Of all calls, or of one function.',
   request: {
     query: z
       .strictObject({ app: AppNameSchema.optional(), function: FunctionNameSchema.optional() })

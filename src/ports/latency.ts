@@ -1,5 +1,8 @@
 import type { AppName, FunctionName } from '../model/function.ts';
 
+/** Minutes that are known, the present one included. */
+export const LATENCY_MINUTES = 60;
+
 /** How long calls took, from arrival to end. */
 export interface Latency {
   readonly calls: number;
@@ -16,6 +19,6 @@ export interface LatencyHour {
 }
 
 export interface LatencyView {
-  /** Of all calls of the last 60 minutes, or of one function's, since the platform started. */
+  /** Of all calls of the last 60 minutes, or of one function's. */
   lastHour(of: { readonly app: AppName; readonly function: FunctionName } | undefined): LatencyHour;
 }

@@ -54,6 +54,14 @@ export interface UsageRow {
   readonly billedMbMs: number;
 }
 
+/** How long the calls of one function that arrived within one minute took, by the buckets of `latency-buckets.ts`. */
+export interface LatencyMinute {
+  readonly startMs: number;
+  readonly app: AppName;
+  readonly function: FunctionName;
+  readonly counts: Uint32Array;
+}
+
 /** Records in order, each made when it is read: an array is one, and so is what keeps them in a more compact form. */
 export type RecordList = Iterable<InvocationRecord> & { readonly length: number };
 
@@ -78,6 +86,11 @@ export interface TelemetryStore {
   usage(fromMs: number, toMs: number): Promise<UsageRow[]>;
   /** The same for each of so many steps, one behind the other. */
   usageSteps(fromMs: number, stepMs: number, steps: number): Promise<UsageRow[][]>;
+  /**
+   * Each minute with calls from `fromMs` on, the newest first, at least of the hour before the newest call; whatever
+   * is pruned of the calls.
+   */
+  latencyMinutes(fromMs: number): Promise<LatencyMinute[]>;
   /**
    * Deletes what is older than `beforeMs`, then the oldest until at most these many remain; returns how many went.
    * The oldest invocations are those that arrived first, the oldest lines those that were stored first.

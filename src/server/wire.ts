@@ -198,14 +198,18 @@ function createLaterParts(): LaterParts {
   };
 }
 
+const HOUR_MS = 3_600_000;
+
 /** All that hears of each call that ends. */
-function watchActivity(recorder: Recorder, secrets: Secrets, store: Store, clock: Clock, log: Log) {
+async function watchActivity(recorder: Recorder, secrets: Secrets, store: Store, clock: Clock, log: Log) {
   const callDetails = createDetailRecorder({
     ...{ store: store.callDetails, clock, log },
     redact: (app, text) => secrets.redact(app, text),
   });
   const traffic = createTrafficMeter(clock);
   const latency = createLatencyMeter(clock);
+  // Before the first call: what this start counts itself is not in it.
+  latency.add(await store.telemetry.latencyMinutes(clock.nowMs() - HOUR_MS));
   const watchers = [callDetails.take.bind(callDetails), traffic.count, latency.count];
   return {
     activity: redactActivity(watchCalls(recorder, log, watchers), secrets),
@@ -232,7 +236,7 @@ async function createParts(options: WireOptions, store: Stores, blobs: BlobStore
   const mintUuid = createUuidMinter(turnClock, random);
   const recorder = createRecorder({ telemetry: store.telemetry, clock, log });
   const secrets = await openSecretVault({ store: store.secrets, rootSecret, clock, random, log });
-  const { activity, ...watched } = watchActivity(recorder, secrets, store, clock, log);
+  const { activity, ...watched } = await watchActivity(recorder, secrets, store, clock, log);
   const liveApps = await createLiveApps({ apps: store.apps, random });
   const sandbox = await openSandbox(dataDir, options.isolation, log);
   // Filled below, because some of it runs functions again.

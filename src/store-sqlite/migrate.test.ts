@@ -28,6 +28,7 @@ const RELEASED: Record<string, string> = {
   '0014-large-payloads': 'aae9418fff5ed76d78aacccf93be9336d20d03cff0059db9cd66bfa4feb1e79b',
   '0015-execution-rules': '9c042064acd3242cb41d5344c20e7c9a8fd1be8ed0e3a3216f033cf0b79f9d8a',
   '0016-attempts-of-a-trigger': '0944e2b1b8ad681df6ccb51fee44cc634719d09145368003ec61f1d97c8bc1b1',
+  '0017-latency-minutes': '0c3606a8833f5221ba8ced5cee3a066ea9b223fe50231d1ec57530f6f0758f10',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

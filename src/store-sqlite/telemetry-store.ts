@@ -5,6 +5,7 @@ import { batchRecords, columnsFromBatch, type InvocationBatch } from './invocati
 import { InvocationPruner } from './invocation-pruner.ts';
 import { createInvocationReads } from './invocation-scan.ts';
 import { createInvocationWriter } from './invocation-writer.ts';
+import { createLatencyReads, createLatencyWriter } from './latency-minutes.ts';
 import {
   batchLines,
   createFunctionNumbers,
@@ -55,6 +56,7 @@ export function createTelemetryStore(
     logsAfter: (filter, after, limit) => read('logsAfter', [filter, after, limit]),
     usage: (fromMs, toMs) => read('usage', [fromMs, toMs]),
     usageSteps: (fromMs, stepMs, steps) => read('usageSteps', [fromMs, stepMs, steps]),
+    latencyMinutes: (fromMs) => read('latencyMinutes', [fromMs]),
     async prune(beforeMs, invocationsMax, linesMax) {
       const gone = { invocations: 0, lines: 0 };
       for (;;) {
@@ -71,6 +73,7 @@ export function createTelemetryWrites(db: DatabaseSync) {
   const functionNumber = createFunctionNumbers(db);
   const lineWriter = createLineWriter(db, functionNumber);
   const usageWriter = createUsageWriter(db, functionNumber);
+  const latencyWriter = createLatencyWriter(db, functionNumber);
   const invocationWriter = createInvocationWriter(db);
   const invocationPruner = new InvocationPruner(db);
   return {
@@ -79,6 +82,7 @@ export function createTelemetryWrites(db: DatabaseSync) {
         const columns = columnsFromBatch(records);
         invocationWriter.append(columns);
         usageWriter.add(columns);
+        latencyWriter.add(columns);
       }
       if (lines !== undefined) lineWriter.insert(lines);
       return lineWriter.highestSequence();
@@ -88,6 +92,7 @@ export function createTelemetryWrites(db: DatabaseSync) {
       const invocations = invocationPruner.prune(beforeMs, invocationsMax);
       const lines = lineWriter.prune(beforeMs, linesMax, PRUNE_LINES_A_STEP);
       usageWriter.prune(beforeMs);
+      latencyWriter.prune();
       return {
         invocations: invocations.removed,
         lines,
@@ -98,5 +103,10 @@ export function createTelemetryWrites(db: DatabaseSync) {
 }
 
 export function createTelemetryReads(db: DatabaseSync) {
-  return { ...createInvocationReads(db), ...createLineReads(db), ...createUsageReads(db) };
+  return {
+    ...createInvocationReads(db),
+    ...createLineReads(db),
+    ...createUsageReads(db),
+    ...createLatencyReads(db),
+  };
 }

@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import { ManualClock } from '../base/manual-clock.ts';
 import type { AppName, FunctionName } from '../model/function.ts';
 import type { InvocationRecord } from '../model/invocation.ts';
-import { createLatencyMeter, LATENCY_FUNCTIONS_MAX, LATENCY_MINUTES } from './latency-meter.ts';
+import { LATENCY_BUCKETS, latencyBucketOf } from '../model/latency-buckets.ts';
+import { LATENCY_MINUTES } from '../ports/latency.ts';
+import { createLatencyMeter, LATENCY_FUNCTIONS_MAX } from './latency-meter.ts';
 
 const MINUTE_MS = 60_000;
 const START_MS = 1_000_000 * MINUTE_MS;
@@ -51,6 +53,27 @@ describe('latencies by the minute', () => {
     // It came in a minute whose place is taken by now.
     meter.count(call('bill', START_MS, 1_000));
     assert.equal(meter.lastHour(undefined).all.calls, 1);
+  });
+
+  it('go on from what was counted before the start', () => {
+    const clock = new ManualClock(START_MS);
+    const meter = createLatencyMeter(clock);
+    const counts = new Uint32Array(LATENCY_BUCKETS);
+    counts[latencyBucketOf(10_000)] = 3;
+    const minute = { ...of('bill'), counts };
+    meter.count(call('bill', START_MS, 10_000));
+    meter.add([
+      { ...minute, startMs: START_MS },
+      { ...minute, startMs: START_MS - MINUTE_MS },
+      { ...minute, startMs: START_MS - LATENCY_MINUTES * MINUTE_MS },
+    ]);
+    const { minutes, all } = meter.lastHour(of('bill'));
+    assert.deepEqual(
+      minutes.slice(-2).map(({ calls }) => calls),
+      [3, 4],
+    );
+    near(all.p99Us, 10_000);
+    assert.equal(meter.lastHour(undefined).all.calls, 7, 'what is older than an hour is not counted');
   });
 
   it('are of so many functions, and beyond of all together', () => {

@@ -1,45 +1,55 @@
 import type { Clock } from '../base/clock.ts';
 import type { InvocationRecord } from '../model/invocation.ts';
-import type { Latency, LatencyView } from '../ports/latency.ts';
+import { LATENCY_BUCKETS, latencyBucketOf, latencyOfBucket } from '../model/latency-buckets.ts';
+import { LATENCY_MINUTES, type Latency, type LatencyView } from '../ports/latency.ts';
+import type { LatencyMinute } from '../ports/telemetry-store.ts';
 
 /*
  * How long calls took, by the minute of their arrival: of all, and of each function. Every call counts, in buckets that
- * grow by a quarter of a doubling, so that a quantile is right to a tenth. It is for the console's plots: it lives in
- * memory and knows the last hour; the history has the calls themselves.
+ * make a quantile right to a tenth. It is for the console's plots: it lives in memory and knows the last hour; what
+ * of it came before the start, the store has counted.
  */
 
-/** Minutes that are known, the present one included. */
-export const LATENCY_MINUTES = 60;
 /** Functions that are told apart; further ones count among all only. */
 export const LATENCY_FUNCTIONS_MAX = 500;
 const MINUTE_MS = 60_000;
-/** The first bucket holds all that is shorter, the last all that is longer (20 minutes). */
-const SHORTEST_US = 50;
-const BUCKETS_A_DOUBLING = 4;
-const BUCKETS = 100;
 
 /** One ring of minutes, each a histogram; a minute is emptied when it comes round again. */
 class Minutes {
-  readonly #counts = new Uint32Array(LATENCY_MINUTES * BUCKETS);
+  readonly #counts = new Uint32Array(LATENCY_MINUTES * LATENCY_BUCKETS);
   /** Which minute since the epoch each place of the ring holds. */
   readonly #held = new Float64Array(LATENCY_MINUTES);
 
   count(minute: number, us: number): void {
-    const place = minute % LATENCY_MINUTES;
-    // A call that ran for longer than an hour came at a minute that is gone.
-    if (minute < this.#held[place]!) return;
-    if (this.#held[place] !== minute) {
-      this.#counts.fill(0, place * BUCKETS, (place + 1) * BUCKETS);
-      this.#held[place] = minute;
-    }
-    this.#counts[place * BUCKETS + bucketOf(us)]! += 1;
+    const from = this.#open(minute);
+    if (from >= 0) this.#counts[from + latencyBucketOf(us)]! += 1;
+  }
+
+  add(minute: number, counts: Uint32Array): void {
+    const from = this.#open(minute);
+    if (from < 0) return;
+    counts.forEach((count, bucket) => {
+      this.#counts[from + bucket]! += count;
+    });
   }
 
   /** Undefined: no call came in it, or it is forgotten. */
   at(minute: number): Uint32Array | undefined {
     const place = minute % LATENCY_MINUTES;
     if (this.#held[place] !== minute) return undefined;
-    return this.#counts.subarray(place * BUCKETS, (place + 1) * BUCKETS);
+    return this.#counts.subarray(place * LATENCY_BUCKETS, (place + 1) * LATENCY_BUCKETS);
+  }
+
+  /** Where its counts begin; -1: its place is another minute's by now, as of a call that ran for longer than an hour. */
+  #open(minute: number): number {
+    const place = minute % LATENCY_MINUTES;
+    if (minute < this.#held[place]!) return -1;
+    const from = place * LATENCY_BUCKETS;
+    if (this.#held[place] !== minute) {
+      this.#counts.fill(0, from, from + LATENCY_BUCKETS);
+      this.#held[place] = minute;
+    }
+    return from;
   }
 }
 
@@ -54,6 +64,8 @@ const NONE: Latency = { calls: 0, p50Us: 0, p95Us: 0, p99Us: 0 };
 
 export interface LatencyMeter extends LatencyView {
   count(record: InvocationRecord): void;
+  /** Adds what was counted before the platform started. */
+  add(minutes: readonly LatencyMinute[]): void;
 }
 
 export function createLatencyMeter(clock: Clock): LatencyMeter {
@@ -62,16 +74,20 @@ export function createLatencyMeter(clock: Clock): LatencyMeter {
   /** By version, so that a call needs no join of names. */
   const byVersion = new Map<string, Minutes>();
 
-  const ofFunction = (record: InvocationRecord): Minutes | undefined => {
+  const ofFunction = (app: string, name: string): Minutes | undefined => {
+    const key = `${app}/${name}`;
+    let minutes = functions.get(key);
+    if (minutes === undefined && functions.size < LATENCY_FUNCTIONS_MAX) {
+      minutes = new Minutes();
+      functions.set(key, minutes);
+    }
+    return minutes;
+  };
+  const ofVersion = (record: InvocationRecord): Minutes | undefined => {
     const known = byVersion.get(record.version);
     if (known !== undefined) return known;
-    const name = `${record.app}/${record.function}`;
-    let minutes = functions.get(name);
-    if (minutes === undefined) {
-      if (functions.size >= LATENCY_FUNCTIONS_MAX) return undefined;
-      minutes = new Minutes();
-      functions.set(name, minutes);
-    }
+    const minutes = ofFunction(record.app, record.function);
+    if (minutes === undefined) return undefined;
     // Versions come and go; what they point at stays.
     if (byVersion.size >= 4 * LATENCY_FUNCTIONS_MAX) byVersion.clear();
     byVersion.set(record.version, minutes);
@@ -83,12 +99,19 @@ export function createLatencyMeter(clock: Clock): LatencyMeter {
       const minute = Math.floor(record.arrivedMs / MINUTE_MS);
       const us = record.queueUs + record.startUs + record.runUs;
       all.count(minute, us);
-      ofFunction(record)?.count(minute, us);
+      ofVersion(record)?.count(minute, us);
+    },
+    add(minutes) {
+      for (const { startMs, app, function: name, counts } of minutes) {
+        const minute = Math.floor(startMs / MINUTE_MS);
+        all.add(minute, counts);
+        ofFunction(app, name)?.add(minute, counts);
+      }
     },
     lastHour(of) {
       const ring = of === undefined ? all : functions.get(`${of.app}/${of.function}`);
       const first = Math.floor(clock.nowMs() / MINUTE_MS) - LATENCY_MINUTES + 1;
-      const sum = new Uint32Array(BUCKETS);
+      const sum = new Uint32Array(LATENCY_BUCKETS);
       const minutes = Array.from({ length: LATENCY_MINUTES }, (_, at) => {
         const counts = ring?.at(first + at);
         counts?.forEach((count, bucket) => {
@@ -101,18 +124,13 @@ export function createLatencyMeter(clock: Clock): LatencyMeter {
   };
 }
 
-function bucketOf(us: number): number {
-  if (us <= SHORTEST_US) return 0;
-  return Math.min(BUCKETS - 1, Math.ceil(Math.log2(us / SHORTEST_US) * BUCKETS_A_DOUBLING));
-}
-
 /** The middle of the bucket in which the value below which this share of the calls lies is. */
 function quantileOf(counts: Uint32Array, calls: number, share: number): number {
   if (calls === 0) return 0;
   let left = Math.max(1, Math.ceil(calls * share));
-  for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+  for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket += 1) {
     left -= counts[bucket]!;
-    if (left <= 0) return Math.round(SHORTEST_US * 2 ** ((bucket - 0.5) / BUCKETS_A_DOUBLING));
+    if (left <= 0) return latencyOfBucket(bucket);
   }
   return 0;
 }

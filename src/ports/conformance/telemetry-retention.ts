@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { FunctionName } from '../../model/function.ts';
 import type { InvocationRecord } from '../../model/invocation.ts';
+import { latencyBucketOf } from '../../model/latency-buckets.ts';
 import type { TelemetryStore, UsageRow } from '../telemetry-store.ts';
 import { type OpenFresh, withFresh } from './harness.ts';
 import { cart, home, line, mixedRecords, record, shop, startMs } from './telemetry-samples.ts';
@@ -152,6 +154,37 @@ export function exerciseRetention(open: OpenFresh<TelemetryStore>): void {
             .reverse()
             .map((each) => each.id),
         );
+      }));
+
+    it('counts how long calls took by minute and function, also when the calls themselves are gone', () =>
+      withFresh(open, async (store, fresh) => {
+        const at = (arrivedMs: number, name: FunctionName, runUs: number) =>
+          record({ arrivedMs, function: name, queueUs: 1_000, startUs: 500, runUs });
+        await store.append(
+          [at(startMs, home, 500), at(startMs + 1, cart, 500), at(startMs + 2, home, 500)],
+          [],
+        );
+        await store.append(
+          [at(startMs + MINUTE_MS - 1, home, 8_500), at(startMs + MINUTE_MS, home, 500)],
+          [],
+        );
+        await store.prune(startMs + HOUR_MS, 0, 0);
+        const again = await fresh.reopen();
+        const found = (await again.latencyMinutes(startMs)).map((each) => [
+          (each.startMs - startMs) / MINUTE_MS,
+          each.function,
+          each.counts[latencyBucketOf(2_000)],
+          each.counts[latencyBucketOf(10_000)],
+        ]);
+        assert.deepEqual(found.sort(), [
+          [0, cart, 1, 0],
+          [0, home, 2, 1],
+          [1, home, 1, 0],
+        ]);
+        assert.equal((await again.latencyMinutes(startMs + MINUTE_MS)).length, 1);
+        await again.append([at(startMs + 2 * HOUR_MS, home, 1)], []);
+        await again.prune(0, 1_000, 1_000);
+        assert.equal((await again.latencyMinutes(0)).length, 1, 'the hour before the newest is kept');
       }));
 
     it('never gives a sequence twice', () =>
