@@ -94,7 +94,7 @@ export class SimNode {
 
   /** `undefined`: it crashed before it answered. */
   create(execution: NewExecution): Promise<CreateOutcome | undefined> {
-    return this.#orCrash(this.#engine.create(execution));
+    return this.#orCrash(this.#engine.create(execution, this.#clock.nowMs()));
   }
 
   deliver(id: ExecutionId, input: ExecutionInput): Promise<DeliverOutcome | undefined> {

@@ -113,10 +113,7 @@ describe('starting and steering', { timeout: 60_000 }, () => {
 
   it('a delay and a limit of time are kept', async () => {
     const late = await find(await start('echoes', 1, 'delayMs=3600000'));
-    // The delay counts from the call, which is stored a moment later.
-    const beforeMs = 3_600_000 - (late.dueMs - late.createdMs);
-    assert.equal(late.status, 'waiting');
-    assert.ok(beforeMs >= 0 && beforeMs < 1_000, `${beforeMs}`);
+    assert.deepEqual([late.status, late.dueMs - late.createdMs], ['waiting', 3_600_000]);
     const limited = await start('holds', 1, 'timeoutMs=100');
     const { status, error } = (await platform.api('GET', `/executions/${limited}/result?wait=20`)).json as {
       status: string;

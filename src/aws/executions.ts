@@ -9,6 +9,7 @@ import {
 } from '../model/execution.ts';
 import type { JournalEntry, Outcome, Payload } from '../model/journal.ts';
 import { entriesWithoutEnd } from '../model/journal-restart.ts';
+import type { NewExecution } from '../ports/journal-store.ts';
 import { APP_ROLE, appMachineName, findAppExecution, findAppMachine, valueOfRecord } from './app-machines.ts';
 import { type ExecutionValue, STATES_APP } from './execution-value.ts';
 import { type HistoryEvent, historyNote, readJournal } from './execution-journal.ts';
@@ -175,7 +176,7 @@ async function createExecution(
   rules?: number,
 ): Promise<void> {
   const { id, machine, definition, deployed } = value;
-  await parts.engine.create({
+  const execution: NewExecution = {
     ...{ id, entries },
     ...(rules === undefined ? {} : { rules }),
     ...(deployed ?? { app: STATES_APP, workflow: machine, deployment: 0 }),
@@ -185,7 +186,9 @@ async function createExecution(
     parent,
     origin,
     expiresMs: undefined,
-  });
+  };
+  // Not when it was started: a death may have come between its name and this.
+  await parts.engine.create(execution, parts.clock.nowMs());
 }
 
 const start: StatesOperation = async (parts, fields) => {

@@ -5,8 +5,8 @@ import type { CreateOutcome, DeliverOutcome, NewExecution } from './journal-stor
 
 /** The engine, for those who start and steer executions. */
 export interface WorkflowEngine {
-  /** Begins an execution; it is durable when this resolves. */
-  create(execution: NewExecution): Promise<CreateOutcome>;
+  /** Begins an execution; it is durable when this resolves. `nowMs`: the moment from which its times count, epoch milliseconds. */
+  create(execution: NewExecution, nowMs: number): Promise<CreateOutcome>;
   deliver(id: ExecutionId, input: ExecutionInput): Promise<DeliverOutcome>;
   /** Something lies in the inbox of this execution. */
   poke(id: ExecutionId): void;

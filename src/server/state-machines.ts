@@ -96,7 +96,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     ),
     mapRuns: createMapRunReader(find, programOf),
     engine: {
-      create: (execution) => engine.create(execution),
+      create: (execution, nowMs) => engine.create(execution, nowMs),
       deliver: (id, input) => engine.deliver(id, input),
       poke: (id) => engine.poke(id),
       whenEnded: (id) => engine.whenEnded(id),

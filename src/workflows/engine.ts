@@ -145,12 +145,11 @@ export class WorkflowEngine implements HotHost {
 
   // ---- Starting and steering.
 
-  /** Begins an execution; it is durable when this resolves. */
-  async create(execution: NewExecution): Promise<CreateOutcome> {
+  /** Begins an execution; it is durable when this resolves. `nowMs`: the moment from which its times count. */
+  async create(execution: NewExecution, nowMs: number): Promise<CreateOutcome> {
     const { store, node } = this.#options;
     const room = !this.#closed && this.#hot.size < this.#limits.hotMax;
     const wanted = room ? { ...execution, claimBy: node } : execution;
-    const nowMs = this.clock.nowMs();
     const outcome = await store.create(wanted, nowMs);
     if (outcome.status !== 'created') return outcome;
     if (outcome.fence === undefined) this.wake();

@@ -124,7 +124,7 @@ describe('recorded journals', () => {
       wasTold();
       return done;
     };
-    await engine.create(newer);
+    await engine.create(newer, clock.nowMs());
     await released;
     assert.deepEqual(told, ['an execution of a newer version of Lambent waits for that version']);
     const { status, dueMs, entries } = (await store.find(id))!;

@@ -9,7 +9,7 @@ import {
   operationThatFailed,
   type RetryNote,
 } from '../model/journal-restart.ts';
-import type { JournalStore } from '../ports/journal-store.ts';
+import type { JournalStore, NewExecution } from '../ports/journal-store.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
 import { LargeInput, type StartedExecution, type Workflows } from '../ports/workflows.ts';
 import type { WorkflowEngine } from './engine.ts';
@@ -49,11 +49,9 @@ async function goOnFrom(
       hint: 'Cancel it first: two executions would do the same steps.',
     });
   const history = await readHistory(store, record.id);
-  const entries =
-    record.kind === 'asl'
-      ? entriesOfStates(record, history, from, clock.nowMs())
-      : entriesOfCode(record, history, from, clock.nowMs());
-  const { id, status } = await engine.create({
+  const nowMs = clock.nowMs();
+  const entries = (record.kind === 'asl' ? entriesOfStates : entriesOfCode)(record, history, from, nowMs);
+  const execution: NewExecution = {
     ...targetOf(options, record),
     rules: record.rules,
     entries,
@@ -61,7 +59,8 @@ async function goOnFrom(
     priority: record.priority,
     parent: undefined,
     expiresMs: undefined,
-  });
+  };
+  const { id, status } = await engine.create(execution, nowMs);
   return { id, isNew: status === 'created' };
 }
 

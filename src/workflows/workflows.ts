@@ -9,7 +9,7 @@ import type { AppName } from '../model/function.ts';
 import type { Failure, Outcome, Payload } from '../model/journal.ts';
 import { INLINE_PAYLOAD_BYTES_MAX } from '../model/journal.ts';
 import type { PayloadStore } from '../ports/payload-store.ts';
-import type { Awaiting, JournalStore } from '../ports/journal-store.ts';
+import type { Awaiting, JournalStore, NewExecution } from '../ports/journal-store.ts';
 import type { WorkflowCatalog, WorkflowTarget } from '../ports/workflow-catalog.ts';
 import type { WorkflowProgram } from '../ports/workflow-program.ts';
 import {
@@ -109,7 +109,7 @@ function createStarter({ engine, catalog, clock, random, mintUuid }: WorkflowsOp
     const what = `the input of workflow ${workflow}`;
     const payload = target.kind === 'asl' ? inlineOf(input, what) : payloadOf(input, what);
     const nowMs = clock.nowMs();
-    const outcome = await engine.create({
+    const execution: NewExecution = {
       ...target,
       id: mintUuid() as ExecutionId,
       entries: [{ kind: 'started', atMs: nowMs, input: payload, seed: mintSeed(random) }],
@@ -118,7 +118,8 @@ function createStarter({ engine, catalog, clock, random, mintUuid }: WorkflowsOp
       origin: options.origin,
       expiresMs: options.timeoutMs === undefined ? undefined : nowMs + options.timeoutMs,
       ...startLimits(options, payload, nowMs),
-    });
+    };
+    const outcome = await engine.create(execution, nowMs);
     if (outcome.status === 'exists' && !outcome.sameInput)
       throw new LambentError(
         'E_IDEMPOTENCY_CONFLICT',
