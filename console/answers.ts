@@ -45,6 +45,8 @@ export type EventSummary = { readonly seq: number; readonly scope: string; reado
 
 export type Execution = { readonly id: string; readonly app: string; readonly workflow: string; readonly kind: 'code' | 'asl'; readonly version: string; readonly deployment: number; readonly rules: number; readonly status: 'queued' | 'ready' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'timedOut' | 'continued'; readonly priority: number; readonly parent?: { readonly execution: string; readonly op: number }; readonly origin?: { readonly depth: number; readonly traceparent?: string }; readonly concurrencyKey?: string; readonly createdMs: number; readonly endedMs?: number; readonly dueMs?: number; readonly expiresMs?: number; readonly entries: number; readonly bytes: number };
 
+export type ExecutionFlow = { readonly app: string; readonly workflow: string; readonly began: number; readonly ended: number; readonly failed: number };
+
 export type ExecutionGraph = { readonly source: 'definition' | 'executions'; readonly nodes: readonly { readonly id: string; readonly kind: string; readonly label: string; readonly parent?: string; readonly count?: number; readonly state?: PlaceState }[]; readonly edges: readonly { readonly from: string; readonly to: string; readonly label?: string; readonly count?: number }[]; readonly left: number; readonly mermaid?: string };
 
 export type ExecutionOutcome = { readonly id: string; readonly status: 'queued' | 'ready' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'cancelled' | 'timedOut' | 'continued'; readonly output?: unknown; readonly largeOutput?: LargePayload; readonly error?: { readonly code: string; readonly errorType: string; readonly errorMessage: string } };
@@ -107,7 +109,7 @@ export type TraceCall = { readonly call: InvocationRecord; readonly parent?: str
 
 export type TraceCalls = { readonly trace: string; readonly items: readonly TraceCall[]; readonly more: boolean };
 
-export type Traffic = { readonly windowMs: number; readonly items: readonly TrafficFlow[] };
+export type Traffic = { readonly windowMs: number; readonly items: readonly TrafficFlow[]; readonly executions: readonly ExecutionFlow[] };
 
 export type TrafficFlow = { readonly app: string; readonly function: string; readonly via: { readonly kind: 'route' | 'function' | 'trigger' | 'api'; readonly name: string }; readonly calls: number; readonly errors: number };
 

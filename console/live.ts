@@ -13,7 +13,8 @@ const API = '/_lambent/api/v1';
 
 /** What each part of the API shows: the first that fits counts. A screen's own questions name the path as their key. */
 const TOPICS: readonly (readonly [path: RegExp, topics: readonly ChangeTopic[]])[] = [
-  [/^\/(?:invocations|activity|latency|usage|instances|traffic)\b/, ['invocations']],
+  [/^\/(?:invocations|activity|latency|usage|instances)\b/, ['invocations']],
+  [/^\/traffic\b/, ['invocations', 'executions']],
   [/^\/(?:functions)\b/, ['apps', 'invocations']],
   [/^\/(?:events|dead-letters)\b/, ['events']],
   [/^\/(?:apps\/[^/]+\/)?triggers\b/, ['events', 'apps']],

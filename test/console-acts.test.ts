@@ -211,11 +211,15 @@ describe('what the overview and triggers tell', { skip: noChromium, timeout: 120
   it('a trigger that starts a workflow has its rate on the map, and calls their percentiles', async () => {
     await publish('order.begins', 3);
     await settled({ 'shop/begins': 3 });
-    const { items } = (await lambent.api('GET', '/traffic')).json as {
+    const { items, executions } = (await lambent.api('GET', '/traffic')).json as {
+      executions: { workflow: string; began: number; failed: number }[];
       items: { function: string; via: { name: string }; calls: number; errors: number }[];
     };
     const begun = items.find(({ via }) => via.name === 'shop/begins');
     assert.deepEqual([begun?.function, begun?.calls, begun?.errors], ['order', 3, 0]);
+    // One that was run by hand before counts as well, and all of them have begun.
+    const order = executions.find(({ workflow }) => workflow === 'order');
+    assert.ok(order !== undefined && order.began >= 3 && order.failed === 0, JSON.stringify(order));
     const { page, problems } = await openConsole(browser!, lambent.url, '/overview');
     await page.getByText('3/min').first().waitFor();
     const plot = page.getByRole('img', { name: /^Latency percentiles a minute; lately p50 \d/ });

@@ -1,5 +1,5 @@
 import { useQueries } from '@tanstack/react-query';
-import type { Destination, LiveFunction, TrafficFlow, Trigger, TriggerTarget } from '../answers.ts';
+import type { Destination, LiveFunction, Traffic, TrafficFlow, Trigger, TriggerTarget } from '../answers.ts';
 import { get } from '../api.ts';
 import type { GraphEdge, GraphNode } from '../lay-out-graph.ts';
 import { useLive } from '../query-client.ts';
@@ -9,23 +9,29 @@ import { Graph } from './graph.tsx';
 
 /** Routes of one function that the map names; further ones are counted. */
 const ROUTES_SHOWN = 1;
-/** Executions that are counted, the newest, and workflows whose own calls are looked for. */
-const EXECUTIONS_COUNTED = 1_000;
-const WORKFLOWS_LOOKED_INTO = 12;
-const MINUTE_MS = 60_000;
+/** Workflows whose calls are looked for in what they did before; those of further ones are drawn while they flow. */
+const WORKFLOWS_LOOKED_INTO = 40;
 /** While something flows the rates fall by themselves, and are asked for again. */
 const FLOWING_EVERY_MS = 3_000;
 
 interface Sums {
   readonly calls: number;
   readonly errors: number;
+  /** Of which the errors are a part, where those are not all: an execution takes its time. */
+  readonly ended?: number;
 }
 const NONE: Sums = { calls: 0, errors: 0 };
 
 /** What brings work to which function, as the live deployments have it, with what flows there now. */
 export function AppMap(props: { functions: readonly LiveFunction[]; triggers: readonly Trigger[] }) {
-  const flows = useTraffic();
-  const { runs, calls } = useWorkflows(props.functions);
+  const { items: flows, executions } = useTraffic();
+  const { calls, passedOver } = useKnownCalls(props.functions);
+  const runs = new Map(
+    executions.map(({ app, workflow, began, ended, failed }) => [
+      `${app}/${workflow}`,
+      { calls: began, errors: failed, ended },
+    ]),
+  );
   const drawing = new Drawing(flows, runs, new Set(props.functions.map(({ app }) => app)).size > 1);
   for (const view of props.functions) drawing.addFunction(view);
   for (const trigger of props.triggers) drawing.addTrigger(trigger);
@@ -34,16 +40,25 @@ export function AppMap(props: { functions: readonly LiveFunction[]; triggers: re
   for (const [from, to] of calls) drawing.addKnownCall(from, to);
   const { nodes, edges } = drawing;
   return (
-    <Graph label="Map of the app" direction="LR" nodes={[...nodes.values()]} edges={[...edges.values()]} />
+    <>
+      <Graph label="Map of the app" direction="LR" nodes={[...nodes.values()]} edges={[...edges.values()]} />
+      {passedOver === 0 ? null : (
+        <p className="pad soft">
+          What {plural(passedOver, 'further workflow')} {passedOver === 1 ? 'calls' : 'call'} is drawn only
+          while it is called.
+        </p>
+      )}
+    </>
   );
 }
 
-function useTraffic(): readonly TrafficFlow[] {
-  const known = useLive<'getTraffic'>('/traffic').data?.items ?? [];
-  const again = useLive<'getTraffic'>(known.length === 0 ? undefined : '/traffic', {
-    everyMs: FLOWING_EVERY_MS,
-  });
-  return again.data?.items ?? known;
+const NO_TRAFFIC: Pick<Traffic, 'items' | 'executions'> = { items: [], executions: [] };
+
+function useTraffic(): typeof NO_TRAFFIC {
+  const known = useLive<'getTraffic'>('/traffic').data ?? NO_TRAFFIC;
+  const isFlowing = known.items.length + known.executions.length > 0;
+  const again = useLive<'getTraffic'>(isFlowing ? '/traffic' : undefined, { everyMs: FLOWING_EVERY_MS });
+  return again.data ?? known;
 }
 
 /**
@@ -179,9 +194,9 @@ class Drawing {
 
   #connect(from: string, to: string, sums: Sums | undefined, when?: string): void {
     if (from === to || !this.nodes.has(from) || !this.nodes.has(to)) return;
-    const { calls, errors } = sums ?? NONE;
-    const failed = errors > 0 ? [`${percent(errors, calls)} fail`] : [];
-    const text = [when, ...(calls > 0 ? [rate(calls), ...failed] : [])].filter(Boolean).join(' · ');
+    const { calls, errors, ended = calls } = sums ?? NONE;
+    const failed = errors > 0 ? [`${percent(errors, ended)} fail`] : [];
+    const text = [when, ...(calls > 0 ? [rate(calls)] : []), ...failed].filter(Boolean).join(' · ');
     this.edges.set(`${from}\n${to}`, {
       ...{ from, to, look: errors > 0 ? 'failing' : calls > 0 ? 'hot' : '' },
       ...(text === '' ? {} : { text }),
@@ -204,19 +219,9 @@ class Drawing {
 
 const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : url);
 
-/** Executions of the last minute by workflow, and which functions and workflows they call, as the latest of them did. */
-function useWorkflows(functions: readonly LiveFunction[]) {
+/** Which functions and workflows the workflows call, as the latest of their executions did. */
+function useKnownCalls(functions: readonly LiveFunction[]) {
   const workflows = functions.filter(({ config }) => config.workflow === true);
-  const newest = useLive<'listExecutions'>(
-    workflows.length === 0 ? undefined : `/executions?limit=${EXECUTIONS_COUNTED}`,
-  ).data;
-  const runs = new Map<string, Sums>();
-  for (const { app, workflow, status, createdMs } of newest?.items ?? []) {
-    if (createdMs < Date.now() - MINUTE_MS) continue;
-    const { calls, errors } = runs.get(`${app}/${workflow}`) ?? NONE;
-    const isFailed = status === 'failed' || status === 'timedOut';
-    runs.set(`${app}/${workflow}`, { calls: calls + 1, errors: errors + (isFailed ? 1 : 0) });
-  }
   const looked = workflows.slice(0, WORKFLOWS_LOOKED_INTO);
   const graphs = useQueries({
     queries: looked.map(({ app, name }) => {
@@ -232,5 +237,5 @@ function useWorkflows(functions: readonly LiveFunction[]) {
       return [[`f ${app}/${name}`, `f ${called.includes('/') ? called : `${app}/${called}`}`]];
     }),
   );
-  return { runs, calls };
+  return { calls, passedOver: workflows.length - looked.length };
 }

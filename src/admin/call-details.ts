@@ -107,7 +107,7 @@ const trafficRoute = createRoute({
   path: '/traffic',
   operationId: 'getTraffic',
   tags: ['platform'],
-  summary: 'What called which function within the last minute, and how often.',
+  summary: 'What called which function within the last minute, and how often; and executions of workflows.',
   responses: {
     200: jsonAnswer(
       z
@@ -128,6 +128,17 @@ const trafficRoute = createRoute({
                 errors: z.number().int(),
               })
               .openapi('TrafficFlow'),
+          ),
+          executions: z.array(
+            z
+              .object({
+                app: z.string(),
+                workflow: z.string(),
+                began: z.number().int(),
+                ended: z.number().int(),
+                failed: z.number().int().openapi({ description: 'Of those that ended.' }),
+              })
+              .openapi('ExecutionFlow'),
           ),
         })
         .openapi('Traffic'),
@@ -197,7 +208,9 @@ export function addCallDetails(api: AdminRouter, deps: CallDetailsDeps): void {
     return c.json(await readTrace(deps, id, await callDetails.find(id)), 200);
   });
 
-  api.openapi(trafficRoute, (c) => c.json({ windowMs: 60_000, items: traffic.flows() }, 200));
+  api.openapi(trafficRoute, (c) =>
+    c.json({ windowMs: 60_000, items: traffic.flows(), executions: traffic.executions() }, 200),
+  );
 
   api.openapi(requestRoute, async (c) => {
     const { body, encoding, headers, ...rest } = c.req.valid('json');

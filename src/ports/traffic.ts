@@ -18,7 +18,29 @@ export interface StartMeter {
   started(app: AppName, what: FunctionName, trigger: TriggerId, failed: boolean): void;
 }
 
+/** Told of executions, whoever began them. Quick, never throws. */
+export interface ExecutionMeter {
+  /** `parent`: the execution that it is a child of. */
+  began(execution: WorkflowName, parent: WorkflowName | undefined): void;
+  ended(execution: WorkflowName, failed: boolean): void;
+}
+
+export interface WorkflowName {
+  readonly app: AppName;
+  readonly workflow: string;
+}
+
+/** Executions of a workflow within the last minute. */
+export interface ExecutionFlow extends WorkflowName {
+  readonly began: number;
+  readonly ended: number;
+  /** Of those that ended. */
+  readonly failed: number;
+}
+
 export interface TrafficView {
   /** Those of which there was a call. The minute ends now and is known to 5 seconds. */
   flows(): TrafficFlow[];
+  /** Of workflows of which executions began or ended. */
+  executions(): ExecutionFlow[];
 }

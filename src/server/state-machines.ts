@@ -14,6 +14,7 @@ import type { ExecutionOrigin, ExecutionRecord } from '../model/execution.ts';
 import type { NetworkPolicy } from '../model/network-policy.ts';
 import { createActivityBell } from '../ports/activity-bell.ts';
 import type { AsyncQueue } from '../ports/async-queue.ts';
+import type { ExecutionMeter } from '../ports/traffic.ts';
 import type { Authorize } from '../ports/authorize.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { EventBus } from '../ports/event-bus.ts';
@@ -66,6 +67,7 @@ export interface StateMachinesOptions {
   readonly blobs: BlobStore;
   /** What state machines that belong to no app may connect to. */
   readonly stateNetwork: NetworkPolicy;
+  readonly meter: ExecutionMeter;
 }
 
 export interface StateMachines {
@@ -118,6 +120,7 @@ export function createStateMachines(options: StateMachinesOptions): StateMachine
     },
     catalog: options.catalog,
     call: options.call,
+    meter: options.meter,
   });
   return {
     engine,

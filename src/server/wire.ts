@@ -281,7 +281,7 @@ async function createParts(options: WireOptions, store: Stores, blobs: BlobStore
     stateNetwork: ['internet', ...options.allowNetwork],
     files: openObjectFiles({ folder: join(dataDir, 'objects'), mintUuid }),
     authorize: (...request) => later.authorize(...request),
-    callbackUrl: () => later.callbackUrl(),
+    ...{ callbackUrl: () => later.callbackUrl(), meter: watched.traffic.workflows },
   });
   fillLater(later, workflowParts, events);
   const senders = new Senders(clock);

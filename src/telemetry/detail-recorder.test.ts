@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { silentLog } from '../base/log.ts';
 import { ManualClock } from '../base/manual-clock.ts';
+import type { AppName } from '../model/function.ts';
 import type { InvocationRecord } from '../model/invocation.ts';
 import type { CallTail } from '../ports/activity.ts';
 import type { CallDetail } from '../ports/call-details.ts';
@@ -119,5 +120,26 @@ describe('the meter of traffic', () => {
     assert.deepEqual(meter.flows(), []);
     meter.count(record(4), tail());
     assert.equal(meter.flows()[0]!.calls, 1);
+  });
+
+  it('counts executions by their workflow, who began them, and those that failed', () => {
+    const clock = new ManualClock();
+    const meter = createTrafficMeter(clock);
+    const name = (workflow: string) => ({ app: 'shop' as AppName, workflow });
+    meter.workflows.began(name('order'), undefined);
+    meter.workflows.began(name('pay'), name('order'));
+    clock.advance(40_000);
+    meter.workflows.ended(name('pay'), true);
+    assert.deepEqual(meter.executions(), [
+      { ...name('order'), began: 1, ended: 0, failed: 0 },
+      { ...name('pay'), began: 1, ended: 1, failed: 1 },
+    ]);
+    assert.deepEqual(meter.flows(), [
+      { app: 'shop', function: 'pay', via: { kind: 'function', name: 'shop/order' }, calls: 1, errors: 0 },
+    ]);
+    clock.advance(30_000);
+    assert.deepEqual(meter.executions(), [{ ...name('pay'), began: 0, ended: 1, failed: 1 }]);
+    clock.advance(60_000);
+    assert.deepEqual(meter.executions(), []);
   });
 });

@@ -27,6 +27,7 @@ import type {
   NewExecution,
   Transition,
 } from '../ports/journal-store.ts';
+import type { ExecutionMeter } from '../ports/traffic.ts';
 import type { WorkflowCatalog } from '../ports/workflow-catalog.ts';
 import type { QueryOutcome, UpdateResult, WorkflowProgram } from '../ports/workflow-program.ts';
 import type { CallFunction } from './call-function.ts';
@@ -64,6 +65,8 @@ export interface EngineOptions {
   readonly log: Log;
   readonly node: NodeId;
   readonly limits?: Partial<EngineLimits>;
+  /** Hears of what begins and ends. */
+  readonly meter?: ExecutionMeter;
 }
 
 export class WorkflowEngine implements HotHost {
@@ -152,6 +155,7 @@ export class WorkflowEngine implements HotHost {
     const wanted = room ? { ...execution, claimBy: node } : execution;
     const outcome = await store.create(wanted, nowMs);
     if (outcome.status !== 'created') return outcome;
+    this.#options.meter?.began(execution, undefined);
     if (outcome.fence === undefined) this.wake();
     else void this.#takeUp({ ...createdClaim(wanted, nowMs, node), fence: outcome.fence });
     return outcome;
@@ -320,7 +324,18 @@ export class WorkflowEngine implements HotHost {
   // ---- For hot executions.
 
   append(transition: Transition): Promise<boolean> {
-    return this.#options.store.append(transition);
+    const appended = this.#options.store.append(transition);
+    if (transition.starts.length > 0) this.#count(transition, appended);
+    return appended;
+  }
+
+  #count({ id, starts }: Transition, appended: Promise<boolean>): void {
+    const parent = this.#hot.get(id)?.record;
+    const begin = (isAppended: boolean): void => {
+      if (!isAppended) return;
+      for (const each of starts) this.#options.meter?.began(each, each.parent && parent);
+    };
+    appended.then(begin, () => {});
   }
 
   perform(hot: HotExecution, effect: Exclude<Effect, { kind: 'offer' | 'attempt' }>): void {
@@ -355,6 +370,8 @@ export class WorkflowEngine implements HotHost {
   ended(hot: HotExecution, { outcome }: Extract<JournalEntry, { kind: 'ended' }>): void {
     const { id } = hot.record;
     const waiters = this.#endWaiters.get(id) ?? [];
+    const failed = outcome.status === 'failed' || outcome.status === 'timedOut';
+    this.#options.meter?.ended(hot.record, failed);
     this.#endWaiters.delete(id);
     this.#losses.delete(id);
     // One that was queued behind it can begin.
