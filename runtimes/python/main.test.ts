@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
-import { failToStart, startPython } from '../conformance/python-instance.ts';
+import { failToStart, PYTHON_COMMAND, startPython } from '../conformance/python-instance.ts';
 
 describe('output of Python', { timeout: 30_000 }, () => {
   it('keeps its level, and belongs to its invocation', async () => {
@@ -111,5 +113,36 @@ describe('the end of a process of Python', { timeout: 30_000 }, () => {
     instance.closeChannel();
     await instance.until(() => instance.exitCode !== undefined);
     assert.equal(instance.exitCode, 1);
+  });
+});
+
+/** Calls that are played to their end, with what fails in them said aloud. */
+const REHEARSAL = `
+import sys
+sys.path.insert(0, sys.argv[1])
+from os import environ
+from _lambent import rehearse
+
+ended = []
+before = dict(environ)
+
+def fail(_stage, _invocation, thrown):
+    raise thrown
+
+rehearse._Stage.fail = fail
+rehearse._Stage.remove = lambda _stage, invocation: ended.append(invocation.answered)
+rehearse.rehearse()
+print(ended, dict(environ) == before)
+`;
+
+describe('a process of Python that waits for code', { timeout: 30_000 }, () => {
+  it('has played its first calls, and keeps nothing of them', () => {
+    const [program, ...rest] = PYTHON_COMMAND;
+    const [flags, main] = [rest.slice(0, -1), rest.at(-1)!];
+    const { stdout, stderr } = spawnSync(program, [...flags, '-c', REHEARSAL, dirname(main)], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    assert.deepEqual([stdout, stderr], ['[True, True, True] True\n', '']);
   });
 });

@@ -1,17 +1,32 @@
-import { link, mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
+import { access, link, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Code of more files than this takes longer to be linked than a process takes to start. */
 const FILES_MAX = 64;
+/** Versions whose linked files are kept for their next start. */
+const SPARES_MAX = 128;
+
+/** A slot without a process that holds all of some code, and what is at its top. */
+interface Spare {
+  readonly slot: string;
+  readonly names: readonly string[];
+}
 
 /**
  * Places for the code of processes that were started before it was known what they will run. Each process sees its
  * own folder, read-only and empty; later the files of a version are linked into it from outside. They are the very
  * files of the blob store: nothing is copied, and nothing inside can change them.
+ *
+ * Linking takes a handful of file operations one after another, while a caller waits. So what a process leaves is kept
+ * for the next one of its version, whose slot gets it by a move: at once, and in one operation for most code.
  */
 export class CodeSlots {
   /** All slots are in this folder, on the file system of the blob store. */
   readonly folder: string;
+  /** The code that each filled slot holds. */
+  readonly #filled = new Map<string, string>();
+  /** By their code, in the order in which they were kept or looked at. */
+  readonly #spares = new Map<string, Spare>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -26,17 +41,54 @@ export class CodeSlots {
 
   /** False: the code has too many files, or lies on another file system. The slot may hold some of them then. */
   async fill(slot: string, codeDir: string): Promise<boolean> {
-    try {
-      return (await fillFolder(codeDir, slot, FILES_MAX)) >= 0;
-    } catch (error) {
-      if (['EXDEV', 'EPERM', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
-      throw error;
-    }
+    const isWhole = (await this.#moveSpare(slot, codeDir)) || (await linkAll(codeDir, slot));
+    if (isWhole) this.#filled.set(slot, codeDir);
+    return isWhole;
   }
 
-  /** Removes a slot; what was linked into it stays where it was. */
+  /** The process of this slot has ended. What was linked into it stays where it was. */
   async remove(slot: string): Promise<void> {
-    await rm(slot, { recursive: true, force: true });
+    const codeDir = this.#filled.get(slot);
+    this.#filled.delete(slot);
+    if (codeDir === undefined || this.#spares.has(codeDir)) await removeFolder(slot);
+    else await this.#keep(codeDir, { slot, names: await readdir(slot) });
+  }
+
+  /** False: there is none. */
+  async #moveSpare(slot: string, codeDir: string): Promise<boolean> {
+    const spare = this.#spares.get(codeDir);
+    if (spare === undefined) return false;
+    this.#spares.delete(codeDir);
+    await Promise.all(spare.names.map((name) => rename(join(spare.slot, name), join(slot, name))));
+    void removeFolder(spare.slot).catch(() => {});
+    return true;
+  }
+
+  async #keep(codeDir: string, spare: Spare): Promise<void> {
+    if (!this.#spares.has(codeDir)) this.#spares.set(codeDir, spare);
+    else await removeFolder(spare.slot);
+    const [oldest, oldSpare] = this.#spares.entries().next().value!;
+    this.#spares.delete(oldest);
+    // Files of a version that was deleted must not stay on the disk for the sake of its next start.
+    const isWanted = this.#spares.size < SPARES_MAX && (await exists(oldest));
+    if (isWanted && !this.#spares.has(oldest)) this.#spares.set(oldest, oldSpare);
+    else await removeFolder(oldSpare.slot);
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+const removeFolder = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });
+
+async function linkAll(codeDir: string, slot: string): Promise<boolean> {
+  try {
+    return (await fillFolder(codeDir, slot, FILES_MAX)) >= 0;
+  } catch (error) {
+    if (['EXDEV', 'EPERM', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
   }
 }
 

@@ -23,7 +23,7 @@ const FLAGS = ['-I', '-S', '-B', '-X', 'utf8', '-X', 'faulthandler'];
 export function pythonRuntime(cacheDir: string, clock: Clock): RuntimeStart {
   const programs = new Map<string, Promise<string>>();
   return async ({ version, deployment, codeDir, packagesDir }) => {
-    const python = await findPythonLike(version.runtimePin.replace(/^python /, ''));
+    const python = await findOnce(version.runtimePin.replace(/^python /, ''));
     let program = programs.get(python.program);
     if (program === undefined) {
       program = compileRuntime(python, cacheDir, clock);
@@ -42,6 +42,17 @@ export function pythonRuntime(cacheDir: string, clock: Clock): RuntimeStart {
     const boot = bootMessageOf(version, deployment, codeDir, {}, packagesDir);
     return { spec, boot, generic: true };
   };
+}
+
+/** What was found is looked for anew only when it is gone: a search of the whole path takes longer than most of a start. */
+const found = new Map<string, Python>();
+
+async function findOnce(version: string): Promise<Python> {
+  const known = found.get(version);
+  if (known !== undefined && existsSync(known.program)) return known;
+  const python = await findPythonLike(version);
+  found.set(version, python);
+  return python;
 }
 
 /**

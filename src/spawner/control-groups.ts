@@ -34,10 +34,16 @@ export function canFreeze(groups: readonly ControlGroup[]): boolean {
   return groups.some(({ paces }) => paces !== undefined && paces.frozen.length > 0);
 }
 
-/** Writes what a pace means to these groups. Groups that are gone meanwhile stay so. */
-export function applyPace(groups: readonly ControlGroup[], pace: Pace): void {
+/**
+ * Writes what a pace means to these groups, where that is not what the pace before it meant. Groups that are gone meanwhile
+ * stay so.
+ */
+export function applyPace(groups: readonly ControlGroup[], pace: Pace, before?: Pace): void {
   for (const { folder, paces } of groups) {
-    for (const [file, value] of paces?.[pace] ?? []) {
+    const known = before === undefined ? [] : (paces?.[before] ?? []);
+    for (const setting of paces?.[pace] ?? []) {
+      const [file, value] = setting;
+      if (known.some((each) => each[0] === file && each[1] === value)) continue;
       try {
         writeFileSync(join(folder, file), value);
       } catch {

@@ -76,13 +76,13 @@ class ChannelProcess implements SandboxProcess {
   setPace(pace: Pace): void {
     if (pace === this.#pace || this.#socket.destroyed) return;
     const { controlGroups } = this.#launch;
-    const wasFrozen = this.#pace === 'frozen';
+    const before = this.#pace;
     this.#pace = pace;
     // By the platform itself: through the spawner it would have to wait until that has started others.
-    applyPace(controlGroups, pace);
+    applyPace(controlGroups, pace, before);
     if (canFreeze(controlGroups)) return;
     if (pace === 'frozen') signalTree(this.pid, 'SIGSTOP');
-    else if (wasFrozen) signalTree(this.pid, 'SIGCONT');
+    else if (before === 'frozen') signalTree(this.pid, 'SIGCONT');
   }
 
   pause(): void {

@@ -1,6 +1,6 @@
 """The instance's end of the connection to the platform."""
 from _thread import allocate_lock
-from posix import _exit, read, write
+from posix import _exit, read, set_blocking, write
 from time import time
 
 from . import frames
@@ -60,6 +60,15 @@ class Channel:
         self._buffer = data
         self._at = 0
 
+    def has_come(self):
+        """Whether anything has arrived, without waiting for it."""
+        set_blocking(self.fd, False)
+        try:
+            self.receive()
+        finally:
+            set_blocking(self.fd, True)
+        return self._at < len(self._buffer) or self._missing > 0
+
     def next_frame(self):
         """The next whole frame that has come, as (kind, flags, stream, payload), or None."""
         buffer = self._buffer
@@ -109,8 +118,6 @@ class Channel:
 
     def flush_blocking(self):
         """For a process that ends: waits until all of it has left."""
-        from os import set_blocking
-
         self.on_blocked = self.on_waiting = None
         try:
             set_blocking(self.fd, True)

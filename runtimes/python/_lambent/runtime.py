@@ -62,9 +62,21 @@ class Runtime:
     # Boot.
 
     def _wait(self):
-        """Says that everything is loaded that every function needs: this process may have been started ahead of need."""
+        """
+        Loads everything that most functions need and says so: this process may have been started ahead of need. Where
+        the code is here already somebody waits for it, and what is only done ahead of need is left out.
+        """
         from . import load, recognise  # noqa: F401
 
+        if not self.channel.has_come():
+            import resource  # noqa: F401
+
+            from .rehearse import rehearse
+
+            try:
+                rehearse()
+            except Exception:
+                pass
         self.channel.frame(frames.WAITING, 0, 0)
         self.channel.flush()
 
