@@ -78,7 +78,7 @@ func Start(handler any) {
 type Call struct {
 	// RequestID is unique, and the same at each attempt.
 	RequestID string
-	// App, Function and Version name what runs.
+	// App, Function and Version name what runs; the version is the number of the deployment.
 	App, Function, Version string
 	// MemoryMB is the memory that the function may use.
 	MemoryMB int64

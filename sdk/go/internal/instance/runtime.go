@@ -104,9 +104,14 @@ func newRuntime(conn connection, exit func(code int)) *Runtime {
 	return r
 }
 
-// Info of the function, from the message that started this instance.
+// Info of the function, from the message that started this instance. Its version is the one that other languages tell:
+// the number of the deployment.
 func (r *Runtime) Function() (app, name, version string, memoryMB int64) {
-	return r.boot.App, r.boot.Function, r.boot.Version, r.boot.MemoryMB
+	version = os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")
+	if version == "" {
+		version = r.boot.Version
+	}
+	return r.boot.App, r.boot.Function, version, r.boot.MemoryMB
 }
 
 // OneAtATime says whether a handler of the kind `lambda` has the process to itself during a call.
