@@ -264,6 +264,10 @@ describe('under start', { skip: noChromium, timeout: 60_000 }, () => {
     const server = await startTestPlatform({ shop: FILES }, { mode: 'start' });
     try {
       const { page } = await visit('/overview', {}, server);
+      await page.goto(`${server.url}/_lambent/elsewhere`);
+      await page.getByRole('heading', { name: 'Sign in first' }).waitFor();
+      await assertAccessible(page);
+      await page.getByRole('link', { name: 'Open the console' }).click();
       await page.getByLabel('Token').fill('lmb_wrong');
       await page.getByRole('button', { name: 'Sign in' }).click();
       await page.getByText('The token is not valid').waitFor();
@@ -275,6 +279,10 @@ describe('under start', { skip: noChromium, timeout: 60_000 }, () => {
       assert.equal(await page.evaluate(() => document.cookie), '');
       const [cookie] = await page.context().cookies();
       assert.deepEqual([cookie?.httpOnly, cookie?.sameSite, cookie?.path], [true, 'Strict', '/_lambent/']);
+      await page.goto(`${server.url}/_lambent/elsewhere`);
+      await page.getByRole('heading', { name: 'There is nothing here' }).waitFor();
+      await screenshot(page, 'nothing-here');
+      await page.getByRole('link', { name: 'Open the console' }).click();
       await page.getByRole('button', { name: /Sign out/ }).click();
       await page.getByLabel('Token').waitFor();
       await page.context().close();

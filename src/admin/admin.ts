@@ -16,6 +16,7 @@ import { addConsole, CONSOLE_PREFIX, type ConsoleFiles } from './console.ts';
 import { addDeadLetters } from './dead-letters.ts';
 import { addDeployments, type DeploymentsDeps } from './deployments.ts';
 import { addDoctor, type DoctorDeps } from './doctor.ts';
+import { errorPage, wantsPage } from './error-page.ts';
 import { errorResponse, toPublicError } from './errors.ts';
 import { addEvents, type EventsDeps } from './events.ts';
 import { addExecutions, CALLBACKS_PATH, type ExecutionsDeps } from './executions.ts';
@@ -122,7 +123,7 @@ export function createAdminApi(deps: AdminDeps): AdminApi {
   });
   root.onError((thrown, c) => {
     const { requestId } = c.env;
-    return errorResponse(toPublicError(thrown, requestId, deps.log), requestId);
+    return answerError(c.req.raw, toPublicError(thrown, requestId, deps.log), requestId);
   });
 
   const v1 = createRouter();
@@ -199,6 +200,11 @@ function addOutsideApi(root: AdminRouter, { metrics, version, console }: AdminDe
   root.get('/_lambent', (c) => c.redirect(ADMIN_PREFIX, 308));
 }
 
+/** JSON for programs; a person whose browser opened the address gets a page that says the same and leads on. */
+function answerError(request: Request, error: LambentError, requestId: string): Response {
+  return wantsPage(request) ? errorPage(error, requestId, ADMIN_PREFIX) : errorResponse(error, requestId);
+}
+
 /** 404, or 405 where the path exists with other methods. */
 function refuseTheRest(root: AdminRouter): void {
   const allowedMethods = createAllowedMethods(root);
@@ -210,12 +216,12 @@ function refuseTheRest(root: AdminRouter): void {
       const error = new LambentError('E_NOT_FOUND', `The control API has nothing at ${path.slice(0, 200)}.`, {
         hint: `Look into ${OPENAPI_PATH} for what there is.`,
       });
-      return errorResponse(error, requestId);
+      return answerError(c.req.raw, error, requestId);
     }
     const error = new LambentError('E_METHOD_NOT_ALLOWED', `${path} cannot be called with ${method}.`, {
       hint: `Use ${allowed.join(' or ')}.`,
     });
-    const response = errorResponse(error, requestId);
+    const response = answerError(c.req.raw, error, requestId);
     response.headers.set('allow', allowed.join(', '));
     return response;
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { openBench, sampleRecord } from './admin-harness.test.ts';
+import { openBench, sampleRecord, TOKEN } from './admin-harness.test.ts';
 
 test('the console takes its place where it is built: strict, packed, and kept by browsers', async () => {
   const file = (contentType: string, text: string) => ({
@@ -29,6 +29,35 @@ test('the console takes its place where it is built: strict, packed, and kept by
     assert.equal((await built.call('GET', '/_lambent/console/none.js')).status, 404);
   } finally {
     await built.close();
+  }
+});
+
+test('what is not there is a page for a browser, and JSON for programs', async () => {
+  const bench = await openBench({ mode: 'start' });
+  const browser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+  try {
+    const path = `/_lambent/"><img src=x onerror=alert(1)>`;
+    const page = await bench.fetch('GET', encodeURI(path), { headers: browser });
+    const text = await page.text();
+    assert.equal(page.status, 401, 'who is not signed in does not learn what there is');
+    assert.match(page.headers.get('content-type')!, /^text\/html/);
+    assert.match(page.headers.get('content-security-policy')!, /^default-src 'none'; style-src 'sha256-/);
+    assert.match(text, /<h1>Sign in first<\/h1>.*href="\/_lambent\/"/s);
+    const signedIn = { ...browser, authorization: `Bearer ${TOKEN}` };
+    const nothing = await bench.fetch('GET', '/_lambent/nothing%22%3E%3Cimg%20src=x%3E', {
+      headers: signedIn,
+    });
+    assert.equal(nothing.status, 404);
+    const said = await nothing.text();
+    assert.match(said, /<h1>There is nothing here<\/h1>.*href="\/_lambent\/"/s);
+    assert.ok(!said.includes('<img'), said);
+    for (const accept of ['*/*', 'application/json'])
+      assert.equal(
+        (await bench.call('GET', '/_lambent/nothing', { headers: { ...signedIn, accept } })).body.error.code,
+        'E_NOT_FOUND',
+      );
+  } finally {
+    await bench.close();
   }
 });
 
