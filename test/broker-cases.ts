@@ -56,8 +56,9 @@ const CHUNK = 10;
 /** The chunks after which the platform, and the broker, are killed; the broker's restart is the slow part. */
 const PLATFORM_DIES: ReadonlySet<number> = new Set([2, 9, 12]);
 const BROKER_DIES: ReadonlySet<number> = new Set([5]);
-/** Of the whole suite; some servers take long to start. */
-const SUITE_MS = 180_000;
+/** Of one test, and of all of a broker; some servers take long to start, and each death is one more start. */
+const TEST_MS = 120_000;
+const SUITE_MS = 400_000;
 
 export async function describeBroker(broker: BrokerCase): Promise<void> {
   const skip = broker.unavailable || (await missing(broker.program));
@@ -80,20 +81,29 @@ export async function describeBroker(broker: BrokerCase): Promise<void> {
       await rm(folder, { recursive: true, force: true });
     });
 
-    it('are acknowledged only when they are stored', () => acknowledgesLate(broker, server));
-    it('become events whatever they hold', () => takesAnything(broker, server));
-    for (const [what, act] of Object.entries(broker.more ?? {})) it(what, () => act(server));
-    it('come when the platform and the broker are killed', () => survivesKills(broker, server, folder));
-    it('that cannot be read say why, and never the password', () => saysWhy(broker, server));
+    const limit = { timeout: TEST_MS };
+    it('are acknowledged only when they are stored', limit, () => acknowledgesLate(broker, server));
+    it('become events whatever they hold', limit, () => takesAnything(broker, server));
+    for (const [what, act] of Object.entries(broker.more ?? {})) it(what, limit, () => act(server));
+    it('come when the platform and the broker are killed', limit, () =>
+      survivesKills(broker, server, folder),
+    );
+    it('that cannot be read say why, and never the password', limit, () => saysWhy(broker, server));
   });
 }
 
 function untilReady(broker: BrokerCase, server: BrokerServer): Promise<void> {
-  return poll(() =>
-    broker.ready(server).then(
-      () => true,
-      () => false,
-    ),
+  let refusal: unknown;
+  return poll(
+    () =>
+      broker.ready(server).then(
+        () => true,
+        (error: unknown) => {
+          refusal = error;
+          return false;
+        },
+      ),
+    () => refusal,
   );
 }
 
@@ -250,7 +260,8 @@ export const handler = async (event) => appendFileSync(process.env.SEEN, '\\n' +
   let platform: Server = await startServer(join(folder, 'data'), [app]);
   const token = await waitForToken(platform);
   try {
-    await poll(async () => (await triggerOf(platform, token)).trouble === undefined);
+    const trigger = () => triggerOf(platform, token);
+    await poll(async () => (await trigger()).trouble === undefined, trigger);
     for (let first = 0; first < MESSAGES; first += CHUNK) {
       const bodies = Array.from({ length: CHUNK }, (_, at) => Buffer.from(`{"k":${first + at}}`));
       await broker.send(server, bodies);
@@ -266,11 +277,22 @@ export const handler = async (event) => appendFileSync(process.env.SEEN, '\\n' +
       }
     }
     const read = async () => (await readFile(seen, 'utf8').catch(() => '')).split('\n').flatMap(parsed);
-    await poll(async () => new Set((await read()).map(broker.bodyOf)).size === MESSAGES);
+    const seenBodies = async () => new Set((await read()).map(broker.bodyOf));
+    await poll(
+      async () => (await seenBodies()).size === MESSAGES,
+      async () => ({
+        seen: [...(await seenBodies())].join(' '),
+        unacknowledged: await broker.unacknowledged?.(server),
+        trigger: await trigger(),
+      }),
+    );
     // A call that was under way may come again, but under the same id.
     if (broker.isNamed) assert.equal(new Set((await read()).map(({ id }) => id)).size, MESSAGES);
     if (broker.unacknowledged !== undefined)
-      await poll(async () => (await broker.unacknowledged!(server)) === 0);
+      await poll(
+        async () => (await broker.unacknowledged!(server)) === 0,
+        async () => [await broker.unacknowledged!(server), await trigger()],
+      );
   } finally {
     platform.child.kill('SIGKILL');
   }

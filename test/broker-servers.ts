@@ -6,6 +6,7 @@ import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { poll } from './process-table.ts';
+import { endWithTests } from './started-programs.ts';
 
 export interface BrokerProgram {
   readonly program: string;
@@ -101,8 +102,11 @@ export class BrokerServer {
     await program.prepare?.(folder, port);
     const server = new BrokerServer(folder, port, program);
     const companion = program.companion?.(port);
-    if (companion !== undefined)
-      server.#companion = spawn(companion.program, companion.args, { cwd: folder, stdio: 'ignore' });
+    if (companion !== undefined) {
+      const child = spawn(companion.program, companion.args, { cwd: folder, stdio: 'ignore' });
+      endWithTests(child, { output: () => '', kill: () => child.kill('SIGKILL') });
+      server.#companion = child;
+    }
     await server.open();
     return server;
   }
@@ -121,11 +125,15 @@ export class BrokerServer {
       stream.on('data', (chunk) => {
         output = (output + chunk).slice(-4_000);
       });
+    endWithTests(child, { output: () => output, kill: () => killGroup(child, 'SIGKILL') });
     this.#child = child;
-    await poll(async () => {
-      assert.equal(child.exitCode, null, output);
-      return isListening(this.port);
-    });
+    await poll(
+      async () => {
+        assert.equal(child.exitCode, null, output);
+        return isListening(this.port);
+      },
+      () => output,
+    );
   }
 
   /** Of the server and of all that it started; `SIGTERM` lets it write what it has not yet. */
@@ -133,7 +141,7 @@ export class BrokerServer {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    process.kill(-child.pid!, signal);
+    killGroup(child, signal);
     await ended;
     await poll(async () => !(await isListening(this.port)));
   }
@@ -142,6 +150,14 @@ export class BrokerServer {
     await this.kill();
     this.#companion?.kill('SIGKILL');
     await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch {
+    // It has ended meanwhile.
   }
 }
 

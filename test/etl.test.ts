@@ -11,6 +11,7 @@ import { freePort } from './broker-servers.ts';
 import { MariaDbServer, mariaDbMissing } from './mariadb-server.ts';
 import { REPOSITORY } from './platform-harness.ts';
 import { findPostgres, PostgresCluster } from './postgres-cluster.ts';
+import { poll } from './process-table.ts';
 import { type Server, startServer, waitForToken } from './server-process.ts';
 
 /**
@@ -46,7 +47,7 @@ let server: Server | undefined;
 let token = '';
 let secrets: Readonly<Record<string, string>> = {};
 
-describe('the example etl', { timeout: 150_000, skip }, () => {
+describe('the example etl', { timeout: 400_000, skip }, () => {
   before(async () => {
     const port = await freePort();
     [postgres, mariadb] = await Promise.all([PostgresCluster.start(programs!, port), MariaDbServer.start()]);
@@ -82,11 +83,12 @@ describe('the example etl', { timeout: 150_000, skip }, () => {
     token = '';
   });
 
+  const limit = { timeout: 120_000 };
   for (const [what, path] of [
     ['as code', '/reports'],
     ['as a state machine', '/states/reports'],
   ] as const) {
-    it(`answers a request with what both databases then have: ${what}`, async () => {
+    it(`answers a request with what both databases then have: ${what}`, limit, async () => {
       server = await startServer(join(folder, 'dev'), [app], [], { LAMBENT_ISOLATION: 'best' }, 'dev');
       await tellSecrets();
       const post = (region: string) =>
@@ -113,7 +115,7 @@ describe('the example etl', { timeout: 150_000, skip }, () => {
     });
   }
 
-  it('finishes on a platform that is killed again and again, and does each step once', async (t) => {
+  it('finishes on a platform that is killed again and again, and does each step once', limit, async (t) => {
     const seed = Number(process.env.LAMBENT_SEED ?? systemClock.nowMs() % 1_000_000);
     t.diagnostic(`LAMBENT_SEED=${seed} draws the same moments again`);
     const random = createSeededRandom(seed);
@@ -219,12 +221,15 @@ async function checkRuns(ids: readonly string[]): Promise<void> {
 
 /** Waits until the executions have so many entries together, or have all ended. Gives how many are open. */
 async function untilEntries(wanted: number, ids: readonly string[]): Promise<number> {
-  for (;;) {
-    const own = await executions(ids);
-    const open = own.filter(({ status }) => status === 'running' || status === 'waiting').length;
-    if (open === 0 || entriesIn(own) >= wanted) return open;
-    await delay(systemClock, 5);
-  }
+  let own: Execution[] = [];
+  let open = 0;
+  const isSo = async (): Promise<boolean> => {
+    own = await executions(ids);
+    open = own.filter(({ status }) => status === 'running' || status === 'waiting').length;
+    return open === 0 || entriesIn(own) >= wanted;
+  };
+  await poll(isSo, () => ({ wanted, own }));
+  return open;
 }
 
 async function executions(ids: readonly string[]): Promise<Execution[]> {

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { type BrokerProgram, BrokerServer, missing } from './broker-servers.ts';
+import { poll } from './process-table.ts';
 import type { Writer } from './table-writer.ts';
 
 const run = promisify(execFile);
@@ -49,6 +50,7 @@ export class MariaDbServer {
   /** A new server that runs, with one database. */
   static async start(settings: readonly string[] = [], database = 'test'): Promise<MariaDbServer> {
     const server = new MariaDbServer(await BrokerServer.start(program(settings)), database);
+    await server.#untilReady();
     await server.sql(`CREATE DATABASE ${database}`, 'mysql');
     return server;
   }
@@ -104,13 +106,28 @@ export class MariaDbServer {
       .map((line) => line.split('\t'));
   }
 
+  /** It listens on its port some time before it does on its socket. */
+  async #untilReady(): Promise<void> {
+    let refusal: unknown;
+    const isReady = () =>
+      this.sql('SELECT 1', 'mysql').then(
+        () => true,
+        (error: unknown) => {
+          refusal = error;
+          return false;
+        },
+      );
+    await poll(isReady, () => refusal);
+  }
+
   /** SIGKILL. */
   kill(): Promise<void> {
     return this.#server.kill();
   }
 
-  open(): Promise<void> {
-    return this.#server.open();
+  async open(): Promise<void> {
+    await this.#server.open();
+    await this.#untilReady();
   }
 
   remove(): Promise<void> {

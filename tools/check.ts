@@ -11,12 +11,14 @@ interface Step {
   readonly command: readonly string[];
   /** What the step may do instead under `--fix`. */
   readonly fix?: readonly string[];
-  /** A step that takes longer is stopped and counts as failed. */
+  /** A step that takes longer is interrupted and counts as failed. */
   readonly limitMs: number;
 }
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const MINUTE_MS = 60_000;
+/** What is interrupted has so long to say what it was at: the test runner tells what failed, and which tests ran. */
+const LAST_WORDS_MS = 20_000;
 
 const STEPS: readonly Step[] = [
   {
@@ -33,7 +35,7 @@ const STEPS: readonly Step[] = [
   },
   { name: 'types', command: ['tsc', '--noEmit'], limitMs: 5 * MINUTE_MS },
   { name: 'tidy', command: ['node', '--test', 'tools/**/*.test.ts'], limitMs: 2 * MINUTE_MS },
-  { name: 'tests', command: ['npm', 'test', '--silent'], limitMs: 20 * MINUTE_MS },
+  { name: 'tests', command: ['npm', 'test', '--silent'], limitMs: 30 * MINUTE_MS },
 ];
 
 /** Runs one step; resolves with why it failed, or with `undefined`. */
@@ -55,15 +57,18 @@ function run(command: readonly string[], limitMs: number): Promise<string | unde
         // It has ended by itself meanwhile.
       }
     };
+    let lastWords: NodeJS.Timeout | undefined;
     const timer = setTimeout(() => {
       late = true;
-      stop('SIGKILL');
+      stop('SIGINT');
+      lastWords = setTimeout(() => stop('SIGKILL'), LAST_WORDS_MS);
     }, limitMs);
     const interrupt = (): void => stop('SIGINT');
     process.once('SIGINT', interrupt);
     process.once('SIGTERM', interrupt);
     const done = (reason: string | undefined): void => {
       clearTimeout(timer);
+      clearTimeout(lastWords);
       process.removeListener('SIGINT', interrupt);
       process.removeListener('SIGTERM', interrupt);
       resolve(reason);
