@@ -101,6 +101,13 @@ export const EVENT_ERRORS = {
     'A broker did not take, or did not confirm, a message that a function sent.',
     'See what the message says; `lambent connections test` tries the connection. A message that was not confirmed may have arrived all the same.',
   ),
+  E_SOURCE_FAILED: row(
+    500,
+    'operator',
+    true,
+    'The client library of a source threw an exception where nobody could catch it; the source was closed, and is opened anew from what was stored.',
+    'Nothing is lost. If it happens again, report it with the stack in the log of the platform; until then a pause that grows to 5 minutes lies between.',
+  ),
   E_EVENT_LOOP: row(
     400,
     'author',

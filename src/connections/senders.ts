@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { LambentError } from '../base/errors.ts';
+import { type FaultOwner, ownedBy } from '../base/fault-owner.ts';
 import type { Address } from '../model/connection.ts';
 import type { OutgoingMessage, Sender, Sending } from '../ports/connection-driver.ts';
 
@@ -14,6 +15,9 @@ const IDLE_MS = 60_000;
 
 interface Open {
   readonly sender: Promise<Sender>;
+  readonly owner: FaultOwner;
+  /** Rejects when the client throws where nobody can catch it. */
+  readonly failure: Promise<never>;
   /** Messages on their way. */
   unconfirmed: number;
   idle: Timer | undefined;
@@ -21,7 +25,8 @@ interface Open {
 
 /**
  * The connections that functions send through: opened by the first message, shared by all functions of the app, closed when idle
- * or lost. A message is never sent twice by itself: whether one that failed has arrived is for its sender to settle.
+ * or lost. An exception that nobody caught, from the depths of a client, ends its own connection and fails what is on its way
+ * there. A message is never sent twice by itself: whether one that failed has arrived is for its sender to settle.
  */
 export class Senders {
   readonly #clock: Clock;
@@ -54,7 +59,8 @@ export class Senders {
       late.reject(new Error(`the broker did not confirm it within ${SEND_MS_MAX / 1_000} s`)),
     );
     try {
-      return await Promise.race([open.sender.then((sender) => sender.send(message)), late.promise]);
+      const sent = ownedBy(open.owner, () => open.sender.then((sender) => sender.send(message)));
+      return await Promise.race([sent, late.promise, open.failure]);
     } catch (error) {
       if (error instanceof LambentError) throw error;
       const { text, fix } = sending.explain(error, address);
@@ -75,8 +81,12 @@ export class Senders {
       throw new LambentError('E_OVERLOADED', `${OPEN_MAX} connections are open for sending.`, {
         retryAfterS: 5,
       });
-    const open: Open = { sender: sending.connect(address), unconfirmed: 0, idle: undefined };
+    const { promise: failure, reject } = Promise.withResolvers<never>();
+    const owner: FaultOwner = { onFault: reject };
+    const sender = ownedBy(owner, () => sending.connect(address));
+    const open: Open = { sender, owner, failure, unconfirmed: 0, idle: undefined };
     this.#open.set(place, open);
+    failure.catch(() => this.#close(place, open));
     open.sender.then(
       ({ lost }) => lost.catch(() => this.#close(place, open)),
       () => this.#close(place, open),
@@ -87,6 +97,6 @@ export class Senders {
   #close(place: string, open: Open): void {
     open.idle?.cancel();
     if (this.#open.get(place) === open) this.#open.delete(place);
-    void open.sender.then((sender) => sender.close()).catch(() => {});
+    ownedBy(open.owner, () => void open.sender.then((sender) => sender.close()).catch(() => {}));
   }
 }

@@ -10,10 +10,14 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { GoneTrigger, Source, SourceContext, SourceFactory } from '../ports/source.ts';
 import type { EventDispatch } from './dispatch.ts';
+import { openOwned } from './owned-source.ts';
+import { restingSource, SourceFaults } from './source-faults.ts';
 import type { LiveTrigger } from './trigger-table.ts';
 
 /** How often it is looked for what triggers left that are gone. */
 const SWEEP_MS = 600_000;
+/** An event of the app: a source failed (`E_SOURCE_FAILED`). */
+const FAILED_TYPE = 'lambent.source.failed';
 /** Positions that are read at a time. */
 const PAGE = 500;
 
@@ -43,12 +47,14 @@ export class SourceHost {
   readonly #options: SourceHostOptions;
   readonly #open = new Map<TriggerId, Open>();
   readonly #sweeper: Timer;
+  readonly #faults: SourceFaults;
   #adapting: Promise<void> = Promise.resolve();
   #sweeping: Promise<void>;
   #isClosed = false;
 
   constructor(options: SourceHostOptions) {
     this.#options = options;
+    this.#faults = new SourceFaults(options.clock);
     options.dispatch.onChange(() => this.#adaptSoon());
     this.#adaptSoon();
     this.#sweeping = this.#sweep();
@@ -172,7 +178,7 @@ export class SourceHost {
     const envOf = (name: string): string | undefined =>
       liveApps.resolve(app, trigger.function)?.version.config.env[name];
     const { secret, address } = this.#values(app, envOf);
-    return factory.open({
+    const context: SourceContext = {
       ...{ id, app, trigger, clock, random, log, secret, address },
       position: isOthers ? undefined : found,
       publish: this.#publisher(id, app),
@@ -188,6 +194,35 @@ export class SourceHost {
         const [totals] = await store.registerTriggers([id]);
         return totals!.owed > 0;
       },
+    };
+    const source = openOwned(factory, context, (thrown) => {
+      void this.#inTurn(() => this.#rest(source, context, thrown));
+    });
+    return source;
+  }
+
+  /** Closes a source whose client failed. In its place nothing reads for a while; then it is opened anew. */
+  async #rest(source: Source, { id, alert }: SourceContext, thrown: unknown): Promise<void> {
+    const { log } = this.#options;
+    const { message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const facts = { code: 'E_SOURCE_FAILED', trigger: id, error: message };
+    log.error('a source failed and is opened anew', { ...facts, stack });
+    const pauseMs = await this.#faults.close(id, source);
+    const open = this.#open.get(id);
+    if (open?.source !== source || this.#isClosed) return;
+    const resting = restingSource(
+      `Its client failed (E_SOURCE_FAILED): ${message}`,
+      pauseMs,
+      this.#options.clock,
+      () => {
+        if (this.#open.get(id)?.source !== resting) return;
+        this.#open.delete(id);
+        this.#adaptSoon();
+      },
+    );
+    this.#open.set(id, { ...open, source: resting });
+    await alert(FAILED_TYPE, { trigger: id, code: 'E_SOURCE_FAILED', error: message }).catch((error) => {
+      log.error('an event about a source could not be stored', { trigger: id, error: String(error) });
     });
   }
 

@@ -10,7 +10,8 @@ import type { Published } from './event-bus.ts';
 
 /**
  * What produces events for a trigger. One shape for all: a kind's factory opens one source for each live trigger of
- * its kind, and closes it when the trigger goes or changes.
+ * its kind, and closes it when the trigger goes or changes. An exception of its client that nobody caught ends that source
+ * alone: from then on `publish` and the like reject, it is closed, and a new one begins at the stored position.
  */
 export interface SourceFactory {
   readonly kind: Trigger['source']['kind'];

@@ -21,6 +21,7 @@ import type { InvocationRecord, LogLine } from '../model/invocation.ts';
 import type { BuildLine, DeployResult } from '../ports/deployer.ts';
 import { ISOLATION_REQUIRED, type IsolationLevel, type SandboxDescription } from '../ports/sandbox.ts';
 import { type ConsoleBuild, openConsoleFiles } from './console-files.ts';
+import { watchFaults } from './fault-watch.ts';
 import { requireIsolation } from './isolation.ts';
 import type { IsolationChoice } from './open-sandbox.ts';
 import { PLATFORM_VERSION } from './platform-version.ts';
@@ -69,6 +70,8 @@ export interface PlatformOptions {
   readonly gatewayLimits?: Partial<GatewayLimits>;
   /** In a clone: builds the web console where that is needed, beside the work. Default: it is served as it is. */
   readonly buildConsole?: boolean;
+  /** The process is the platform's own: exceptions that nobody caught are its affair. */
+  readonly ownsProcess?: boolean;
   /** Gives up the deploys that starting consists of; who gave the signal closes the platform afterwards. */
   readonly stop?: AbortSignal;
   onEvent(event: PlatformEvent): void;
@@ -95,6 +98,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     options.log === 'json'
       ? createLog((line) => process.stdout.write(line), systemClock)
       : createTextLog((line) => process.stderr.write(line), systemClock, 'warn');
+  if (options.ownsProcess) watchFaults();
   const { mode, dataDir, allowHosts, domain, gatewayLimits } = options;
   const storeFailed = Promise.withResolvers<LambentError>();
   const consoleFiles = await openConsoleFiles();

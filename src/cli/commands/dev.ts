@@ -44,6 +44,7 @@ async function dev(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const platform = await startPlatform({
     ...options,
     mode: 'dev',
+    ownsProcess: true,
     allowHosts: [...args.list('allow-host')],
     folders: [folder],
     log: 'pretty',

@@ -53,6 +53,7 @@ async function start(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const platform = await startPlatform({
     ...options,
     mode: 'start',
+    ownsProcess: true,
     // Whoever may call the control API is told by the token, not by the host.
     allowHosts: [],
     acceptIsolation: acceptedIsolation(args, terminal),
