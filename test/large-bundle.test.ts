@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { COMPILE_FLAGS } from '../src/model/code-cache.ts';
 import { REPOSITORY, startTestPlatform, type TestPlatform } from './platform-harness.ts';
 
 const FILLING = Array.from(
@@ -113,7 +114,7 @@ describe('a large bundle', { timeout: 60_000 }, () => {
       const ask = async (): Promise<string> => {
         const script = `import { importCached } from ${JSON.stringify(join(REPOSITORY, 'runtimes/node/cached-module.ts'))};
           console.log(typeof (await importCached(${JSON.stringify(folder)}, 'functions/large.mjs'))?.default?.fetch);`;
-        const flags = ['--experimental-vm-modules', '--input-type=module', '--no-warnings'];
+        const flags = [...COMPILE_FLAGS, '--input-type=module', '--no-warnings'];
         const { stdout } = await promisify(execFile)(process.execPath, [...flags, '-e', script], {
           timeout: 20_000,
         });

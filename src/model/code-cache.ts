@@ -3,6 +3,19 @@
  * else in a start. It is derived from the bundle, by the Node.js of the build: another one ignores it.
  */
 
+/**
+ * Options of the processes that make the compiled form and that use it: V8 takes none that was made under others, so a
+ * change here means that large bundles load slowly until they are deployed again.
+ *
+ * The sizes are those at which V8 first collects. A bundle of megabytes, none of which is garbage, is past its own ones
+ * before it has answered its first call, which then waits for a collection or two.
+ */
+export const COMPILE_FLAGS: readonly string[] = [
+  '--experimental-vm-modules',
+  '--initial-old-space-size=32',
+  '--min-semi-space-size=4',
+];
+
 /** What is in this folder of built code is derived from the rest, and does not count for what the code is. */
 export const DERIVED_FOLDER = '.lambent';
 

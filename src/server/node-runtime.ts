@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { COMPILE_FLAGS } from '../model/code-cache.ts';
 import { bootMessageOf } from './boot-message.ts';
 import type { RuntimeStart } from './runtime-start.ts';
 
@@ -20,7 +21,7 @@ export function nodeRuntime(program: Promise<string>): RuntimeStart {
         `--max-old-space-size=${heapMb}`,
         '--disable-warning=ExperimentalWarning',
         // For large bundles: runtimes/node/cached-module.ts.
-        '--experimental-vm-modules',
+        ...COMPILE_FLAGS,
         main,
       ],
       env: { TZ: 'UTC' },

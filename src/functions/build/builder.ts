@@ -5,6 +5,7 @@ import { BoundedQueue } from '../../base/bounded-queue.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { COMPILE_FLAGS } from '../../model/code-cache.ts';
 import type { BuilderReply, BuilderRequest, BuildJob, BuildOutput } from './build-job.ts';
 
 /** Builds that run at the same time; the bundler uses several threads for each. */
@@ -137,7 +138,7 @@ export class Builder {
       execArgv: [
         `--max-old-space-size=${BUILDER_HEAP_MB}`,
         '--disable-warning=ExperimentalWarning',
-        '--experimental-vm-modules',
+        ...COMPILE_FLAGS,
       ],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: join(workDir, 'compile-cache') },

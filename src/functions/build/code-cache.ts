@@ -18,7 +18,7 @@ type Cacheable = vm.SourceTextModule & { createCachedData(): Uint8Array };
  * Node.js itself: instances load it by a way of their own, which finds no packages (runtimes/node/cached-module.ts).
  *
  * False: nothing was kept, and the bundle works as well without. So it is in a process without
- * `--experimental-vm-modules`, and where the folder holds something that came from the app.
+ * `COMPILE_FLAGS`, and where the folder holds something that came from the app.
  */
 export async function keepCodeCache(
   outDir: string,
