@@ -3,6 +3,8 @@
  * there one by one: src/functions/build/contained-tool.test.ts.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -60,6 +62,8 @@ describe('the build of an uploaded app', { skip, timeout: 300_000 }, () => {
     assert.equal(await (await contained.fetch('/answers')).text(), 'as before');
     for (const name of ['uploads', 'builds'])
       assert.deepEqual(await readdir(join(contained.folder, 'data/scratch', name)), [], name);
+    const homes = await readdir(join(contained.folder, 'data/scratch/homes')).catch(() => []);
+    assert.ok(!homes.some((name) => name.startsWith('.once')), 'no home of what keeps nothing');
   }
 
   it('is said to be contained, or not', () => {
@@ -114,6 +118,45 @@ describe('the build of an uploaded app', { skip, timeout: 300_000 }, () => {
       'the control goes on',
     );
     await assertUnharmed();
+  });
+
+  it('has a configuration in code, which is evaluated in a sandbox too', async () => {
+    const named = (code: string): AppFiles => ({
+      'lambent.config.ts': `import { defineApp } from 'lambent';\nimport { name } from './name.ts';\n${code}\nexport default defineApp({ app: name });`,
+      'name.ts': `export const name: string = 'coded';`,
+      'functions/coded.js': 'export default () => "by code";',
+    });
+    assert.equal((await deploy(contained, named('console.log("noise");'))).error, undefined);
+    assert.equal(await (await contained.fetch('/coded')).text(), 'by code');
+    const thrown = await deploy(contained, named('\nthrow new Error("boom");'));
+    assert.match(thrown.error?.message ?? '', /^lambent\.config\.ts:4:7: boom$/);
+    const early = await deploy(contained, named('process.exit(0);'));
+    assert.match(early.error?.message ?? '', /^lambent\.config\.ts ended its process before it was read$/);
+    const late = await deploy(contained, named('process.exit(3);'));
+    assert.match(late.error?.message ?? '', /^`lambent\.config\.ts` failed \(exit code 3\)/);
+    const writes = await deploy(contained, named('(await import("node:fs")).writeFileSync("x", "");'));
+    assert.match(writes.error?.hint ?? '', /may read files, but not write/);
+    await assertUnharmed();
+  });
+
+  it('cannot end a process of the platform by its configuration', async () => {
+    // Node's own permissions know nothing of signals.
+    const victim = spawn('sleep', ['300']);
+    const ended = once(victim, 'exit');
+    const kills: AppFiles = {
+      'lambent.config.js': `process.kill(${victim.pid}, 'SIGKILL');\nexport default { app: 'kills' };`,
+      'functions/kills.js': 'export default () => "done";',
+    };
+    try {
+      const { error } = await deploy(contained, kills);
+      assert.match(error?.message ?? '', /^lambent\.config\.js:1:9: kill ESRCH$/);
+      assert.equal(victim.exitCode ?? victim.signalCode, null);
+      await assertUnharmed();
+      assert.equal((await deploy(plain, kills)).error, undefined, 'the control goes on');
+      assert.deepEqual(await ended, [null, 'SIGKILL'], 'and ends it');
+    } finally {
+      victim.kill('SIGKILL');
+    }
   });
 
   // Go's own library is compiled once for all apps, which a busy machine takes its time for.

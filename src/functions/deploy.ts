@@ -25,11 +25,12 @@ import type { LiveApps } from '../ports/live-apps.ts';
 import { describeChange, type SourceChange, type SourcePlans } from '../ports/source-plans.ts';
 import { unpackArchive } from './archive/archive.ts';
 import { FOLDER_NAME_FILE } from './archive/packed-folder.ts';
-import { BuildBench } from './build/build-bench.ts';
+import { BuildBench, withoutBench } from './build/build-bench.ts';
 import { BuildCache } from './build/build-cache.ts';
 import { BuildNotes } from './build/build-notes.ts';
 import type { AppSource } from './build/language.ts';
 import type { Languages } from './build/languages.ts';
+import type { Contain } from './build/tool-run.ts';
 import { buildApp } from './build-app.ts';
 import { DeployQueue } from './deploy-queue.ts';
 import type { LiveAppsWriter } from './live-apps.ts';
@@ -251,7 +252,10 @@ class LocalDeployer implements ClosableDeployer {
   }
 
   #read({ folder, isUpload, folderName }: Origin): Promise<AppPlan> {
-    return readApp(folder, { clock: this.#options.clock, confined: isUpload, folderName });
+    const { clock, scratchDir, builds: sandbox } = this.#options;
+    const contain: Contain | undefined =
+      isUpload && sandbox !== undefined ? (work) => withoutBench({ sandbox, scratchDir }, work) : undefined;
+    return readApp(folder, { clock, confined: isUpload, contain, folderName });
   }
 
   async #deployPlan(

@@ -1,4 +1,4 @@
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
@@ -124,6 +124,31 @@ export class BuildBench {
   /** Lets tools reach these registries too, which the machine's own configuration names. */
   grant(urls: readonly string[]): void {
     for (const place of placesOf(urls)) this.#granted.add(place);
+  }
+}
+
+/** What a tool may have that only says something, and makes nothing. */
+const PLAIN_LIMITS: ToolLimits = { memoryMb: 512, tasksMax: 64, filesMax: 256, diskMb: 64 };
+
+/** For one tool that reaches nothing and leaves nothing: its home goes with it. */
+export async function withoutBench<Result>(
+  { sandbox, scratchDir }: Pick<BenchOptions, 'sandbox' | 'scratchDir'>,
+  work: (containing: Containing) => Promise<Result>,
+): Promise<Result> {
+  // Among the others, so that its user is nobody else's.
+  const homes = join(scratchDir, 'homes');
+  await mkdir(homes, { recursive: true, mode: 0o711 });
+  const home = await mkdtemp(join(homes, '.once-'));
+  try {
+    return await work({
+      place: {
+        ...{ sandbox, home, buildsDir: join(scratchDir, 'builds'), limits: PLAIN_LIMITS },
+        ...{ env: {}, readPaths: [], network: { granted: [], proxy: undefined } },
+      },
+      ...{ readPaths: [], writeDirs: [], network: false },
+    });
+  } finally {
+    await rm(home, { recursive: true, force: true });
   }
 }
 

@@ -9,9 +9,15 @@ export async function dropLeastUsed(
 ): Promise<void> {
   const names = (await readdir(folder)).filter(counts);
   if (names.length <= keptMax) return;
-  const aged = await Promise.all(
-    names.map(async (name) => ({ name, usedMs: (await stat(join(folder, name))).mtimeMs })),
-  );
+  const usedMsOf = async (name: string): Promise<number> => {
+    try {
+      return (await stat(join(folder, name))).mtimeMs;
+    } catch {
+      // It went by itself meanwhile.
+      return 0;
+    }
+  };
+  const aged = await Promise.all(names.map(async (name) => ({ name, usedMs: await usedMsOf(name) })));
   aged.sort((left, right) => right.usedMs - left.usedMs);
   for (const { name } of aged.slice(keptMax)) await rm(join(folder, name), { recursive: true, force: true });
 }

@@ -59,5 +59,8 @@ export interface Containing {
   readonly network: boolean;
 }
 
+/** Has something done in a sandbox that is made for it. */
+export type Contain = <Result>(work: (containing: Containing) => Promise<Result>) => Promise<Result>;
+
 /** What one tool may have: its home and all that it writes to, together, for the disk. */
 export type ToolLimits = Omit<BuildLimits, 'fileMb'> & { readonly diskMb: number };

@@ -1,6 +1,6 @@
 /**
- * Evaluates one `lambent.config.ts` in a process of its own and sends its default export as data. It has no
- * other purpose and ends right after. Its arguments: the file, and the module that `lambent` stands for.
+ * Evaluates one `lambent.config.ts` in a process of its own and sends its default export as data, over a channel of Node's
+ * or, from a sandbox, on standard output. It has no other purpose and ends right after. Its arguments: the file, and the module that `lambent` stands for.
  */
 import { registerHooks } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -37,4 +37,5 @@ async function evaluate(): Promise<ConfigReply> {
 }
 
 const reply = await evaluate();
-process.send?.(reply, () => process.disconnect?.());
+if (process.send !== undefined) process.send(reply, () => process.disconnect?.());
+else process.stdout.write(`\n${JSON.stringify(reply)}\n`, () => process.exit());

@@ -2,10 +2,13 @@ import { fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import type { Clock } from '../../base/clock.ts';
 import { LambentError } from '../../base/errors.ts';
 import type { Locate, ManifestPath, Place } from '../../model/manifest-problems.ts';
 import type { ManifestText } from '../../model/manifest-yaml.ts';
+import { runTool } from '../build/run-tool.ts';
+import type { Contain, Containing } from '../build/tool-run.ts';
 import type { ConfigReply } from './config-worker.ts';
 
 /** How long the evaluation of a configuration may take. */
@@ -13,6 +16,11 @@ export const CONFIG_MS_MAX = 10_000;
 /** The largest configuration as JSON, in characters. */
 const CONFIG_CHARS_MAX = 4 * 1024 * 1024;
 const CONFIG_HEAP_MB = 256;
+
+const REPLY = z.union([
+  z.strictObject({ json: z.string() }),
+  z.strictObject({ failure: z.strictObject({ name: z.string(), message: z.string(), stack: z.string() }) }),
+]);
 
 const isSource = import.meta.url.endsWith('.ts');
 const WORKER_FILE = isSource ? './config-worker.ts' : './config-worker.js';
@@ -24,17 +32,23 @@ export interface ConfigOptions {
   readonly clock: Clock;
   /** True for uploads: the configuration may read its own folder only. */
   readonly confined: boolean;
+  /** Puts walls around it that are not Node's. */
+  readonly contain?: Contain | undefined;
   readonly configMsMax?: number;
 }
 
 /**
  * Evaluates `lambent.config.ts` in a short-lived process that may read files but neither write, nor start
- * programs, nor open connections (Node's permission model: a seat belt, not a wall). Rejects with
- * `E_MANIFEST_INVALID` that names file and line where they are known.
+ * programs, nor open connections: by Node's permission model, which is a seat belt and not a wall, and for uploads in a
+ * sandbox. Rejects with `E_MANIFEST_INVALID` that names file and line where they are known.
  */
 export async function loadConfig(file: string, options: ConfigOptions): Promise<ManifestText> {
   const name = basename(file);
-  const reply = await evaluate(file, options);
+  const { contain } = options;
+  const reply =
+    contain === undefined
+      ? await evaluate(file, options)
+      : await contain((containing) => evaluateContained(file, options, containing));
   if ('failure' in reply) throw configError(file, reply.failure);
   if (reply.json === undefined || reply.json.length > CONFIG_CHARS_MAX)
     throw new LambentError('E_MANIFEST_INVALID', `${name}: the configuration is no data, or too large`);
@@ -42,20 +56,63 @@ export async function loadConfig(file: string, options: ConfigOptions): Promise<
   return { data: JSON.parse(reply.json), locate: locateInSource(source) };
 }
 
+/** What Node holds it to. */
+function seatBelt(file: string, confined: boolean): string[] {
+  const readable = confined ? [dirname(file), dirname(WORKER), dirname(SDK_ENTRY)] : ['*'];
+  return [
+    '--permission',
+    ...readable.map((path) => `--allow-fs-read=${path}`),
+    `--max-old-space-size=${CONFIG_HEAP_MB}`,
+    '--disable-warning=ExperimentalWarning',
+    '--disable-warning=SecurityWarning',
+  ];
+}
+
+/** What it prints is in front of the answer, which is the last line. */
+async function evaluateContained(
+  file: string,
+  { clock, configMsMax = CONFIG_MS_MAX }: ConfigOptions,
+  containing: Containing,
+): Promise<ConfigReply> {
+  const name = basename(file);
+  const printed = await runTool({
+    command: [process.execPath, ...seatBelt(file, true), WORKER, file, SDK_ENTRY],
+    cwd: dirname(file),
+    containing: { ...containing, readPaths: [dirname(file), WORKER, dirname(SDK_ENTRY)] },
+    clock,
+    msMax: configMsMax,
+    onLine: () => {},
+    collectChars: CONFIG_CHARS_MAX * 2,
+    signal: undefined,
+    failure: {
+      code: 'E_MANIFEST_INVALID',
+      title: name,
+      hint: 'A configuration is plain data; take waiting, loops and process.exit() out of it.',
+    },
+  });
+  const reply = replyIn(printed.trimEnd().split('\n').at(-1)!);
+  if (reply !== undefined) return reply;
+  throw new LambentError('E_MANIFEST_INVALID', `${name} ended its process before it was read`, {
+    hint: 'A configuration is plain data; do not call process.exit() in it.',
+  });
+}
+
+/** Whatever the configuration may have printed in its place is no answer, or an answer like any other. */
+function replyIn(line: string): ConfigReply | undefined {
+  try {
+    return REPLY.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}
+
 function evaluate(file: string, options: ConfigOptions): Promise<ConfigReply> {
   const { clock, confined, configMsMax = CONFIG_MS_MAX } = options;
   const name = basename(file);
-  const readable = confined ? [dirname(file), dirname(WORKER), dirname(SDK_ENTRY)] : ['*'];
   return new Promise((resolve, reject) => {
     const child = fork(WORKER, [file, SDK_ENTRY], {
       cwd: dirname(file),
-      execArgv: [
-        '--permission',
-        ...readable.map((path) => `--allow-fs-read=${path}`),
-        `--max-old-space-size=${CONFIG_HEAP_MB}`,
-        '--disable-warning=ExperimentalWarning',
-        '--disable-warning=SecurityWarning',
-      ],
+      execArgv: seatBelt(file, confined),
       // Its own environment: a configuration that depends on the platform's would differ between machines.
       env: { PATH: process.env.PATH ?? '' },
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

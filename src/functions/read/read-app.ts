@@ -14,6 +14,7 @@ import {
 } from '../../model/manifest.ts';
 import { manifestError } from '../../model/manifest-problems.ts';
 import { MANIFEST_BYTES_MAX, type ManifestText, parseManifestYaml } from '../../model/manifest-yaml.ts';
+import type { Contain } from '../build/tool-run.ts';
 import { findFunctions, findSingleFile } from './find-functions.ts';
 import { CONFIG_FILES, loadConfig } from './load-config.ts';
 
@@ -23,6 +24,8 @@ export interface ReadOptions {
   readonly clock: Clock;
   /** True for uploads: nothing outside of the folder is read. */
   readonly confined: boolean;
+  /** Where a configuration of an upload is evaluated; `undefined`: in a process of the platform's user. */
+  readonly contain?: Contain | undefined;
   /** Names the app where nothing else does; an upload's own folder has a name without meaning. */
   readonly folderName?: string;
 }
