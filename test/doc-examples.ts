@@ -20,6 +20,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GO_CACHES } from '../sdk/go/test-go.ts';
+import { endWithTests } from './started-programs.ts';
 
 export interface DocBlock {
   readonly kind: 'commands' | 'server' | 'file';
@@ -207,6 +208,7 @@ export class DocRun {
         output += chunk;
       });
     }
+    endWithTests(server, { output: () => output, kill: () => stopGroup(server, 'SIGKILL') });
     const endMs = performance.now() + COMMAND_MS;
     // `start` shows its token on its first start, a moment after it answers.
     const isShown = (): boolean => !/\bstart\b/.test(command) || output.includes('LAMBENT_TOKEN=');

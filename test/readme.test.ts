@@ -11,12 +11,15 @@ const DOCUMENTS = ['README.md', ...globSync('docs/*.md', { cwd: ROOT })].sort();
 /** Documents whose examples need more than the platform itself, with what is missing here. */
 const SKIPPED: Readonly<Record<string, string | false>> = { 'docs/go.md': WITHOUT_GO };
 
-describe('the examples in the documents', { timeout: 170_000 }, () => {
+/** Of one document: all of them together take as long as they are many. */
+const DOCUMENT_MS = 170_000;
+
+describe('the examples in the documents', () => {
   for (const document of DOCUMENTS) {
     const blocks = readDocBlocks(readFileSync(join(ROOT, document), 'utf8'));
     if (blocks.length === 0) continue;
     test(`${document} does what it says`, {
-      timeout: 120_000,
+      timeout: DOCUMENT_MS,
       skip: SKIPPED[document] ?? false,
     }, async () => {
       const run = await DocRun.begin();

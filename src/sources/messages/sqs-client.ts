@@ -33,6 +33,7 @@ export interface SqsClient {
   call<Answer>(action: string, input: object, signal?: AbortSignal): Promise<Answer>;
   /** The address of a queue within the service. `code` (default: `E_BROKER_SETUP`) with the command that makes it. */
   findQueue(name: string, code?: 'E_BROKER_SETUP' | 'E_SEND_FAILED'): Promise<string>;
+  /** Ends what is under way, and refuses what comes after. */
   close(): void;
 }
 
@@ -46,8 +47,11 @@ export function openSqs({ url: address, tls }: Address, clock: Clock): SqsClient
     searchParams.get('region') ??
     /(?:^|\.)sqs\.([a-z0-9-]+)\.amazonaws\./.exec(hostname)?.[1] ??
     REGION_DEFAULT;
+  let isClosed = false;
   const key = { id: decodeURIComponent(username), secret: decodeURIComponent(password) };
   const call = async <Answer>(action: string, input: object, signal?: AbortSignal): Promise<Answer> => {
+    // An agent that is destroyed connects again: what goes on behind the end would read for ever beside the next reader.
+    if (isClosed) throw new Error('the connection to the service was closed');
     const body = JSON.stringify(input);
     const signed = [
       ['content-type', 'application/x-amz-json-1.0'],
@@ -90,7 +94,10 @@ export function openSqs({ url: address, tls }: Address, clock: Clock): SqsClient
         });
       }
     },
-    close: () => agent.destroy(),
+    close() {
+      isClosed = true;
+      agent.destroy();
+    },
   };
 }
 
