@@ -228,6 +228,45 @@ describe('what people do in it', { skip: noChromium, timeout: 120_000 }, () => {
     await page.context().close();
   });
 
+  it('reads a plot out, step by step, by keys, by mouse and by a finger', async () => {
+    const { page, problems } = await visit('/overview');
+    const cursor = page.getByRole('slider', { name: /^Calls a minute/ });
+    await cursor.focus();
+    const told = async (): Promise<number> => {
+      const text = (await cursor.getAttribute('aria-valuetext')) ?? '';
+      const [, well, failed] = /^[\d:]{8}: ended well ([\d,]+), failed ([\d,]+)$/.exec(text) ?? [];
+      assert.ok(well !== undefined && failed !== undefined, text);
+      return Number(well) + Number(failed);
+    };
+    await page.keyboard.press('End');
+    let sum = await told();
+    const steps = Number(await cursor.getAttribute('aria-valuemax'));
+    for (let at = 0; at < steps; at += 1) {
+      await page.keyboard.press('ArrowLeft');
+      sum += await told();
+    }
+    assert.ok(sum >= 15, `all calls are in one of the minutes: ${sum}`);
+    assert.equal(await cursor.getAttribute('aria-valuenow'), '0');
+    await page.locator('.plot-read').getByText('ended well').waitFor();
+    await assertAccessible(page);
+    await page.keyboard.press('Escape');
+    await page.locator('.plot-read').waitFor({ state: 'detached' });
+
+    const { x, y, width, height } = (await cursor.boundingBox())!;
+    await page.mouse.move(x + width - 2, y + height / 2);
+    await page.locator('.plot-read').waitFor();
+    assert.equal(await cursor.getAttribute('aria-valuenow'), String(steps));
+    await page.mouse.move(x, y - 200);
+    await page.locator('.plot-read').waitFor({ state: 'detached' });
+    // A finger's choice stays when it is lifted.
+    const finger = { pointerType: 'touch', clientX: x + 2, clientY: y + 2, bubbles: true };
+    for (const type of ['pointerdown', 'pointerup', 'pointerleave']) await cursor.dispatchEvent(type, finger);
+    await page.locator('.plot-read').waitFor();
+    await screenshot(page, 'plot-read-out');
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
   it('is used by keyboard alone', async () => {
     const { page } = await visit('/overview');
     await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();

@@ -1,5 +1,5 @@
-import type { ReactNode } from 'react';
 import { clock } from '../show.ts';
+import { HEIGHT, PlotFrame, WIDTH } from './plot-frame.tsx';
 
 /** Plots as plain SVG: a few hundred shapes need no library, follow the theme by style, and are read by anyone. */
 
@@ -12,52 +12,6 @@ export interface Step {
 export interface Layer {
   readonly name: string;
   readonly look: 'ok' | 'bad' | 'cold' | 'mark';
-}
-
-const [WIDTH, HEIGHT] = [320, 124];
-
-/** A line across the plot, with what it stands for written beside it. `at`: 0 is the foot, 1 the top. */
-interface Mark {
-  readonly at: number;
-  readonly text: string;
-}
-
-/** What is around a drawing: its scale at the left, when it begins and ends below it. */
-function Frame(props: {
-  label: string;
-  marks: readonly Mark[];
-  from: string;
-  to: string;
-  children: ReactNode;
-}) {
-  return (
-    <figure className="plot-frame">
-      <div className="plot-scale" aria-hidden="true">
-        <i>{props.marks.reduce((widest, { text }) => (text.length > widest.length ? text : widest), '')}</i>
-        {props.marks.map(({ at, text }) => (
-          <span key={at} style={{ bottom: `${at * 100}%` }}>
-            {text}
-          </span>
-        ))}
-      </div>
-      <svg
-        className="plot"
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={props.label}
-      >
-        {props.marks.map(({ at }) => (
-          <line key={at} className="axis" x1="0" x2={WIDTH} y1={HEIGHT * (1 - at)} y2={HEIGHT * (1 - at)} />
-        ))}
-        {props.children}
-      </svg>
-      <div className="plot-times" aria-hidden="true">
-        <span>{props.from}</span>
-        <span>{props.to}</span>
-      </div>
-    </figure>
-  );
 }
 
 /** The least round number that is not below it: 1, 2 or 5 times a power of ten. */
@@ -83,18 +37,21 @@ export function Bars(props: {
   const scale = HEIGHT / top;
   const slot = WIDTH / Math.max(1, steps.length);
   return (
-    <Frame
+    <PlotFrame
       label={`${props.label}; at most ${props.show(most)}`}
       marks={[0, 0.5, 1].map((at) => ({ at, text: most === 0 && at > 0 ? '' : props.show(top * at) }))}
-      from={steps[0] === undefined ? '' : when(steps[0].fromMs)}
-      to="now"
+      times={steps.map(({ fromMs }) => fromMs)}
+      when={when}
+      read={(at) =>
+        layers.map(({ name, look }, layer) => ({
+          ...{ name, look, text: props.show(steps[at]?.values[layer] ?? 0) },
+        }))
+      }
     >
       {steps.map((step, at) => {
         let y = HEIGHT;
         return (
-          <g key={step.fromMs} className="slot">
-            <title>{`${when(step.fromMs)}  ${layers.map(({ name }, layer) => `${name}: ${props.show(step.values[layer] ?? 0)}`).join(', ')}`}</title>
-            <rect className="hover" x={at * slot} y="0" width={slot} height={HEIGHT} />
+          <g key={step.fromMs}>
             {layers.map(({ look, name }, layer) => {
               const height = (step.values[layer] ?? 0) * scale;
               y -= height;
@@ -112,7 +69,7 @@ export function Bars(props: {
           </g>
         );
       })}
-    </Frame>
+    </PlotFrame>
   );
 }
 
@@ -133,11 +90,17 @@ export function Lines(props: {
   const slot = WIDTH / Math.max(1, steps.length);
   const last = steps.findLast(({ values: [first] }) => first !== undefined)?.values ?? [];
   return (
-    <Frame
+    <PlotFrame
       label={`${props.label}${last.length === 0 ? ': no call' : `; lately ${layers.map(({ name }, at) => `${name} ${show(last[at] ?? 0)}`).join(', ')}`}`}
       marks={decades.map((power) => ({ at: share(10 ** power), text: show(10 ** power) }))}
-      from={steps[0] === undefined ? '' : clock(steps[0].fromMs)}
-      to="now"
+      times={steps.map(({ fromMs }) => fromMs)}
+      when={clock}
+      read={(at) =>
+        layers.map(({ name, tone }, layer) => {
+          const value = steps[at]?.values[layer];
+          return { name, look: tone, text: value === undefined ? '–' : show(value) };
+        })
+      }
     >
       {layers.map(({ name, tone }, layer) => (
         <path
@@ -150,18 +113,7 @@ export function Lines(props: {
           )}
         />
       ))}
-      {steps.map((step, at) => (
-        <g key={step.fromMs} className="slot">
-          <title>{`${clock(step.fromMs)}  ${layers
-            .map(
-              ({ name }, layer) =>
-                `${name}: ${step.values[layer] === undefined ? '–' : show(step.values[layer])}`,
-            )
-            .join(', ')}`}</title>
-          <rect className="hover" x={at * slot} y="0" width={slot} height={HEIGHT} />
-        </g>
-      ))}
-    </Frame>
+    </PlotFrame>
   );
 }
 
