@@ -67,8 +67,8 @@ export function layOut(
   edges: readonly GraphEdge[],
 ): LaidOut {
   const graph = new dagre.graphlib.Graph({ compound: true });
-  const ranksep = direction === 'LR' ? 104 : 30;
-  graph.setGraph({ rankdir: direction, nodesep: 18, ranksep, marginx: 4, marginy: 4 });
+  const [nodesep, ranksep] = direction === 'LR' ? [12, 104] : [18, 30];
+  graph.setGraph({ rankdir: direction, nodesep, ranksep, marginx: 4, marginy: 4 });
   graph.setDefaultEdgeLabel(() => ({}));
   const reached = new Set(edges.map(({ to }) => to));
   const hasSources = nodes.some(({ card }) => card === 'source');

@@ -136,6 +136,34 @@ describe('graphs in the console', { skip: noChromium, timeout: 120_000 }, () => 
     await page.context().close();
   });
 
+  it('fold away what nothing reaches where there is much, and show one app alone', async (t) => {
+    const names = Array.from({ length: 20 }, (_, at) => `part-${at}`);
+    const many = await startTestPlatform({
+      many: {
+        'lambent.yaml': `app: many\nfunctions:\n${names.map((name) => `  ${name}: { routes: [/${name}] }\n`).join('')}`,
+        ...Object.fromEntries(
+          names.map((name) => [`functions/${name}.js`, 'export const handler = async () => 1;']),
+        ),
+      },
+      other: { 'functions/alone.js': 'export const handler = async () => 1;' },
+    });
+    t.after(() => many.close());
+    await many.fetch('/part-7');
+    const { page, problems } = await openConsole(browser, many.url, '/overview');
+    const map = page.getByLabel('Map of the app', { exact: true });
+    await page.getByRole('button', { name: /^Show \d+ quiet functions$/ }).waitFor();
+    await map.getByText('part-7', { exact: true }).waitFor();
+    assert.equal(await map.getByText('part-8', { exact: true }).count(), 0);
+    await page.getByRole('button', { name: /^Show \d+ quiet functions$/ }).click();
+    await map.getByText('part-8', { exact: true }).waitFor();
+    await page.getByLabel('App on the map').selectOption('other');
+    await map.getByText('alone', { exact: true }).waitFor();
+    assert.equal(await map.getByText('part-7', { exact: true }).count(), 0);
+    await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
   it('show what goes on now, and move on with it', async () => {
     const id = await start('checks', [2], 0);
     const { page, problems } = await visit(`/executions/${id}?tab=graph`);

@@ -1,9 +1,17 @@
 import { useQueries } from '@tanstack/react-query';
-import type { Destination, LiveFunction, Traffic, TrafficFlow, Trigger, TriggerTarget } from '../answers.ts';
+import type {
+  Activity,
+  Destination,
+  LiveFunction,
+  Traffic,
+  TrafficFlow,
+  Trigger,
+  TriggerTarget,
+} from '../answers.ts';
 import { get } from '../api.ts';
 import type { GraphEdge, GraphNode } from '../lay-out-graph.ts';
 import { useLive } from '../query-client.ts';
-import { pathOf, triggerPath } from '../route.tsx';
+import { pathOf, setQuery, triggerPath, useRoute } from '../route.tsx';
 import { compact, percent, plural, rate } from '../show.ts';
 import { Graph } from './graph.tsx';
 
@@ -22,26 +30,49 @@ interface Sums {
 }
 const NONE: Sums = { calls: 0, errors: 0 };
 
+/** Functions from which on those that nothing reached within the hour are folded away, until one asks for them. */
+const FOLDS_FROM = 16;
+
+interface MapProps {
+  readonly functions: readonly LiveFunction[];
+  readonly triggers: readonly Trigger[];
+  readonly activity: Activity | undefined;
+}
+
 /** What brings work to which function, as the live deployments have it, with what flows there now. */
-export function AppMap(props: { functions: readonly LiveFunction[]; triggers: readonly Trigger[] }) {
+export function AppMap({ functions, triggers, activity }: MapProps) {
+  const { app: chosen, quiet } = useRoute().query;
   const { items: flows, executions } = useTraffic();
-  const { calls, passedOver } = useKnownCalls(props.functions);
+  const { calls, passedOver } = useKnownCalls(functions);
   const runs = new Map(
     executions.map(({ app, workflow, began, ended, failed }) => [
       `${app}/${workflow}`,
       { calls: began, errors: failed, ended },
     ]),
   );
-  const drawing = new Drawing(flows, runs, new Set(props.functions.map(({ app }) => app)).size > 1);
-  for (const view of props.functions) drawing.addFunction(view);
-  for (const trigger of props.triggers) drawing.addTrigger(trigger);
+  const failures = failuresOf(activity, triggers);
+  const apps = [...new Set(functions.map(({ app }) => app))].sort();
+  const ofApp = functions.filter(({ app }) => chosen === undefined || app === chosen);
+  const busy = ofApp.filter(
+    ({ app, name, instances, config }) =>
+      instances > 0 || failures.has(`${app}/${name}`) || config.workflow === true,
+  );
+  const folded = countOf(ofApp) < FOLDS_FROM || busy.length === 0 ? 0 : countOf(ofApp) - countOf(busy);
+  const drawing = new Drawing(flows, runs, apps.length > 1 && chosen === undefined);
+  for (const view of folded > 0 && quiet === undefined ? busy : ofApp) drawing.addFunction(view);
+  for (const trigger of triggers) drawing.addTrigger(trigger);
   drawing.addApi();
   for (const flow of flows) if (flow.via.kind === 'function') drawing.addCall(flow);
   for (const [from, to] of calls) drawing.addKnownCall(from, to);
-  const { nodes, edges } = drawing;
   return (
     <>
-      <Graph label="Map of the app" direction="LR" nodes={[...nodes.values()]} edges={[...edges.values()]} />
+      <MapChoices apps={apps} folded={folded} />
+      <Graph
+        label="Map of the app"
+        direction="LR"
+        nodes={drawing.failingFirst(failures)}
+        edges={[...drawing.edges.values()]}
+      />
       {passedOver === 0 ? null : (
         <p className="pad soft">
           What {plural(passedOver, 'further workflow')} {passedOver === 1 ? 'calls' : 'call'} is drawn only
@@ -59,6 +90,56 @@ function useTraffic(): typeof NO_TRAFFIC {
   const isFlowing = known.items.length + known.executions.length > 0;
   const again = useLive<'getTraffic'>(isFlowing ? '/traffic' : undefined, { everyMs: FLOWING_EVERY_MS });
   return again.data ?? known;
+}
+
+/** Each once, however many deployments share its traffic. */
+const countOf = (functions: readonly LiveFunction[]): number =>
+  new Set(functions.map(({ app, name }) => `${app}/${name}`)).size;
+
+/** Where there is much: one app of several, and what is folded away. */
+function MapChoices({ apps, folded }: { apps: readonly string[]; folded: number }) {
+  const { app, quiet } = useRoute().query;
+  if (apps.length < 2 && folded === 0) return null;
+  return (
+    <div className="row pad graph-items">
+      {apps.length < 2 ? null : (
+        <select
+          className="field"
+          aria-label="App on the map"
+          value={app ?? ''}
+          onChange={({ target: { value } }) => setQuery({ app: value || undefined })}
+        >
+          <option value="">every app</option>
+          {apps.map((each) => (
+            <option key={each}>{each}</option>
+          ))}
+        </select>
+      )}
+      {folded === 0 ? null : (
+        <button
+          type="button"
+          className="btn"
+          onClick={() => setQuery({ quiet: quiet === undefined ? 'shown' : undefined })}
+        >
+          {quiet === undefined ? 'Show' : 'Fold'} {plural(folded, 'quiet function')}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** By `app/name` what was called within the hour or has dead letters, with how much of that failed. */
+function failuresOf(
+  activity: Activity | undefined,
+  triggers: readonly Trigger[],
+): ReadonlyMap<string, number> {
+  const failures = new Map<string, number>();
+  const add = (id: string, errors: number) => failures.set(id, (failures.get(id) ?? 0) + errors);
+  for (const { functions } of activity?.items ?? [])
+    for (const { app, function: name, errors } of functions) add(`${app}/${name}`, errors);
+  for (const { id, function: name, dead } of triggers)
+    if (dead > 0 && name !== undefined) add(`${id.split('/')[0]}/${name}`, dead);
+  return failures;
 }
 
 /**
@@ -190,6 +271,18 @@ class Drawing {
   /** One that was seen before, whether or not it flows now. */
   addKnownCall(from: string, to: string): void {
     if (!this.edges.has(`${from}\n${to}`)) this.#connect(from, to, undefined);
+  }
+
+  /** What fails stands above what does not, for a map is read from its top; what leads somewhere stands beside it. */
+  failingFirst(failures: ReadonlyMap<string, number>): GraphNode[] {
+    const places = new Map([...this.nodes.keys()].map((id, at) => [id, at]));
+    const placeOf = (id: string): number => {
+      const fails = id.startsWith('f ') && (failures.get(id.slice(2)) ?? 0) > 0;
+      return places.get(id)! + (fails ? 0 : places.size);
+    };
+    const ranks = new Map([...this.nodes.keys()].map((id) => [id, placeOf(id)]));
+    for (const { from, to } of this.edges.values()) ranks.set(from, Math.min(ranks.get(from)!, placeOf(to)));
+    return [...this.nodes.values()].toSorted((a, b) => ranks.get(a.id)! - ranks.get(b.id)!);
   }
 
   #connect(from: string, to: string, sums: Sums | undefined, when?: string): void {

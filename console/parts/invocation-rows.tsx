@@ -12,6 +12,9 @@ export const totalUs = ({ queueUs, startUs, runUs }: InvocationRecord): number =
 export const callOf = ({ summary, trigger, attempt }: InvocationRecord): string =>
   `${summary === '' ? trigger : summary}${attempt > 1 ? `, attempt ${attempt}` : ''}`;
 
+const errorOf = ({ error }: InvocationRecord): string =>
+  error === undefined ? '' : `${error.errorType}: ${error.errorMessage}`;
+
 export function InvocationRows(props: { items: readonly InvocationRecord[]; onEnd?: () => void }) {
   return (
     <VirtualList
@@ -29,7 +32,7 @@ export function InvocationRows(props: { items: readonly InvocationRecord[]; onEn
           </span>,
           <Badge
             key="status"
-            status={each.status}
+            status={each.status === 'ok' && each.httpStatus >= 400 ? 'refused' : each.status}
             text={
               each.httpStatus > 0
                 ? `${each.httpStatus}${each.status === 'ok' ? '' : ` ${each.status}`}`
@@ -39,8 +42,9 @@ export function InvocationRows(props: { items: readonly InvocationRecord[]; onEn
           <span key="function">
             <strong>{each.function}</strong> <span className="soft">{each.app}</span>
           </span>,
-          <span key="call" className="mono" title={callOf(each)}>
-            {callOf(each)}
+          <span key="call" title={[callOf(each), errorOf(each)].filter(Boolean).join('\n')}>
+            <span className="mono">{callOf(each)}</span>
+            {each.error === undefined ? null : <span className="said bad">{errorOf(each)}</span>}
           </span>,
           duration(totalUs(each)),
           each.cold ? (

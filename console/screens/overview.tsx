@@ -1,5 +1,6 @@
 import { lazy, type ReactNode, Suspense } from 'react';
 import type { Activity, LatencyHour } from '../answers.ts';
+import { Attention } from '../parts/attention.tsx';
 import { InvocationRows } from '../parts/invocation-rows.tsx';
 import { LatencyPlot, PERCENTILES } from '../parts/latency-plot.tsx';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
@@ -40,6 +41,7 @@ export function Overview() {
         <span className="soft">the last {minutes.length || MINUTES} minutes</span>
       </div>
       <Tiles minutes={minutes} latency={latency} />
+      <Attention activity={activity} triggers={triggers?.items ?? []} />
       <Panel
         title="The app now"
         more={
@@ -60,7 +62,7 @@ export function Overview() {
           </Empty>
         ) : (
           <Suspense fallback={<p className="pad soft">Loading…</p>}>
-            <AppMap functions={functions.items} triggers={triggers?.items ?? []} />
+            <AppMap functions={functions.items} triggers={triggers?.items ?? []} activity={activity} />
           </Suspense>
         )}
       </Panel>
@@ -117,6 +119,7 @@ function Tiles({ minutes, latency }: { minutes: readonly Minute[]; latency: Late
         name="Failed"
         value={percent(errors, calls)}
         bad={errors > 0}
+        to={errors > 0 ? '/invocations?status=error' : undefined}
         more={<Spark label="Failed calls a minute" values={series('errors')} bad={series('errors')} />}
       />
       <Tile name="Latency p50" value={shown(all?.p50Us)} more="the median" />
@@ -136,17 +139,30 @@ function Tiles({ minutes, latency }: { minutes: readonly Minute[]; latency: Late
   );
 }
 
-function Tile(props: { name: string; value: string; more: ReactNode; bad?: boolean }) {
+function Tile(props: {
+  name: string;
+  value: string;
+  more: ReactNode;
+  bad?: boolean;
+  to?: string | undefined;
+}) {
   const [figure, unit] = props.value.split(' ');
-  return (
-    <div className="tile">
+  const content = (
+    <>
       <div className="name">{props.name}</div>
       <div className={`value ${props.bad === true ? 'bad' : ''}`}>
         {figure}
         {unit === undefined ? null : <small>{unit}</small>}
       </div>
       <div className="more">{props.more}</div>
-    </div>
+    </>
+  );
+  return props.to === undefined ? (
+    <div className="tile">{content}</div>
+  ) : (
+    <Link className="tile" to={props.to}>
+      {content}
+    </Link>
   );
 }
 
