@@ -47,6 +47,7 @@ export const ATTACKS: readonly Attack[] = [
     tries: 'read the code of other functions',
     denies: 'private file system',
     node: ['finds no code but its own'],
+    others: ['finds no code but its own, and cannot change that'],
     control: 'plain',
   },
   {
@@ -60,6 +61,7 @@ export const ATTACKS: readonly Attack[] = [
     tries: 'write to its code, its runtime, `/` or `/dev`',
     denies: 'read-only mounts; Landlock',
     node: ['writes nowhere but to /tmp'],
+    others: ['finds no code but its own, and cannot change that'],
     control: { layer: 'Landlock' },
   },
   {
@@ -125,6 +127,7 @@ export const ATTACKS: readonly Attack[] = [
     tries: 'calls of 32 bits and x32',
     denies: 'filter on system calls',
     node: ['cannot use another instruction set’s calls'],
+    others: ['is ended by a call of another instruction set'],
     control: FILTER,
   },
   {
@@ -215,6 +218,14 @@ export const ATTACKS: readonly Attack[] = [
     tries: 'flood its output, answer without end',
     denies: 'limits of the platform',
     node: ['of its output', 'of its response'],
+    others: ['floods its output for nothing: it is cut, and counted', 'answers no more than it may'],
+    control: undefined,
+  },
+  {
+    tries: 'break the protocol of its channel: answers to others’ calls, frames that are none',
+    denies: 'frames are checked, the instance ends',
+    node: ['breaks the protocol for itself alone'],
+    others: ['breaks the protocol for itself alone'],
     control: undefined,
   },
   {
@@ -224,12 +235,17 @@ export const ATTACKS: readonly Attack[] = [
       'of the processor: neighbours answer meanwhile',
       'keeps nobody else from answering, and is ended by the time limit of its next call',
     ],
+    others: [
+      'keeps nobody else from answering, and is ended by the time limit of its next call',
+      'keeps nobody else from answering when it has answered and spins',
+    ],
     control: undefined,
   },
   {
     tries: 'leave an image of its memory by a crash',
     denies: 'rlimit',
     node: ['leaves no image of its memory'],
+    others: ['leaves no image of its memory'],
     control: undefined,
   },
   {

@@ -174,6 +174,44 @@ def pass_on(_):
     return "sent"
 
 
+def list_names(path):
+    return os.listdir(path)
+
+
+def flood(_):
+    for text in (b"x" * (1 << 20), b"line\\n" * (1 << 18)):
+        for _ in range(8):
+            os.write(1, text)
+    return "flooded"
+
+
+def abort(_):
+    os.abort()
+
+
+def breach(bytes_as_hex):
+    from time import sleep
+
+    os.write(3, bytes.fromhex(bytes_as_hex))
+    sleep(30)
+
+
+def spin_later(_):
+    """Once the answer has left, and the main thread waits for the next call, nobody else gets Python's lock."""
+    import re
+    import sys
+    from threading import Thread, main_thread
+    from time import sleep
+
+    def spin(main=main_thread().ident):
+        while sys._current_frames()[main].f_code.co_name != "receive":
+            sleep(0.001)
+        re.match("(a*)*b", "a" * 64)
+
+    Thread(target=spin, daemon=True).start()
+    return "replied"
+
+
 def bomb(_):
     kept = []
     while True:
@@ -191,12 +229,14 @@ export const GO = `package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -329,6 +369,43 @@ func try(what attempt) (any, error) {
 			_, err = file.Write(make([]byte, 1<<20))
 		}
 		return "", errors.Join(errors.New("not ended"), err)
+	case "list_names":
+		entries, err := os.ReadDir(text)
+		names := []string{}
+		for _, entry := range entries {
+			names = append(names, entry.Name())
+		}
+		return names, err
+	case "flood":
+		for _, each := range []string{strings.Repeat("x", 1<<20), strings.Repeat("line\\n", 1<<18)} {
+			for range 8 {
+				if _, err := os.Stdout.WriteString(each); err != nil {
+					return "", err
+				}
+			}
+		}
+		return "flooded", nil
+	case "abort":
+		signal.Reset(syscall.SIGABRT)
+		syscall.Kill(syscall.Getpid(), syscall.SIGABRT)
+		select {}
+	case "breach":
+		bytes, err := hex.DecodeString(text)
+		if err != nil {
+			return "", err
+		}
+		if _, err = syscall.Write(3, bytes); err != nil {
+			return "", err
+		}
+		select {}
+	case "spin_later":
+		for range runtime.NumCPU() {
+			go func() {
+				for {
+				}
+			}()
+		}
+		return "replied", nil
 	case "tasks":
 		for {
 			go func() {
@@ -356,4 +433,14 @@ func main() {
 		return outcome{Got: got}, nil
 	})
 }
+`;
+
+/** Answers without end, a piece at a time. */
+export const PYTHON_ENDLESS = `
+from itertools import repeat
+
+
+def app(_environ, start_response):
+    start_response("200 OK", [])
+    return repeat(b"x" * 65_536)
 `;

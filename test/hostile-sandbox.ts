@@ -2,6 +2,7 @@
  * A function that attacks: `?attack=NAME` runs one attempt. An attempt that is denied throws, or its instance is ended;
  * one that succeeds answers with what it got. `with` passes what it cannot know: files and ports of the host.
  */
+import { encodeFrame, encodeJsonFrame, FLAG_FIN, FRAME } from '../src/model/frames.ts';
 
 /** `call(number, …)`: a raw system call. Throws with the name of the error. */
 const RAW_CALLS = `
@@ -17,6 +18,21 @@ function call(number, ...args) {
   throw Object.assign(new Error(), { code: names.get(error) ?? String(error) });
 }
 `;
+
+/** What breaks the protocol of an instance's channel (`src/model/frames.ts`), as hexadecimal digits. */
+export const BREACHES: Readonly<Record<string, string>> = {
+  'an answer to what it never got': encodeFrame(
+    FRAME.HTTP_RESPONSE,
+    FLAG_FIN,
+    4_000_000,
+    Buffer.from([200, 0, 0, 0, 0, 0, 0, 0]),
+  ).toString('hex'),
+  'no frame': 'ff'.repeat(64),
+  'a frame of no kind': encodeFrame(0x7f, 0, 0).toString('hex'),
+  'a second beginning': encodeJsonFrame(FRAME.READY, 0, 0, { protocol: 1, handlerKind: 'plain' }).toString(
+    'hex',
+  ),
+};
 
 /** System calls of x64: number and arguments, by the name of what they would do. */
 export const SYSTEM_CALLS: Readonly<Record<string, readonly (number | string)[]>> = {
@@ -150,6 +166,7 @@ const attacks = {
   inodes: () => { for (let at = 0; ; at++) fs.writeFileSync('/tmp/f' + at, ''); },
   descriptorsBomb: () => { const kept = []; try { for (;;) kept.push(fs.openSync('/dev/null')); } finally { kept.forEach((file) => fs.closeSync(file)); } },
   flood: () => { const text = Buffer.alloc(1 << 20, 'x'); for (let each = 0; each < 64; each++) { try { fs.writeSync(1, text); } catch (error) { if (error.code !== 'EAGAIN') throw error; } } return 'flooded'; },
+  breach: ({ hex }) => { fs.writeSync(3, Buffer.from(hex, 'hex')); return forever(); },
   stays: async ({ marker }) => {
     const child = spawn(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); process.on("SIGHUP", () => {}); setInterval(() => {}, 1000) // ' + marker], { detached: true, stdio: 'ignore' });
     child.unref();

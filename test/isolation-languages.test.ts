@@ -10,8 +10,8 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { WITHOUT_GO } from '../sdk/go/test-go.ts';
-import { GO, PYTHON } from './hostile-languages.ts';
-import { SYSTEM_CALLS } from './hostile-sandbox.ts';
+import { GO, PYTHON, PYTHON_ENDLESS } from './hostile-languages.ts';
+import { BREACHES, SYSTEM_CALLS } from './hostile-sandbox.ts';
 import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
 import { poll, processesWith } from './process-table.ts';
 
@@ -24,6 +24,11 @@ const hasPython = ((): boolean => {
   }
 })();
 const notHere = process.platform !== 'linux' && 'sandboxes need Linux';
+
+const PYTHONS = `  python: SETTINGS
+  pythonspins: { timeout: 2s, maxInstances: 1 }
+  pythonendless: { maxResponseMb: 1 }
+`;
 
 let lambent: TestPlatform;
 let granted: Server;
@@ -41,9 +46,15 @@ before(async () => {
   await Promise.all([once(granted, 'listening'), once(forbidden, 'listening')]);
   const settings = `{ memory: 64mb, network: ['${new URL(urlOf(granted)).host}'] }`;
   const files: AppFiles = {
-    'lambent.yaml': `app: arena\nfunctions:\n  neighbour: {}\n${hasPython ? `  python: ${settings}\n` : ''}${WITHOUT_GO === false ? `  go: ${settings}\n` : ''}`,
+    'lambent.yaml': `app: arena\nfunctions:\n  neighbour: {}\n${hasPython ? PYTHONS.replace('SETTINGS', settings) : ''}${WITHOUT_GO === false ? `  go: ${settings}\n` : ''}`,
     'functions/neighbour.js': 'export default () => "undisturbed";',
-    ...(hasPython ? { 'functions/python.py': PYTHON } : {}),
+    ...(hasPython
+      ? {
+          'functions/python.py': PYTHON,
+          'functions/pythonspins.py': PYTHON,
+          'functions/pythonendless.py': PYTHON_ENDLESS,
+        }
+      : {}),
     ...(WITHOUT_GO === false
       ? { 'go.mod': 'module example.com/arena\n\ngo 1.22\n', 'functions/go/main.go': GO }
       : {}),
@@ -92,6 +103,14 @@ function exercise(name: string): void {
       assert.match((await attack(name, 'read', path)).denied ?? '', DENIED, path);
     for (const path of ['/proc/sysrq-trigger', '/proc/sys/kernel/hostname', '/proc/self/uid_map'])
       assert.match((await attack(name, 'write', path)).denied ?? '', DENIED, path);
+  });
+
+  it('finds no code but its own, and cannot change that', async () => {
+    const blobs = join(lambent.folder, 'data', 'blobs');
+    const codes = (await attack(name, 'list_names', blobs)).got as string[];
+    assert.equal(codes.length, 1);
+    const path = join(blobs, codes[0]!, 'x');
+    assert.match((await attack(name, 'write', path)).denied ?? '', /read-only|denied/i);
   });
 
   it('finds nothing of others, nor of the instance before it', async () => {
@@ -167,6 +186,37 @@ function exercise(name: string): void {
   });
 }
 
+/** What it says and leaves, and how it ends. */
+function exerciseWords(name: string): void {
+  it('floods its output for nothing: it is cut, and counted', async () => {
+    const dropped = lambent.waitForLog(
+      (line) => line.function === name && /\d+ (log lines|bytes of output) were dropped/.test(line.text),
+    );
+    assert.deepEqual(await attack(name, 'flood', ''), { got: 'flooded' });
+    await dropped;
+  });
+
+  it('leaves no image of its memory', async () => {
+    assert.match(
+      String((await attack(name, 'read', '/proc/self/limits')).got),
+      /^Max core file size +0 +0 /m,
+    );
+    assert.equal((await attack(name, 'abort', '')).code, 'E_FUNCTION_EXITED');
+  });
+
+  it('breaks the protocol for itself alone', async () => {
+    for (const [what, hex] of Object.entries(BREACHES))
+      assert.equal((await attack(name, 'breach', hex)).code, 'E_PROTOCOL', what);
+  });
+
+  it('is ended by a call of another instruction set', {
+    skip: process.arch !== 'x64' && 'numbers of x64',
+  }, async () => {
+    const X32 = 0x4000_0000;
+    assert.equal((await attack(name, 'call', [X32 + 39])).code, 'E_FUNCTION_EXITED');
+  });
+}
+
 /** Where it may connect to, and how much it may take. */
 function exerciseNetworkAndLimits(name: string, clients: readonly string[]): void {
   it('connects to what is granted, and to nothing else', async () => {
@@ -213,7 +263,26 @@ describe('a hostile function in Python', {
   timeout: 60_000,
 }, () => {
   exercise('python');
+  exerciseWords('python');
   exerciseNetworkAndLimits('python', ['urllib', 'aio']);
+
+  it('keeps nobody else from answering, and is ended by the time limit of its next call', async () => {
+    const replied = (): Promise<Outcome> => attack('pythonspins', 'spin_later', '');
+    assert.deepEqual(await replied(), { got: 'replied' });
+    // A call that comes before the spinning has begun is still answered.
+    let outcome: Outcome = {};
+    for (let calls = 0; calls < 1_000 && outcome.code === undefined; calls++) outcome = await replied();
+    assert.equal(outcome.code, 'E_FUNCTION_TIMEOUT');
+    assert.deepEqual(await replied(), { got: 'replied' }, 'a new process');
+  });
+
+  it('answers no more than it may', async () => {
+    const answer = await lambent.fetch('/pythonendless');
+    await assert.rejects(answer.arrayBuffer());
+    const id = answer.headers.get('x-request-id');
+    const record = await lambent.waitForInvocation((each) => each.id === id);
+    assert.equal(record.error?.code, 'E_RESPONSE_TOO_LARGE');
+  });
 
   it('cannot make the platform hold open files for it', async () => {
     const held = (): number => readdirSync('/proc/self/fd').length;
@@ -226,5 +295,14 @@ describe('a hostile function in Python', {
 
 describe('a hostile function in Go', { skip: notHere || WITHOUT_GO, timeout: 240_000 }, () => {
   exercise('go');
+  exerciseWords('go');
   exerciseNetworkAndLimits('go', ['http']);
+
+  it('keeps nobody else from answering when it has answered and spins', async () => {
+    assert.deepEqual(await attack('go', 'spin_later', ''), { got: 'replied' });
+    for (let calls = 0; calls < 10; calls++)
+      assert.equal(await (await lambent.fetch('/neighbour')).text(), 'undisturbed');
+    // Go's own scheduler leaves even the function its turn.
+    assert.equal((await attack('go', 'end', '')).code, 'E_FUNCTION_EXITED');
+  });
 });

@@ -14,7 +14,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { NEWEST_CALL, REFUSED } from '../src/sandbox-namespaces/system-calls.ts';
-import { ATTACKER, SYSTEM_CALLS } from './hostile-sandbox.ts';
+import { ATTACKER, BREACHES, SYSTEM_CALLS } from './hostile-sandbox.ts';
 import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
 import { poll, processesWith } from './process-table.ts';
 
@@ -444,6 +444,15 @@ describe('a function that crashes', { skip, timeout: 30_000 }, () => {
     assert.match(String(limits.got), /^Max core file size +0 +0 /m);
     assert.equal((await attack('abort')).error?.code, 'E_FUNCTION_EXITED');
     await assertUnharmed();
+  });
+});
+
+describe('a function that writes to its channel', { skip, timeout: 30_000 }, () => {
+  it('breaks the protocol for itself alone', async () => {
+    for (const [what, hex] of Object.entries(BREACHES)) {
+      assert.equal((await attack('breach', { hex })).error?.code, 'E_PROTOCOL', what);
+      await assertUnharmed();
+    }
   });
 });
 
