@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { delay, systemClock } from '../src/base/clock.ts';
-import { REPOSITORY, writeApp } from './platform-harness.ts';
+import { REPOSITORY, startTestPlatform, writeApp } from './platform-harness.ts';
 import { type Server, startServer, tokenOf, untilGone, waitForToken } from './server-process.ts';
 
 const APP = {
@@ -63,6 +63,14 @@ describe('the life of a server', { timeout: 90_000 }, () => {
     if (server.child.exitCode === null) await once(server.child, 'exit');
     assert.equal(server.child.exitCode, 0);
     await untilGone([pid]);
+  });
+
+  it('writes nothing more once it has ended, however soon after its start', async () => {
+    const { platform } = await startTestPlatform({}, { folder: join(folder, 'soon') });
+    await platform.close();
+    // It is made at the first start, beside the work; what is not yet whole is called otherwise.
+    const made = await readdir(join(folder, 'soon/data/runtime'));
+    assert.match(made.join(), /^node-[0-9a-f]{16}$/);
   });
 
   it('keeps deployments, tokens and accepted work over SIGKILL, and leaves no process', async () => {

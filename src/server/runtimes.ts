@@ -12,9 +12,13 @@ import { pythonRuntime } from './python-runtime.ts';
 import type { PreparedStart, RuntimeStart } from './runtime-start.ts';
 
 /** One entry a language: whatever occurs in a deployment can be started. */
-function createTable(dataDir: string, clock: Clock): Readonly<Record<RuntimeName, RuntimeStart>> {
+function createTable(
+  dataDir: string,
+  clock: Clock,
+  making: UnderWay,
+): Readonly<Record<RuntimeName, RuntimeStart>> {
   const cacheDir = join(dataDir, 'runtime');
-  const program = bundleRuntime(cacheDir, 'node');
+  const program = making.keep(bundleRuntime(cacheDir, 'node'));
   // Whoever needs it first hears of a failure; until then it is nobody's.
   program.catch(() => {});
   return {
@@ -29,27 +33,52 @@ function createTable(dataDir: string, clock: Clock): Readonly<Record<RuntimeName
   };
 }
 
-/** Finds what a version needs on the disk, and how its language is started. */
-export function createStarter(
-  blobs: BlobStore,
-  dataDir: string,
-  clock: Clock,
-  secrets: Secrets,
-): (version: FunctionVersion, deployment: number, placedAt?: string) => Promise<PreparedStart> {
-  const table = createTable(dataDir, clock);
+export interface Starter {
+  /** Finds what a version needs on the disk, and how its language is started. */
+  prepare(version: FunctionVersion, deployment: number, placedAt?: string): Promise<PreparedStart>;
+  /** Resolves when nothing is being written into the data folder any more. */
+  close(): Promise<void>;
+}
+
+export function createStarter(blobs: BlobStore, dataDir: string, clock: Clock, secrets: Secrets): Starter {
+  const making = new UnderWay();
+  const table = createTable(dataDir, clock, making);
   const locate = async (digest: BlobDigest, { name }: FunctionVersion): Promise<string> => {
     const folder = await blobs.locate(digest);
     if (folder !== undefined) return folder;
     const message = `the code of function ${name} is missing from the data folder`;
     throw new LambentError('E_START_FAILED', message);
   };
-  return async (version, deployment, placedAt) => {
+  const prepare: Starter['prepare'] = async (version, deployment, placedAt) => {
     const codeDir = placedAt ?? (await locate(version.code, version));
     const packagesDir = version.packages === undefined ? undefined : await locate(version.packages, version);
     const environment = secrets.environmentOf(version);
-    const prepared = await table[version.runtime]({ version, deployment, codeDir, packagesDir });
+    const prepared = await making.keep(table[version.runtime]({ version, deployment, codeDir, packagesDir }));
     // They go over the instance's own channel with everything else that it is told, never into its start.
     const boot = { ...prepared.boot, env: { ...prepared.boot.env, ...environment } };
     return { ...prepared, boot };
   };
+  return { prepare, close: () => making.ended(clock) };
+}
+
+/** How long a platform that ends waits for what is being made: it cannot be given up, and takes a second or so. */
+const MAKING_MS_MAX = 10_000;
+
+/** Programs of runtimes that are being made, for starts that may not wait for them any more. */
+class UnderWay {
+  readonly #work = new Set<Promise<unknown>>();
+
+  keep<Made>(work: Promise<Made>): Promise<Made> {
+    this.#work.add(work);
+    const forget = (): void => void this.#work.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+
+  async ended(clock: Clock): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = clock.after(MAKING_MS_MAX, late.resolve);
+    await Promise.race([Promise.allSettled(this.#work), late.promise]);
+    timer.cancel();
+  }
 }

@@ -134,7 +134,7 @@ export interface Wired {
   readonly asyncDispatch: AsyncDispatch;
   readonly events: EventParts;
   readonly engine: WorkflowEngine;
-  /** Ends what needs no order among itself: metrics, retention. */
+  /** Ends what needs no order among itself: metrics, retention, programs of runtimes that are being made. */
   closeRest(): Promise<void>;
 }
 
@@ -241,10 +241,10 @@ async function createParts(options: WireOptions, store: Stores, blobs: BlobStore
   const sandbox = await openSandbox(dataDir, options.isolation, log);
   // Filled below, because some of it runs functions again.
   const operations = new Map<string, OperationHandler>();
+  const runtimes = createStarter(blobs, dataDir, clock, secrets);
   const pool = createPool({
-    ...{ sandbox, operations, activity, clock, log, defects },
+    ...{ sandbox, operations, activity, clock, log, defects, prepare: runtimes.prepare },
     mintInstanceId: mintUuid,
-    prepare: createStarter(blobs, dataDir, clock, secrets),
   });
   renewOnChange(pool, secrets);
   const later = createLaterParts();
@@ -294,7 +294,7 @@ async function createParts(options: WireOptions, store: Stores, blobs: BlobStore
   return {
     ...{ clock, turnClock, random, mintUuid, nodeId, defects, recorder, secrets, ...watched },
     hosts: new AppHosts(options.domain),
-    ...{ liveApps, sandbox, pool, invoker, deployer, asyncDispatch },
+    ...{ liveApps, sandbox, runtimes, pool, invoker, deployer, asyncDispatch },
     ...{ events, webhooks, rules, senders, ...workflowParts, later },
   };
 }
@@ -483,6 +483,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       await retention.close();
       await parts.callDetails.close();
       await parts.closeRest();
+      await parts.runtimes.close();
     },
   };
 }
