@@ -175,7 +175,20 @@ describe('rules by the AWS SDK', { timeout: 90_000 }, () => {
     await assert.rejects(events.send(new CreateEventBusCommand({ Name: 'partners' })), {
       name: 'ResourceAlreadyExistsException',
     });
-    await events.send(new CreateEventBusCommand({ Name: 'Other.bus_1' }));
+    const Tags = [{ Key: 'team', Value: 'sales' }];
+    const other = await events.send(new CreateEventBusCommand({ Name: 'Other.bus_1', Tags }));
+    const ResourceARN = other.EventBusArn!;
+    const tagsOf = async (of = ResourceARN) =>
+      (await events.send(new ListTagsForResourceCommand({ ResourceARN: of }))).Tags;
+    await events.send(new TagResourceCommand({ ResourceARN, Tags: [{ Key: 'stage', Value: 'test' }] }));
+    await events.send(new UntagResourceCommand({ ResourceARN, TagKeys: ['team'] }));
+    assert.deepEqual(await tagsOf(), [{ Key: 'stage', Value: 'test' }]);
+    const defaultArn = 'arn:aws:events:us-east-1:000000000000:event-bus/default';
+    assert.deepEqual([await tagsOf(arn), await tagsOf(defaultArn)], [[], []]);
+    await assert.rejects(tagsOf(`${arn}-not`), { name: 'ResourceNotFoundException' });
+    await assert.rejects(events.send(new TagResourceCommand({ ResourceARN: defaultArn, Tags })), {
+      name: 'ValidationException',
+    });
     const { EventBuses } = await events.send(new ListEventBusesCommand({}));
     assert.deepEqual(
       EventBuses?.map(({ Name }) => Name),

@@ -12,6 +12,7 @@ import { answerOf, putEntry } from './event-entry.ts';
 import { type EventRules, RULE_OPERATIONS } from './event-rules.ts';
 import type { AwsJsonApi } from './json-apis.ts';
 import { AwsJsonError, invalid, jsonResponse, RequestFields, toAwsJsonError } from './json-protocol.ts';
+import { TAG_OPERATIONS } from './tag-operations.ts';
 
 /*
  * The EventBridge API (https://docs.aws.amazon.com/eventbridge/latest/APIReference/): events, and rules with their
@@ -43,7 +44,7 @@ type Operation = (parts: EventBridgeParts, fields: RequestFields) => Promise<obj
 const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['PutEvents', putEvents],
   ['TestEventPattern', testEventPattern],
-  ...Object.entries({ ...RULE_OPERATIONS, ...BUS_OPERATIONS }).map(
+  ...Object.entries({ ...RULE_OPERATIONS, ...BUS_OPERATIONS, ...TAG_OPERATIONS }).map(
     ([name, operation]): [string, Operation] => [name, ({ rules }, fields) => operation(rules, fields)],
   ),
 ]);

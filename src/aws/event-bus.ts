@@ -1,7 +1,11 @@
+import type { ResourceTag } from './resource-tags.ts';
+
 /** A bus as it is kept; `default` is there without. */
 export interface EventBusValue {
   readonly name: string;
   readonly description: string | undefined;
+  /** Absent: none, as in buses that were kept before there were any. */
+  readonly tags?: readonly ResourceTag[];
 }
 
 /** Its events are for all apps. */

@@ -2,6 +2,7 @@ import { busArn, busNamed, DEFAULT_BUS } from './event-bus.ts';
 import { busIn, type EventRules, type RuleOperation } from './event-rules.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
 import { decodePage, page } from './page-token.ts';
+import { addTags, readTags } from './resource-tags.ts';
 
 /*
  * Event buses: `default`, whose events are for all apps, and those that clients make. What is put on one of these is heard
@@ -12,7 +13,7 @@ import { decodePage, page } from './page-token.ts';
 const PAGE_MAX = 100;
 const NAME = /^[A-Za-z0-9._-]{1,256}$/;
 /** What else a bus can be made with is not done here. */
-const KNOWN = ['Name', 'Description'];
+const KNOWN = ['Name', 'Description', 'Tags'];
 
 async function createBus(rules: EventRules, fields: RequestFields): Promise<object> {
   const name = fields.text('Name');
@@ -22,12 +23,13 @@ async function createBus(rules: EventRules, fields: RequestFields): Promise<obje
     );
   const other = fields.names().find((field) => !KNOWN.includes(field));
   if (other !== undefined)
-    throw invalid(`Event buses have no ${other.slice(0, 64)} here, but a name and a description.`);
+    throw invalid(`Event buses have no ${other.slice(0, 64)} here, but a name, a description and tags.`);
   const description = fields.optionalText('Description', 512);
+  const tags = addTags([], readTags(fields));
   await rules.changeBus(name, (before) => {
     if (name === DEFAULT_BUS || before !== undefined)
       throw new AwsJsonError('ResourceAlreadyExistsException', `Event bus ${name} already exists.`);
-    return { name, description };
+    return { name, description, tags };
   });
   return { EventBusArn: busArn(name), Description: description };
 }

@@ -137,4 +137,28 @@ describe('rules of the EventBridge API', () => {
     for (const wrong of ['rate(5 minute)', 'rate(1 hours)', 'cron(* * * * * *)', 'cron(0 10 ? * ? *)', ''])
       assert.throws(() => scheduleOf(wrong), AwsJsonError, wrong);
   });
+
+  it('are 300 of each bus, and all are there again after a restart', async () => {
+    const bus = { kind: 'eventBus', key: 'full', value: { name: 'full' } } as const;
+    const free = { kind: 'eventBus', key: 'free', value: { name: 'free' } } as const;
+    const full = ['full', undefined].flatMap((name) =>
+      Array.from({ length: 300 }, (_, at) => ({
+        kind: 'eventRule' as const,
+        key: name === undefined ? `r-${at}` : `${name}/r-${at}`,
+        value: { bus: name, name: `r-${at}`, pattern: PATTERN, isEnabled: true, targets: [] },
+      })),
+    );
+    const former = rules.names('default', '', '', 300);
+    await store.stateMachines.remove(former.map((key) => ({ kind: 'eventRule', key })));
+    await store.stateMachines.put([bus, free, ...full]);
+    await reopen();
+    const put = (EventBusName: string, Name = 'more') =>
+      refusal('PutRule', { Name, EventBusName, EventPattern: PATTERN });
+    assert.deepEqual(
+      [await put('default'), await put('full'), await put('full', 'r-0'), await put('free')],
+      ['LimitExceededException', 'LimitExceededException', 'none', 'none'],
+    );
+    await call('DeleteRule', { Name: 'r-7' });
+    assert.equal(await put('default'), 'none');
+  });
 });

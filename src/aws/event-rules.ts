@@ -1,11 +1,11 @@
 import { compilePattern } from '../model/event-pattern.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
-import type { StateMachineStore } from '../ports/state-machine-store.ts';
+import type { StateMachineStore, StoredObject } from '../ports/state-machine-store.ts';
 import type { TriggerSupply } from '../ports/trigger-supply.ts';
 import { busNamed, DEFAULT_BUS, type EventBusValue } from './event-bus.ts';
 import { AwsJsonError, invalid, type RequestFields } from './json-protocol.ts';
 import { decodePage, page } from './page-token.ts';
-import { addTags, readTags } from './rule-tags.ts';
+import { addTags, readTags } from './resource-tags.ts';
 import { parseTarget } from './rule-target.ts';
 import { type EventRule, type RuleTargetValue, ruleArn, scheduleOf, triggersOf } from './rule-triggers.ts';
 
@@ -14,18 +14,19 @@ import { type EventRule, type RuleTargetValue, ruleArn, scheduleOf, triggersOf }
  * first, and one after another, so that two at once do not undo each other.
  */
 
-/** Rules of all buses, targets of a rule, and targets in one call (AWS' own figures). */
+/** Rules of one bus, targets of a rule, and targets in one call (AWS' own figures). */
 const RULES_MAX = 300;
 const TARGETS_MAX = 5;
 /** Buses besides `default` (AWS' own figure). */
 const BUSES_MAX = 100;
+/** Rules that are read at a time. */
+const READ_AT_ONCE = 500;
 const TARGETS_AT_ONCE_MAX = 100;
 const PAGE_MAX = 100;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
-const RULE_ARN = /^arn:[^:]*:events:[^:]*:[^:]*:rule\/(?:([A-Za-z0-9._-]{1,256})\/)?([A-Za-z0-9._-]{1,64})$/;
 
 /** What a rule is known by. */
-interface RuleRef {
+export interface RuleRef {
   readonly bus: string;
   readonly name: string;
 }
@@ -65,7 +66,11 @@ export class EventRules implements TriggerSupply {
 
   static async open(store: StateMachineStore, liveApps: LiveApps): Promise<EventRules> {
     const rules = new EventRules(store, liveApps);
-    for (const { value } of await store.list('eventRule', '', '', RULES_MAX)) rules.#keep(value as EventRule);
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const some: readonly StoredObject[] = await store.list('eventRule', '', after, READ_AT_ONCE);
+      for (const { value } of some) rules.#keep(value as EventRule);
+      after = some.length < READ_AT_ONCE ? undefined : some.at(-1)!.key;
+    }
     for (const { value } of await store.list('eventBus', '', '', BUSES_MAX))
       rules.#buses.set((value as EventBusValue).name, value as EventBusValue);
     return rules;
@@ -131,8 +136,11 @@ export class EventRules implements TriggerSupply {
       if (after === before) return;
       // It may have been deleted since the call was read.
       this.requireBus(ref.bus);
-      if (before === undefined && this.#rules.size >= RULES_MAX)
-        throw new AwsJsonError('LimitExceededException', `There are ${RULES_MAX} rules; no more are taken.`);
+      if (before === undefined && this.names(ref.bus, '', '', RULES_MAX).length === RULES_MAX)
+        throw new AwsJsonError(
+          'LimitExceededException',
+          `Event bus ${ref.bus} has ${RULES_MAX} rules; no more are taken.`,
+        );
       if (after === undefined) {
         await this.#store.remove([{ kind: 'eventRule', key }]);
         this.#rules.delete(key);
@@ -336,36 +344,6 @@ async function listRuleNames(rules: EventRules, fields: RequestFields): Promise<
   return { RuleNames: items, NextToken: nextToken };
 }
 
-function taggedRule(rules: EventRules, fields: RequestFields): EventRule {
-  const arn = fields.text('ResourceARN', 1_600);
-  const [, bus = DEFAULT_BUS, name = ''] = RULE_ARN.exec(arn) ?? [];
-  const rule = rules.find({ bus, name });
-  if (rule !== undefined) return rule;
-  throw new AwsJsonError('ResourceNotFoundException', `There is no rule ${arn.slice(0, 200)}.`);
-}
-
-async function tagResource(rules: EventRules, fields: RequestFields): Promise<object> {
-  const { bus = DEFAULT_BUS, name } = taggedRule(rules, fields);
-  const ref = { bus, name };
-  const added = readTags(fields);
-  await rules.change(ref, () => {
-    const rule = rules.require(ref);
-    return { ...rule, tags: addTags(rule.tags ?? [], added) };
-  });
-  return {};
-}
-
-async function untagResource(rules: EventRules, fields: RequestFields): Promise<object> {
-  const { bus = DEFAULT_BUS, name } = taggedRule(rules, fields);
-  const ref = { bus, name };
-  const gone = new Set(fields.list('TagKeys'));
-  await rules.change(ref, () => {
-    const rule = rules.require(ref);
-    return { ...rule, tags: (rule.tags ?? []).filter(({ Key }) => !gone.has(Key)) };
-  });
-  return {};
-}
-
 export const RULE_OPERATIONS: Readonly<Record<string, RuleOperation>> = {
   PutRule: putRule,
   DescribeRule: describeRule,
@@ -377,7 +355,4 @@ export const RULE_OPERATIONS: Readonly<Record<string, RuleOperation>> = {
   RemoveTargets: removeTargets,
   ListTargetsByRule: listTargets,
   ListRuleNamesByTarget: listRuleNames,
-  TagResource: tagResource,
-  UntagResource: untagResource,
-  ListTagsForResource: async (rules, fields) => ({ Tags: taggedRule(rules, fields).tags ?? [] }),
 };

@@ -8,7 +8,7 @@ import {
   type TriggerSource,
 } from '../model/trigger.ts';
 import { AwsJsonError } from './json-protocol.ts';
-import type { RuleTag } from './rule-tags.ts';
+import type { ResourceTag } from './resource-tags.ts';
 
 /** A rule as it is kept. */
 export interface EventRule {
@@ -25,7 +25,7 @@ export interface EventRule {
   readonly roleArn: string | undefined;
   readonly targets: readonly RuleTargetValue[];
   /** Rules that were stored by older platforms have none. */
-  readonly tags?: readonly RuleTag[];
+  readonly tags?: readonly ResourceTag[];
 }
 
 export interface RuleTargetValue {
