@@ -165,4 +165,22 @@ ${database === undefined ? '' : `      - { postgres: { connection: ${database}, 
     await poll(() => [...tablesIn('first.db'), ...tablesIn('b/second.db')].length === 0);
     assert.deepEqual(await inOther('SELECT 1 FROM pg_publication'), []);
   });
+
+  it('is told of a trigger that is gone, too', async () => {
+    await write('OTHER', 'b/second.db');
+    await cli('deploy', 'shop');
+    await poll(() => tablesIn('b/second.db').length > 0);
+    await rename(join(lambent.folder, 'b'), join(lambent.folder, 'away'));
+    await write(undefined);
+    await cli('deploy', 'shop');
+    const told =
+      /copy-sqlite has left something behind in FILE_B; drop it there by: (DROP TRIGGER [^\n]*;)\n/;
+    await poll(async () => told.test((await cli('triggers')).out));
+    const statements = told.exec((await cli('triggers')).out)![1]!;
+    await rename(join(lambent.folder, 'away'), join(lambent.folder, 'b'));
+    const file = new DatabaseSync(join(lambent.folder, 'b/second.db'));
+    file.exec(statements);
+    file.close();
+    assert.deepEqual(tablesIn('b/second.db'), []);
+  });
 });

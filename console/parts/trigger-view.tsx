@@ -13,7 +13,7 @@ import { DeadLetters } from './dead-letters.tsx';
 import { Empty, Facts, Loaded, Panel, Problem } from './panel.tsx';
 import { ReplayEvents } from './replay-events.tsx';
 import { Runs } from './schedule-runs.tsx';
-import { lagText, Plan, positionText, TriggerActs, TriggerState } from './triggers.tsx';
+import { lagText, Made, positionText, TriggerActs, TriggerState } from './triggers.tsx';
 
 /** Where a source is and what its server keeps change without an event: asked for again this often, in milliseconds. */
 const AGAIN_MS = 5_000;
@@ -73,12 +73,12 @@ export function TriggerView({ app, name }: { app: string; name: string }) {
 }
 
 function TriggerFacts({ trigger }: { trigger: TriggerDetail }) {
-  const { id, source, plan, delivery } = trigger;
+  const { id, source, plan, left, delivery } = trigger;
   return (
     <>
       <FactsPanel title="Where it stands" facts={standOf(trigger)} />
       <FactsPanel title="Source" facts={sourceOf(trigger)}>
-        {plan === undefined || plan.make.length === 0 ? null : <Plan plan={plan} />}
+        <Made plan={plan} left={left} />
       </FactsPanel>
       {delivery === undefined ? null : (
         <FactsPanel title="How it delivers" facts={deliveryOf(trigger, delivery)} />

@@ -54,7 +54,7 @@ export function Triggers() {
 }
 
 function TriggerRow({ trigger }: { trigger: Trigger }) {
-  const { id, source, owed, running, delivered, dead, nextMs, position, trouble, plan } = trigger;
+  const { id, source, owed, running, delivered, dead, nextMs, position, trouble, plan, left } = trigger;
   const [app = '', name = ''] = id.split('/');
   const lag = lagText(trigger);
   return (
@@ -88,7 +88,7 @@ function TriggerRow({ trigger }: { trigger: Trigger }) {
           <ScheduleRuns id={id} source={source as unknown as ScheduleSource} />
         ) : null}
         {trouble === undefined ? null : <div className="bad">{trouble}</div>}
-        {plan === undefined || plan.make.length === 0 ? null : <Plan plan={plan} />}
+        <Made plan={plan} left={left} />
       </td>
       <td className="right">
         <TriggerState trigger={trigger} />
@@ -142,8 +142,17 @@ export function lagText({ lagBytes, lagMessages }: Trigger): string | undefined 
   return lagBytes === undefined ? undefined : bytes(lagBytes);
 }
 
-/** What the source has in a database, and how a person drops it there. */
-export function Plan({ plan: { place, make, drop, isMade, left } }: { plan: NonNullable<Trigger['plan']> }) {
+/** What the source has in a database, or has left in one, and how a person drops it there. */
+export function Made({ plan, left }: { plan: Trigger['plan'] | undefined; left: Trigger['left'] }) {
+  return (
+    <>
+      {plan === undefined || plan.make.length === 0 ? null : <Plan plan={plan} />}
+      <Left left={left} />
+    </>
+  );
+}
+
+function Plan({ plan: { place, make, drop, isMade, left } }: { plan: NonNullable<Trigger['plan']> }) {
   return (
     <>
       <details className="under">
@@ -152,14 +161,19 @@ export function Plan({ plan: { place, make, drop, isMade, left } }: { plan: NonN
         <div>It drops that when it is deployed no more. By hand:</div>
         <pre>{statementsText(drop)}</pre>
       </details>
-      {left.map((each) => (
-        <div key={each.drop.join()} className="bad">
-          It has left something behind in {each.place}, where it does not read any more. Drop it there by:
-          <pre>{statementsText(each.drop)}</pre>
-        </div>
-      ))}
+      <Left left={left} />
     </>
   );
+}
+
+/** What it made where it does not read any more, and a person may have to drop. */
+function Left({ left }: { left: Trigger['left'] }) {
+  return left.map((each) => (
+    <div key={each.drop.join()} className="bad">
+      It has left something behind in {each.place}, where it does not read any more. Drop it there by:
+      <pre>{statementsText(each.drop)}</pre>
+    </div>
+  ));
 }
 
 function statementsText(statements: readonly string[]): string {

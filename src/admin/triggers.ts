@@ -18,6 +18,8 @@ import {
   triggerIdOf,
 } from './trigger-schema.ts';
 
+const LeftSchema = z.array(z.object({ place: z.string(), drop: z.array(z.string()).readonly() })).readonly();
+
 const TriggerSchema = z
   .object({
     id: z.string().openapi({ description: 'APP/TRIGGER.' }),
@@ -50,13 +52,16 @@ const TriggerSchema = z
         make: z.array(z.string()).readonly(),
         drop: z.array(z.string()).readonly(),
         isMade: z.boolean(),
-        left: z
-          .array(z.object({ place: z.string(), drop: z.array(z.string()).readonly() }))
-          .readonly()
-          .openapi({ description: 'At places that it reads no more, and could not be dropped so far.' }),
+        left: LeftSchema.openapi({
+          description: 'At places that it reads no more, and could not be dropped so far.',
+        }),
       })
       .optional()
       .openapi({ description: 'What its source has in a service outside, or is about to make there.' }),
+    left: LeftSchema.openapi({
+      description:
+        'Of a trigger that no live deployment has: what it made in services outside and could not be dropped so far.',
+    }),
   })
   .openapi('Trigger');
 

@@ -140,6 +140,7 @@ export interface TriggerItem {
   readonly lagBytes?: number | null;
   readonly lagMessages?: number | null;
   readonly plan?: SourcePlan;
+  readonly left?: SourcePlan['left'];
 }
 
 export interface DeadLetterView {

@@ -32,7 +32,7 @@ interface ControlOptions {
 
 /** What people do with triggers, stored events and dead letters. */
 export function createEventControl(options: ControlOptions): EventControl {
-  const { dispatch, store, sources } = options;
+  const { dispatch, store, sources, plans } = options;
   const mustFind = (id: TriggerId): LiveTrigger => {
     const live = dispatch.find(id);
     if (live !== undefined) return live;
@@ -43,11 +43,13 @@ export function createEventControl(options: ControlOptions): EventControl {
   return {
     async listTriggers() {
       const totals = new Map((await store.triggerTotals()).map((each) => [each.id, each]));
+      const left = await plans.left();
       const ids = new Set([
+        ...left.keys(),
         ...dispatch.triggers().map(({ id }) => id),
         ...[...totals.values()].filter(({ owed, dead }) => owed + dead > 0).map(({ id }) => id),
       ]);
-      return Promise.all([...ids].toSorted().map((id) => toView(options, id, totals.get(id))));
+      return Promise.all([...ids].toSorted().map((id) => toView(options, id, totals.get(id), left.get(id))));
     },
     async findTrigger(id) {
       const totals = (await store.triggerTotals()).find((each) => each.id === id);
@@ -91,6 +93,7 @@ async function toView(
   { dispatch, store, sources, plans }: ControlOptions,
   id: TriggerId,
   totals: TriggerTotals | undefined,
+  left: TriggerView['left'] = [],
 ): Promise<TriggerView> {
   const live = dispatch.find(id);
   const status = sources.find(id)?.status();
@@ -110,6 +113,7 @@ async function toView(
     lagBytes: status?.lagBytes,
     lagMessages: status?.lagMessages,
     plan: live === undefined ? undefined : await plans.find(id, live.trigger),
+    left,
   };
 }
 

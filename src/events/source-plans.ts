@@ -1,8 +1,11 @@
 import type { Trigger, TriggerId } from '../model/trigger.ts';
-import type { EventStore } from '../ports/event-store.ts';
+import type { EventStore, SourcePosition } from '../ports/event-store.ts';
 import type { SourceFactory, SourcePlan } from '../ports/source.ts';
 import type { SourceChange, SourcePlans } from '../ports/source-plans.ts';
 import type { EventDispatch } from './dispatch.ts';
+
+/** Positions that are read at a time. */
+const PAGE = 500;
 
 export interface SourcePlansOptions {
   readonly dispatch: EventDispatch;
@@ -18,6 +21,19 @@ export function createSourcePlans({ dispatch, store, factories }: SourcePlansOpt
   };
   return {
     find,
+    async left() {
+      const left = new Map<TriggerId, SourcePlan['left']>();
+      for (let after: string | undefined = ''; after !== undefined; ) {
+        const page: readonly SourcePosition[] = await store.listPositions(after, PAGE);
+        for (const { source, position } of page) {
+          if (dispatch.find(source) !== undefined) continue;
+          const maker = factories.find(({ leftovers }) => leftovers?.areIn(position) === true);
+          if (maker !== undefined) left.set(source, maker.leftovers!.list(position));
+        }
+        after = page.length < PAGE ? undefined : page.at(-1)!.source;
+      }
+      return left;
+    },
     async changes(app, triggers, mode) {
       const changes: SourceChange[] = [];
       const live = new Map(

@@ -51,6 +51,8 @@ export interface TriggerView {
   readonly lagMessages: number | undefined;
   /** What its source has in a service outside, or is about to make there. */
   readonly plan: SourcePlan | undefined;
+  /** Of a trigger that is not live: what it has left outside. */
+  readonly left: SourcePlan['left'];
 }
 
 export interface ReplayRequest {

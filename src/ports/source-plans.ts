@@ -6,6 +6,8 @@ import type { SourcePlan } from './source.ts';
 export interface SourcePlans {
   /** `undefined`: the trigger makes nothing anywhere. */
   find(id: TriggerId, trigger: Trigger): Promise<SourcePlan | undefined>;
+  /** What triggers that are not live have left in services outside, and what drops it by hand. */
+  left(): Promise<ReadonlyMap<TriggerId, SourcePlan['left']>>;
   /** What is made and dropped when an app gets these triggers, beside those that are live or in their place. */
   changes(
     app: AppName,

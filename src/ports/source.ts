@@ -26,6 +26,8 @@ export interface SourceFactory {
 export interface Leftovers {
   /** Whether a position, of whatever kind, says that this kind has made something that is still there. */
   areIn(position: string): boolean;
+  /** For a position that has some: where they are, and what drops them by hand. */
+  list(position: string): SourcePlan['left'];
   /** Drops it, and forgets it. What cannot be dropped stays remembered, and is logged. Must not throw. */
   clear(gone: GoneTrigger): Promise<void>;
 }

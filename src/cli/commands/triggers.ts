@@ -76,14 +76,14 @@ function show(items: readonly TriggerItem[], id: string, args: Arguments, termin
 /** What is too long for a line of the table. */
 function notes(items: readonly TriggerItem[], terminal: Terminal): string {
   const style = createStyle(terminal.out, terminal.env);
-  const lines = items.flatMap(({ id, trouble, plan }) => [
+  const lines = items.flatMap(({ id, trouble, plan, left = [] }) => [
     ...(typeof trouble === 'string'
       ? [`${style.bold(id)} ${style.red('is in trouble')}: ${visible(trouble)}`]
       : []),
     ...(plan?.isMade === false
       ? [`${style.bold(id)} is about to make in ${visible(plan.place)}: ${statementsText(plan.make)}`]
       : []),
-    ...(plan?.left ?? []).map(
+    ...[...(plan?.left ?? []), ...left].map(
       ({ place, drop }) =>
         `${style.bold(id)} ${style.red('has left something behind')} in ${visible(place)}; drop it there by: ${statementsText(drop)}`,
     ),

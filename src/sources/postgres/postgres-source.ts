@@ -378,8 +378,8 @@ export const postgresSources: SourceFactory = {
     const make = (name: string) => setupStatements(name, settings);
     return planOf(id, settings.connection, thingsOf(parsePosition(position)), { make, drop: dropStatements });
   },
-  leftovers: leftoversOf('postgres', (gone) => ({
-    ...{ context: gone, statements: dropStatements, describeFailure },
+  leftovers: leftoversOf('postgres', dropStatements, (gone) => ({
+    describeFailure,
     drop: async (connection, name) => dropAt(await gone.address(connection), name, gone.clock),
   })),
 };

@@ -58,13 +58,15 @@ export function planOf(
   const isMade = before?.name !== undefined && before.url === placeOf(connection);
   const name = isMade ? before.name! : sourceName(id, 'XXXXXXXX');
   const { make, drop } = statements;
-  return {
-    ...{ place: placeName(connection), make: make(name), drop: drop(name), isMade },
-    left: leftBehind(before, connection).map((each) => ({
-      place: each.connection === undefined ? each.url : placeName(each.connection),
-      drop: drop(each.name),
-    })),
-  };
+  const left = leftBehind(before, connection).map((each) => ({
+    place: placeOfThing(each),
+    drop: drop(each.name),
+  }));
+  return { place: placeName(connection), make: make(name), drop: drop(name), isMade, left };
+}
+
+function placeOfThing({ url, connection }: LeftBehind): string {
+  return connection === undefined ? url : placeName(connection);
 }
 
 export interface Cleaning {
@@ -82,8 +84,8 @@ export async function dropAll(
 ): Promise<LeftBehind[]> {
   const rest: LeftBehind[] = [];
   for (const thing of things) {
-    const { name, url, connection } = thing;
-    const place = connection === undefined ? url : placeName(connection);
+    const { name, connection } = thing;
+    const place = placeOfThing(thing);
     try {
       if (connection === undefined) throw new Error('how to get there is not known any more');
       await drop(connection, name);
@@ -114,11 +116,18 @@ export async function clearUpAll(things: readonly LeftBehind[], cleaning: Cleani
   }
 }
 
-/** Those of one kind of database: `cleaningOf` says how they are dropped. */
-export function leftoversOf(kind: ConnectionKind, cleaningOf: (gone: GoneTrigger) => Cleaning): Leftovers {
+/** Those of one kind of database: `statements` drop what goes by a name, and `cleaningOf` says how that is done. */
+export function leftoversOf(
+  kind: ConnectionKind,
+  statements: Cleaning['statements'],
+  cleaningOf: (gone: GoneTrigger) => Omit<Cleaning, 'statements' | 'context'>,
+): Leftovers {
   return {
     areIn: (position) => everythingIn(position).some(({ connection }) => connection?.kind === kind),
-    clear: (gone) => clearUpAll(everythingIn(gone.position), cleaningOf(gone)),
+    list: (position) =>
+      everythingIn(position).map((each) => ({ place: placeOfThing(each), drop: statements(each.name) })),
+    clear: (gone) =>
+      clearUpAll(everythingIn(gone.position), { context: gone, statements, ...cleaningOf(gone) }),
   };
 }
 

@@ -328,8 +328,8 @@ export function createSqliteSources(ownFolder: string): SourceFactory {
       const make = (name: string) => setupStatements(name, watched, settings);
       return planOf(id, settings.connection, parsePosition(position), { make, drop: dropStatements });
     },
-    leftovers: leftoversOf('sqlite', (gone) => ({
-      ...{ context: gone, statements: dropStatements, describeFailure },
+    leftovers: leftoversOf('sqlite', dropStatements, (gone) => ({
+      describeFailure,
       drop: async (connection, name) =>
         dropIn(await findFile(await gone.address(connection), ownFolder), name),
     })),
