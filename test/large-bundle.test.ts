@@ -37,6 +37,23 @@ export default {
 };
 `;
 
+/** The same in CommonJS, with a package that stays beside the bundle. */
+const COMMON = `const { basename } = require('node:path');
+const parts = {
+${FILLING.join('\n').replaceAll(': number', '')}
+};
+exports.handler = async (event) => {
+  if (event.fail) throw new RangeError('in common');
+  const { createHash } = await import('node:crypto');
+  const { near } = await import(event.near);
+  return {
+    three: parts.part2(1), near, beside: require('beside').word, viaModule: module.require('beside').word,
+    hash: createHash('sha256').update('x').digest('hex').slice(0, 4),
+    known: require.cache[__filename] === module, loaded: module.loaded, name: basename(__filename),
+  };
+};
+`;
+
 describe('a large bundle', { timeout: 60_000 }, () => {
   let lambent: TestPlatform;
   before(async () => {
@@ -48,6 +65,15 @@ describe('a large bundle', { timeout: 60_000 }, () => {
         'lambent.yaml':
           'functions:\n  large: {}\n  named: {}\n  wrong: { handler: third }\n  importing: {}\n',
         'functions/importing.ts': `${LARGE}\nexport const more = (name: string) => import(name);`,
+      },
+      common: {
+        'functions/common.cjs': COMMON,
+        'functions/throws.cjs': `${COMMON}\nthrow new RangeError('while it loads');`,
+        'functions/near.mjs': 'export const near = "near by";',
+        'node_modules/beside/package.json': '{"name":"beside","version":"1.0.0"}',
+        'node_modules/beside/index.js': 'exports.word = "beside it";',
+        'lambent.yaml':
+          'functions:\n  common: { external: [beside], include: [functions/near.mjs], routes: [] }\n  throws: { external: [beside], routes: [] }\n  near: { routes: [], handler: near }\n',
       },
       // What an app brings itself must never be taken for something derived.
       hidden: {
@@ -94,6 +120,22 @@ describe('a large bundle', { timeout: 60_000 }, () => {
     assert.match(text, new RegExp(`at .*\\(?functions/large\\.ts:${line}:\\d+`));
   });
 
+  it('may be CommonJS', async () => {
+    const invoke = async (name: string, event: object): Promise<Record<string, never>> =>
+      (await lambent.api('POST', `/apps/common/functions/${name}/invocations`, event)).json;
+    assert.ok(existsSync(cacheIn(blobOf('common.cjs'), 'common.cjs')));
+    const { result } = await invoke('common', { near: './near.mjs' });
+    assert.deepEqual(result, {
+      ...{ three: 3, near: 'near by', beside: 'beside it', viaModule: 'beside it', hash: '2d71' },
+      ...{ known: true, loaded: true, name: 'common.cjs' },
+    });
+    const { error } = await invoke('common', { fail: true });
+    const line = COMMON.split('\n').findIndex((text) => text.includes('in common')) + 1;
+    assert.match(error!['stackTrace'][0], new RegExp(`functions/common\\.cjs:${line}:\\d+`));
+    const thrown = await invoke('throws', {});
+    assert.match(JSON.stringify(thrown.error), /while it loads/);
+  });
+
   it('has its compiled form beside it, unless it may load what only Node’s own loader finds', () => {
     assert.ok(existsSync(cacheIn(blobOf('large.mjs'), 'large.mjs')));
     assert.ok(!existsSync(cacheIn(blobOf('importing.mjs'), 'importing.mjs')));
@@ -111,9 +153,9 @@ describe('a large bundle', { timeout: 60_000 }, () => {
       await mkdir(join(folder, 'functions'));
       await copyFile(cacheIn(blobOf('large.mjs'), 'large.mjs'), cache);
       await copyFile(join(blobOf('large.mjs'), 'functions/large.mjs'), join(folder, 'functions/large.mjs'));
-      const ask = async (): Promise<string> => {
+      const ask = async (file = 'large.mjs', name = 'fetch'): Promise<string> => {
         const script = `import { importCached } from ${JSON.stringify(join(REPOSITORY, 'runtimes/node/cached-module.ts'))};
-          console.log(typeof (await importCached(${JSON.stringify(folder)}, 'functions/large.mjs'))?.default?.fetch);`;
+          console.log(typeof (await importCached(${JSON.stringify(folder)}, 'functions/${file}'))?.default?.${name});`;
         const flags = [...COMPILE_FLAGS, '--input-type=module', '--no-warnings'];
         const { stdout } = await promisify(execFile)(process.execPath, [...flags, '-e', script], {
           timeout: 20_000,
@@ -125,6 +167,15 @@ describe('a large bundle', { timeout: 60_000 }, () => {
       assert.equal(await ask(), 'undefined');
       await writeFile(cache, 'of something else');
       assert.equal(await ask(), 'undefined');
+      await copyFile(
+        join(blobOf('common.cjs'), 'functions/common.cjs'),
+        join(folder, 'functions/common.cjs'),
+      );
+      const common = cacheIn(folder, 'common.cjs');
+      await copyFile(cacheIn(blobOf('common.cjs'), 'common.cjs'), common);
+      assert.equal(await ask('common.cjs', 'handler'), 'function');
+      await writeFile(common, 'of something else');
+      assert.equal(await ask('common.cjs', 'handler'), 'undefined');
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

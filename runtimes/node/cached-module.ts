@@ -1,25 +1,31 @@
 import { readFileSync } from 'node:fs';
-import { isBuiltin, Module } from 'node:module';
+import { createRequire, isBuiltin, Module } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import vm from 'node:vm';
-import { codeCachePath } from '../../src/model/code-cache.ts';
+import { codeCachePath, COMMON_NAMES } from '../../src/model/code-cache.ts';
 
 /**
  * Large bundles come with V8's compiled form of themselves. Node's own loader would still spend most of the time with
  * such a file (it reads it in pieces, and its source map with it, before anything runs), so these modules are made from
- * it directly. The build sees to it that they need nothing but Node.js itself.
+ * it directly. The build sees to it that ES modules need nothing but Node.js itself; CommonJS code has its `require`.
  */
 
 const SOURCE_MAP = /\n\/\/# sourceMappingURL=([^\s]+)\s*$/;
 const TAIL_CHARS = 1_024;
 
 type Namespace = Record<string, unknown>;
+/** Not in the types. */
+interface Lookups {
+  _nodeModulePaths(folder: string): string[];
+}
 
 /** Runs the module and resolves with what it exports; `undefined`: it has no compiled form that this Node.js takes. */
 export async function importCached(codeDir: string, entry: string): Promise<Namespace | undefined> {
   const path = join(codeDir, entry);
-  const module = compile(path, join(codeDir, codeCachePath(entry)));
+  const cachePath = join(codeDir, codeCachePath(entry));
+  if (entry.endsWith('.cjs')) return runCommon(path, cachePath);
+  const module = compile(path, cachePath);
   if (module === undefined) return undefined;
   module.linkRequests(await Promise.all(module.moduleRequests.map(({ specifier }) => toModule(specifier))));
   module.instantiate();
@@ -82,6 +88,41 @@ function compile(path: string, cachePath: string): vm.SourceTextModule | undefin
     return module;
   } catch {
     // There is none, or it is of another Node.js.
+    return undefined;
+  }
+}
+
+/** What Node's own loader does with CommonJS code that it imports, but for names beside the default export. */
+function runCommon(path: string, cachePath: string): Namespace | undefined {
+  const run = compileCommon(path, cachePath);
+  if (run === undefined) return undefined;
+  const paths = (Module as typeof Module & Lookups)._nodeModulePaths(dirname(path));
+  const module = Object.assign(new Module(path), { filename: path, paths });
+  const require = createRequire(path);
+  require.cache[path] = module;
+  try {
+    Reflect.apply(run, module.exports, [module.exports, require, module, path, dirname(path)]);
+  } catch (thrown) {
+    delete require.cache[path];
+    throw thrown;
+  }
+  module.loaded = true;
+  return { default: module.exports };
+}
+
+function compileCommon(path: string, cachePath: string): (() => unknown) | undefined {
+  try {
+    const cachedData = readFileSync(cachePath);
+    const source = readFileSync(path, 'utf8');
+    const importModuleDynamically = vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+    const run = vm.compileFunction(source, COMMON_NAMES, {
+      ...{ filename: path, cachedData, importModuleDynamically },
+    }) as (() => unknown) & { cachedDataRejected?: boolean };
+    if (run.cachedDataRejected === true) return undefined;
+    readSourceMapLate(path, source);
+    return run;
+  } catch {
+    // There is none.
     return undefined;
   }
 }

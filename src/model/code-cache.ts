@@ -16,6 +16,9 @@ export const COMPILE_FLAGS: readonly string[] = [
   '--min-semi-space-size=4',
 ];
 
+/** What CommonJS code finds around it, in the order in which it is given. V8 compiles it as a function of these. */
+export const COMMON_NAMES = ['exports', 'require', 'module', '__filename', '__dirname'];
+
 /** What is in this folder of built code is derived from the rest, and does not count for what the code is. */
 export const DERIVED_FOLDER = '.lambent';
 

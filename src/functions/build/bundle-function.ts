@@ -93,7 +93,7 @@ export async function bundleFunction(job: BuildJob): Promise<BuildOutput> {
     const [chunk] = output;
     return {
       entry: outFile,
-      derived: isModule && (await keepCodeCache(job.outDir, chunk)) ? DERIVED_FOLDER : undefined,
+      derived: (await keepCodeCache(job.outDir, chunk, isModule)) ? DERIVED_FOLDER : undefined,
       inputs: [
         ...new Set([...watched, ...copier.sources, ...packages.map(({ dir }) => join(dir, 'package.json'))]),
       ],
