@@ -1,6 +1,7 @@
 /** Message brokers as private servers of one test: their own folder and port, nothing of the machine's. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -74,13 +75,33 @@ export async function missing({ program, debian }: BrokerProgram): Promise<strin
   return `there is no ${program}: apt-get install ${debian}`;
 }
 
+/**
+ * Below the ports that systems hand out by themselves, for connections too: nobody is given the port of a server that is
+ * killed and started again, or of one that takes long to start. `NAMES_PORT_STEP` above each is one more.
+ */
+const PORT_FIRST = 12_000;
+const PORTS = 10_000;
+export const NAMES_PORT_STEP = PORTS;
+const PORT_TRIES_MAX = 100;
+
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries++) {
+    const port = PORT_FIRST + randomInt(PORTS);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`${PORT_TRIES_MAX} ports between ${PORT_FIRST} and ${PORT_FIRST + PORTS} are in use`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
   server.close();
   await once(server, 'close');
-  return port;
+  return true;
 }
 
 export class BrokerServer {

@@ -14,12 +14,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GO_CACHES } from '../sdk/go/test-go.ts';
+import { freePort } from './broker-servers.ts';
 import { endWithTests } from './started-programs.ts';
 
 export interface DocBlock {
@@ -116,7 +116,7 @@ export class DocRun {
 
   static async begin(): Promise<DocRun> {
     const folder = await mkdtemp(join(tmpdir(), 'lambent-docs-'));
-    const run = new DocRun(folder, await findFreePort());
+    const run = new DocRun(folder, await freePort());
     await mkdir(join(folder, '.home'));
     await mkdir(join(folder, '.bin'));
     const lambent = `#!/bin/sh\nexec '${process.execPath}' '${BIN}' "$@"\n`;
@@ -229,15 +229,6 @@ async function isHealthy(port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function writeProgram(path: string, text: string): Promise<void> {

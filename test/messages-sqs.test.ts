@@ -14,7 +14,7 @@ import { connectionByUrl } from '../src/model/connection.ts';
 import type { SqsSource } from '../src/model/message-source.ts';
 import type { TriggerSource } from '../src/model/trigger.ts';
 import { createMessageDrivers } from '../src/sources/messages/message-sources.ts';
-import { openSqs } from '../src/sources/messages/sqs-client.ts';
+import { isOrdered, openSqs } from '../src/sources/messages/sqs-client.ts';
 import { describeBroker, openSource, sendOne } from './broker-cases.ts';
 import { type BrokerServer, freePort } from './broker-servers.ts';
 import { javaServer } from './java-program.ts';
@@ -31,6 +31,7 @@ import { makeCertificate, type TestCertificate } from './test-certificate.ts';
 const java = await javaServer('elasticmq');
 const PASSWORD = 'right-password';
 const KEY = 'AKIALAMBENT000000001';
+const QUEUES = ['direct', 'live', 'sent', 'many', 'full', 'dying', 'direct.fifo', 'ordered.fifo'];
 
 let gates: readonly Server[] = [];
 let gatePort = 0;
@@ -145,14 +146,14 @@ await describeBroker({
     ],
     async prepare(folder, port) {
       await openGate(port, folder);
-      const queues = ['direct', 'live', 'sent', 'many', 'full', 'dying'].map((name) => `"${name}" {}`);
+      const queues = QUEUES.map((name) => `"${name}" ${isOrdered(name) ? '{ fifo = true }' : '{}'}`);
       const settings = [
         'include classpath("application.conf")',
         `node-address { host = "127.0.0.1", port = ${port} }`,
         `rest-sqs { bind-hostname = "127.0.0.1", bind-port = ${port} }`,
         `rest-stats { enabled = false, bind-port = ${await freePort()} }`,
         `messages-storage { enabled = true, uri = "jdbc:h2:${join(folder, 'messages')};WRITE_DELAY=0" }`,
-        `queues { ${queues.join(', ')}, "direct.fifo" { fifo = true }, "ordered.fifo" { fifo = true } }`,
+        `queues { ${queues.join(', ')} }`,
       ];
       await writeFile(join(folder, 'elasticmq.conf'), settings.join('\n'));
     },
@@ -161,7 +162,8 @@ await describeBroker({
   manifest: 'sqs: { url: BROKER, queue: live }',
   // Only such a queue keeps an order.
   source: { ...BASE, queue: 'direct.fifo' },
-  ready: (server) => call(server, 'ListQueues', {}),
+  // It answers before its queues are there again.
+  ready: (server) => Promise.all(QUEUES.map((QueueName) => call(server, 'GetQueueUrl', { QueueName }))),
   async send(server, bodies) {
     const isLive = bodies.some((body) => body.subarray(0, 4).toString() === '{"k"');
     const texts = bodies.map((body) => body.toString());

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BrokerProgram } from './broker-servers.ts';
+import { type BrokerProgram, NAMES_PORT_STEP } from './broker-servers.ts';
 
 /** Erlang's own table of names, beside the broker's port: the machine's is left alone. */
-const namesPort = (port: number): number => (port > 40_000 ? port - 20_000 : port + 20_000);
+const namesPort = (port: number): number => port + NAMES_PORT_STEP;
 
 /** As RabbitMQ stores it: four bytes of salt, and SHA-256 over them and the password. */
 export function rabbitUser(name: string): Record<string, unknown> {
