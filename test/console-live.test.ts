@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { buildConsole, noChromium, openBrowser, openConsole, screenshot } from './chromium.ts';
+import { buildConsole, noChromium, openBrowser, openConsole, openPage, screenshot } from './chromium.ts';
 import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
 
 const FILES = {
@@ -85,6 +85,42 @@ after(async () => {
 const isLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor({ timeout: 20_000 });
 const called = (page: Page, name: string) =>
   page.getByLabel('Invocations').getByText(`GET /greet/${name}`).waitFor();
+
+/** Bytes of the console's own files on the way, packed: until the first screen can be used, and with its map. */
+const FIRST_LOAD_BYTES_MAX = 250_000;
+const WITH_MAP_BYTES_MAX = 300_000;
+/** What draws graphs comes by itself, beside the figures. */
+const OF_MAP = /\/(?:graph|app-map)-[\w-]+\.js$/;
+
+describe('the first load', { skip: noChromium, timeout: 60_000 }, () => {
+  it('takes less than 250 kB, and the map is loaded beside it; all of it from this server', async () => {
+    const { page, problems } = await openPage(browser);
+    const session = await page.context().newCDPSession(page);
+    await session.send('Network.enable');
+    const files = new Map<string, { url: string; bytes: number }>();
+    session.on('Network.requestWillBeSent', ({ requestId, request: { url } }) =>
+      files.set(requestId, { url, bytes: 0 }),
+    );
+    session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+      files.get(requestId)!.bytes = encodedDataLength;
+    });
+    await page.goto(`${lambent.url}/_lambent/`, { waitUntil: 'load' });
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+    await isLive(page);
+    await page.getByLabel('Map of the app').waitFor();
+    const all = [...files.values()].filter(({ url }) => !url.includes('/_lambent/api/'));
+    const sum = (some: typeof all): number => some.reduce((total, { bytes }) => total + bytes, 0);
+    const first = sum(all.filter(({ url }) => !OF_MAP.test(url)));
+    assert.ok(first > 50_000 && first < FIRST_LOAD_BYTES_MAX, `${first} bytes`);
+    assert.ok(sum(all) > first && sum(all) < WITH_MAP_BYTES_MAX, `${sum(all)} bytes with the map`);
+    const elsewhere = [...files.values()].filter(
+      ({ url }) => !/^data:/.test(url) && !url.startsWith(lambent.url),
+    );
+    assert.deepEqual(elsewhere, []);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+});
 
 describe('a page that is looked at', { skip: noChromium, timeout: 100_000 }, () => {
   it('asks for nothing while nothing happens, and shows at once what does', async () => {

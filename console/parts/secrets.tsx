@@ -1,12 +1,14 @@
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
+import type { Answers } from '../answers.ts';
 import { call } from '../api.ts';
-import { refreshAll, useLive } from '../query-client.ts';
+import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
 import { dateAndClock, exact } from '../show.ts';
 import { ActButton } from './ask.tsx';
-import { Empty, Loaded, Panel, Problem } from './panel.tsx';
+import { Empty, Loaded, Panel } from './panel.tsx';
 import { Scroll } from './scroll.tsx';
-import { toast } from './toast.tsx';
+
+type Secret = Answers['listSecrets']['items'][number];
 
 /** Names of secrets, which can be set and deleted; nothing gives a value back. */
 export function Secrets() {
@@ -54,31 +56,20 @@ export function Secrets() {
           </Scroll>
         )}
       </Loaded>
-      <SetSecret />
+      <SetSecret known={secrets.data?.items ?? []} />
     </Panel>
   );
 }
 
-function SetSecret() {
+function SetSecret({ known }: { known: readonly Secret[] }) {
   const apps = useLive<'listApps'>('/apps').data?.items ?? [];
-  const [app, setApp] = useState('');
+  const [chosen, setApp] = useState('');
   const [name, setName] = useState('');
   const [value, setValue] = useState('');
-  const [error, setError] = useState<Error | null>(null);
-  const submit = async (event: FormEvent): Promise<void> => {
-    event.preventDefault();
-    setError(null);
-    try {
-      await call('PUT', pathOf('apps', app || (apps[0]?.app ?? ''), 'secrets', name), { json: { value } });
-      toast(`${name} is set; functions that name it get new instances.`);
-      setValue('');
-      await refreshAll();
-    } catch (thrown) {
-      setError(thrown as Error);
-    }
-  };
+  const app = chosen || (apps[0]?.app ?? '');
+  const isReplaced = known.some((each) => each.app === app && each.name === name);
   return (
-    <form className="pad row" onSubmit={(event) => void submit(event)}>
+    <div className="pad row">
       <select
         className="field"
         aria-label="App of the secret"
@@ -93,7 +84,6 @@ function SetSecret() {
         className="field"
         aria-label="Name of the secret"
         placeholder="DATABASE_URL"
-        required
         value={name}
         onChange={(event) => setName(event.target.value)}
       />
@@ -103,14 +93,26 @@ function SetSecret() {
         autoComplete="off"
         aria-label="Value of the secret"
         placeholder="Value"
-        required
         value={value}
         onChange={(event) => setValue(event.target.value)}
       />
-      <button type="submit" className="btn" disabled={apps.length === 0}>
-        Set
-      </button>
-      <Problem error={error} />
-    </form>
+      <ActButton
+        text="Set"
+        disabled={app === '' || name === '' || value === ''}
+        done={`${name} is set; functions that name it get new instances.`}
+        ask={
+          isReplaced ? (
+            <p>
+              {name} of {app} has a value, which is lost. Functions that name it get new instances with this
+              one.
+            </p>
+          ) : undefined
+        }
+        act={async () => {
+          await call('PUT', pathOf('apps', app, 'secrets', name), { json: { value } });
+          setValue('');
+        }}
+      />
+    </div>
   );
 }

@@ -205,6 +205,8 @@ function EventChoice({ view, onChange }: { view: Target; onChange(event: string)
 /** Keeps the event on the server, for everybody. */
 function SaveEvent({ view, event, disabled }: { view: Target; event: string; disabled: boolean }) {
   const [name, setName] = useState('');
+  const saved = useLive<'listSavedEvents'>(eventsPath(view)).data?.items ?? [];
+  const isReplaced = saved.some((each) => each.name === name.trim());
   return (
     <>
       <input
@@ -221,6 +223,11 @@ function SaveEvent({ view, event, disabled }: { view: Target; event: string; dis
         title="On this server, for everybody who uses it"
         disabled={disabled || name.trim() === ''}
         done={`${name} is kept.`}
+        ask={
+          isReplaced ? (
+            <p>An event is kept as {name.trim()}. This one takes its place, for everybody.</p>
+          ) : undefined
+        }
         act={() => call('PUT', `${eventsPath(view)}${pathOf(name.trim())}`, { json: { event } })}
       />
     </>
