@@ -115,13 +115,16 @@ async function opensAndGivesBack(page: Page, opener: Locator, says?: string | Re
   );
 }
 
-/** Each act that takes something away or changes what is served: where it is, its button, and what it says first. */
+/**
+ * Each act that takes something away or changes what is served: where it is, its button, and what it says first. No two
+ * of a name stand beside each other: the screen that is left would do for the one that comes.
+ */
 const acts = (): readonly (readonly [path: string, button: string, says: string | RegExp])[] => [
+  ['/events?tab=triggers', 'Pause', 'Events wait; none is lost'],
   ['/deployments', 'Roll back', 'Makes the deployment before the present one of shop live at once'],
   ['/deployments', 'Delete the app', 'This cannot be undone'],
   ['/deployments/shop/1', 'Make live', 'd1 serves every request of shop'],
   ['/deployments/shop/1', 'Share traffic', 'd1 gets 10 % of the requests of shop, d2 the rest'],
-  ['/events?tab=triggers', 'Pause', 'Events wait; none is lost'],
   ['/events/triggers/shop/orders', 'Pause', 'Events wait; none is lost'],
   ['/events/triggers/shop/orders', 'Give up all of shop/orders', 'for good'],
   ['/events?tab=dead', 'Give up all dead letters', 'Deletes all dead letters for good'],

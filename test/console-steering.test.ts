@@ -255,8 +255,9 @@ describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'bill' }).waitFor();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.waitForFunction(() => document.activeElement?.id === 'main');
     await page.keyboard.press('Tab');
-    await page.waitForFunction(() => document.activeElement !== document.body);
+    await page.waitForFunction(() => document.activeElement?.closest('#main > *') !== null);
     await page.getByRole('button', { name: 'Light or dark' }).focus();
     await page.keyboard.press('Enter');
     const dark = page.locator('html[data-theme="dark"]');

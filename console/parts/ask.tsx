@@ -1,15 +1,24 @@
-import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useLayoutEffect, useRef, useState } from 'react';
 import { refreshAll } from '../query-client.ts';
 import { Problem } from './panel.tsx';
 import { toast } from './toast.tsx';
 
-/** A dialog of the browser's own: focus stays inside, Escape closes, focus returns to where it was. */
+/**
+ * A dialog of the browser's own: focus stays inside, Escape closes, focus returns to where it was; to the content where
+ * that is gone, or was nowhere.
+ */
 export function Dialog(props: { label: string; className?: string; onClose(): void; children: ReactNode }) {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next key is heard: after the dialog has left the page, Tab would begin at the page's end.
+  useLayoutEffect(() => {
+    const dialog = ref.current;
     const before = document.activeElement as HTMLElement | null;
-    ref.current?.showModal();
-    return () => before?.focus();
+    dialog?.showModal();
+    return () => {
+      dialog?.close();
+      const isThere = before !== null && before !== document.body && before.isConnected;
+      (isThere ? before : document.getElementById('main'))?.focus({ preventScroll: true });
+    };
   }, []);
   return (
     <dialog ref={ref} className={props.className ?? ''} aria-label={props.label} onClose={props.onClose}>
