@@ -150,13 +150,26 @@ function writePage(
   return files.reduce((sum, name) => sum + packedBytes(readFileSync(join(folder, name))), 0);
 }
 
-/** Whoever builds the same at the same time may have been quicker, which is as good. */
+/** Builds at once that put what they made in place before this one; each gets its turn. */
+const PUT_TURNS_MAX = 20;
+
+/**
+ * What is there goes aside whole, so that nobody sees half of it. Whoever builds the same at the same time may have been
+ * quicker, which is as good.
+ */
 function putInPlace(folder: string, stamp: string): void {
-  rmSync(DIST, { recursive: true, force: true });
-  try {
-    renameSync(folder, DIST);
-  } catch (error) {
-    if (!isBuiltOf(stamp)) throw error;
+  const aside = `${folder}.old`;
+  for (let turn = 1; ; turn += 1) {
+    try {
+      if (existsSync(DIST)) renameSync(DIST, aside);
+      renameSync(folder, DIST);
+      return;
+    } catch (error) {
+      if (isBuiltOf(stamp)) return;
+      if (turn === PUT_TURNS_MAX) throw error;
+    } finally {
+      rmSync(aside, { recursive: true, force: true });
+    }
   }
 }
 
