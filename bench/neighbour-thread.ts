@@ -7,13 +7,14 @@ import { type TimedAnswer, timeGet } from './timed-request.ts';
 const EVERY_MS = 5;
 
 const port = parentPort!;
-let over = false;
-port.once('message', () => {
-  over = true;
+let calls: Promise<TimedAnswer>[] = [];
+/** Asked for what it has seen, it answers with all calls since it was last asked. */
+port.on('message', async () => {
+  const seen = calls;
+  calls = [];
+  port.postMessage(await Promise.all(seen));
 });
-const calls: Promise<TimedAnswer>[] = [];
-while (!over) {
+for (;;) {
   calls.push(timeGet(String(workerData)));
   await sleep(EVERY_MS);
 }
-port.postMessage(await Promise.all(calls));

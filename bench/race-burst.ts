@@ -36,14 +36,20 @@ export async function raceBurst(options: RaceOptions): Promise<void> {
     await writeApp(app);
     const lambent = await startLambent({ mode: 'start', dataDir, folders: [app] });
     const bursts: Burst[] = [];
+    let neighbour: Worker | undefined;
     try {
       await untilDeployed(lambent);
-      await listenTo(lambent, () => sleep(ALONE_MS));
+      // One client for all rounds: that it starts is not to be taken for what a burst does to it.
+      neighbour = new Worker(new URL('./neighbour-thread.ts', import.meta.url), {
+        workerData: `${lambent.origin}/neighbour`,
+      });
+      await sleep(ALONE_MS);
       for (let round = 1; round <= options.rounds; round += 1) {
-        bursts.push(await runBurst(lambent));
+        bursts.push(await runBurst(lambent, neighbour));
         console.log(`round ${round} of ${options.rounds}: ${JSON.stringify(bursts.at(-1))}`);
       }
     } finally {
+      await neighbour?.terminate();
       await lambent.stop();
     }
     report(options, bursts);
@@ -69,11 +75,11 @@ async function untilDeployed(lambent: Lambent): Promise<void> {
   }
 }
 
-async function runBurst(lambent: Lambent): Promise<Burst> {
+async function runBurst(lambent: Lambent, neighbour: Worker): Promise<Burst> {
   await sleep(PAUSE_MS);
-  const alone = await listenTo(lambent, () => sleep(ALONE_MS));
+  const alone = await hear(neighbour, () => sleep(ALONE_MS));
   let answers: TimedAnswer[] = [];
-  const beside = await listenTo(lambent, async () => {
+  const beside = await hear(neighbour, async () => {
     const paths = Array.from({ length: REQUESTS }, (_, number) => `/f${number % FUNCTIONS}`);
     answers = await Promise.all(paths.map((path) => timeGet(`${lambent.origin}${path}`)));
   });
@@ -87,19 +93,21 @@ async function runBurst(lambent: Lambent): Promise<Burst> {
   };
 }
 
-/** Has the warm neighbour called until `end`; answers how long each call took. */
-async function listenTo({ origin }: Lambent, end: () => Promise<unknown>): Promise<number[]> {
-  const client = new Worker(new URL('./neighbour-thread.ts', import.meta.url), {
-    workerData: `${origin}/neighbour`,
-  });
-  await once(client, 'online');
-  const answered = once(client, 'message') as Promise<[TimedAnswer[]]>;
-  await end();
-  client.postMessage('end');
-  const [answers] = await answered;
+/** How long each call of the warm neighbour took that began before the end of `task`, and not before it. */
+async function hear(neighbour: Worker, task: () => Promise<unknown>): Promise<number[]> {
+  await seen(neighbour);
+  await task();
+  const answers = await seen(neighbour);
   const refused = answers.find(({ status }) => status !== 200);
   if (refused !== undefined) throw new Error(`the neighbour answered ${refused.status}`);
   return answers.map(({ tookMs }) => tookMs);
+}
+
+/** All calls of the neighbour since it was last asked. */
+async function seen(neighbour: Worker): Promise<TimedAnswer[]> {
+  const told = once(neighbour, 'message') as Promise<[TimedAnswer[]]>;
+  neighbour.postMessage('tell');
+  return (await told)[0];
 }
 
 function report(options: RaceOptions, bursts: readonly Burst[]): void {
