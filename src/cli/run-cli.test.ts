@@ -139,6 +139,11 @@ describe('lambent start', () => {
     assert.match(unknown.err, /E_USAGE: --accept-isolation takes a level from A to E, not F/);
     const driver = await runForTest(['start', '--isolation', 'container']);
     assert.match(driver.err, /E_USAGE: .*container.* is not a driver/);
+    for (const host of ['*.example.com', '10.0.0.0/8', 'internet', 'https://x']) {
+      const wide = await runForTest(['start', '--allow-build-host', host]);
+      assert.equal(wide.code, 2, host);
+      assert.match(wide.err, /E_USAGE: .* is no host[\s\S]*registry\.internal/);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /**
- * Evaluates one `lambent.config.ts` in a process of its own and sends its default export as data, over a channel of Node's
- * or, from a sandbox, on standard output. It has no other purpose and ends right after. Its arguments: the file, and the module that `lambent` stands for.
+ * Evaluates one `lambent.config.ts` in a process of its own and sends its default export as data, over a channel of
+ * Node's or, from a sandbox, on standard output. It has no other purpose and ends right after. Its arguments: the file,
+ * and the module that `lambent` stands for.
  */
 import { registerHooks } from 'node:module';
 import { pathToFileURL } from 'node:url';
