@@ -177,6 +177,8 @@ ${database === undefined ? '' : `      - { postgres: { connection: ${database}, 
       /copy-sqlite has left something behind in FILE_B; drop it there by: (DROP TRIGGER [^\n]*;)\n/;
     await poll(async () => told.test((await cli('triggers')).out));
     const statements = told.exec((await cli('triggers')).out)![1]!;
+    const { json } = await lambent.api('GET', '/apps/shop/triggers/copy-sqlite');
+    assert.equal((json as { left: readonly { place: string }[] }).left[0]?.place, 'FILE_B');
     await rename(join(lambent.folder, 'away'), join(lambent.folder, 'b'));
     const file = new DatabaseSync(join(lambent.folder, 'b/second.db'));
     file.exec(statements);

@@ -53,8 +53,10 @@ export function createEventControl(options: ControlOptions): EventControl {
     },
     async findTrigger(id) {
       const totals = (await store.triggerTotals()).find((each) => each.id === id);
-      const isThere = dispatch.find(id) !== undefined || (totals?.owed ?? 0) + (totals?.dead ?? 0) > 0;
-      return isThere ? toView(options, id, totals) : undefined;
+      if (dispatch.find(id) !== undefined) return toView(options, id, totals);
+      const left = (await plans.left()).get(id);
+      const isThere = left !== undefined || (totals?.owed ?? 0) + (totals?.dead ?? 0) > 0;
+      return isThere ? toView(options, id, totals, left) : undefined;
     },
     async setPaused(id, paused) {
       mustFind(id);

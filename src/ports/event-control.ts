@@ -5,7 +5,7 @@ import type { SourcePlan } from './source.ts';
 
 /** What people do with triggers and dead letters. */
 export interface EventControl {
-  /** Every live trigger, and those that are not but are owed something or have dead letters. */
+  /** Every live trigger, and those that are not but are owed something, have dead letters, or left something outside. */
   listTriggers(): Promise<TriggerView[]>;
   /** One of these. */
   findTrigger(id: TriggerId): Promise<TriggerView | undefined>;
