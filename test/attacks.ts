@@ -99,6 +99,7 @@ export const ATTACKS: readonly Attack[] = [
     tries: 'make a device, give a file to root',
     denies: 'own user, no privileges',
     node: ['makes no device, and gives no file away'],
+    others: ['makes no device, gives no file away, and does not go before others'],
     control: 'plain',
   },
   {
@@ -112,7 +113,10 @@ export const ATTACKS: readonly Attack[] = [
     tries: 'raise its limits or its priority',
     denies: 'no privileges',
     node: ['cannot raise its limits or its standing'],
-    others: ['becomes nobody else, gets no more than it has, and ends nothing but itself'],
+    others: [
+      'becomes nobody else, gets no more than it has, and ends nothing but itself',
+      'makes no device, gives no file away, and does not go before others',
+    ],
     control: undefined,
   },
   {

@@ -10,7 +10,8 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { WITHOUT_GO } from '../sdk/go/test-go.ts';
-import { GO, PYTHON, PYTHON_ENDLESS } from './hostile-languages.ts';
+import { GO } from './hostile-go.ts';
+import { PYTHON, PYTHON_ENDLESS } from './hostile-python.ts';
 import { BREACHES, SYSTEM_CALLS } from './hostile-sandbox.ts';
 import { type AppFiles, startTestPlatform, type TestPlatform } from './platform-harness.ts';
 import { poll, processesWith } from './process-table.ts';
@@ -134,6 +135,12 @@ function exercise(name: string): void {
     assert.ok(got === 'killed' || /no such process/i.test(denied ?? '') || code === 'E_FUNCTION_EXITED');
   });
 
+  it('makes no device, gives no file away, and does not go before others', async () => {
+    assert.match((await attack(name, 'device', '/tmp/device')).denied ?? '', DENIED);
+    assert.match((await attack(name, 'give', '/tmp/given')).denied ?? '', /not permitted|invalid argument/i);
+    assert.match((await attack(name, 'priority', '')).denied ?? '', DENIED);
+  });
+
   it('takes with it what it hid, when it ends', async () => {
     const marker = `lambent-hidden-${name}-${process.pid}`;
     assert.equal((await attack(name, 'leave_process', marker)).got, 'left');
@@ -250,7 +257,10 @@ function exerciseNetworkAndLimits(name: string, clients: readonly string[]): voi
 
   it('ends when it takes too much memory', async () => {
     assert.equal((await attack(name, 'bomb', '')).code, 'E_OUT_OF_MEMORY');
-    assert.equal((await attack(name, 'fill', '/dev/shm/large')).code, 'E_OUT_OF_MEMORY');
+    for (const path of ['/dev/shm/large', '/tmp/large'])
+      assert.equal((await attack(name, 'fill', path)).code, 'E_OUT_OF_MEMORY', path);
+    for (const what of ['memfd', 'inodes'])
+      assert.equal((await attack(name, what, '')).code, 'E_OUT_OF_MEMORY', what);
   });
 
   it('ends when it starts too many processes or threads', async () => {

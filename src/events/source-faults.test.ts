@@ -38,7 +38,10 @@ describe('a source that failed', () => {
       pauses.push(await closing);
     }
     assert.deepEqual(pauses, [1_000, 2_000, 4_000, 8_000, Number.POSITIVE_INFINITY]);
-    assert.match(restingSource('it failed', pauses[4]!, clock, assert.fail).status().trouble!, /restart Lambent/);
+    assert.match(
+      restingSource('it failed', pauses[4]!, clock, assert.fail).status().trouble!,
+      /restart Lambent/,
+    );
   });
 
   it('is replaced when the pause is over, unless it went before', async () => {
