@@ -153,6 +153,7 @@ test('every answer that is read is as described, to the last member', { timeout:
     ['/apps/{app}/workflows/{name}/graph', { name: 'order' }, { name: 'restock' }],
     ['/apps/{app}/functions/{name}', { name: 'price' }, { name: 'fails' }],
     ['/apps/{app}/functions/{name}/events', { name: 'price' }],
+    ['/apps/{app}/triggers/{name}', { name: 'nightly' }, { name: 'fails-events' }],
     ['/apps/{app}/triggers/{name}/runs', { name: 'nightly' }],
   ];
   const known = new Map(looked.map(([path, ...values]) => [path, values]));

@@ -7,7 +7,7 @@ import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { poll } from './process-table.ts';
-import { endWithTests } from './started-programs.ts';
+import { noteProgram } from './started-programs.ts';
 
 export interface BrokerProgram {
   readonly program: string;
@@ -125,7 +125,7 @@ export class BrokerServer {
     const companion = program.companion?.(port);
     if (companion !== undefined) {
       const child = spawn(companion.program, companion.args, { cwd: folder, stdio: 'ignore' });
-      endWithTests(child, { output: () => '', kill: () => child.kill('SIGKILL') });
+      noteProgram(child, { output: () => '', kill: () => child.kill('SIGKILL') });
       server.#companion = child;
     }
     await server.open();
@@ -146,7 +146,7 @@ export class BrokerServer {
       stream.on('data', (chunk) => {
         output = (output + chunk).slice(-4_000);
       });
-    endWithTests(child, { output: () => output, kill: () => killGroup(child, 'SIGKILL') });
+    noteProgram(child, { output: () => output, kill: () => killGroup(child, 'SIGKILL') });
     this.#child = child;
     await poll(
       async () => {

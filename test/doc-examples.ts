@@ -20,7 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GO_CACHES } from '../sdk/go/test-go.ts';
 import { freePort } from './broker-servers.ts';
-import { endWithTests } from './started-programs.ts';
+import { noteProgram } from './started-programs.ts';
 
 export interface DocBlock {
   readonly kind: 'commands' | 'server' | 'file';
@@ -208,7 +208,7 @@ export class DocRun {
         output += chunk;
       });
     }
-    endWithTests(server, { output: () => output, kill: () => stopGroup(server, 'SIGKILL') });
+    noteProgram(server, { output: () => output, kill: () => stopGroup(server, 'SIGKILL') });
     const endMs = performance.now() + COMMAND_MS;
     // `start` shows its token on its first start, a moment after it answers.
     const isShown = (): boolean => !/\bstart\b/.test(command) || output.includes('LAMBENT_TOKEN=');

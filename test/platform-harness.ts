@@ -10,6 +10,8 @@ import {
   type PlatformOptions,
   startPlatform,
 } from '../src/server/main.ts';
+// A platform that a test leaves would keep the file from its end.
+import './started-programs.ts';
 
 export const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 

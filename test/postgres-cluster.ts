@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { poll } from './process-table.ts';
-import { endWithTests } from './started-programs.ts';
+import { noteProgram } from './started-programs.ts';
 import { userOf } from './system-user.ts';
 import type { Writer } from './table-writer.ts';
 
@@ -83,7 +83,7 @@ export class PostgresCluster {
     server.stderr!.on('data', (chunk) => {
       output += chunk;
     });
-    endWithTests(server, { output: () => output, kill: () => server.kill('SIGKILL') });
+    noteProgram(server, { output: () => output, kill: () => server.kill('SIGKILL') });
     this.#server = server;
     await poll(async () => {
       assert.equal(server.exitCode, null, output);

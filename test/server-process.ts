@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { delay, systemClock } from '../src/base/clock.ts';
 import { REPOSITORY } from './platform-harness.ts';
 import { isAlive } from './process-table.ts';
-import { endWithTests } from './started-programs.ts';
+import { noteProgram } from './started-programs.ts';
 
 export interface Server {
   readonly child: ChildProcess;
@@ -41,7 +41,7 @@ export async function startServer(
     { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...PLAIN_PROCESSES, ...env } },
   );
   let output = '';
-  endWithTests(child, { output: () => output, kill: () => child.kill('SIGKILL') });
+  noteProgram(child, { output: () => output, kill: () => child.kill('SIGKILL') });
   child.stderr!.on('data', (chunk) => {
     output += chunk;
   });

@@ -1,14 +1,13 @@
 /**
- * Programs that a file of tests starts. They tell what they printed when a test fails or is given up, and they end with
- * the file's last test at the latest: a test that is given up goes on, may start another one, and each would keep the file,
- * and with it the whole run, from its end. A file that passes leaves none.
+ * Programs that a file of tests starts. They tell what they printed when a test fails or is given up. A file whose tests have
+ * all ended must end: one that does not, as a test that was given up went on and started another program, would keep the
+ * whole run from its end. It is ended, and fails with what it left.
  */
-import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { after, beforeEach, type TestContext } from 'node:test';
 
-/** How long a file may go on behind its last test. */
-const PATIENCE_MS = 30_000;
+/** How long a file may go on behind its last test: what it opened for all of them is closed then. */
+const PATIENCE_MS = 60_000;
 /** Of what a program printed, how much is told. */
 const OUTPUT_CHARS_MAX = 4_000;
 
@@ -19,11 +18,9 @@ interface Started {
 }
 
 const running = new Map<ChildProcess, Started>();
-let isOver = false;
 
-/** Sees to it that the program has ended when the file's tests have. */
-export function endWithTests(child: ChildProcess, started: Started): void {
-  if (isOver) started.kill();
+/** Makes the program known until it has ended. */
+export function noteProgram(child: ChildProcess, started: Started): void {
   running.set(child, started);
   child.once('exit', () => running.delete(child));
 }
@@ -31,7 +28,7 @@ export function endWithTests(child: ChildProcess, started: Started): void {
 // A program may use what tests use; it has no tests.
 if (process.env.NODE_TEST_CONTEXT !== undefined) {
   beforeEach((context) => tellIfFailed(context as TestContext));
-  after(endAll);
+  after(() => void setTimeout(giveUp, PATIENCE_MS).unref());
 }
 
 function tellIfFailed(test: TestContext): void {
@@ -45,19 +42,11 @@ function tellIfFailed(test: TestContext): void {
   });
 }
 
-function endAll(): void {
-  isOver = true;
-  setTimeout(giveUp, PATIENCE_MS).unref();
-  const left = [...running.keys()].filter(({ killed }) => !killed).map(nameOf);
-  for (const { kill } of running.values()) kill();
-  assert.deepEqual(left, [], 'the tests left programs that ran');
-}
-
 /** Nothing but a thing that was left can keep the process here. */
 function giveUp(): void {
+  const left = [...process.getActiveResourcesInfo(), ...[...running.keys()].map(nameOf)];
   for (const { kill } of running.values()) kill();
-  const resources = process.getActiveResourcesInfo().join(', ');
-  console.error(`the tests have ended, and their process does not: it waits for ${resources}`);
+  console.error(`The tests have ended, and their process does not. It waits for ${left.join(', ')}.`);
   process.exit(1);
 }
 
