@@ -239,6 +239,26 @@ describe('an app in three languages', { skip: WITHOUT_GO, timeout: ALL_MS_MAX },
     await assertAnswers(lambent, 'second');
   });
 
+  it('lacks a function whose toolchain is not to be had, and serves the others; deployed, it fails and says why', async () => {
+    const pinned = {
+      from: 'on: [{ events: { type: [order.placed] } }] }\n  asks',
+      to: 'runtime: go1.25.999 }\n  asks',
+    };
+    await save('lambent.yaml', (text) => text.replace(pinned.from, pinned.to));
+    const line = await lambent.waitFor(
+      (event): event is Extract<PlatformEvent, { kind: 'line' }> =>
+        event.kind === 'line' && event.line.step === 'skip',
+    );
+    assert.match(line.line.text, /^go is left out: .*Is it a version of Go\?/s);
+    assert.match(await (await lambent.fetch('/ts')).text(), /1 minute/);
+    assert.equal((await lambent.fetch('/go')).status, 404);
+    const { code, err } = await runForTest(['deploy', app, '--to', lambent.url]);
+    assert.equal(code, 1);
+    assert.match(err, /E_TOOLCHAIN_MISSING: .*Is it a version of Go\?/s);
+    await save('lambent.yaml', (text) => text.replace(pinned.to, pinned.from));
+    assert.equal((await lambent.fetch('/go')).status, 200);
+  });
+
   it('is deployed elsewhere by one command, which installs the packages there', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'lambent-one-app-'));
     const other = await startTestPlatform({}, { folder, mode: 'start' });

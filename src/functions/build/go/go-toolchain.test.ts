@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { WITHOUT_GO } from '../../../../sdk/go/test-go.ts';
 import { systemClock } from '../../../base/clock.ts';
-import { type GoToolchain, proxiesOnly, selectToolchain } from './go-toolchain.ts';
+import { type GoToolchain, installCommand, lookForGo, proxiesOnly, selectToolchain } from './go-toolchain.ts';
 
 it('uploads are built with the proxies of a setting, and never with hosts of their own', () => {
   for (const [setting, proxies] of [
@@ -45,6 +45,22 @@ describe('the toolchain of a module', { skip: WITHOUT_GO, timeout: 150_000 }, ()
     const { toolchain, says } = await select(PINNED);
     assert.equal(toolchain.version, PINNED);
     assert.equal(says.trim(), `go${PINNED}`);
+  });
+
+  it('that is too old is said so by the doctor, with the one command that brings another', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'lambent-old-go-'));
+    const { PATH } = process.env;
+    try {
+      await writeFile(join(folder, 'go'), '#!/bin/sh\necho go1.19.8\n', { mode: 0o755 });
+      process.env.PATH = `${folder}:${PATH}`;
+      const { status, text, fix } = await lookForGo();
+      assert.deepEqual([status, text], ['warn', 'Go 1.19.8 is too old: functions need 1.22.']);
+      assert.equal(fix, installCommand());
+    } finally {
+      process.env.PATH = PATH;
+      await rm(folder, { recursive: true, force: true });
+    }
+    assert.equal((await lookForGo()).status, 'ok');
   });
 
   it('that nobody has fails with what to do', async () => {
