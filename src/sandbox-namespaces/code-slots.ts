@@ -50,7 +50,7 @@ export class CodeSlots {
   async remove(slot: string): Promise<void> {
     const codeDir = this.#filled.get(slot);
     this.#filled.delete(slot);
-    if (codeDir === undefined || this.#spares.has(codeDir)) await removeFolder(slot);
+    if (codeDir === undefined) await removeFolder(slot);
     else await this.#keep(codeDir, { slot, names: await readdir(slot) });
   }
 
@@ -65,8 +65,11 @@ export class CodeSlots {
   }
 
   async #keep(codeDir: string, spare: Spare): Promise<void> {
-    if (!this.#spares.has(codeDir)) this.#spares.set(codeDir, spare);
-    else await removeFolder(spare.slot);
+    if (this.#spares.has(codeDir)) {
+      await removeFolder(spare.slot);
+      return;
+    }
+    this.#spares.set(codeDir, spare);
     const [oldest, oldSpare] = this.#spares.entries().next().value!;
     this.#spares.delete(oldest);
     // Files of a version that was deleted must not stay on the disk for the sake of its next start.
