@@ -7,13 +7,15 @@ import { after, before, describe, it } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { systemClock } from '../src/base/clock.ts';
 import { silentLog } from '../src/base/log.ts';
+import type { InvocationRecord } from '../src/model/invocation.ts';
 import { mixedRecords, record } from '../src/ports/conformance/telemetry-samples.ts';
 import { openStore } from '../src/store-sqlite/store.ts';
 import { buildConsole, noChromium, openBrowser, openConsole, screenshot } from './chromium.ts';
 import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
 
 const CALLS = 200_000;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 let lambent: TestPlatform;
 let browser: Browser;
@@ -71,6 +73,31 @@ describe('200,000 invocations', { skip: noChromium, timeout: 100_000 }, () => {
     await page.waitForFunction(() => document.querySelectorAll('a.vrow').length === 1);
     await list.getByText('GET /needle').click();
     await page.getByRole('heading', { level: 1, name: 'GET /needle' }).waitFor();
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
+  it('are narrowed by outcome, function, run time and time, each by what the rows say', async () => {
+    const { page, problems } = await openConsole(browser, lambent.url, '/invocations');
+    const choose = async (label: string, option: string, query: RegExp) => {
+      const answer = page.waitForResponse((response) => query.test(new URL(response.url()).search));
+      await page.getByLabel(label, { exact: true }).selectOption(option);
+      return ((await (await answer).json()) as { items: InvocationRecord[] }).items;
+    };
+    const failed = await choose('Outcome', 'timeout', /status=timeout/);
+    assert.ok(failed.length > 100 && failed.every(({ status }) => status === 'timeout'));
+    const long = await choose('Run time', '100', /minMs=100/);
+    assert.ok(long.every(({ status, runUs }) => status === 'timeout' && runUs >= 100_000));
+    const recent = await choose('Time', 'hour', /from=\d/);
+    assert.ok(
+      recent.length > 0 && recent.every(({ arrivedMs }) => arrivedMs > Date.now() - HOUR_MS - 60_000),
+    );
+    await page.getByLabel('Invocations', { exact: true }).getByText('timeout').first().waitFor();
+    // What is chosen is in the address: it can be shared.
+    const { page: other } = await openConsole(browser, lambent.url, new URL(page.url()).hash.slice(1));
+    assert.equal(await other.getByLabel('Outcome').inputValue(), 'timeout');
+    assert.equal(await other.getByLabel('Time', { exact: true }).inputValue(), 'hour');
+    await other.context().close();
     assert.deepEqual(problems, []);
     await page.context().close();
   });

@@ -21,14 +21,17 @@ class Wire {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  /** Where it leads. */
+  port: number;
 
   constructor(port: number) {
+    this.port = port;
     this.#server = createServer((socket) => {
       if (this.#isCut) {
         socket.destroy();
         return;
       }
-      const other = connect(port, '127.0.0.1');
+      const other = connect(this.port, '127.0.0.1');
       for (const each of [socket, other]) {
         this.#sockets.add(each);
         each
@@ -172,6 +175,38 @@ describe('a page that is looked at', { skip: noChromium, timeout: 100_000 }, () 
       await page.context().close();
     } finally {
       wire.close();
+    }
+  });
+
+  it('says that it is behind while it reads everything again, from another server than before', async () => {
+    const wire = new Wire(lambent.port);
+    const next = await startTestPlatform({ shop: FILES });
+    try {
+      const { page } = await openConsole(browser, await wire.open(), '/invocations');
+      await isLive(page);
+      await next.fetch('/greet/elsewhere');
+      wire.cut();
+      await page.getByText(/No answer: as of/).waitFor();
+      // The list's answer is held back on its way.
+      let letGo = (): void => {};
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      await page.route('**/api/v1/invocations*', async (route) => {
+        await held;
+        await route.continue();
+      });
+      wire.port = next.port;
+      wire.mend();
+      await page.getByText('Behind, catching up').waitFor({ timeout: 20_000 });
+      await screenshot(page, 'behind');
+      letGo();
+      await called(page, 'elsewhere');
+      await isLive(page);
+      await page.context().close();
+    } finally {
+      wire.close();
+      await next.close();
     }
   });
 

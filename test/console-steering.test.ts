@@ -14,20 +14,20 @@ import {
 } from './chromium.ts';
 import { startTestPlatform, type TestPlatform, writeApp } from './platform-harness.ts';
 
-const manifest = `
+const manifest = (version: number) => `
 app: shop
 functions:
   bill:
     on:
       - name: orders
         events: { type: [order.placed] }
-        attempts: 1
-  greet: { routes: [GET /] }
+        attempts: ${version}
+  greet: { routes: [GET /], memory: ${128 * version}mb }
 connections:
   warehouse: { kind: postgres, host: 127.0.0.1, port: 1, database: shop, user: reader }
 `;
 const files = (version: number) => ({
-  'lambent.yaml': manifest,
+  'lambent.yaml': manifest(version),
   'functions/greet.js': `export default { fetch: () => new Response('version ${version}') };`,
   'functions/bill.js': `export const handler = async () => { if (${version} < 2) throw new TypeError('closed'); };`,
 });
@@ -138,6 +138,21 @@ describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
     });
     await page.getByRole('heading', { level: 1, name: 'd2' }).waitFor();
     await page.getByText('not live').waitFor();
+    // Code, configuration and triggers, each by what it was and is.
+    const changed = page.locator('section').filter({ hasText: 'What changed' }).getByRole('row');
+    await changed.filter({ hasText: /code.*greet/ }).waitFor();
+    await changed
+      .filter({ hasText: /configuration.*greet/ })
+      .getByText('memoryMb 128 → 256')
+      .waitFor();
+    await changed
+      .filter({ hasText: /trigger.*orders/ })
+      .getByText(/attemptsMax 2/)
+      .waitFor();
+    await page
+      .getByText(/by local/)
+      .first()
+      .waitFor();
     await confirm(page, 'Make live', 'd2 serves every request of shop');
     await page.getByText('live 100 %').waitFor();
     await page.evaluate(() => {

@@ -103,6 +103,7 @@ const SCREENS = [
   ['events', 'Events'],
   ['events?tab=triggers', 'Events'],
   ['events?tab=dead', 'Events'],
+  ['events/triggers/shop/nightly', 'nightly'],
   ['executions', 'Executions'],
   ['deployments', 'Deployments'],
   ['deployments/shop/1', 'd1'],
