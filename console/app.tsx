@@ -11,7 +11,7 @@ import { follow } from './live.ts';
 import { useLive } from './query-client.ts';
 import { Link, useRoute } from './route.tsx';
 import { SCREENS } from './screens.ts';
-import { clock, span } from './show.ts';
+import { clock, plural, span } from './show.ts';
 import { SignIn, SignOutButton } from './sign-in.tsx';
 import { applyTheme, otherTheme } from './theme.ts';
 
@@ -121,17 +121,13 @@ function Side(props: { isOpen: boolean; present: string | undefined; session: An
         >
           <Icon name={name} />
           {title}
-          {name === 'functions' && instances ? (
-            <span className="count" title="Instances now">
-              {instances}
-            </span>
-          ) : null}
         </Link>
       ))}
 
       <div className="foot">
         {health === undefined ? null : (
           <span>
+            {instances === undefined ? '' : `${plural(instances, 'instance')}, `}
             {health.mode} {health.version}, up {span(health.uptimeMs)}
           </span>
         )}

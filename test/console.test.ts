@@ -271,15 +271,22 @@ describe('what people do in it', { skip: noChromium, timeout: 120_000 }, () => {
     await page.keyboard.press('Escape');
     await page.locator('.plot-read').waitFor({ state: 'detached' });
 
-    const { x, y, width, height } = (await cursor.boundingBox())!;
-    await page.mouse.move(x + width - 2, y + height / 2);
+    const { width, height } = (await cursor.boundingBox())!;
+    await cursor.hover({ position: { x: width - 2, y: height / 2 } });
     await page.locator('.plot-read').waitFor();
     assert.equal(await cursor.getAttribute('aria-valuenow'), String(steps));
-    await page.mouse.move(x, y - 200);
+    await page.getByRole('heading', { level: 1 }).hover();
     await page.locator('.plot-read').waitFor({ state: 'detached' });
     // A finger's choice stays when it is lifted.
-    const finger = { pointerType: 'touch', clientX: x + 2, clientY: y + 2, bubbles: true };
-    for (const type of ['pointerdown', 'pointerup', 'pointerleave']) await cursor.dispatchEvent(type, finger);
+    for (const type of ['pointerdown', 'pointerup', 'pointerleave']) {
+      const { x, y } = (await cursor.boundingBox())!;
+      await cursor.dispatchEvent(type, {
+        pointerType: 'touch',
+        clientX: x + 2,
+        clientY: y + 2,
+        bubbles: true,
+      });
+    }
     await page.locator('.plot-read').waitFor();
     await screenshot(page, 'plot-read-out');
     assert.deepEqual(problems, []);

@@ -252,7 +252,7 @@ function Way({ id, data }: EdgeProps<WayEdge>) {
   const { edge, points } = data;
   const { perMinute = 0, look = '', text } = edge;
   const path = curve(points);
-  const middle = points[Math.floor(points.length / 2)];
+  const middle = onCurve(points, Math.floor(points.length / 2));
   const end = points.at(-1);
   const before = points.at(-2);
   return (
@@ -292,6 +292,20 @@ const EDGE_TYPES = { way: Way };
 /** How long something takes for the way from one dot to the next: a call a minute creeps, a thousand rush. */
 const periodOf = (perMinute: number): string =>
   `${(2.4 / (1 + Math.log10(Math.max(1, perMinute)) * 1.6)).toFixed(2)}s`;
+
+/** Where the curve comes nearest to one of its points, which it is bent by and does not touch. */
+function onCurve(points: readonly Point[], at: number): Point | undefined {
+  const [before, here, after] = [points[at - 1], points[at], points[at + 1]];
+  if (before === undefined || here === undefined || after === undefined) return here;
+  const share = (isEnd: boolean): number => (isEnd ? 1 : 0.5);
+  const [first, last] = [share(at === 1), share(at + 2 === points.length)];
+  const along = (axis: 'x' | 'y'): number => {
+    const from = here[axis] + (before[axis] - here[axis]) * first;
+    const to = here[axis] + (after[axis] - here[axis]) * last;
+    return (from + 2 * here[axis] + to) / 4;
+  };
+  return { x: along('x'), y: along('y') };
+}
 
 /** Through the points, bent where they bend. */
 function curve(points: readonly Point[]): string {

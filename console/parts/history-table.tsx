@@ -5,7 +5,7 @@ import { type ApiError, get, queryOf } from '../api.ts';
 import { useLive } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
 import { clock, exact } from '../show.ts';
-import { Badge } from './badge.tsx';
+import { toneOf } from './badge.tsx';
 import { Json } from './json.tsx';
 import { Problem } from './panel.tsx';
 import { VirtualList } from './virtual-list.tsx';
@@ -71,7 +71,9 @@ export function HistoryTable(props: { execution: Execution; chosen: string | und
               {clock(atMs)}
             </span>
           ),
-          <Badge key="kind" status={what} />,
+          <span key="kind" className={`badge dot ${toneOf(what) || endOf(what)}`}>
+            {what}
+          </span>,
           <span key="details" className="mono">
             {(JSON.stringify(details) ?? '').slice(0, DETAILS_MAX)}
           </span>,
@@ -97,6 +99,10 @@ export function HappeningView({ execution: { id, kind }, chosen }: { execution: 
     </div>
   );
 }
+
+/** Of an event of Step Functions, whose names end with how something ended. */
+const endOf = (kind: string): string =>
+  /(?:Failed|TimedOut|Aborted)$/.test(kind) ? 'bad' : kind.endsWith('Succeeded') ? 'good' : '';
 
 interface StateEvent {
   readonly id: number;

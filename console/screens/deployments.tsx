@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import type { App, Deployment, DeploymentSummary } from '../answers.ts';
 import { call } from '../api.ts';
-import { compareDeployments } from '../compare-deployments.ts';
+import { type Change, compareDeployments } from '../compare-deployments.ts';
 import { ActButton } from '../parts/ask.tsx';
 import { Badge } from '../parts/badge.tsx';
 import { DeployPanel } from '../parts/deploy-panel.tsx';
@@ -10,7 +10,7 @@ import { Scroll } from '../parts/scroll.tsx';
 import { type Packing, takeDrop } from '../pack-folder.ts';
 import { useLive } from '../query-client.ts';
 import { go, Link, pathOf, setQuery, useRoute } from '../route.tsx';
-import { dateAndClock, exact, plural } from '../show.ts';
+import { count, dateAndClock, exact, plural } from '../show.ts';
 
 export function Deployments() {
   const { parts } = useRoute();
@@ -314,6 +314,18 @@ function TrafficActs({ app, number, live }: { app: string; number: number; live:
   );
 }
 
+/** Changes from which on those that say the same are told in one line: a variable of all functions is one decision. */
+const ALIKE_FROM = 4;
+
+function alike(changes: readonly Change[]): (Change & { readonly names: readonly string[] })[] {
+  const groups = Map.groupBy(changes, ({ kind, what, text }) => `${kind} ${what} ${text}`);
+  return [...groups.values()].flatMap((group) =>
+    group.length < ALIKE_FROM || group[0]!.kind !== 'changed'
+      ? group.map((each) => ({ ...each, names: [each.name] }))
+      : [{ ...group[0]!, names: group.map(({ name }) => name) }],
+  );
+}
+
 function Changes({ before, after }: { before: Deployment | undefined; after: Deployment }) {
   const changes = compareDeployments(before, after);
   return (
@@ -331,7 +343,7 @@ function Changes({ before, after }: { before: Deployment | undefined; after: Dep
         <Scroll>
           <table className="cards">
             <tbody>
-              {changes.map((each) => (
+              {alike(changes).map(({ names, ...each }) => (
                 <tr key={`${each.what} ${each.name} ${each.text}`}>
                   <td className="right">
                     <Badge
@@ -341,7 +353,16 @@ function Changes({ before, after }: { before: Deployment | undefined; after: Dep
                   </td>
                   <td>{each.what}</td>
                   <td className="title">
-                    <strong>{each.name}</strong>
+                    {names.length < ALIKE_FROM ? (
+                      <strong>{each.name}</strong>
+                    ) : (
+                      <details>
+                        <summary>
+                          <strong>{count(names.length)} alike</strong>
+                        </summary>
+                        {names.join(', ')}
+                      </details>
+                    )}
                   </td>
                   <td className="wrap mono line">{each.text}</td>
                 </tr>

@@ -1,4 +1,4 @@
-import type { Activity, LiveFunction } from '../answers.ts';
+import type { Activity, LiveFunction, Trigger } from '../answers.ts';
 import { FunctionDetail } from '../parts/function-detail.tsx';
 import { seriesOf } from '../series-of.ts';
 import { Empty, Loaded } from '../parts/panel.tsx';
@@ -22,6 +22,7 @@ function FunctionList() {
   const { query } = useRoute();
   const functions = useLive<'listFunctions'>('/functions');
   const activity = useLive<'getActivity'>('/activity?steps=60').data;
+  const triggers = useLive<'listTriggers'>('/triggers').data?.items ?? [];
   const text = (query.text ?? '').toLowerCase();
   return (
     <>
@@ -48,7 +49,11 @@ function FunctionList() {
           }
         >
           {(items) => (
-            <FunctionTable items={items.filter((each) => textOf(each).includes(text))} activity={activity} />
+            <FunctionTable
+              items={items.filter((each) => textOf(each).includes(text))}
+              activity={activity}
+              triggers={triggers}
+            />
           )}
         </Loaded>
       </section>
@@ -59,20 +64,27 @@ function FunctionList() {
 const textOf = ({ app, name, runtime, routes }: LiveFunction): string =>
   `${app} ${name} ${runtime} ${routes.map(({ method, path }) => `${method} ${path}`).join(' ')}`.toLowerCase();
 
-function FunctionTable({
-  items,
-  activity,
-}: {
+/** Routes, and triggers, of a function that are named. */
+const STARTS_SHOWN = 3;
+
+function FunctionTable(props: {
   items: readonly LiveFunction[];
   activity: Activity | undefined;
+  triggers: readonly Trigger[];
 }) {
+  const { items, activity } = props;
+  const triggers = Map.groupBy(
+    // What only outcomes of others reach is no source of its own.
+    props.triggers.filter(({ source }) => source?.kind !== 'destination'),
+    ({ id, function: name }) => `${id.split('/')[0]}/${name}`,
+  );
   return (
     <Scroll>
       <table className="cards">
         <thead>
           <tr>
             <th>Function</th>
-            <th>Routes</th>
+            <th>Started by</th>
             <th>Runtime</th>
             <th>Deployment</th>
             <th className="num">Instances</th>
@@ -95,15 +107,7 @@ function FunctionTable({
                   </Link>
                   <div className="under">{each.app}</div>
                 </td>
-                <td className="mono line">
-                  {each.routes.slice(0, 3).map((route) => (
-                    <div key={`${route.method}${route.host}${route.path}`} className="nowrap">
-                      <span className="method">{route.method}</span>
-                      {route.host}
-                      {route.path}
-                    </div>
-                  ))}
-                </td>
+                <StartsCell view={each} triggers={triggers.get(`${each.app}/${each.name}`) ?? []} />
                 <td className="nowrap extra">{each.config.workflow === true ? 'workflow' : each.runtime}</td>
                 <td className="nowrap" data-label="Deployment">
                   d{each.deployment}
@@ -127,5 +131,25 @@ function FunctionTable({
         </tbody>
       </table>
     </Scroll>
+  );
+}
+
+function StartsCell({ view, triggers }: { view: LiveFunction; triggers: readonly Trigger[] }) {
+  return (
+    <td className="mono line">
+      {view.routes.slice(0, STARTS_SHOWN).map(({ method, host, path }) => (
+        <div key={`${method}${host}${path}`} className="nowrap">
+          <span className="method">{method}</span>
+          {host}
+          {path}
+        </div>
+      ))}
+      {triggers.slice(0, STARTS_SHOWN).map(({ id, source }) => (
+        <div key={id} className="nowrap">
+          <span className="method">{source?.kind ?? 'gone'}</span>
+          {id.slice(id.indexOf('/') + 1)}
+        </div>
+      ))}
+    </td>
   );
 }
