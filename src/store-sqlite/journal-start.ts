@@ -31,7 +31,7 @@ export function createStart(db: DatabaseSync, held: HeldExecutions): StartExecut
       created_ms, due_ms, expires_ms, node, fence, entries, bytes, slot, slot_limit, debounce, depth, traceparent,
       rules)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO NOTHING RETURNING key`);
+    ON CONFLICT (id) DO NOTHING`);
   const insertEntries = db.prepare(
     'INSERT INTO journal (execution, seq, count, entries) VALUES (?, 0, ?, ?)',
   );
@@ -68,15 +68,15 @@ export function createStart(db: DatabaseSync, held: HeldExecutions): StartExecut
     const claimed = status === 'running';
     const { id, app, workflow, kind, version, deployment, priority, parent, origin, expiresMs } = start;
     // biome-ignore format: one line a group of columns
-    const row = insert.get(
+    const inserted = insert.run(
       id, app, workflow, kind, version, deployment, JOURNAL_FORMAT, status, priority,
       parent?.execution ?? null, parent?.op ?? null,
       nowMs, dueMs, expiresMs ?? null, claimed ? start.claimBy! : null, claimed ? 1 : 0,
       start.count, start.entries.length, slot ?? null, concurrency?.limit ?? null, debounceKey ?? null,
       origin?.depth ?? 0, origin?.traceparent ?? null, start.rules ?? RULES[kind],
     );
-    if (row === undefined) return { status: 'exists', id, sameInput: true };
-    const key = numberOf(row, 'key');
+    if (inserted.changes === 0) return { status: 'exists', id, sameInput: true };
+    const key = Number(inserted.lastInsertRowid);
     insertEntries.run(key, start.count, start.entries);
     refer(key, start.entries);
     if (idempotency !== undefined) addKey.run(app, workflow, idempotency.key, idempotency.fingerprint, key);

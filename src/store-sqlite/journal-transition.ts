@@ -118,7 +118,8 @@ function createRest(db: DatabaseSync) {
 function createEnding(db: DatabaseSync) {
   const end = db.prepare(`
     UPDATE executions SET status = ?, ended_ms = ?, node = NULL, due_ms = NULL, entries = ?, bytes = ?
-    WHERE key = ? RETURNING slot`);
+    WHERE key = ?`);
+  const findSlot = db.prepare('SELECT slot FROM executions WHERE key = ?');
   const dropInbox = db.prepare('DELETE FROM execution_inbox WHERE execution = ?');
   const dropAwaits = db.prepare('DELETE FROM execution_awaits WHERE execution = ?');
   const release = db.prepare('UPDATE execution_slots SET used = used - 1 WHERE slot = ? RETURNING used');
@@ -129,7 +130,8 @@ function createEnding(db: DatabaseSync) {
   const occupy = db.prepare(`
     INSERT INTO execution_slots (slot, used) VALUES (?, 1) ON CONFLICT (slot) DO UPDATE SET used = used + 1`);
   return ({ key, entries, bytes }: Held, status: ExecutionStatus, nowMs: number): void => {
-    const slot = optionalTextOf(end.get(status, nowMs, entries, bytes, key)!, 'slot');
+    const slot = optionalTextOf(findSlot.get(key)!, 'slot');
+    end.run(status, nowMs, entries, bytes, key);
     dropInbox.run(key);
     dropAwaits.run(key);
     if (slot === undefined) return;
