@@ -32,6 +32,7 @@ functions:
 workflows:
   order: {}
   approval: {}
+  refund: {}
   restock: { definition: restock.asl.json }
 `,
   'functions/price.js': 'export const handler = async ({ item }) => ({ price: item.length * 10 });',
@@ -64,6 +65,15 @@ export default workflow(async (ctx) => {
   const answer = await ctx.callback<string>({ name: 'manager', timeout: '1h' }).result;
   const note = await ctx.receive<string>('note');
   return { answer, note };
+});`,
+  'workflows/refund.ts': `
+import { workflow } from 'lambent';
+export default workflow(async (ctx) => {
+  await ctx.step('look up', () => 'found');
+  await ctx.step('pay back', () => {
+    console.log('paying back');
+    throw new TypeError('no such card');
+  }, { retry: { attempts: 2, initial: '1ms', jitter: false } });
 });`,
   'restock.asl.json': JSON.stringify({
     StartAt: 'Look',
@@ -150,6 +160,15 @@ async function writeLongHistory(dataDir: string): Promise<void> {
     await store.close();
   }
 }
+
+/** What stands in a view of an execution when it is there. */
+const VIEWS = {
+  Timeline: (page: Page) => page.getByLabel('Timeline').getByRole('link'),
+  Graph: (page: Page) => page.getByLabel('What the execution did').getByRole('link'),
+  History: (page: Page) => page.getByLabel('History', { exact: true }).getByRole('link'),
+  Definition: (page: Page) => page.getByRole('textbox', { name: 'Definition, as text' }),
+  Logs: (page: Page) => page.getByLabel('Log lines').getByText('paying back'),
+};
 
 const beside = (page: Page) => page.locator('.beside');
 const nodeOf = (page: Page, name: string, state: string) =>
@@ -269,6 +288,36 @@ describe('executions in the console', { skip: noChromium, timeout: 120_000 }, ()
     assert.deepEqual(problems, []);
     await page.context().close();
   });
+
+  for (const dark of [false, true])
+    it(`are accessible ${dark ? 'by night' : 'by day'}: those that failed, wait and ended, in each of their views`, async () => {
+      const failed = await start('refund', null);
+      const waits = await start('approval', null, 0);
+      const machine = await start('restock', { item: 'lamp' });
+      const { page, problems } = await visit(`/executions/${failed}`, { dark });
+      await VIEWS.Timeline(page).filter({ hasText: 'pay back' }).click();
+      await beside(page).getByText('TypeError: no such card').nth(1).waitFor();
+      await assertAccessible(page);
+      await screenshot(page, `execution-failed-by-${dark ? 'night' : 'day'}`);
+      for (const [id, tabs] of [
+        [failed, ['Graph', 'History', 'Logs']],
+        [waits, ['Timeline', 'Graph', 'History']],
+        [machine, ['Timeline', 'Graph', 'History', 'Definition']],
+      ] as const) {
+        await page.evaluate((to) => {
+          location.hash = to;
+        }, `/executions/${id}`);
+        await page.locator('.crumb').getByText(id).waitFor();
+        for (const tab of tabs) {
+          const link = page.getByRole('link', { name: new RegExp(`^${tab}`) });
+          await link.click();
+          await VIEWS[tab](page).first().waitFor();
+          await assertAccessible(page);
+        }
+      }
+      assert.deepEqual(problems, []);
+      await page.context().close();
+    });
 
   it('of 25,000 entries are read as one scrolls, smoothly, and few rows are in the page', async (t) => {
     const { page, problems } = await visit(`/executions/${LONG}?tab=history`);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 import { packApp } from '../src/functions/pack.ts';
 import {
   assertAccessible,
@@ -110,8 +110,25 @@ describe('what people change', { skip: noChromium, timeout: 100_000 }, () => {
     await deploy(2);
     await page.getByRole('button', { name: 'Redrive all dead letters' }).click();
     await screenshot(page, 'redrive-all-asks');
+    // Each part is held back on its way, so that what is said meanwhile can be read.
+    let hold = (_part: Route): void => {};
+    const nextPart = (): Promise<Route> =>
+      new Promise((resolve) => {
+        hold = resolve;
+      });
+    await page.route('**/dead-letters/redrive', (part) => hold(part));
+    let part = nextPart();
     await page.getByRole('dialog').getByRole('button', { name: 'Redrive all dead letters' }).click();
+    for (const redriven of [100, 200]) {
+      const held = await part;
+      part = nextPart();
+      await held.continue();
+      await page.getByRole('status').getByText(`${redriven} redriven`, { exact: true }).waitFor();
+    }
+    await screenshot(page, 'redrive-all-goes-on');
+    await (await part).continue();
     await page.getByText('No dead letters').waitFor();
+    await page.getByText(/\d redriven/).waitFor({ state: 'detached' });
     await page.getByRole('link', { name: 'Dead letters 0' }).waitFor();
     assert.deepEqual(problems, []);
     await page.context().close();

@@ -210,6 +210,23 @@ describe('what people do in it', { skip: noChromium, timeout: 120_000 }, () => {
     await page.context().close();
   });
 
+  it('shows the calls of one function alone, of all the history', async () => {
+    const { page, problems } = await visit('/invocations');
+    const list = page.getByLabel('Invocations', { exact: true });
+    await list.getByText('GET /greet/person-3').waitFor();
+    const asked = page.waitForResponse((answer) => /app=shop&function=bill/.test(answer.url()));
+    await page.getByLabel('Function', { exact: true }).selectOption('shop/bill');
+    const { items } = (await (await asked).json()) as { items: { function: string }[] };
+    assert.ok(items.length > 0 && items.every((each) => each.function === 'bill'), JSON.stringify(items));
+    await list.getByText('GET /greet').first().waitFor({ state: 'detached' });
+    assert.equal(await list.getByRole('link').count(), items.length);
+    assert.match(page.url(), /app=shop&function=bill/, 'it can be shared');
+    await page.getByLabel('Function', { exact: true }).selectOption('every function');
+    await list.getByText('GET /greet/person-3').waitFor();
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
   it('follows the lines of a function', async () => {
     const { page } = await visit('/functions/shop/greet?tab=logs');
     await page.getByText('following').waitFor();

@@ -18,8 +18,13 @@ export function Connections() {
       <Loaded
         query={connections}
         empty={
-          <Empty title="No connections">
-            <code>connections:</code> in a manifest names a database or a broker, and which secrets log in.
+          <Empty
+            title="No connections"
+            run={
+              'connections:\n  orders-db:\n    kind: postgres\n    host: localhost\n    database: shop\n    user: lambent'
+            }
+          >
+            The manifest names a database or a broker, and which secrets log in:
           </Empty>
         }
       >

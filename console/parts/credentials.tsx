@@ -25,7 +25,14 @@ export function Credentials(props: {
   const all = useLive<'listTokens' | 'listAccessKeys'>(path);
   return (
     <Panel title={title} className="half" more={<span className="soft">{note}</span>}>
-      <Loaded<AccessKey | Token> query={all} empty={<Empty title={`No ${noun}s`}>{empty}</Empty>}>
+      <Loaded<AccessKey | Token>
+        query={all}
+        empty={
+          <Empty title={`No ${noun}s`} run={`npx lambent ${path.slice(1)} create ci`}>
+            {empty}
+          </Empty>
+        }
+      >
         {(items) => (
           <Scroll>
             <table className="cards">

@@ -21,7 +21,11 @@ export function Secrets() {
     >
       <Loaded
         query={secrets}
-        empty={<Empty title="No secrets">A function gets those that the manifest names for it.</Empty>}
+        empty={
+          <Empty title="No secrets" run="npx lambent secrets set my-app API_KEY --env API_KEY">
+            A function gets those that the manifest names for it.
+          </Empty>
+        }
       >
         {(items) => (
           <Scroll>

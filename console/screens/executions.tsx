@@ -58,9 +58,13 @@ function ExecutionList() {
         <Loaded
           query={{ data: items && { items }, error: pages.error }}
           empty={
-            <Empty title="No execution fits" run="npx lambent run WORKFLOW --input '{}'">
-              A workflow's runs are listed here as they begin.
-            </Empty>
+            Object.values(filter).some(Boolean) ? (
+              <Empty title="No execution fits">Change the filter, or start one.</Empty>
+            ) : (
+              <Empty title="No executions" run="npx lambent run WORKFLOW --input '{}'">
+                A workflow's runs are listed here as they begin.
+              </Empty>
+            )
           }
         >
           {(found) => (

@@ -66,9 +66,13 @@ function InvocationList() {
         <Loaded
           query={{ data: items && { items }, error: pages.error }}
           empty={
-            <Empty title="No invocation fits" run={`curl ${location.origin}/`}>
-              Change the filter, or call something.
-            </Empty>
+            Object.values({ ...filter, since }).some(Boolean) ? (
+              <Empty title="No invocation fits">Change the filter, or call something.</Empty>
+            ) : (
+              <Empty title="Nothing was called yet" run={`curl ${location.origin}/`}>
+                Each call of a function is listed here as it ends.
+              </Empty>
+            )
           }
         >
           {(found) => (
