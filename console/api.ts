@@ -63,6 +63,44 @@ export const get = <Operation extends keyof Answers>(
   signal?: AbortSignal,
 ): Promise<Answers[Operation]> => call<Operation>('GET', path, signal === undefined ? {} : { signal });
 
+interface Page {
+  readonly items: readonly unknown[];
+  readonly next?: string;
+}
+
+/** Operations that answer a list by the page. */
+export type ListOperation = {
+  [Operation in keyof Answers]: 'next' extends keyof Answers[Operation]
+    ? Answers[Operation] extends Page
+      ? Operation
+      : never
+    : never;
+}[keyof Answers];
+
+/** Pages of a list of what there is now, each of a thousand: more could not be shown. */
+const PAGES_MAX = 100;
+
+/** A list of what there is now, with the items of all its pages. Histories have no end, and are read as one scrolls. */
+export async function getAll<Operation extends ListOperation>(
+  path: string,
+  signal?: AbortSignal,
+): Promise<Answers[Operation]> {
+  const first = await get<Operation>(path, signal);
+  const items: unknown[] = [...first.items];
+  let { next } = first;
+  for (let pages = 1; next !== undefined; pages += 1) {
+    if (pages === PAGES_MAX) throw new Error(`There is more at ${path} than this page can show.`);
+    const query = queryOf({ cursor: next });
+    const page = await get<Operation>(
+      `${path}${path.includes('?') ? query.replace('?', '&') : query}`,
+      signal,
+    );
+    items.push(...page.items);
+    next = page.next;
+  }
+  return { ...first, items };
+}
+
 const noAnswer = (): ApiError =>
   new ApiError(0, 'E_NO_ANSWER', 'The server does not answer.', 'Is it running? This page tries again.');
 

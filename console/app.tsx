@@ -8,7 +8,7 @@ import { Help, Palette } from './parts/palette.tsx';
 import { Problem } from './parts/panel.tsx';
 import { Toast } from './parts/toast.tsx';
 import { follow } from './live.ts';
-import { useLive } from './query-client.ts';
+import { useAll, useLive } from './query-client.ts';
 import { Link, useRoute } from './route.tsx';
 import { SCREENS } from './screens.ts';
 import { clock, plural, span } from './show.ts';
@@ -96,7 +96,7 @@ function skipToMain(): void {
 
 function Side(props: { isOpen: boolean; present: string | undefined; session: Answers['getSession'] }) {
   const health = useLive<'getHealth'>('/health', { everyMs: 10_000 }).data;
-  const instances = useLive<'listInstances'>('/instances').data?.items.length;
+  const instances = useAll<'listInstances'>('/instances').data?.items.length;
   return (
     <nav aria-label="Console" className={`side ${props.isOpen ? 'open' : ''}`}>
       <Link to="/overview" className="brand">

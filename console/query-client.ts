@@ -1,6 +1,6 @@
 import { QueryClient, useQuery } from '@tanstack/react-query';
 import type { Answers } from './answers.ts';
-import { type ApiError, get } from './api.ts';
+import { type ApiError, get, getAll, type ListOperation } from './api.ts';
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -18,13 +18,21 @@ export interface LiveOptions {
 }
 
 /** Reads what an operation of the API answers at its path, and keeps it current: it is read again when the server says that it changed (`live.ts`). */
-export function useLive<Operation extends keyof Answers>(
+export const useLive = <Operation extends keyof Answers>(path: string | undefined, options?: LiveOptions) =>
+  useRead(path, get<Operation>, options);
+
+/** All of a list of what there is now, kept current like the rest. */
+export const useAll = <Operation extends ListOperation>(path: string, options?: LiveOptions) =>
+  useRead(path, getAll<Operation>, options);
+
+function useRead<Answer>(
   path: string | undefined,
+  read: (path: string, signal: AbortSignal) => Promise<Answer>,
   { everyMs, once = false, version }: LiveOptions = {},
 ) {
-  return useQuery<Answers[Operation], ApiError>({
+  return useQuery<Answer, ApiError>({
     queryKey: version === undefined ? [path] : [path, version],
-    queryFn: ({ signal }) => get<Operation>(path!, signal),
+    queryFn: ({ signal }) => read(path!, signal),
     enabled: path !== undefined,
     refetchInterval: everyMs ?? false,
     meta: { once },

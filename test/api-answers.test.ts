@@ -15,6 +15,9 @@ workflows:
   order: { on: [{ name: nightly, schedule: 0 3 * * * }] }
   large: {}
   restock: { definition: restock.asl.json }
+connections:
+  orders-db: { kind: postgres, host: localhost, database: shop, user: lambent }
+  stock-db: { kind: postgres, host: localhost, database: stock, user: lambent }
 `,
   'functions/price.js': `export const handler = async () => { console.log('priced'); return { price: 1 }; };`,
   'functions/fails.js': `export const handler = async () => { throw new RangeError('not today'); };`,
@@ -45,7 +48,12 @@ let platform: TestPlatform;
 let document: Document;
 
 before(async () => {
-  platform = await startTestPlatform({ shop: FILES });
+  const blog = {
+    'lambent.yaml': 'app: blog\nfunctions: { post: { minInstances: 1 }, comment: { minInstances: 1 } }',
+    'functions/post.js': 'export const handler = async () => 1;',
+    'functions/comment.js': 'export const handler = async () => 2;',
+  };
+  platform = await startTestPlatform({ shop: FILES, blog });
   document = (await (await platform.fetch('/_lambent/api/openapi.json')).json()) as Document;
 });
 after(() => platform.close());
@@ -172,4 +180,48 @@ test('every answer that is read is as described, to the last member', { timeout:
     }
   }
   assert.ok(read > 35, `${read} answers`);
+});
+
+interface Page {
+  readonly items: readonly object[];
+  readonly next?: string;
+}
+
+/** What tells an item of a list from the others. */
+const nameOf = (item: object): string => {
+  const { id, app, name, deployment } = item as Record<string, unknown>;
+  return JSON.stringify([id, app, name, deployment]);
+};
+
+test('lists of what there is now are read by the page, in the order in which they are read whole', async () => {
+  for (const name of ['first', 'second']) {
+    await platform.api('POST', '/tokens', { name });
+    await platform.api('POST', '/keys', { name });
+    await platform.api('PUT', `/apps/shop/secrets/${name.toUpperCase()}`, { value: 'x' });
+    await platform.api(
+      'POST',
+      `/apps/blog/functions/${name === 'first' ? 'post' : 'comment'}/invocations`,
+      {},
+    );
+  }
+  for (const path of [
+    ...['/apps', '/functions', '/triggers', '/instances'],
+    ...['/connections', '/secrets', '/tokens', '/keys'],
+  ]) {
+    const whole = await get<Page>(path);
+    assert.ok(whole.items.length >= 2 && whole.next === undefined, `${path}: ${JSON.stringify(whole)}`);
+    // Instances come and go by themselves, but for those that a manifest keeps.
+    const isSteady = (name: string): boolean => path !== '/instances' || name.includes('"blog"');
+    const names: string[] = [];
+    for (let cursor: string | undefined = ''; cursor !== undefined && names.length <= whole.items.length; ) {
+      const after: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      const page: Page = await get(`${path}?limit=1${after}`);
+      assert.equal(page.items.length, 1, path);
+      names.push(...page.items.map(nameOf).filter(isSteady));
+      cursor = page.next;
+    }
+    assert.deepEqual(names, whole.items.map(nameOf).filter(isSteady), path);
+    for (const query of ['limit=0', 'limit=1001', 'cursor=', 'page=2'])
+      assert.equal((await platform.api('GET', `${path}?${query}`)).status, 400, `${path}?${query}`);
+  }
 });

@@ -8,6 +8,7 @@ import {
   noChromium,
   openBrowser,
   openConsole,
+  type PageOptions,
   screenshot,
 } from './chromium.ts';
 import { startTestPlatform, type TestPlatform } from './platform-harness.ts';
@@ -57,10 +58,16 @@ const SAYS: readonly (readonly [path: string, ...says: (readonly [title: string,
   ],
 ];
 
+const LOOKS: Readonly<Record<string, PageOptions>> = {
+  'by day': {},
+  'by night': { dark: true },
+  'on a phone': { width: 390, height: 844 },
+};
+
 describe('a platform without anything', { skip: noChromium, timeout: 120_000 }, () => {
-  it('says on each screen what to run next, by day and by night', async () => {
-    for (const dark of [false, true]) {
-      const { page, problems } = await openConsole(browser, lambent.url, '/overview', { dark });
+  for (const [look, options] of Object.entries(LOOKS))
+    it(`says on each screen what to run next, ${look}`, async () => {
+      const { page, problems } = await openConsole(browser, lambent.url, '/overview', options);
       for (const [path, ...says] of SAYS) {
         await page.evaluate((to) => {
           location.hash = to;
@@ -78,12 +85,11 @@ describe('a platform without anything', { skip: noChromium, timeout: 120_000 }, 
         }
         assert.equal(await page.locator('.empty').count(), says.length, `all that is empty in ${path}`);
         await assertAccessible(page);
-        if (!dark) await screenshot(page, `empty-${path.replace('?tab=', '-')}`);
+        await screenshot(page, `empty-${path.replace('?tab=', '-')}-${look}`.replaceAll(' ', '-'));
       }
       assert.deepEqual(problems, []);
       await page.context().close();
-    }
-  });
+    });
 
   it('says that a filter is why a list is empty, and is empty no less', async () => {
     const { page } = await openConsole(browser, lambent.url, '/invocations?status=error');

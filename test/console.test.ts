@@ -227,6 +227,27 @@ describe('what people do in it', { skip: noChromium, timeout: 120_000 }, () => {
     await page.context().close();
   });
 
+  it('shows all of a list whose answer comes in pages', async () => {
+    const { page, problems } = await visit('/overview');
+    const cursors: (string | null)[] = [];
+    await page.route(/\/api\/v1\/functions(\?|$)/, async (route) => {
+      const url = new URL(route.request().url());
+      cursors.push(url.searchParams.get('cursor'));
+      url.searchParams.set('limit', '2');
+      await route.continue({ url: url.href });
+    });
+    await page.reload();
+    await page.evaluate(() => {
+      location.hash = '/functions';
+    });
+    for (const name of ['greet', 'checkout', 'steady', 'bill', 'report'])
+      await page.getByRole('row').filter({ hasText: name }).first().waitFor();
+    assert.equal(cursors[0], null);
+    assert.equal(new Set(cursors).size, 3, 'five functions are three pages of two');
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
   it('follows the lines of a function', async () => {
     const { page } = await visit('/functions/shop/greet?tab=logs');
     await page.getByText('following').waitFor();

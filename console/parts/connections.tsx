@@ -1,14 +1,14 @@
 import { type ReactNode, useState } from 'react';
 import type { Connection as ConnectionAnswer, ConnectionReport } from '../answers.ts';
 import { call } from '../api.ts';
-import { useLive } from '../query-client.ts';
+import { useAll } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
 import { Findings } from './findings.tsx';
 import { Empty, Loaded, Panel, Problem } from './panel.tsx';
 
 /** Outside services that apps name, each with a test that says what fails and what mends it. */
 export function Connections() {
-  const connections = useLive<'listConnections'>('/connections');
+  const connections = useAll<'listConnections'>('/connections');
   return (
     <Panel
       title="Connections"

@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from 'react';
 import type { AccessKey, NewAccessKey, NewToken, Token } from '../answers.ts';
 import { call } from '../api.ts';
-import { refreshAll, useLive } from '../query-client.ts';
+import { refreshAll, useAll } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
 import { dateAndClock, exact } from '../show.ts';
 import { ActButton } from './ask.tsx';
@@ -22,7 +22,7 @@ export function Credentials(props: {
   shown: readonly (readonly [member: keyof NewToken | keyof NewAccessKey, title: string])[];
 }) {
   const { title, note, noun, path, empty, loss } = props;
-  const all = useLive<'listTokens' | 'listAccessKeys'>(path);
+  const all = useAll<'listTokens' | 'listAccessKeys'>(path);
   return (
     <Panel title={title} className="half" more={<span className="soft">{note}</span>}>
       <Loaded<AccessKey | Token>

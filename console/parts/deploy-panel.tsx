@@ -3,7 +3,7 @@ import type { BuildLine, DeployPlan } from '../../src/ports/deployer.ts';
 import { queryOf, upload } from '../api.ts';
 import { DeployAnswer, type Deployed } from '../deploy-answer.ts';
 import { type PackedApp, type Packing, packChosen, takeArchive } from '../pack-folder.ts';
-import { refreshAll, useLive } from '../query-client.ts';
+import { refreshAll, useAll } from '../query-client.ts';
 import { Link, pathOf, setQuery } from '../route.tsx';
 import { bytes, elapsed, percent, plural } from '../show.ts';
 import { Panel, Problem } from './panel.tsx';
@@ -190,7 +190,7 @@ function Planned({ app, onState }: { app: PackedApp; onState(state: State): void
 
 /** What serves the app now: `d3`, `d3 and d4`; `undefined`: nothing does. */
 function useLiveNumbers(app: string | undefined): string | undefined {
-  const apps = useLive<'listApps'>('/apps').data;
+  const apps = useAll<'listApps'>('/apps').data;
   const traffic = apps?.items.find((each) => each.app === app)?.traffic ?? [];
   return traffic.length === 0 ? undefined : traffic.map(({ number }) => `d${number}`).join(' and ');
 }

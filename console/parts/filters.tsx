@@ -1,5 +1,5 @@
 import type { LiveFunction } from '../answers.ts';
-import { useLive } from '../query-client.ts';
+import { useAll } from '../query-client.ts';
 import { setQuery, useRoute } from '../route.tsx';
 
 /** A choice that is part of the address: one of these values, or any. */
@@ -39,7 +39,7 @@ export function FunctionChoice(props: {
   fits(view: LiveFunction): boolean;
 }) {
   const { query } = useRoute();
-  const functions = useLive<'listFunctions'>('/functions').data?.items ?? [];
+  const functions = useAll<'listFunctions'>('/functions').data?.items ?? [];
   const names = new Set(functions.filter(props.fits).map(({ app, name }) => `${app}/${name}`));
   const own = query[props.name];
   const chosen = query.app !== undefined && own !== undefined ? `${query.app}/${own}` : '';

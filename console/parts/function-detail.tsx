@@ -1,6 +1,6 @@
 import type { LiveFunction } from '../answers.ts';
 import { queryOf } from '../api.ts';
-import { useLive } from '../query-client.ts';
+import { useAll, useLive } from '../query-client.ts';
 import { Link, pathOf, useRoute } from '../route.tsx';
 import { seriesOf } from '../series-of.ts';
 import { settingsOf } from '../settings-of.ts';
@@ -58,7 +58,7 @@ export function FunctionDetail({ app, name }: { app: string; name: string }) {
 
 function FunctionFacts({ view }: { view: LiveFunction }) {
   const { app, name } = view;
-  const versions = useLive<'listFunctions'>(`/functions${queryOf({ app })}`).data?.items.filter(
+  const versions = useAll<'listFunctions'>(`/functions${queryOf({ app })}`).data?.items.filter(
     (each) => each.name === name,
   ) ?? [view];
   return (
@@ -191,7 +191,7 @@ function CallsAtOnce({ view: { concurrency } }: { view: LiveFunction }) {
 }
 
 function InstanceTable({ app, name }: { app: string; name: string }) {
-  const all = useLive<'listInstances'>('/instances');
+  const all = useAll<'listInstances'>('/instances');
   const own = all.data?.items.filter((each) => each.app === app && each.function === name) ?? [];
   return (
     <Panel title="Instances" more={<span className="soft">its processes now</span>}>

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import type { LiveFunction, Trigger } from '../answers.ts';
-import { useLive } from '../query-client.ts';
+import { useAll } from '../query-client.ts';
 import { go, pathOf, triggerPath } from '../route.tsx';
 import { SCREENS } from '../screens.ts';
 import { applyTheme, otherTheme } from '../theme.ts';
@@ -20,8 +20,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 export function Palette({ onClose }: { onClose(): void }) {
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
-  const functions = useLive<'listFunctions'>('/functions', { once: true }).data?.items ?? [];
-  const triggers = useLive<'listTriggers'>('/triggers', { once: true }).data?.items ?? [];
+  const functions = useAll<'listFunctions'>('/functions', { once: true }).data?.items ?? [];
+  const triggers = useAll<'listTriggers'>('/triggers', { once: true }).data?.items ?? [];
   const found = search(text.trim(), functions, triggers);
   const run = (entry: Entry | undefined): void => {
     if (entry === undefined) return;

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import type { Answers, Trigger } from '../answers.ts';
 import { call } from '../api.ts';
-import { refreshAll, useLive } from '../query-client.ts';
+import { refreshAll, useAll } from '../query-client.ts';
 import { count, plural } from '../show.ts';
 import { Dialog } from './ask.tsx';
 import { Problem } from './panel.tsx';
@@ -46,7 +46,7 @@ function ReplayDialog({ choice, onClose }: { choice: EventChoice; onClose(): voi
   const stop = useRef(new AbortController());
   const counted = useCount(chosen);
   const triggers =
-    useLive<'listTriggers'>('/triggers').data?.items.filter((each) => each.source !== null) ?? [];
+    useAll<'listTriggers'>('/triggers').data?.items.filter((each) => each.source !== null) ?? [];
   useEffect(() => () => stop.current.abort(), []);
   const run = async (): Promise<void> => {
     setError(null);

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import type { Answers } from '../answers.ts';
 import { call } from '../api.ts';
-import { useLive } from '../query-client.ts';
+import { useAll } from '../query-client.ts';
 import { pathOf } from '../route.tsx';
 import { dateAndClock, exact } from '../show.ts';
 import { ActButton } from './ask.tsx';
@@ -12,7 +12,7 @@ type Secret = Answers['listSecrets']['items'][number];
 
 /** Names of secrets, which can be set and deleted; nothing gives a value back. */
 export function Secrets() {
-  const secrets = useLive<'listSecrets'>('/secrets');
+  const secrets = useAll<'listSecrets'>('/secrets');
   return (
     <Panel
       title="Secrets"
@@ -66,7 +66,7 @@ export function Secrets() {
 }
 
 function SetSecret({ known }: { known: readonly Secret[] }) {
-  const apps = useLive<'listApps'>('/apps').data?.items ?? [];
+  const apps = useAll<'listApps'>('/apps').data?.items ?? [];
   const [chosen, setApp] = useState('');
   const [name, setName] = useState('');
   const [value, setValue] = useState('');

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import type { InvocationError, LiveFunction } from '../answers.ts';
 import { call, callText } from '../api.ts';
 import { EVENT_TEMPLATES, type Template, templatesOf } from '../event-templates.ts';
-import { refreshAll, useLive } from '../query-client.ts';
+import { refreshAll, useAll, useLive } from '../query-client.ts';
 import { Link, pathOf, setQuery, useRoute } from '../route.tsx';
 import { pretty } from '../show.ts';
 import { ActButton } from './ask.tsx';
@@ -143,7 +143,7 @@ const eventsPath = ({ app, name }: Target): string => pathOf('apps', app, 'funct
 /** Events that people kept for this function, and templates: first those of its own triggers and routes. */
 function EventChoice({ view, onChange }: { view: Target; onChange(event: string): void }) {
   const saved = useLive<'listSavedEvents'>(eventsPath(view)).data?.items ?? [];
-  const triggers = useLive<'listTriggers'>('/triggers').data?.items ?? [];
+  const triggers = useAll<'listTriggers'>('/triggers').data?.items ?? [];
   const own = templatesOf(view, triggers);
   const general = Object.entries(EVENT_TEMPLATES).map(([title, event]) => ({ title, event }));
   const [chosen, setChosen] = useState('');

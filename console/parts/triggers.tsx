@@ -1,7 +1,7 @@
 import type { ScheduleSource } from '../../src/model/trigger.ts';
 import type { Trigger } from '../answers.ts';
 import { call } from '../api.ts';
-import { useLive } from '../query-client.ts';
+import { useAll } from '../query-client.ts';
 import { Link, pathOf, triggerPath } from '../route.tsx';
 import { bytes, compact, exact, plural, span } from '../show.ts';
 import { ActButton } from './ask.tsx';
@@ -12,7 +12,7 @@ import { Scroll } from './scroll.tsx';
 
 /** Every trigger with what it is owed, where its source is, and what can be done with it. */
 export function Triggers() {
-  const triggers = useLive<'listTriggers'>('/triggers');
+  const triggers = useAll<'listTriggers'>('/triggers');
   return (
     <section className="panel">
       <Loaded

@@ -8,7 +8,7 @@ import { DeployPanel } from '../parts/deploy-panel.tsx';
 import { Empty, Loaded, Panel, Problem } from '../parts/panel.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { type Packing, takeDrop } from '../pack-folder.ts';
-import { useLive } from '../query-client.ts';
+import { useAll, useLive } from '../query-client.ts';
 import { go, Link, pathOf, setQuery, useRoute } from '../route.tsx';
 import { count, dateAndClock, exact, plural } from '../show.ts';
 
@@ -52,7 +52,7 @@ function useDrop(): Drop {
 
 function DeploymentList() {
   const { query } = useRoute();
-  const apps = useLive<'listApps'>('/apps');
+  const apps = useAll<'listApps'>('/apps');
   const { dropped, times } = useDrop();
   return (
     <>

@@ -14,7 +14,7 @@ import { Tabs } from '../parts/tabs.tsx';
 import { TriggerView } from '../parts/trigger-view.tsx';
 import { Triggers } from '../parts/triggers.tsx';
 import { VirtualList } from '../parts/virtual-list.tsx';
-import { useLive } from '../query-client.ts';
+import { useAll, useLive } from '../query-client.ts';
 import { Link, pathOf, setQuery, triggerPath, useRoute } from '../route.tsx';
 import { bytes, clock, count, dateAndClock, exact, plural } from '../show.ts';
 
@@ -39,7 +39,7 @@ export function Events() {
 }
 
 function EventTabs({ present }: { present: string }) {
-  const triggers = useLive<'listTriggers'>('/triggers').data?.items ?? [];
+  const triggers = useAll<'listTriggers'>('/triggers').data?.items ?? [];
   const dead = triggers.reduce((sum, each) => sum + each.dead, 0);
   return (
     <Tabs

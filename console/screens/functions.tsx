@@ -4,7 +4,7 @@ import { seriesOf } from '../series-of.ts';
 import { Empty, Loaded } from '../parts/panel.tsx';
 import { Spark } from '../parts/plot.tsx';
 import { Scroll } from '../parts/scroll.tsx';
-import { useLive } from '../query-client.ts';
+import { useAll, useLive } from '../query-client.ts';
 import { go, Link, pathOf, setQuery, useRoute } from '../route.tsx';
 import { compact, percent } from '../show.ts';
 
@@ -20,9 +20,9 @@ export function Functions() {
 
 function FunctionList() {
   const { query } = useRoute();
-  const functions = useLive<'listFunctions'>('/functions');
+  const functions = useAll<'listFunctions'>('/functions');
   const activity = useLive<'getActivity'>('/activity?steps=60').data;
-  const triggers = useLive<'listTriggers'>('/triggers').data?.items ?? [];
+  const triggers = useAll<'listTriggers'>('/triggers').data?.items ?? [];
   const text = (query.text ?? '').toLowerCase();
   return (
     <>

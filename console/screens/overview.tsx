@@ -5,7 +5,7 @@ import { InvocationRows } from '../parts/invocation-rows.tsx';
 import { LatencyPlot, PERCENTILES } from '../parts/latency-plot.tsx';
 import { Empty, Loaded, Panel } from '../parts/panel.tsx';
 import { Bars, Spark, type Step } from '../parts/plot.tsx';
-import { useLive } from '../query-client.ts';
+import { useAll, useLive } from '../query-client.ts';
 import { Link } from '../route.tsx';
 import { compact, dollars, duration, percent } from '../show.ts';
 
@@ -31,8 +31,8 @@ export function Overview() {
   const activity = useLive<'getActivity'>(`/activity?steps=${MINUTES}`).data;
   const recent = useLive<'listInvocations'>(`/invocations?limit=${SHOWN}`);
   const latency = useLive<'getLatency'>('/latency').data;
-  const functions = useLive<'listFunctions'>('/functions').data;
-  const triggers = useLive<'listTriggers'>('/triggers').data;
+  const functions = useAll<'listFunctions'>('/functions').data;
+  const triggers = useAll<'listTriggers'>('/triggers').data;
   const minutes = minutesOf(activity);
   return (
     <>
@@ -101,7 +101,7 @@ function minutesOf(activity: Activity | undefined): readonly Minute[] {
 }
 
 function Tiles({ minutes, latency }: { minutes: readonly Minute[]; latency: LatencyHour | undefined }) {
-  const pool = useLive<'listInstances'>('/instances').data;
+  const pool = useAll<'listInstances'>('/instances').data;
   const series = (key: keyof Sums): number[] => minutes.map((each) => each[key]);
   const sum = (key: keyof Sums): number => series(key).reduce((total, value) => total + value, 0);
   const [calls, errors, cold] = [sum('invocations'), sum('errors'), sum('coldStarts')];

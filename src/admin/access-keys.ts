@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { LambentError } from '../base/errors.ts';
 import type { AccessKeys } from '../ports/access-keys.ts';
+import { keyOfNumber, listQuery, pageOf, pageSchema } from './list-page.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
 import { jsonAnswer, jsonBody } from './schemas.ts';
 
@@ -22,14 +23,13 @@ const listRoute = createRoute({
   operationId: 'listAccessKeys',
   tags: ['keys'],
   summary: "All access keys for AWS' clients, without their secrets.",
+  request: { query: z.strictObject(listQuery) },
   responses: {
     200: jsonAnswer(
-      z.object({
-        items: z.array(
-          z.object({ name: z.string(), accessKeyId: z.string(), createdMs: z.number() }).openapi('AccessKey'),
-        ),
-      }),
-      'The keys.',
+      pageSchema(
+        z.object({ name: z.string(), accessKeyId: z.string(), createdMs: z.number() }).openapi('AccessKey'),
+      ),
+      'One page, the oldest first.',
     ),
   },
 });
@@ -63,7 +63,14 @@ const deleteRoute = createRoute({
 });
 
 export function addAccessKeys(api: AdminRouter, { accessKeys }: AccessKeysDeps): void {
-  api.openapi(listRoute, async (c) => c.json({ items: await accessKeys.list() }, 200));
+  api.openapi(listRoute, async (c) => {
+    const page = pageOf(
+      await accessKeys.list(),
+      ({ createdMs, name }) => `${keyOfNumber(createdMs)} ${name}`,
+      c.req.valid('query'),
+    );
+    return c.json(page, 200);
+  });
 
   api.openapi(createKeyRoute, async (c) => {
     const { name } = c.req.valid('json');

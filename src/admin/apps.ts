@@ -7,6 +7,7 @@ import type { Deployer } from '../ports/deployer.ts';
 import type { SavedEventStore } from '../ports/saved-events.ts';
 import type { Secrets } from '../ports/secrets.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
+import { listQuery, pageOf, pageSchema } from './list-page.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
 import { AppParams, jsonAnswer, jsonBody, LiveAppSchema, TrafficShareSchema } from './schemas.ts';
 
@@ -28,7 +29,8 @@ const listRoute = createRoute({
   operationId: 'listApps',
   tags: ['apps'],
   summary: 'Every app with what it serves, in order of name.',
-  responses: { 200: jsonAnswer(z.object({ items: z.array(AppSchema) }), 'The apps.') },
+  request: { query: z.strictObject(listQuery) },
+  responses: { 200: jsonAnswer(pageSchema(AppSchema), 'One page.') },
 });
 
 const getRoute = createRoute({
@@ -97,8 +99,8 @@ export function addApps(
   });
 
   api.openapi(listRoute, async (c) => {
-    const all = (await apps.listApps()).sort((a, b) => (a.app < b.app ? -1 : 1));
-    return c.json({ items: all.map(withFunctions) }, 200);
+    const { items, next } = pageOf(await apps.listApps(), ({ app }) => app, c.req.valid('query'));
+    return c.json({ items: items.map(withFunctions), next }, 200);
   });
 
   api.openapi(getRoute, async (c) => {

@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { CONNECTION_KINDS, CONNECTION_NAME } from '../model/connection.ts';
 import type { Connections } from '../ports/connections.ts';
+import { listQuery, pageOf, pageSchema } from './list-page.ts';
 import type { AdminRouter } from './router.ts';
 import { AppNameSchema, jsonAnswer } from './schemas.ts';
 
@@ -52,9 +53,8 @@ const listRoute = createRoute({
   operationId: 'listConnections',
   tags: ['events'],
   summary: 'Outside services that live apps name.',
-  responses: {
-    200: jsonAnswer(z.object({ items: z.array(ConnectionSchema).readonly() }), 'The connections.'),
-  },
+  request: { query: z.strictObject(listQuery) },
+  responses: { 200: jsonAnswer(pageSchema(ConnectionSchema), 'One page, by app and name.') },
 });
 
 const testRoute = createRoute({
@@ -73,7 +73,12 @@ const testRoute = createRoute({
 });
 
 export function addConnections(api: AdminRouter, { connections }: ConnectionsDeps): void {
-  api.openapi(listRoute, (c) => c.json({ items: connections.list() }, 200));
+  api.openapi(listRoute, (c) =>
+    c.json(
+      pageOf(connections.list(), ({ app, name }) => `${app}/${name}`, c.req.valid('query')),
+      200,
+    ),
+  );
   api.openapi(testRoute, async (c) => {
     const { app, name } = c.req.valid('param');
     return c.json(await connections.test(app, name), 200);

@@ -6,6 +6,7 @@ import type { FunctionVersion } from '../model/function.ts';
 import { keptAt } from '../model/keep-warm.ts';
 import type { InstanceView, PoolView } from '../ports/activity.ts';
 import type { LiveAppEntry, LiveApps } from '../ports/live-apps.ts';
+import { keyOfNumber, listQuery, pageOf, pageSchema } from './list-page.ts';
 import type { AdminRouter } from './router.ts';
 import { AppNameSchema, FunctionConfigSchema, FunctionParams, jsonAnswer } from './schemas.ts';
 
@@ -51,8 +52,9 @@ const listRoute = createRoute({
   operationId: 'listFunctions',
   tags: ['functions'],
   summary: 'Every live function. Where two deployments share the traffic, those of both.',
-  request: { query: z.strictObject({ app: AppNameSchema.optional() }) },
-  responses: { 200: jsonAnswer(z.object({ items: z.array(FunctionSchema) }), 'The functions.') },
+  description: 'By app and deployment, each as its manifest has them.',
+  request: { query: z.strictObject({ app: AppNameSchema.optional(), ...listQuery }) },
+  responses: { 200: jsonAnswer(pageSchema(FunctionSchema), 'One page.') },
 });
 
 const getRoute = createRoute({
@@ -66,48 +68,61 @@ const getRoute = createRoute({
 });
 
 export function addFunctions(api: AdminRouter, { liveApps, pool, clock }: FunctionsDeps): void {
-  const functionsOf = (
-    { live, deployments }: LiveAppEntry,
+  const toAnswer = (
+    { version, deployment, weight }: LiveFunction,
     instances: ReadonlyMap<string, readonly InstanceView[]>,
-  ) =>
-    deployments.flatMap((deployment, index) =>
-      deployment.functions.map((version) => {
-        const own = instances.get(instanceKey(version.app, version.name, version.id)) ?? [];
-        return {
-          app: version.app,
-          name: version.name,
-          version: version.id,
-          deployment: deployment.number,
-          weight: live.traffic[index]?.weight ?? 0,
-          runtime: version.runtime,
-          config: version.config,
-          routes: routesOf(deployment, version),
-          instances: own.length,
-          kept: keptAt(version.config, clock.nowMs()),
-          concurrency: concurrencyOf(own),
-        };
-      }),
-    );
+  ) => {
+    const own = instances.get(instanceKey(version.app, version.name, version.id)) ?? [];
+    return {
+      app: version.app,
+      name: version.name,
+      version: version.id,
+      deployment: deployment.number,
+      weight,
+      runtime: version.runtime,
+      config: version.config,
+      routes: routesOf(deployment, version),
+      instances: own.length,
+      kept: keptAt(version.config, clock.nowMs()),
+      concurrency: concurrencyOf(own),
+    };
+  };
 
   api.openapi(listRoute, (c) => {
-    const { app } = c.req.valid('query');
+    const { app, ...query } = c.req.valid('query');
     const instances = instancesByVersion(pool);
     const entries = app === undefined ? liveApps.snapshot() : [liveApps.find(app)];
-    const items = entries.flatMap((entry) => (entry === undefined ? [] : functionsOf(entry, instances)));
-    return c.json({ items }, 200);
+    const all = entries.flatMap((entry) => (entry === undefined ? [] : functionsOf(entry)));
+    const { items, next } = pageOf(all, ({ key }) => key, query);
+    return c.json({ items: items.map((each) => toAnswer(each, instances)), next }, 200);
   });
 
   api.openapi(getRoute, (c) => {
     const { app, name } = c.req.valid('param');
     const entry = liveApps.find(app);
-    const found =
-      entry && functionsOf(entry, instancesByVersion(pool)).findLast((candidate) => candidate.name === name);
+    const found = entry && functionsOf(entry).findLast(({ version }) => version.name === name);
     if (found === undefined) {
       throw new LambentError('E_NOT_FOUND', `The app ${app} has no live function named ${name}.`);
     }
-    return c.json(found, 200);
+    return c.json(toAnswer(found, instancesByVersion(pool)), 200);
   });
 }
+
+interface LiveFunction {
+  /** A deployment keeps the order of its functions for good. */
+  readonly key: string;
+  readonly version: FunctionVersion;
+  readonly deployment: Deployment;
+  readonly weight: number;
+}
+
+const functionsOf = ({ live, deployments }: LiveAppEntry): LiveFunction[] =>
+  deployments.flatMap((deployment, index) =>
+    deployment.functions.map((version, at) => ({
+      key: `${version.app} ${keyOfNumber(deployment.number)} ${keyOfNumber(at)}`,
+      ...{ version, deployment, weight: live.traffic[index]?.weight ?? 0 },
+    })),
+  );
 
 function routesOf(deployment: Deployment, version: FunctionVersion) {
   return deployment.routes

@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { PoolView } from '../ports/activity.ts';
+import { listQuery, pageOf, pageSchema } from './list-page.ts';
 import type { AdminRouter } from './router.ts';
 import { jsonAnswer } from './schemas.ts';
 
@@ -30,14 +31,15 @@ const listRoute = createRoute({
   operationId: 'listInstances',
   tags: ['platform'],
   summary: 'The processes of functions now, and how many invocations wait for one.',
+  request: { query: z.strictObject(listQuery) },
   responses: {
-    200: jsonAnswer(
-      z.object({ items: z.array(InstanceSchema).readonly(), waiting: z.number().int() }),
-      'The instances.',
-    ),
+    200: jsonAnswer(pageSchema(InstanceSchema).extend({ waiting: z.number().int() }), 'One page.'),
   },
 });
 
 export function addInstances(api: AdminRouter, { pool }: { pool: PoolView }): void {
-  api.openapi(listRoute, (c) => c.json({ items: pool.instances(), waiting: pool.waiting }, 200));
+  api.openapi(listRoute, (c) => {
+    const page = pageOf(pool.instances(), ({ id }) => id, c.req.valid('query'));
+    return c.json({ ...page, waiting: pool.waiting }, 200);
+  });
 }

@@ -10,6 +10,7 @@ import { EVENT_BYTES_MAX, type EventOutcome, type Invoker } from '../ports/invok
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { TelemetryStore } from '../ports/telemetry-store.ts';
 import { storeNewest } from './fresh-reads.ts';
+import { pageQuery, pageSchema } from './list-page.ts';
 import type { AdminRouter } from './router.ts';
 import {
   AppNameSchema,
@@ -20,7 +21,6 @@ import {
   InvocationIdSchema,
   InvocationRecordSchema,
   jsonAnswer,
-  limitSchema,
   SearchTextSchema,
   TimeSchema,
 } from './schemas.ts';
@@ -95,19 +95,10 @@ const listRoute = createRoute({
       text: SearchTextSchema.optional().openapi({
         description: "Occurs in the summary, the caller's request id or the error, ignoring case.",
       }),
-      limit: limitSchema(1_000, 50),
-      cursor: z.string().min(1).max(500).optional().openapi({ description: '`next` of the page before.' }),
+      ...pageQuery(1_000, 50),
     }),
   },
-  responses: {
-    200: jsonAnswer(
-      z.object({
-        items: z.array(InvocationRecordSchema).readonly(),
-        next: z.string().optional().openapi({ description: 'Absent on the last page.' }),
-      }),
-      'One page.',
-    ),
-  },
+  responses: { 200: jsonAnswer(pageSchema(InvocationRecordSchema), 'One page.') },
 });
 
 const getRoute = createRoute({

@@ -133,6 +133,34 @@ test('names every endpoint', () => {
   assert.deepEqual(named.sort(), ENDPOINTS);
 });
 
+/** Where the next page begins: at `next` of the one before. */
+const CURSORS = ['cursor', 'before', 'from'];
+/** Lists that say otherwise how they go on, or have an end that is named. */
+const NOT_BY_NEXT: Readonly<Record<string, string>> = {
+  listDeadLetters: 'goes on after the key of the last item',
+  listLogs: 'goes on after its `last`, which grows when nothing fits too',
+  listRuns: 'is calculated, and ends at its limit',
+  listSavedEvents: 'a function has but so many',
+  listTraceCalls: 'is what one call led to, and says when there is more than it tells',
+};
+
+test('every list is paged by a limit and a cursor', () => {
+  const lists = operations().filter(({ operation }) => operation.operationId.startsWith('list'));
+  assert.ok(lists.length > 15);
+  const whole = lists.filter(({ path, operation: { operationId, parameters = [], responses } }) => {
+    if (operationId in NOT_BY_NEXT) return false;
+    const { $ref, properties } = responses['200']!.content!['application/json']!.schema!;
+    assert.equal($ref, undefined, path);
+    const names = new Set(parameters.map(({ name }) => name));
+    const isPaged = names.has('limit') && CURSORS.some((cursor) => names.has(cursor));
+    return !isPaged || !('next' in (properties as object));
+  });
+  assert.deepEqual(
+    whole.map(({ path }) => path),
+    [],
+  );
+});
+
 test('every operation has an id, a summary, its parameters, and a schema for every answer', () => {
   const ids = new Set<string>();
   for (const { path, method, operation } of operations()) {

@@ -27,6 +27,7 @@ input { flex: 1 1 20rem; font: inherit; padding: .3rem .5rem } button { font: in
 const SCRIPT = `
 const api = '/_lambent/api/v1';
 const refreshMs = 5000;
+const itemsMax = 100000;
 const byId = (id) => document.getElementById(id);
 const tokenOf = () => sessionStorage.getItem('lambent-token');
 async function get(path) {
@@ -35,6 +36,15 @@ async function get(path) {
   const body = await response.json();
   if (!response.ok) throw Object.assign(new Error(body.error.message + ' ' + body.error.hint), { status: response.status });
   return body;
+}
+async function all(path) {
+  const items = [];
+  for (let next = ''; next !== undefined && items.length < itemsMax;) {
+    const page = await get(path + (next && '?cursor=' + encodeURIComponent(next)));
+    items.push(...page.items);
+    next = page.next;
+  }
+  return items;
 }
 function cell(text, className) {
   const td = document.createElement('td');
@@ -77,15 +87,15 @@ function routeCell(routes) {
 async function refresh() {
   try {
     const [health, apps, functions, invocations] = await Promise.all([
-      get('/health'), get('/apps'), get('/functions'), get('/invocations?limit=25'),
+      get('/health'), all('/apps'), all('/functions'), get('/invocations?limit=25'),
     ]);
     byId('about').textContent = 'version ' + health.version + ', ' + health.mode + ', up ' + Math.round(health.uptimeMs / 1000) + ' s';
-    fill('apps', apps.items.map((app) => [
+    fill('apps', apps.map((app) => [
       cell(app.app),
       cell(app.traffic.map((share) => 'd' + share.number + (share.weight === 100 ? '' : ' ' + share.weight + ' %')).join(', ') || 'not live'),
       cell(String(app.functions)),
     ]), 'No app is deployed yet. Run: npx lambent init');
-    fill('functions', functions.items.map((item) => [
+    fill('functions', functions.map((item) => [
       cell(item.app), cell(item.name), cell('d' + item.deployment), routeCell(item.routes), cell(String(item.instances)),
     ]), 'No function is live.');
     fill('invocations', invocations.items.map((item) => [

@@ -3,6 +3,7 @@ import { LambentError } from '../base/errors.ts';
 import type { AppName } from '../model/function.ts';
 import { SECRET_NAME } from '../model/secret.ts';
 import type { Secrets } from '../ports/secrets.ts';
+import { listQuery, pageOf, pageSchema } from './list-page.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
 import { AppNameSchema, jsonAnswer, jsonBody } from './schemas.ts';
 
@@ -27,7 +28,8 @@ const listRoute = createRoute({
   operationId: 'listSecrets',
   tags: ['secrets'],
   summary: 'The names of all secrets, by app and name.',
-  responses: { 200: jsonAnswer(z.object({ items: z.array(SecretSchema) }), 'The secrets.') },
+  request: { query: z.strictObject(listQuery) },
+  responses: { 200: jsonAnswer(pageSchema(SecretSchema), 'One page.') },
 });
 
 const setRoute = createRoute({
@@ -54,12 +56,12 @@ const removeRoute = createRoute({
 });
 
 export function addSecrets(api: AdminRouter, { secrets }: SecretsDeps): void {
-  api.openapi(listRoute, (c) => {
-    const items = secrets
-      .list()
-      .toSorted((left, right) => (`${left.app}/${left.name}` < `${right.app}/${right.name}` ? -1 : 1));
-    return c.json({ items }, 200);
-  });
+  api.openapi(listRoute, (c) =>
+    c.json(
+      pageOf(secrets.list(), ({ app, name }) => `${app}/${name}`, c.req.valid('query')),
+      200,
+    ),
+  );
 
   // Also for an app that is yet to be deployed: its first start may need it.
   api.openapi(setRoute, async (c) => {

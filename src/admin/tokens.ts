@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts';
 import type { AccessStore } from '../ports/access-store.ts';
 import { hashToken, mintToken } from './access-token.ts';
 import type { Guard } from './guard.ts';
+import { keyOfNumber, listQuery, pageOf, pageSchema } from './list-page.ts';
 import { type AdminRouter, limitJsonBody } from './router.ts';
 import { jsonAnswer, jsonBody } from './schemas.ts';
 
@@ -32,10 +33,11 @@ const listRoute = createRoute({
   operationId: 'listTokens',
   tags: ['tokens'],
   summary: 'The names of all tokens. The tokens themselves are not stored.',
+  request: { query: z.strictObject(listQuery) },
   responses: {
     200: jsonAnswer(
-      z.object({ items: z.array(z.object({ name: z.string(), createdMs: z.number() }).openapi('Token')) }),
-      'The tokens.',
+      pageSchema(z.object({ name: z.string(), createdMs: z.number() }).openapi('Token')),
+      'One page, the oldest first.',
     ),
   },
 });
@@ -67,8 +69,9 @@ export function addTokens(api: AdminRouter, deps: TokensDeps, guard: Guard): voi
   const { access, clock, random, mode } = deps;
 
   api.openapi(listRoute, async (c) => {
-    const tokens = await access.listTokens();
-    return c.json({ items: tokens.map(({ name, createdMs }) => ({ name, createdMs })) }, 200);
+    const tokens = (await access.listTokens()).map(({ name, createdMs }) => ({ name, createdMs }));
+    const keyOf = (each: (typeof tokens)[number]) => `${keyOfNumber(each.createdMs)} ${each.name}`;
+    return c.json(pageOf(tokens, keyOf, c.req.valid('query')), 200);
   });
 
   api.openapi(createTokenRoute, async (c) => {

@@ -6,6 +6,7 @@ import type { ScheduleSource, TriggerId } from '../model/trigger.ts';
 import type { EventControl, TriggerView } from '../ports/event-control.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import { AttemptSchema } from './events.ts';
+import { listQuery, pageOf, pageQuery, pageSchema } from './list-page.ts';
 import type { AdminRouter } from './router.ts';
 import { jsonAnswer, limitSchema } from './schemas.ts';
 import {
@@ -76,7 +77,8 @@ const listRoute = createRoute({
   operationId: 'listTriggers',
   tags: ['events'],
   summary: 'Every trigger with what it is owed.',
-  responses: { 200: jsonAnswer(z.object({ items: z.array(TriggerSchema) }), 'The triggers.') },
+  request: { query: z.strictObject(listQuery) },
+  responses: { 200: jsonAnswer(pageSchema(TriggerSchema), 'One page, by app and name.') },
 });
 
 const getRoute = createRoute({
@@ -99,25 +101,17 @@ const attemptsRoute = createRoute({
     'All that failed, and of those that went well at once some, for as long as their events are kept.',
   request: {
     params: TriggerParams,
-    query: z.strictObject({
-      limit: limitSchema(1_000, 50),
-      cursor: z.string().max(100).optional().openapi({ description: '`next` of the page before.' }),
-    }),
+    query: z.strictObject(pageQuery(1_000, 50)),
   },
   responses: {
     200: jsonAnswer(
-      z.object({
-        items: z
-          .array(
-            AttemptSchema.extend({
-              seq: z.number().int().openapi({ description: 'Place of the event in the log.' }),
-              id: z.string(),
-              type: z.string(),
-            }).openapi('TriggerAttempt'),
-          )
-          .readonly(),
-        next: z.string().optional().openapi({ description: 'Absent on the last page.' }),
-      }),
+      pageSchema(
+        AttemptSchema.extend({
+          seq: z.number().int().openapi({ description: 'Place of the event in the log.' }),
+          id: z.string(),
+          type: z.string(),
+        }).openapi('TriggerAttempt'),
+      ),
       'One page.',
     ),
   },
@@ -179,7 +173,8 @@ export function addTriggers(api: AdminRouter, { events, eventControl, clock }: T
   });
   api.openapi(listRoute, async (c) => {
     const views = await eventControl.listTriggers();
-    return c.json({ items: views.map(toAnswer) }, 200);
+    const { items, next } = pageOf(views, ({ id }) => id, c.req.valid('query'));
+    return c.json({ items: items.map(toAnswer), next }, 200);
   });
   api.openapi(getRoute, async (c) => {
     const id = triggerIdOf(c.req.valid('param'));

@@ -1,8 +1,9 @@
 import { LambentError } from '../base/errors.ts';
 import { nearestOf } from '../base/nearest.ts';
 import type { ApiClient } from './api-client.ts';
-import type { AppView, FunctionView, Items } from './api-views.ts';
+import type { AppView, FunctionView } from './api-views.ts';
 import { quoted, usage } from './arguments.ts';
+import { listAll } from './list-all.ts';
 
 export interface FunctionName {
   readonly app: string;
@@ -22,7 +23,7 @@ export async function chooseFunction(
   const slash = given.indexOf('/');
   const wanted =
     slash < 0 ? { app, name: given } : { app: given.slice(0, slash), name: given.slice(slash + 1) };
-  const { items } = await client.send<Items<FunctionView>>({ method: 'GET', path: '/functions' });
+  const items = await listAll<FunctionView>(client, '/functions');
   // While two deployments share an app's traffic, both list their functions: by name they are one.
   const found = new Map(
     items
@@ -48,7 +49,7 @@ export async function chooseFunction(
 
 /** The app that a person named, or the only one there is. */
 export async function chooseApp(client: ApiClient, given: string | undefined): Promise<AppView> {
-  const { items } = await client.send<Items<AppView>>({ method: 'GET', path: '/apps' });
+  const items = await listAll<AppView>(client, '/apps');
   const found = given === undefined ? items[0] : items.find((item) => item.app === given);
   const names = items.map((item) => item.app);
   if (items.length === 0) {

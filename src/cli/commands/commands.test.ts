@@ -144,6 +144,31 @@ describe('ls, deployments, rollback, traffic, rm', () => {
     assert.equal((await against(['ls', 'shpo'])).code, 1);
   });
 
+  it('follows the pages of a list', async () => {
+    const pages = (server: StandInServer): void => {
+      server.answer('GET /functions', ({ query }, response) => {
+        const at = Number(query.cursor ?? 0);
+        sendJson(response, 200, {
+          items: FUNCTIONS.items.slice(at, at + 1),
+          ...(at + 1 < FUNCTIONS.items.length ? { next: String(at + 1) } : {}),
+        });
+      });
+    };
+    const listed = await against(['ls'], pages);
+    const asked = listed.seen.filter(({ path }) => path === '/functions').map(({ query }) => query.cursor);
+    assert.deepEqual(asked, [undefined, '1', '2']);
+    const whole = await against(['ls']);
+    assert.equal(listed.out, whole.out);
+  });
+
+  it('says when a list has no end', async () => {
+    const endless = await against(['ls'], (server) =>
+      server.answer('GET /functions', { items: [], next: 'again' }),
+    );
+    assert.equal(endless.code, 3);
+    assert.match(endless.err, /E_UNREACHABLE: .* answers \/functions with more than 1000 pages/);
+  });
+
   it('lists the functions of both deployments that share the traffic, and takes their name for one', async () => {
     const twice = { items: [fn('shop', 'cart', []), { ...fn('shop', 'cart', []), deployment: 2 }] };
     const listed = await against(['ls', 'shop'], (server) => server.answer('GET /functions', twice));

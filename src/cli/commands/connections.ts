@@ -1,10 +1,10 @@
 import { nearestOf } from '../../base/nearest.ts';
 import type { ConnectionReport, ConnectionView } from '../../ports/connections.ts';
 import { type ApiClient, createApiClient, segment } from '../api-client.ts';
-import type { Items } from '../api-views.ts';
 import { quoted, usage } from '../arguments.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { listAll } from '../list-all.ts';
 import { createStyle, printJson, renderTable, type Style, visible } from '../output.ts';
 import { withProgress } from '../progress.ts';
 import type { Terminal } from '../terminal.ts';
@@ -38,7 +38,7 @@ async function connections(args: Arguments, terminal: Terminal): Promise<ExitCod
     throw usage(`\`lambent connections\` cannot ${quoted(act)}`, `It can list and test.${suggestion}`);
   }
   const client = createApiClient(args, terminal);
-  const { items } = await client.send<Items<ConnectionView>>({ method: 'GET', path: '/connections' });
+  const items = await listAll<ConnectionView>(client, '/connections');
   if (act === 'test') return test(name === undefined ? items : [choose(items, name)], client, args, terminal);
   if (args.flag('json')) printJson(terminal.out, { items });
   else if (items.length === 0)

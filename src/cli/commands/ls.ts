@@ -1,7 +1,8 @@
 import { createApiClient } from '../api-client.ts';
-import type { AppView, FunctionView, Items } from '../api-views.ts';
+import type { AppView, FunctionView } from '../api-views.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { listAll } from '../list-all.ts';
 import { chooseApp, formatTraffic } from '../name-choice.ts';
 import { createStyle, formatDuration, printJson, renderTable, type Style } from '../output.ts';
 import type { Terminal } from '../terminal.ts';
@@ -23,12 +24,8 @@ async function list(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const client = createApiClient(args, terminal);
   const named = args.positionals[0];
   const apps =
-    named === undefined
-      ? (await client.send<Items<AppView>>({ method: 'GET', path: '/apps' })).items
-      : [await chooseApp(client, named)];
-  const functions = (
-    await client.send<Items<FunctionView>>({ method: 'GET', path: '/functions', query: { app: named } })
-  ).items;
+    named === undefined ? await listAll<AppView>(client, '/apps') : [await chooseApp(client, named)];
+  const functions = await listAll<FunctionView>(client, '/functions', { app: named });
   if (args.flag('json')) {
     printJson(terminal.out, { apps, functions });
     return EXIT.ok;

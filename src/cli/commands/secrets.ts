@@ -1,9 +1,10 @@
 import { nearestOf } from '../../base/nearest.ts';
 import { createApiClient, segment } from '../api-client.ts';
-import type { Items, SecretView } from '../api-views.ts';
+import type { SecretView } from '../api-views.ts';
 import { quoted, usage } from '../arguments.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { listAll } from '../list-all.ts';
 import { createStyle, formatTime, printJson, renderTable } from '../output.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -65,11 +66,8 @@ async function secrets(args: Arguments, terminal: Terminal): Promise<ExitCode> {
 }
 
 async function list(args: Arguments, terminal: Terminal, app: string | undefined): Promise<ExitCode> {
-  const answer = await createApiClient(args, terminal).send<Items<SecretView>>({
-    method: 'GET',
-    path: '/secrets',
-  });
-  const items = answer.items.filter((item) => app === undefined || item.app === app);
+  const all = await listAll<SecretView>(createApiClient(args, terminal), '/secrets');
+  const items = all.filter((item) => app === undefined || item.app === app);
   if (args.flag('json')) printJson(terminal.out, { items });
   else {
     const rows = items.map((item) => [item.app, item.name, formatTime(item.updatedMs)]);

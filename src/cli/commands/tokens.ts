@@ -1,9 +1,10 @@
 import { nearestOf } from '../../base/nearest.ts';
 import { createApiClient, segment } from '../api-client.ts';
-import type { Items, TokenView } from '../api-views.ts';
+import type { TokenView } from '../api-views.ts';
 import { quoted, usage } from '../arguments.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { listAll } from '../list-all.ts';
 import { createStyle, formatTime, printJson, renderTable } from '../output.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -32,10 +33,10 @@ async function tokens(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const client = createApiClient(args, terminal);
   const json = args.flag('json');
   if (act === 'list') {
-    const answer = await client.send<Items<TokenView>>({ method: 'GET', path: '/tokens' });
-    if (json) printJson(terminal.out, answer);
+    const items = await listAll<TokenView>(client, '/tokens');
+    if (json) printJson(terminal.out, { items });
     else {
-      const rows = answer.items.map((item) => [item.name, formatTime(item.createdMs)]);
+      const rows = items.map((item) => [item.name, formatTime(item.createdMs)]);
       const style = createStyle(terminal.out, terminal.env);
       terminal.out.write(renderTable([{ title: 'NAME' }, { title: 'CREATED' }], rows, style));
     }

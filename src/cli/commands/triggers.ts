@@ -1,10 +1,11 @@
 import { nearestOf } from '../../base/nearest.ts';
 import type { TriggerSource } from '../../model/trigger.ts';
 import { type ApiClient, createApiClient, segment } from '../api-client.ts';
-import type { Items, TriggerItem } from '../api-views.ts';
+import type { TriggerItem } from '../api-views.ts';
 import { quoted, usage } from '../arguments.ts';
 import { type Arguments, type Command, JSON_OPTION, SERVER_OPTIONS } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
+import { listAll } from '../list-all.ts';
 import { createStyle, formatTime, printJson, renderTable, visible } from '../output.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -36,7 +37,7 @@ one trigger, and what it has in its database. \`run\` is for schedules: it makes
 async function triggers(args: Arguments, terminal: Terminal): Promise<ExitCode> {
   const [act = 'list', name] = args.positionals;
   const client = createApiClient(args, terminal);
-  const { items } = await client.send<Items<TriggerItem>>({ method: 'GET', path: '/triggers' });
+  const items = await listAll<TriggerItem>(client, '/triggers');
   if (act === 'list') {
     if (args.flag('json')) printJson(terminal.out, { items });
     else if (items.length === 0)
