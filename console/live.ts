@@ -39,6 +39,9 @@ const REOPEN_MS = 2_000;
 /** Keys of questions that will be read again. */
 const due = new Set<string>();
 let place = '';
+let wasOpen = false;
+/** How often everything was read again. */
+let rounds = 0;
 let stream: EventSource | undefined;
 let reopening: ReturnType<typeof setTimeout> | undefined;
 
@@ -61,7 +64,12 @@ function onVisibility(): void {
 function open(): void {
   close();
   stream = new EventSource(`${API}/changes${place === '' ? '' : `?after=${encodeURIComponent(place)}`}`);
-  stream.onopen = () => noteStream(true);
+  stream.onopen = () => {
+    noteStream(true);
+    // It was lost before it had said where it was: what happened meanwhile, nobody will tell.
+    if (wasOpen && place === '') readEverything();
+    wasOpen = true;
+  };
   stream.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
     place = lastEventId;
     noteAnswer();
@@ -70,8 +78,7 @@ function open(): void {
   stream.addEventListener('reset', ({ lastEventId }) => {
     place = lastEventId;
     noteAnswer();
-    noteBehind(true);
-    void queryClient.invalidateQueries().finally(() => noteBehind(false));
+    readEverything();
   });
   stream.onerror = () => {
     noteStream(false);
@@ -81,6 +88,16 @@ function open(): void {
     clearTimeout(reopening);
     reopening = setTimeout(open, REOPEN_MS);
   };
+}
+
+/** The page is behind until the latest round ends: an earlier one ends when a later one begins. */
+function readEverything(): void {
+  rounds += 1;
+  const own = rounds;
+  noteBehind(true);
+  void queryClient.invalidateQueries().finally(() => {
+    if (own === rounds) noteBehind(false);
+  });
 }
 
 function close(): void {

@@ -206,6 +206,30 @@ describe('a page that is looked at', { skip: noChromium, timeout: 100_000 }, () 
     }
   });
 
+  it('reads everything again when it lost the server before it knew where it was', async () => {
+    const { page } = await openPage(browser);
+    let streams = 0;
+    await page.route('**/api/v1/changes*', async (route) => {
+      streams += 1;
+      if (streams === 1) {
+        await route.fulfill({ contentType: 'text/event-stream', body: 'retry: 100\n\n' });
+        return;
+      }
+      if (streams === 2) {
+        await called(page, 'before');
+        const stored = lambent.waitForInvocation(({ summary }) => summary === 'GET /greet/between');
+        await lambent.fetch('/greet/between');
+        await stored;
+      }
+      await route.continue();
+    });
+    await lambent.fetch('/greet/before');
+    await page.goto(`${lambent.url}/_lambent/#/invocations`);
+    await called(page, 'between');
+    await isLive(page);
+    await page.context().close();
+  });
+
   it('reads everything again when it was away for too long, or the server is another', async () => {
     const { page } = await openConsole(browser, lambent.url, '/invocations');
     await isLive(page);
