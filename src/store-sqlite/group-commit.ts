@@ -57,25 +57,18 @@ export class GroupCommit {
     const db = this.#db;
     try {
       db.exec('BEGIN IMMEDIATE');
-      const answers = this.apply(requests);
+      const answers: Answer[] = [];
+      for (const request of requests) {
+        answers.push({ id: request.id, ok: true, value: this.#apply(request) });
+        if (!db.isTransaction) return this.#gaveUp();
+      }
       db.exec('COMMIT');
-      this.count(answers);
+      this.#count(answers);
       return answers;
     } catch {
-      this.rollBack();
+      this.#rollBack();
       return undefined;
     }
-  }
-
-  /** Runs them within the transaction that is open. Throws what the first one throws that fails. */
-  apply(requests: readonly Request[]): Answer[] {
-    const answers: Answer[] = [];
-    for (const request of requests) {
-      answers.push({ id: request.id, ok: true, value: this.#apply(request) });
-      // The database undid the transaction by itself: whatever ran now would commit by itself.
-      if (!this.#db.isTransaction) throw new LambentError('E_STORE_FAILED', BROKEN_OFF.message);
-    }
-    return answers;
   }
 
   /** `undefined`: nothing was kept, and each is to be tried alone. */
@@ -91,10 +84,10 @@ export class GroupCommit {
       const answers = requests.map((request) => this.#runInSavepoint(request));
       if (!db.isTransaction) return this.#gaveUp();
       db.exec('COMMIT');
-      this.count(answers);
+      this.#count(answers);
       return answers;
     } catch (thrown) {
-      this.rollBack();
+      this.#rollBack();
       const error = toPortableError(thrown);
       if (error.code === 'E_DISK_FULL') return undefined;
       return requests.map(({ id }) => ({ id, ok: false, error }));
@@ -124,11 +117,11 @@ export class GroupCommit {
       const value = this.#apply(request);
       db.exec('COMMIT');
       const answer: Answer = { id: request.id, ok: true, value };
-      this.count([answer]);
+      this.#count([answer]);
       return answer;
     } catch (thrown) {
       const error = toPortableError(thrown);
-      this.rollBack();
+      this.#rollBack();
       return { id: request.id, ok: false, error };
     }
   }
@@ -140,8 +133,7 @@ export class GroupCommit {
     return operation(...(request.args as never[]));
   }
 
-  /** A group was committed. */
-  count(answers: readonly Answer[]): void {
+  #count(answers: readonly Answer[]): void {
     this.transactions += 1;
     for (const answer of answers) if (answer.ok) this.operations += 1;
   }
@@ -151,8 +143,7 @@ export class GroupCommit {
     this.#onUndone();
   }
 
-  /** Undoes the transaction, if one is open. */
-  rollBack(): void {
+  #rollBack(): void {
     this.#onUndone();
     if (!this.#db.isTransaction) return;
     try {

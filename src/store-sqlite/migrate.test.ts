@@ -29,7 +29,6 @@ const RELEASED: Record<string, string> = {
   '0015-execution-rules': '9c042064acd3242cb41d5344c20e7c9a8fd1be8ed0e3a3216f033cf0b79f9d8a',
   '0016-attempts-of-a-trigger': '0944e2b1b8ad681df6ccb51fee44cc634719d09145368003ec61f1d97c8bc1b1',
   '0017-latency-minutes': '0c3606a8833f5221ba8ced5cee3a066ea9b223fe50231d1ec57530f6f0758f10',
-  '0018-operation-log': '12d68603b7ec485bf8d68e05ad36b1e0719d71fe578546249f4b7bca047447a5',
 };
 
 const step = (number: number, sql: string): Migration => ({ number, name: `step-${number}`, sql, hash: sql });

@@ -36,8 +36,7 @@ export type ThreadInput = ThreadTask | readonly SentRequest[] | 'close';
 export type ThreadOutput =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly error: PortableError }
-  /** `isOpen`: what was answered, the reader may not see yet. */
-  | ({ readonly kind: 'answers'; readonly isOpen: boolean } & SentAnswers)
+  | ({ readonly kind: 'answers' } & SentAnswers)
   /** Work nobody asked for went wrong: for the log. */
   | { readonly kind: 'trouble'; readonly error: PortableError };
 
@@ -73,7 +72,6 @@ export class StoreThread {
   #outbox: Request[] = [];
   #transfer: ArrayBuffer[] = [];
   #flushIsNear = false;
-  #isOpen = false;
   #closing: Promise<void> | undefined;
   #failure: LambentError | undefined;
   #settleOpen: { resolve(): void; reject(error: LambentError): void } | undefined;
@@ -130,11 +128,6 @@ export class StoreThread {
   /** Calls that wait for an answer. */
   get waiting(): number {
     return this.#waiting.size;
-  }
-
-  /** When it answered last, it had acknowledged what the reader may not see. */
-  get isOpen(): boolean {
-    return this.#isOpen;
   }
 
   /** Answers what waits, then ends the thread. */
@@ -224,7 +217,6 @@ export class StoreThread {
         this.#listener.onTrouble(fromPortableError(output.error));
         break;
       case 'answers':
-        this.#isOpen = output.isOpen;
         for (const id of output.yes) this.#take(id)?.resolve(true);
         for (const answer of output.others)
           if (answer.ok) this.#take(answer.id)?.resolve(answer.value);

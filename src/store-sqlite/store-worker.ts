@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { atEndOfTurn, systemClock, type Timer } from '../base/clock.ts';
+import { atEndOfTurn } from '../base/clock.ts';
 import { createAccessReads, createAccessWrites } from './access-store.ts';
 import { createAppReads, createAppWrites } from './app-store.ts';
 import { createQueueReads, createQueueWrites } from './async-queue.ts';
@@ -13,9 +13,7 @@ import { type Answer, GROUP_OPERATIONS_MAX, GroupCommit, type Request } from './
 import { HeldExecutions } from './held-executions.ts';
 import { createJournalReads } from './journal-reads.ts';
 import { createJournalWrites } from './journal-store.ts';
-import { LoggedCommit } from './logged-commit.ts';
 import { flattenOperations, type Operation } from './operation.ts';
-import { OperationLog } from './operation-log.ts';
 import { createSavedEventReads, createSavedEventWrites } from './saved-events.ts';
 import { createSecretReads, createSecretWrites } from './secret-store.ts';
 import { packAnswers, unpackRequests } from './packed-calls.ts';
@@ -32,23 +30,15 @@ import { createTelemetryReads, createTelemetryWrites } from './telemetry-store.t
 
 /** Groups in a row after which one piece of tidying is done between them. */
 const GROUPS_A_TIDY = 16;
-/** What is acknowledged and not committed is committed after this time. */
-const SETTLE_MS = 20;
 
 interface Role {
   run(requests: readonly Request[]): Answer[];
-  /** What it answered, the other thread may not see yet. */
-  readonly isOpen: boolean;
   /** One bounded piece of work for quiet moments; true when there may be more of it. */
   tidy(): boolean;
   close(): void;
 }
 
-export type StoreWrites = {
-  stats: () => StoreStats;
-  /** Commits what came before it, as whatever is not acknowledged from the log. */
-  settle: () => void;
-};
+export type StoreWrites = { stats: () => StoreStats };
 
 /** Work of the writer since its start. */
 export interface StoreStats {
@@ -70,71 +60,45 @@ function openWriter(task: ThreadTask): Role {
   }
   const store: StoreWrites = {
     stats: () => ({ transactions: group.transactions, operations: group.operations }),
-    settle: () => {},
   };
+  const telemetry = createTelemetryWrites(db);
   const held = new HeldExecutions(db);
-  const group: GroupCommit = new GroupCommit(db, createWrites(db, held, store), () => held.forgetAll());
-  const log = new OperationLog(task.folder);
-  const logged = new LoggedCommit(db, group, log);
-  try {
-    logged.recover();
-  } catch (thrown) {
-    db.close();
-    lock.release();
-    throw thrown;
-  }
+  const group: GroupCommit = new GroupCommit(
+    db,
+    flattenOperations({
+      access: createAccessWrites(db),
+      secrets: createSecretWrites(db),
+      apps: createAppWrites(db),
+      callDetails: createCallDetailWrites(db),
+      savedEvents: createSavedEventWrites(db),
+      journal: createJournalWrites(db, held),
+      queue: createQueueWrites(db),
+      events: createEventWrites(db),
+      stateMachines: createStateMachineWrites(db),
+      telemetry,
+      store,
+    }),
+    () => held.forgetAll(),
+  );
   let mergeIsDue = true;
-  let settling: Timer | undefined;
-  const settle = (): void => {
-    settling = undefined;
-    logged.settle();
-  };
   return {
     run(requests) {
       mergeIsDue ||= requests.some((request) => request.name === 'telemetry.append');
-      const answers = logged.run(requests);
-      if (logged.isOpen) settling ??= systemClock.after(SETTLE_MS, settle);
-      return answers;
-    },
-    get isOpen() {
-      return logged.isOpen;
+      return group.run(requests);
     },
     tidy() {
       if (!mergeIsDue) return false;
       mergeIsDue = false;
-      const [answer] = logged.run([{ id: 0, name: 'telemetry.merge', args: [] }]);
+      const [answer] = group.run([{ id: 0, name: 'telemetry.merge', args: [] }]);
       if (answer?.ok === false) post({ kind: 'trouble', error: answer.error });
       mergeIsDue = answer?.ok === true && answer.value === true;
       return mergeIsDue;
     },
     close() {
-      settling?.cancel();
-      logged.settle();
-      log.close();
       db.close();
       lock.release();
     },
   };
-}
-
-function createWrites(
-  db: DatabaseSync,
-  held: HeldExecutions,
-  store: StoreWrites,
-): ReadonlyMap<string, Operation> {
-  return flattenOperations({
-    access: createAccessWrites(db),
-    secrets: createSecretWrites(db),
-    apps: createAppWrites(db),
-    callDetails: createCallDetailWrites(db),
-    savedEvents: createSavedEventWrites(db),
-    journal: createJournalWrites(db, held),
-    queue: createQueueWrites(db),
-    events: createEventWrites(db),
-    stateMachines: createStateMachineWrites(db),
-    telemetry: createTelemetryWrites(db),
-    store,
-  });
 }
 
 function openReader(task: ThreadTask): Role {
@@ -153,7 +117,6 @@ function openReader(task: ThreadTask): Role {
   });
   return {
     run: (requests) => requests.map((request) => readInSnapshot(db, operations, request)),
-    isOpen: false,
     tidy: () => false,
     close: () => db.close(),
   };
@@ -214,8 +177,7 @@ function serve(role: Role): void {
     accept(input, arrived);
     let groups = 0;
     for (let group = takeGroup(arrived); group.length > 0; group = takeGroup(arrived)) {
-      const answers = packAnswers(role.run(group));
-      post({ kind: 'answers', ...answers, isOpen: role.isOpen });
+      post({ kind: 'answers', ...packAnswers(role.run(group)) });
       // Under work without a pause there is no quiet moment: then tidying gets its share all the same.
       groups += 1;
       if (groups % GROUPS_A_TIDY === 0) role.tidy();

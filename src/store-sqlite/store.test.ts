@@ -70,7 +70,7 @@ const WRITE_WITHOUT_END = `
   await Promise.all(Array.from({ length: 8 }, work));
 `;
 
-/** The same with executions and transitions of them, which are acknowledged from the operation log. */
+/** The same with executions and transitions of them. */
 const APPEND_WITHOUT_END = `
   let next = 0;
   const work = async () => {

@@ -22,7 +22,6 @@ import { createJournalStore } from './journal-store.ts';
 import { createSavedEventStore } from './saved-events.ts';
 import { createSecretStore } from './secret-store.ts';
 import { createStateMachineStore } from './state-machine-store.ts';
-import type { Caller, OperationTable } from './operation.ts';
 import { StoreThread, type ThreadTask } from './store-thread.ts';
 import type { StoreStats, StoreWrites } from './store-worker.ts';
 import { createTelemetryStore } from './telemetry-store.ts';
@@ -32,9 +31,8 @@ import { createTelemetryStore } from './telemetry-store.ts';
  *
  * A thread of its own writes, another reads; the gateway's thread never waits for the disk. The writer takes all
  * operations that wait, runs each in a savepoint within one transaction, commits, and only then acknowledges: one
- * wait for the disk serves as many as came meanwhile (group-commit.ts). What comes by the ten thousand, operations on
- * journals, is acknowledged from a log of its own and committed by the dozen (logged-commit.ts). The reader works on the
- * last committed state; whoever heard of a write sees it, for which at most that one commit is waited for.
+ * wait for the disk serves as many as came meanwhile (group-commit.ts). The reader works on the last committed
+ * state, so a read never waits for a write, and whoever heard of a write sees it.
  *
  * Each port has one file (app-store, access-store, async-queue, call-details, journal-store, state-machine-store,
  * telemetry-store and others) that holds both ends: the adapter
@@ -118,25 +116,19 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await Promise.all([reader.close(), writer.close()]);
     throw withPlace(thrown, join(options.folder, DATABASE_FILE));
   }
-  const own = writer.caller<StoreWrites>('store');
-  /** Whoever heard of a write sees it: what the writer acknowledged from its log, it commits first. */
-  const read = <Table extends OperationTable>(room: string): Caller<Table> => {
-    const call = reader.caller<Table>(room);
-    return (name, args, cost) =>
-      writer.isOpen ? own('settle', []).then(() => call(name, args, cost)) : call(name, args, cost);
-  };
+  const stats = writer.caller<StoreWrites>('store');
   return {
-    apps: createAppStore(writer.caller('apps'), read('apps')),
-    telemetry: createTelemetryStore(writer.caller('telemetry'), read('telemetry')),
-    callDetails: createCallDetailStore(writer.caller('callDetails'), read('callDetails')),
-    asyncQueue: createAsyncQueue(writer.caller('queue'), read('queue'), () => clock.nowMs()),
-    events: createEventStore(writer.caller('events'), read('events')),
-    access: createAccessStore(writer.caller('access'), read('access')),
-    secrets: createSecretStore(writer.caller('secrets'), read('secrets')),
-    savedEvents: createSavedEventStore(writer.caller('savedEvents'), read('savedEvents')),
-    journal: createJournalStore(writer.caller('journal'), read('journal')),
-    stateMachines: createStateMachineStore(writer.caller('stateMachines'), read('stateMachines')),
-    stats: () => own('stats', []),
+    apps: createAppStore(writer.caller('apps'), reader.caller('apps')),
+    telemetry: createTelemetryStore(writer.caller('telemetry'), reader.caller('telemetry')),
+    callDetails: createCallDetailStore(writer.caller('callDetails'), reader.caller('callDetails')),
+    asyncQueue: createAsyncQueue(writer.caller('queue'), reader.caller('queue'), () => clock.nowMs()),
+    events: createEventStore(writer.caller('events'), reader.caller('events')),
+    access: createAccessStore(writer.caller('access'), reader.caller('access')),
+    secrets: createSecretStore(writer.caller('secrets'), reader.caller('secrets')),
+    savedEvents: createSavedEventStore(writer.caller('savedEvents'), reader.caller('savedEvents')),
+    journal: createJournalStore(writer.caller('journal'), reader.caller('journal')),
+    stateMachines: createStateMachineStore(writer.caller('stateMachines'), reader.caller('stateMachines')),
+    stats: () => stats('stats', []),
     async close() {
       // The writer last: it folds the write-ahead log into the database when it is the only one left.
       await reader.close();
