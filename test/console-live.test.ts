@@ -67,6 +67,21 @@ class Wire {
   }
 }
 
+/** Reads a stream of events, each time as far as something new in it fits. */
+function readerOf(stream: Response) {
+  const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+  return {
+    async until(fits: RegExp): Promise<void> {
+      let text = '';
+      for (let reads = 0; !fits.test(text); reads += 1) {
+        assert.ok(reads < 20, text);
+        text += (await reader.read()).value ?? '';
+      }
+    },
+    cancel: () => reader.cancel(),
+  };
+}
+
 let lambent: TestPlatform;
 let browser: Browser;
 
@@ -217,16 +232,19 @@ describe('a page that is looked at', { skip: noChromium, timeout: 100_000 }, () 
       }
       if (streams === 2) {
         await called(page, 'before');
-        const stored = lambent.waitForInvocation(({ summary }) => summary === 'GET /greet/between');
         await lambent.fetch('/greet/between');
-        await stored;
+        await told.until(/"invocations"/);
       }
       await route.continue();
     });
+    // What was told before the page follows again, it is not told.
+    const told = readerOf(await lambent.fetch('/_lambent/api/v1/changes'));
     await lambent.fetch('/greet/before');
+    await told.until(/"invocations"/);
     await page.goto(`${lambent.url}/_lambent/#/invocations`);
     await called(page, 'between');
     await isLive(page);
+    await told.cancel();
     await page.context().close();
   });
 
@@ -238,14 +256,9 @@ describe('a page that is looked at', { skip: noChromium, timeout: 100_000 }, () 
     const stream = await lambent.fetch('/_lambent/api/v1/changes', {
       headers: { 'last-event-id': '0199f3a0-5b7e-7c11-8a52-3f0c1d2e4b5a.7' },
     });
-    const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
-    let text = '';
-    for (let reads = 0; !text.includes('\n\n') || !text.includes('event: '); reads += 1) {
-      assert.ok(reads < 20, text);
-      text += (await reader.read()).value ?? '';
-    }
-    await reader.cancel();
-    assert.match(text, /event: reset\nid: [0-9a-f-]+\.\d+\ndata: \{\}/);
+    const told = readerOf(stream);
+    await told.until(/event: reset\nid: [0-9a-f-]+\.\d+\ndata: \{\}/);
+    await told.cancel();
     await page.context().close();
   });
 });
