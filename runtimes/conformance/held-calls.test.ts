@@ -1,6 +1,8 @@
 /** Calls that are sent ahead of their turn, in each language that takes them (`src/model/frames.ts`). */
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { delay, systemClock } from '../../src/base/clock.ts';
 import { type BootMessage, CANCEL_REASON, encodeFrame, FRAME, HELD_MAX } from '../../src/model/frames.ts';
@@ -28,7 +30,7 @@ for (const [language, start] of Object.entries(LANGUAGES)) {
   /** Events in one write, as the platform sends them. */
   const send = (
     instance: TestInstance,
-    ...events: { step: number; how?: string; ms?: number }[]
+    ...events: { step: number; how?: string; ms?: number; until?: string }[]
   ): Exchange[] => instance.together(() => events.map((event) => instance.event(event)));
 
   describe(`calls ahead of their turn: ${language}`, { timeout: 30_000 }, () => {
@@ -83,14 +85,27 @@ for (const [language, start] of Object.entries(LANGUAGES)) {
       if (language === 'node') assert.deepEqual(begun(instance), ['1']);
     });
 
-    it('wait for one that leaves nobody time to give them back', async () => {
-      await using instance = await open();
-      const [long, other] = send(instance, { step: 1, how: 'spin', ms: 200 }, { step: 2 });
-      await long!.end();
-      // A thread of Python can look while another one computes; Node.js has only one.
-      if (language === 'python') await other!.until(wasReturned);
-      else await other!.end();
-    });
+    // A thread of Python can look while another one computes; Node.js has only one.
+    if (language === 'node')
+      it('wait for one that leaves nobody time to give them back', async () => {
+        await using instance = await open();
+        const [long, other] = send(instance, { step: 1, how: 'spin', ms: 200 }, { step: 2 });
+        await long!.end();
+        await other!.end();
+        assert.deepEqual(begun(instance), ['1', '2']);
+      });
+    else
+      it('go back while one computes', async () => {
+        await using instance = await open();
+        const folder = await mkdtemp(join(tmpdir(), 'lambent-held-'));
+        const until = join(folder, 'over');
+        const [long, other] = send(instance, { step: 1, how: 'spin', until }, { step: 2 });
+        await other!.until(wasReturned);
+        await writeFile(until, '');
+        await long!.end();
+        await rm(folder, { recursive: true });
+        assert.deepEqual(begun(instance), ['1']);
+      });
 
     it('are refused where several run at once', async () => {
       await using instance = await start({ concurrency: 10 });
