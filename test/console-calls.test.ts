@@ -102,6 +102,24 @@ describe('calls in the console', { skip: noChromium, timeout: 120_000 }, () => {
     await page.context().close();
   });
 
+  it('are all seen on a phone, with what they called and how long that took', async () => {
+    const id = await order('bulb');
+    const { page, problems } = await visit(`/invocations/${id}`, { width: 390, height: 844 });
+    const lane = page.getByRole('link').filter({ hasText: 'price' });
+    await lane.waitFor();
+    const beyond = await page
+      .locator('.calls')
+      .evaluate((box) => [
+        box.scrollWidth - box.clientWidth,
+        document.documentElement.scrollWidth - innerWidth,
+      ]);
+    assert.deepEqual(beyond, [0, 0]);
+    await screenshot(page, 'invocation-on-a-phone');
+    await assertAccessible(page);
+    assert.deepEqual(problems, []);
+    await page.context().close();
+  });
+
   it('show each attempt of an event, and what it was', async () => {
     await order('sofa');
     await lambent.waitForInvocation((record) => record.function === 'grave');
