@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
  * Reads accepted connections into one shared buffer. Node allocates 64 KiB for each read of an accepted socket and
  * passes it through a stream; a client socket can instead be given a buffer (`onread`), but a server's cannot, at
  * least not by a documented way. Moving the handle into a new `Socket` with `onread` saves a good part of the
- * cost of a small request (bench/README.md, "What was tried"). It leans on three internals of the pinned Node; where
+ * cost of a small request (bench/tried.md). It leans on three internals of the pinned Node; where
  * they are not as expected the socket is read in the ordinary way, and everything else stays the same.
  */
 
