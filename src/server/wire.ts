@@ -44,6 +44,7 @@ import type { Authorize } from '../ports/authorize.ts';
 import type { BlobStore } from '../ports/blob-store.ts';
 import type { ExecutionStarter } from '../ports/execution-starter.ts';
 import type { InstancePool } from '../ports/instance-pool.ts';
+import { LATENCY_MINUTES } from '../ports/latency.ts';
 import type { LiveApps } from '../ports/live-apps.ts';
 import type { OperationHandler } from '../ports/platform-calls.ts';
 import type { Sandbox } from '../ports/sandbox.ts';
@@ -198,7 +199,8 @@ function createLaterParts(): LaterParts {
   };
 }
 
-const HOUR_MS = 3_600_000;
+/** What percentiles are shown of. */
+const LATENCY_MS = LATENCY_MINUTES * 60_000;
 
 /** All that hears of each call that ends. */
 async function watchActivity(recorder: Recorder, secrets: Secrets, store: Store, clock: Clock, log: Log) {
@@ -209,7 +211,7 @@ async function watchActivity(recorder: Recorder, secrets: Secrets, store: Store,
   const traffic = createTrafficMeter(clock);
   const latency = createLatencyMeter(clock);
   // Before the first call: what this start counts itself is not in it.
-  latency.add(await store.telemetry.latencyMinutes(clock.nowMs() - HOUR_MS));
+  latency.add(await store.telemetry.latencyMinutes(clock.nowMs() - LATENCY_MS));
   const watchers = [callDetails.take.bind(callDetails), traffic.count, latency.count];
   return {
     activity: redactActivity(watchCalls(recorder, log, watchers), secrets),
